@@ -1,0 +1,75 @@
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+
+struct row {
+    const char *name;
+    enum error_action action;
+    const char *text;
+};
+
+static const struct row table[ERROR_COUNT] = {
+#define X(name, lua, action, text) [ERROR_##name] = {lua, ACTION_##action, text},
+    ERROR_TABLE(X)
+#undef X
+};
+
+static const struct row *row_of(enum error_code code)
+{
+    CHECK((size_t)code < ERROR_COUNT);
+    return &table[code];
+}
+
+enum error_code error_set(struct error *e, enum error_code code, const char *format, ...)
+{
+    if (e == NULL)
+        return code;
+    error_clear(e);
+    e->code = code;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(e->text, sizeof e->text, format, args);
+    va_end(args);
+    return code;
+}
+
+void error_clear(struct error *e)
+{
+    *e = (struct error){.code = ERROR_OK};
+}
+
+const char *error_name(enum error_code code)
+{
+    return row_of(code)->name;
+}
+
+const char *error_manual(enum error_code code)
+{
+    return row_of(code)->text;
+}
+
+enum error_action error_action_of(enum error_code code)
+{
+    return row_of(code)->action;
+}
+
+const char *error_action_name(enum error_action action)
+{
+    static const char *const name[] = {
+        [ACTION_NONE] = "none", [ACTION_RETRY] = "retry", [ACTION_WAIT] = "wait",
+        [ACTION_ROTATE] = "rotate", [ACTION_FIX] = "fix", [ACTION_STOP] = "stop",
+        [ACTION_ASK] = "ask"};
+    CHECK((size_t)action < COUNT(name));
+    return name[action];
+}
+
+const char *outcome_name(enum outcome outcome)
+{
+    static const char *const name[] = {
+        [OUTCOME_OK] = "ok", [OUTCOME_FAILED] = "failed", [OUTCOME_IN_DOUBT] = "in_doubt"};
+    CHECK((size_t)outcome < COUNT(name));
+    return name[outcome];
+}

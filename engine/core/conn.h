@@ -1,0 +1,97 @@
+/* conn.h - one connection: from open to closed, always in exactly one list of its pool.
+ *
+ * A connection's state is the list it is in. conn_move() alone moves it, along a table of legal moves. The driver
+ * speaks to the connection in sentences; the connection tells its pool only two things: it has
+ * settled (idle and clean, or ready for its lease), or it is gone.
+ */
+#ifndef CORE_CONN_H
+#define CORE_CONN_H
+
+#include "base/error.h"
+#include "base/list.h"
+#include "core/loop.h"
+
+struct conn;
+struct driver;
+struct engine;
+struct pool;
+struct request;
+struct target;
+
+enum conn_state {
+    CONN_OPENING = 0,
+    CONN_IDLE,       /* clean and nobody's */
+    CONN_LEASED,     /* somebody's */
+    CONN_CHECKING,   /* asked whether it still lives, before it is lent again */
+    CONN_RESETTING,  /* being made clean by the kind's words */
+    CONN_CANCELLING, /* its caller was answered; not usable before all has ended */
+    CONN_CLOSING,    /* of no more use, until the driver is done with it */
+    CONN_STATES
+};
+
+/* What the driver knows of the session, kept true by it after each reply. */
+enum {
+    SESSION_IN_TRANSACTION = 1, /* a transaction is open, failed ones included */
+    SESSION_DIRTY = 2,          /* something may have changed the session: settings, locks, temporary tables */
+    SESSION_STREAMING = 4,      /* a stream is open: rows are waiting to be pulled */
+};
+
+struct conn {
+    struct list_node node; /* in its pool's list of its state: first, the hit path lives here */
+    struct pool *pool;
+    struct lease *lease; /* who has it, NULL when nobody */
+    int64_t fresh_until_us; /* may be lent without a question until then: idle check or end of life, the sooner */
+    int64_t since_us;    /* in this state */
+    uint64_t uses;
+    enum conn_state state;
+    uint32_t session;    /* SESSION_ bits, the driver's word */
+
+    const struct driver *driver;
+    struct engine *engine;
+    struct list requests; /* in flight or queued, head first */
+    struct timer timer;   /* the bound of OPENING, CHECKING, RESETTING, CANCELLING */
+    struct request *own;  /* the check or reset under way, pool's */
+    int64_t created_us, used_us, life_end_us;
+    uint32_t id;          /* counts up in a resource; what people see */
+    bool is_sent;         /* the head request was given to the driver */
+    bool is_cancel_sent;  /* the driver was asked to cancel and has not said cancelled */
+    bool is_closed;       /* inside close: nothing the driver says counts any more but closed */
+    struct error error;   /* why it is CLOSING */
+    char driver_bytes[] __attribute__((aligned(16)));
+};
+
+/* --- for drivers ------------------------------------------------------------------------------ */
+
+static inline void *conn_driver(struct conn *c)
+{
+    return c->driver_bytes;
+}
+/* From the driver's bytes back to the connection. */
+static inline struct conn *conn_of(void *driver_bytes)
+{
+    return container_of(driver_bytes, struct conn, driver_bytes);
+}
+struct loop *conn_loop(const struct conn *c);
+const char *conn_resource(const struct conn *c); /* its resource's name */
+struct request *conn_head(const struct conn *c); /* the request in flight, NULL if none */
+
+void conn_opened(struct conn *c);
+void conn_replied(struct conn *c, struct request *r); /* r->reply is filled, c->session is true */
+void conn_failed(struct conn *c, const struct error *why);
+void conn_cancelled(struct conn *c);
+void conn_closed(struct conn *c); /* c is gone when this returns */
+void conn_notice(struct conn *c, const char *text); /* what the server said besides; to the log */
+
+/* --- for the pool and for call.c ------------------------------------------------------------- */
+
+/* A connection of pool in OPENING; NULL when out of memory. */
+struct conn *conn_open(struct pool *pool, const struct target *target);
+/* Queues r. The connection must be LEASED, CHECKING or RESETTING. */
+void conn_send(struct conn *c, struct request *r);
+/* Nobody waits for what is in flight any more: brings it to an end, then settles or closes. */
+void conn_cancel(struct conn *c);
+void conn_close(struct conn *c, const struct error *why);
+void conn_move(struct conn *c, enum conn_state to);
+const char *conn_state_name(enum conn_state state);
+
+#endif

@@ -1,0 +1,93 @@
+/* loop.h - the one place where the engine waits: timers, descriptors, other threads, names, signals.
+ *
+ * The engine knows this header and nothing of what is behind it: loop_uv.c over libuv in the
+ * program, spec/sim/loop_sim.c with virtual time in the simulation. One loop belongs to one thread; only
+ * loop_post() may be called from another.
+ *
+ * loop_now_us() is read from the clock once a turn, so all that happens in a turn happens at one time.
+ */
+#ifndef CORE_LOOP_H
+#define CORE_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "base/wheel.h"
+#include "base/world.h"
+
+struct loop;
+
+/* world is borrowed and must outlive the loop. NULL when out of memory or descriptors. */
+struct loop *loop_new(struct world *world);
+void loop_free(struct loop **loop); /* everything started on it has been stopped */
+
+struct world *loop_world(const struct loop *loop);
+int64_t loop_now_us(const struct loop *loop);
+int64_t loop_refresh(struct loop *loop); /* reads the clock now; returns loop_now_us() */
+
+/* One turn: waits for something until until_us (0: do not wait, INT64_MAX: for ever), runs all that is
+ * due. May return early with nothing done. */
+void loop_turn(struct loop *loop, int64_t until_us);
+
+/* Timers: see base/wheel.h. Arming never fails. */
+void loop_arm(struct loop *loop, struct timer *t, int64_t at_us);
+void loop_disarm(struct loop *loop, struct timer *t);
+
+/* Soon: later in this turn, or at the start of the next, from the top of the loop. What must not happen
+ * inside the call that caused it is said soon. First in, first out. */
+struct soon {
+    struct list_node node;
+    void (*run)(struct soon *s); /* s is loose again when this is called */
+};
+void soon_init(struct soon *s, void (*run)(struct soon *s));
+void loop_soon(struct loop *loop, struct soon *s); /* idempotent until it ran */
+void loop_unsoon(struct loop *loop, struct soon *s);
+
+/* Descriptors. A watch is level triggered; changing what it waits for keeps it registered. */
+enum { WATCH_READ = 1, WATCH_WRITE = 2 };
+struct watch {
+    void *impl; /* the loop's, NULL when stopped */
+    void (*ready)(struct watch *w, int events);
+};
+void watch_init(struct watch *w, void (*ready)(struct watch *w, int events));
+bool watch_is_on(const struct watch *w);
+/* Starts it, or changes its events. False when out of memory or fd cannot be watched. */
+bool loop_watch(struct loop *loop, struct watch *w, int fd, int events);
+/* Idempotent. After it returns, fd may be closed and its number used again. */
+void loop_unwatch(struct loop *loop, struct watch *w);
+
+/* News from another thread: arrived() runs on the loop's thread. The note is the sender's until it
+ * arrived; each posted note arrives exactly once, in the order of posting by one thread. While notes are expected
+ * the loop must live. */
+struct note {
+    struct note *next;
+    void (*arrived)(struct note *n);
+};
+void loop_post(struct loop *loop, struct note *n); /* thread-safe, never fails, never blocks for long */
+
+/* Names. Resolved by getaddrinfo() on a thread of our own, because it blocks. done() runs on the loop,
+ * once, never inside loop_resolve(); code is ERROR_OK with at least one address, or ERROR_UNREACHABLE. */
+#define RESOLVE_MOST 16
+struct resolved {
+    int count;
+    struct sockaddr_storage address[RESOLVE_MOST];
+    socklen_t size[RESOLVE_MOST];
+};
+struct resolve;
+typedef void resolve_done(void *data, const struct resolved *found, const struct error *error);
+/* NULL when out of memory or threads: done() will not run then. */
+struct resolve *loop_resolve(struct loop *loop, const char *host, const char *service,
+                             resolve_done *done, void *data);
+void resolve_forget(struct resolve **r); /* done() will not run; frees when the thread has come back */
+
+/* Signals: for the program only, never for the library. arrived() runs on the loop. */
+struct signal_watch {
+    void *impl;
+    void (*arrived)(struct signal_watch *s, int signum);
+};
+bool loop_signal(struct loop *loop, struct signal_watch *s, int signum);
+void loop_unsignal(struct loop *loop, struct signal_watch *s);
+
+#endif

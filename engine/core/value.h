@@ -1,0 +1,61 @@
+/* value.h - what goes to a server and what comes back: requests, values, replies.
+ *
+ * A request is a verb and values. A reply is read where the driver's result lies: nothing is copied
+ * until somebody looks at a cell.
+ */
+#ifndef CORE_VALUE_H
+#define CORE_VALUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/list.h"
+#include "nebula.h" /* struct nebula_value, struct nebula_column, enum nebula_verb */
+
+struct conn;
+struct request;
+struct result;
+
+/* A driver's result: embedded first in the driver's own struct. rows * columns cells. */
+struct result_type {
+    void (*cell)(const struct result *r, int32_t row, int32_t column, struct nebula_value *out);
+    void (*column)(const struct result *r, int32_t column, struct nebula_column *out);
+    void (*free)(struct result *r);
+};
+struct result {
+    const struct result_type *type;
+    int32_t rows, columns;
+};
+
+/* What a request ended with. Filled by the driver before conn_replied(). */
+struct reply {
+    struct error error;    /* code ERROR_OK when the server did it */
+    struct result *result; /* owned; NULL when there are no rows to speak of */
+    int64_t changed;       /* rows the statement touched, -1 when it makes no sense */
+    int64_t last_id;       /* SQLite: rowid of the last insert; 0 elsewhere */
+    bool more;             /* a stream: there may be more to pull */
+    bool wants_writer;     /* not done at all: it needs a connection of the role `writer` */
+};
+
+/* One thing for a server to do. Owned by who made it; lent to the connection from conn_send() until
+ * ended() is called, exactly once, never inside conn_send(). */
+struct request {
+    struct list_node node;                /* in the connection's queue of requests in flight */
+    void (*ended)(struct request *r);     /* reply is filled; the connection does not know it any more */
+    enum nebula_verb verb;
+    int32_t count;                        /* values behind the text */
+    int32_t window;                       /* STREAM, PULL: most rows in the reply */
+    uint32_t text_size;
+    const char *text;                     /* the statement; NUL-terminated too */
+    const struct nebula_value *value;     /* parameters; their bytes stay valid until ended() */
+    int64_t deadline_us;                  /* for drivers that pass it to the server */
+    bool is_sent;                         /* set by the driver once a byte may have left */
+    bool is_idempotent;                   /* the kind says that doing it twice does no harm */
+    struct reply reply;
+};
+
+void reply_fini(struct reply *r); /* frees the result; idempotent */
+
+#endif

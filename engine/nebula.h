@@ -1,0 +1,257 @@
+/* nebula.h - the border: everything a program may ask of the engine, and nothing else.
+ *
+ * One engine belongs to one thread; every function here is called on it. What can be answered at
+ * once is answered by the return value. What cannot returns a ticket, and the ticket ends as
+ * exactly one event from nebula_next(). Nothing ever calls back into the caller.
+ *
+ * The engine acts for a task: the one last named to nebula_task_enter(). What a task leases, calls
+ * and waits for is its own and ends with it.
+ *
+ * Times are in microseconds (us). An absolute time is a point on nebula_now_us(); a span of 0 means
+ * "as the policy says" unless it is said otherwise. Negative results are error codes with the sign
+ * changed (base/error.h; nebula_error_name()), and nebula_error() has the sentence.
+ *
+ * LuaJIT reads what is between the two marker lines, so that part is plain C without preprocessor.
+ */
+#ifndef NEBULA_H
+#define NEBULA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* [ffi */
+
+struct nebula;
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+enum nebula_type {
+    NEBULA_NULL = 0,
+    NEBULA_BOOL,   /* integer, 0 or 1 */
+    NEBULA_INT,    /* integer */
+    NEBULA_FLOAT,  /* number */
+    NEBULA_TEXT,   /* bytes, size: in the database's own words, encoded as UTF-8 */
+    NEBULA_BYTES,  /* bytes, size: anything */
+};
+
+struct nebula_value {
+    int32_t type; /* enum nebula_type */
+    uint32_t size;
+    union {
+        int64_t integer;
+        double number;
+        const char *bytes;
+    };
+};
+
+struct nebula_column {
+    const char *name; /* NUL-terminated */
+    uint32_t size;
+    uint32_t type; /* the kind's own: PostgreSQL an OID, SQLite 0 */
+};
+
+/* --- requests and replies --------------------------------------------------------------------- */
+
+enum nebula_verb {
+    NEBULA_RUN = 1, /* one statement with parameters; the reply holds all its rows */
+    NEBULA_SCRIPT,  /* any number of statements without parameters; no rows */
+    NEBULA_PREPARE, /* makes the statement ready on this connection and runs nothing */
+    NEBULA_STREAM,  /* one statement; the reply holds its first rows. Needs a lease */
+    NEBULA_PULL,    /* the next rows of the lease's stream */
+    NEBULA_STOP,    /* ends the lease's stream early; the session stays */
+};
+
+struct nebula_request {
+    int64_t lease;       /* 0: the engine leases one for this request alone and may retry */
+    int32_t resource;
+    int32_t verb;        /* enum nebula_verb */
+    int32_t role;        /* which of the kind's roles, 0 is the first; ignored with a lease */
+    int32_t count;       /* values */
+    int32_t window;      /* STREAM, PULL: most rows in the reply, at least 1 */
+    uint32_t text_size;
+    const char *text;    /* copied */
+    const struct nebula_value *value; /* copied, their bytes too */
+    int64_t within_us;   /* 0: as the policy says. Never beyond the task's deadline */
+    bool is_idempotent;  /* doing it twice does no harm, so it may be repeated when in doubt */
+    bool is_fail_fast;   /* do not queue for a connection */
+};
+
+/* What a ticket ended with. Pointers live until nebula_done(). */
+struct nebula_reply {
+    int32_t code;    /* 0 ok, else an error code */
+    int32_t outcome; /* 0 ok, 1 failed: proven not applied, 2 in doubt */
+    int32_t rows, columns;
+    int32_t attempts;
+    int32_t role;    /* the role that answered */
+    int64_t lease;   /* of a lease's ticket */
+    int64_t changed; /* rows touched, -1 when it makes no sense */
+    int64_t last_id;
+    int64_t retry_after_us;
+    const char *text;  /* the sentence, "" when ok */
+    const char *state; /* the server's own code, "" if none */
+    bool more;         /* a stream has more to pull */
+};
+
+struct nebula_event {
+    int32_t ticket;
+    int32_t code; /* 0 ok, else an error code; nebula_reply() tells more */
+};
+
+/* How a lease went, when it is given back. */
+enum nebula_verdict {
+    NEBULA_GOOD = 0, /* as far as the caller knows */
+    NEBULA_SPOILED,  /* close it */
+};
+
+/* --- declarations ----------------------------------------------------------------------------- */
+
+struct nebula_option {
+    const char *name;
+    const char *value;
+    bool is_secret; /* shown as *** wherever its value would appear */
+};
+
+struct nebula_pool {
+    int32_t min;          /* kept open without traffic */
+    int32_t max;          /* never more, connecting ones included */
+    int32_t queue;        /* most waiters; one more is refused with `full` */
+    int32_t connecting;   /* at once */
+    bool is_fail_fast;    /* refuse with `full` instead of queueing */
+    bool is_fifo;         /* lend the connection that was idle longest (default: the last one used) */
+    int64_t idle_us;      /* closed when idle for longer, down to min; 0 never */
+    int64_t life_us;      /* closed after about this long; 0 never */
+    int32_t life_jitter;  /* percent of life that is drawn at birth and taken off, 0..50 */
+    int64_t check_us;     /* asked whether it lives when idle for longer; 0 always asked, -1 never */
+    int64_t connect_us;   /* bound of one attempt to connect, and of one check or reset */
+    int64_t start_us;     /* nebula_start(): attempts go on for so long */
+};
+
+struct nebula_policy {
+    int64_t deadline_us;  /* of a call as a whole, retries included */
+    int64_t wait_us;      /* the part of it that may pass in the queue */
+    int32_t tries;        /* 1: no retry */
+    int64_t pause_us;     /* before the first retry; doubles, with full jitter */
+    int64_t pause_max_us;
+    int32_t budget;       /* retries, in percent of calls */
+    int32_t budget_least; /* retries a second that are allowed whatever the percentage */
+};
+
+struct nebula_spec {
+    const char *name;   /* all strings are copied */
+    const char *kind;
+    const char *driver;
+    const char *policy_name;
+    const char *file;   /* where it was declared, for people */
+    int32_t line;
+    int32_t roles;      /* 1..4; role i has role_name[i] and room for role_max[i] connections */
+    const char *role_name[4];
+    int32_t role_max[4]; /* 0: as pool.max */
+    const char *check;  /* a SCRIPT that a living connection answers */
+    const char *reset;  /* a SCRIPT that makes a session clean */
+    const struct nebula_option *option;
+    int32_t options;
+    struct nebula_pool pool;
+    struct nebula_policy policy;
+};
+
+/* --- the engine ------------------------------------------------------------------------------- */
+
+struct nebula_options {
+    const char *control; /* path of the control socket; NULL: none */
+    const char *name;    /* what ls shows as the program, copied */
+    int32_t log_format;  /* 0 json lines, 1 logfmt, 2 pretty */
+    int32_t log_level;   /* 0 debug, 1 info, 2 warn, 3 error, 4 nothing */
+    int32_t log_fd;      /* borrowed */
+};
+
+/* NULL on failure; then the sentence is in text (size bytes, may be NULL). */
+struct nebula *nebula_open(const struct nebula_options *options, char *text, uint32_t size);
+
+/* Begins to stop: nothing new is begun, idle connections close, leases and calls may go on until at_us,
+ * then they are cancelled. Again with a sooner time hurries it. */
+void nebula_stop(struct nebula *n, int64_t at_us);
+bool nebula_is_stopped(const struct nebula *n); /* stopping, and no connection is left */
+/* Closes whatever is left and frees. Blocks until the drivers are done. *n becomes NULL. */
+void nebula_close(struct nebula **n);
+
+/* Waits for something to do until until_us (0: do not wait), and does it. */
+void nebula_turn(struct nebula *n, int64_t until_us);
+/* The next ticket that ended; false when there is none. */
+bool nebula_next(struct nebula *n, struct nebula_event *out);
+int64_t nebula_now_us(const struct nebula *n); /* of this turn */
+
+/* The sentence of the last negative result, until the next call of anything. */
+const char *nebula_error(const struct nebula *n);
+const char *nebula_error_name(int32_t code);   /* "deadline" */
+const char *nebula_error_action(int32_t code); /* "retry" "wait" "rotate" "fix" "stop" "ask" */
+
+/* --- resources -------------------------------------------------------------------------------- */
+
+/* The resource's number (> 0), or a negative code. */
+int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec);
+int32_t nebula_find(struct nebula *n, const char *name); /* 0 when there is none */
+/* A ticket that ends when the first `min` connections (at least one) are open, or start_us has passed. */
+int32_t nebula_start(struct nebula *n, int32_t resource);
+int32_t nebula_pause(struct nebula *n, int32_t resource);  /* new leases wait; 0 or a negative code */
+int32_t nebula_resume(struct nebula *n, int32_t resource);
+
+/* --- tasks ------------------------------------------------------------------------------------ */
+
+/* A new task (> 0) with the deadline of its parent (0: of nobody), or a negative code. */
+int32_t nebula_task_open(struct nebula *n, int32_t parent);
+void nebula_task_enter(struct nebula *n, int32_t task); /* acts for it from here on; 0: for nobody */
+/* Sets the deadline of the task entered; 0 none. Returns the one before, to be put back. It is the caller's
+ * to keep the sooner one. */
+int64_t nebula_task_deadline(struct nebula *n, int64_t at_us);
+/* Ends all its tickets with `cancelled`, and everything it asks for from now on at once. */
+void nebula_task_cancel(struct nebula *n, int32_t task);
+/* What a cancelled task may still do to clean up: not cancelled until at_us, which is its deadline. */
+void nebula_task_grace(struct nebula *n, int32_t task, int64_t at_us);
+/* Ends it: its tickets vanish without an event, its leases are given back. */
+void nebula_task_close(struct nebula *n, int32_t task);
+
+/* --- tickets ---------------------------------------------------------------------------------- */
+
+/* All return a ticket (> 0) or a negative code. */
+int32_t nebula_sleep(struct nebula *n, int64_t span_us); /* ends ok after span_us, 0: in the next turn */
+int32_t nebula_wait(struct nebula *n);                   /* ends when somebody wakes it */
+int32_t nebula_call(struct nebula *n, const struct nebula_request *request);
+
+/* Ends a nebula_wait() with code (0 ok). A ticket that has ended already is left alone. */
+void nebula_wake(struct nebula *n, int32_t ticket, int32_t code);
+/* Ends a ticket with `cancelled`, now, as an event. */
+void nebula_cancel(struct nebula *n, int32_t ticket);
+
+/* After its event and before nebula_done(): what a ticket ended with. */
+void nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out);
+void nebula_cell(struct nebula *n, int32_t ticket, int32_t row, int32_t column,
+                 struct nebula_value *out);
+void nebula_column(struct nebula *n, int32_t ticket, int32_t column, struct nebula_column *out);
+/* Gives the ticket back. Every ticket whose event was taken is given back once. */
+void nebula_done(struct nebula *n, int32_t ticket);
+
+/* --- leases ----------------------------------------------------------------------------------- */
+
+/* A lease (> 0); or 0 when one has to be waited for, with the ticket in nebula_ticket(); or a negative
+ * code. within_us: as in struct nebula_request. */
+int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
+                     bool is_fail_fast);
+int32_t nebula_ticket(const struct nebula *n);
+/* 0, or -ERROR_STALE. A connection that is not clean is made clean, or closed, before anybody else gets it. */
+int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict);
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+/* One request of the control socket, as JSON ({"verb":"ls"}), answered as one JSON line, whose bytes live
+ * until the next call of this. */
+const char *nebula_ask(struct nebula *n, const char *request);
+/* Sends one request to another engine's control socket and waits for the line; NULL and a sentence in text when it
+ * cannot be had. Free the answer with nebula_free(). Blocks; for command lines. */
+char *nebula_ask_other(const char *path, const char *request, char *text, uint32_t size);
+void nebula_free(void *answer);
+
+void nebula_log(struct nebula *n, int32_t level, const char *text);
+
+/* ffi] */
+
+#endif

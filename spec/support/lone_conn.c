@@ -1,0 +1,242 @@
+#include "lone_conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+#define PATIENCE_US 20000000
+
+static struct lone *lone_of(const struct conn *c)
+{
+    return (struct lone *)(void *)c->engine;
+}
+
+/* Counts the sentence after the rule that holds for all of them. */
+static struct lone *hear(struct conn *c, enum sentence sentence)
+{
+    struct lone *l = lone_of(c);
+    CHECK(!l->is_inside);
+    CHECK(!c->is_closed || sentence == SAID_CLOSED);
+    l->said[sentence]++;
+    return l;
+}
+
+/* --- what the driver says --------------------------------------------------------------------- */
+
+struct loop *conn_loop(const struct conn *c)
+{
+    return lone_of(c)->loop;
+}
+
+const char *conn_resource(const struct conn *c)
+{
+    return lone_of(c)->target.resource;
+}
+
+struct request *conn_head(const struct conn *c)
+{
+    struct list_node *n = list_head(&c->requests);
+    return n == NULL ? NULL : container_of(n, struct request, node);
+}
+
+void conn_opened(struct conn *c)
+{
+    struct lone *l = hear(c, SAID_OPENED);
+    CHECK(l->is_opening);
+    l->is_opening = false;
+}
+
+void conn_replied(struct conn *c, struct request *r)
+{
+    hear(c, SAID_REPLIED);
+    CHECK(r == conn_head(c));
+    list_remove(&c->requests, &r->node);
+    r->ended(r);
+}
+
+void conn_cancelled(struct conn *c)
+{
+    struct lone *l = hear(c, SAID_CANCELLED);
+    CHECK(l->is_cancelling);
+    l->is_cancelling = false;
+}
+
+void conn_failed(struct conn *c, const struct error *why)
+{
+    struct lone *l = hear(c, SAID_FAILED);
+    CHECK(why->code != ERROR_OK);
+    CHECK(l->said[SAID_FAILED] == 1);
+    l->is_opening = l->is_cancelling = false;
+    l->error = *why;
+    for (struct request *r = conn_head(c); r != NULL; r = conn_head(c)) {
+        list_remove(&c->requests, &r->node);
+        reply_fini(&r->reply);
+        r->reply.error = *why;
+        r->ended(r);
+    }
+}
+
+void conn_closed(struct conn *c)
+{
+    struct lone *l = hear(c, SAID_CLOSED);
+    CHECK(c->is_closed);
+    /* What was in flight has no end of its own any more. */
+    for (struct request *r = conn_head(c); r != NULL; r = conn_head(c))
+        list_remove(&c->requests, &r->node);
+    free(c);
+    l->conn = NULL;
+}
+
+void conn_notice(struct conn *c, const char *text)
+{
+    struct lone *l = hear(c, SAID_NOTICE);
+    strncpy(l->notice, text, sizeof l->notice - 1);
+}
+
+/* The core's own words of these two are used where they are linked in. */
+__attribute__((weak)) const char *target_get(const struct target *t, const char *name,
+                                             const char *fallback)
+{
+    for (int32_t i = 0; i < t->options; i++)
+        if (strcmp(t->option[i].name, name) == 0)
+            return t->option[i].value;
+    return fallback;
+}
+
+__attribute__((weak)) void reply_fini(struct reply *r)
+{
+    if (r->result != NULL)
+        r->result->type->free(r->result);
+    r->result = NULL;
+}
+
+/* --- what the core would do ------------------------------------------------------------------- */
+
+void lone_init(struct lone *l, struct loop *loop, const struct driver *driver,
+               const char *const *option, int32_t role)
+{
+    *l = (struct lone){.loop = loop};
+    int32_t count = 0;
+    for (; option[0] != NULL; option += 2) {
+        CHECK((size_t)count < COUNT(l->option));
+        l->option[count++] = (struct nebula_option){.name = option[0], .value = option[1]};
+    }
+    l->target =
+        (struct target){.resource = "lone", .option = l->option, .options = count, .role = role};
+    l->conn = calloc(1, sizeof *l->conn + driver->size);
+    CHECK(l->conn != NULL);
+    node_init(&l->conn->node);
+    list_init(&l->conn->requests);
+    l->conn->driver = driver;
+    l->conn->engine = (struct engine *)(void *)l;
+}
+
+void lone_begin_open(struct lone *l)
+{
+    l->is_opening = l->is_inside = true;
+    l->conn->driver->open(l->conn, &l->target);
+    l->is_inside = false;
+}
+
+void lone_begin_send(struct lone *l, struct request *r)
+{
+    CHECK(!l->is_cancelling);
+    CHECK(l->conn->driver->pipelines || conn_head(l->conn) == NULL);
+    node_init(&r->node);
+    list_push_tail(&l->conn->requests, &r->node);
+    l->is_inside = true;
+    l->conn->driver->send(l->conn, r);
+    l->is_inside = false;
+}
+
+void lone_begin_cancel(struct lone *l)
+{
+    CHECK(!l->is_cancelling && conn_head(l->conn) != NULL);
+    l->is_cancelling = l->is_inside = true;
+    l->conn->driver->cancel(l->conn, conn_head(l->conn));
+    l->is_inside = false;
+}
+
+void lone_begin_close(struct lone *l)
+{
+    CHECK(!l->conn->is_closed);
+    l->conn->is_closed = l->is_inside = true;
+    l->conn->driver->close(l->conn);
+    l->is_inside = false;
+}
+
+bool lone_wait(struct lone *l, enum sentence sentence, uint32_t count)
+{
+    int64_t until_us = loop_refresh(l->loop) + PATIENCE_US;
+    while (l->said[sentence] < count) {
+        bool is_over = l->conn == NULL || (l->said[SAID_FAILED] > 0 && sentence != SAID_CLOSED);
+        if (is_over || loop_now_us(l->loop) >= until_us)
+            return false;
+        loop_turn(l->loop, until_us);
+    }
+    return true;
+}
+
+void lone_turn(struct lone *l, int64_t span_us)
+{
+    int64_t until_us = loop_refresh(l->loop) + span_us;
+    while (loop_now_us(l->loop) < until_us)
+        loop_turn(l->loop, until_us);
+}
+
+enum error_code lone_open(struct lone *l)
+{
+    lone_begin_open(l);
+    if (lone_wait(l, SAID_OPENED, 1))
+        return ERROR_OK;
+    CHECK(l->said[SAID_FAILED] == 1);
+    return l->error.code;
+}
+
+void lone_close(struct lone *l)
+{
+    if (l->conn == NULL)
+        return;
+    if (!l->conn->is_closed)
+        lone_begin_close(l);
+    CHECK(lone_wait(l, SAID_CLOSED, 1));
+}
+
+static void ended(struct request *r)
+{
+    r->ended = NULL;
+}
+
+bool lone_has_ended(const struct request *r)
+{
+    return r->ended == NULL;
+}
+
+struct request lone_request(enum nebula_verb verb, const char *text)
+{
+    struct request r = {.verb = verb, .window = 1, .deadline_us = INT64_MAX, .ended = ended};
+    r.text = text;
+    r.text_size = (uint32_t)strlen(text);
+    return r;
+}
+
+enum error_code lone_call(struct lone *l, struct request *r)
+{
+    r->ended = ended;
+    lone_begin_send(l, r);
+    int64_t until_us = loop_refresh(l->loop) + PATIENCE_US;
+    while (!lone_has_ended(r)) {
+        CHECK(loop_now_us(l->loop) < until_us);
+        loop_turn(l->loop, until_us);
+    }
+    return r->reply.error.code;
+}
+
+enum error_code lone_do(struct lone *l, enum nebula_verb verb, const char *text)
+{
+    struct request r = lone_request(verb, text);
+    enum error_code code = lone_call(l, &r);
+    reply_fini(&r.reply);
+    return code;
+}

@@ -23,11 +23,11 @@ struct slots {
 
 /* Holds at most `most` things; allocates nothing before the first. */
 void slots_init(struct slots *s, int32_t most);
-void slots_fini(struct slots *s);
+void slots_fini(struct slots *s); /* the things in it are their owners' business */
 
-/* The handle of a new slot for thing, or 0 when out of memory or at the bound. */
+/* The handle of a new slot for thing (not NULL), or 0 when out of memory or at the bound. */
 int64_t slots_add(struct slots *s, void *thing);
 void *slots_get(const struct slots *s, int64_t handle); /* NULL when stale or never given */
-void slots_drop(struct slots *s, int64_t handle);
+void slots_drop(struct slots *s, int64_t handle);       /* the handle is good */
 
 #endif

@@ -4,7 +4,8 @@
  * of 1 ms. A timer never fires early and at most one tick late by the wheel's own account. Timers of
  * one tick fire in the order in which they were armed, so a run can be repeated.
  *
- * The wheel has no clock: the loop tells it the time.
+ * The wheel has no clock: the loop tells it the time. It reaches 8,900 years; a timer armed for later
+ * (INT64_MAX, say) never fires.
  */
 #ifndef BASE_WHEEL_H
 #define BASE_WHEEL_H
@@ -28,7 +29,8 @@ struct wheel {
     int64_t tick; /* all ticks before this one have fired */
     uint32_t count;
     uint64_t busy[WHEEL_LEVELS]; /* a bit for each slot that holds a timer */
-    struct list slot[WHEEL_LEVELS][WHEEL_SLOTS];
+    struct list due;             /* about to fire in this turn; empty between turns */
+    struct list slot[WHEEL_LEVELS * WHEEL_SLOTS];
 };
 
 void wheel_init(struct wheel *w, int64_t now_us);
@@ -36,14 +38,16 @@ void wheel_init(struct wheel *w, int64_t now_us);
 void timer_init(struct timer *t, void (*fire)(struct timer *t));
 bool timer_is_armed(const struct timer *t);
 
-/* Arms or moves it. A time in the past fires at the next wheel_turn(). */
+/* Arms or moves it. A time in the past fires at the next wheel_turn(), not in the one under way. */
 void wheel_arm(struct wheel *w, struct timer *t, int64_t at_us);
 void wheel_disarm(struct wheel *w, struct timer *t); /* idempotent */
 
-/* When wheel_turn() is next worth calling, in us; INT64_MAX without timers. Never later than the first timer's tick. */
+/* When wheel_turn() is next worth calling, in us; INT64_MAX without timers. Never later than the first
+ * timer's tick; sooner when timers have to come down a level first. */
 int64_t wheel_next_us(const struct wheel *w);
 
-/* Fires what is due, at most `most` timers; returns how many. What is left is due at once. */
+/* Fires what is due, at most `most` timers; returns how many. What is left is due at once. A timer may arm and
+ * disarm any other, and itself, while it fires. */
 int wheel_turn(struct wheel *w, int64_t now_us, int most);
 
 #endif

@@ -48,12 +48,13 @@ PROXY := $(if $(wildcard spec/support/proxy.c),$(BUILD)/spec/proxy)
 
 # Two makes in one folder wait for each other instead of writing the same files.
 all: ## build the library and the program (the default)
+	@deploy/setup.sh --check run
 	@mkdir -p $(BUILD) && flock $(BUILD)/.lock $(MAKE_IN) built
 
 specs:
 	@mkdir -p $(BUILD) && flock $(BUILD)/.lock $(MAKE_IN) built built-specs
 
-built: $(LIBRARY) $(PROGRAMS)
+built: $(LIBRARY) $(PROGRAMS) home
 built-specs: $(SPECS) $(PROXY)
 
 $(LIBRARY): $(call objects,$(LIBRARY_C))
@@ -90,6 +91,11 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
+# The program looks for the Lua side beside the folder it lies in: for build/asan that is build.
+home:
+	@for part in lua resources policies; do \
+		case $(BUILD) in build/*) ln -sfn ../$$part build/$$part ;; esac; done
+
 # Changes when the flags do, and with it everything.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
@@ -97,15 +103,118 @@ $(BUILD)/flags: FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(LIBRARY_C) $(PROGRAM_C) $(SPEC_C) $(SIM_C) $(SUPPORT_C) spec/support/proxy.c)
 
+# --- tests ------------------------------------------------------------------------------------------
+
+SUITE := spec/support/suite.sh
+ASAN := BUILD=build/asan OPTIMISE=-O1 \
+	EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+COVERAGE := BUILD=build/coverage OPTIMISE=-O0 EXTRA=--coverage
+export ASAN_OPTIONS ?= detect_leaks=1:strict_string_checks=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
+
+test-built: specs
+	@$(MAKE_IN) $(ASAN) specs
+	@{ sh spec/support/steps.sh build; sh spec/support/steps.sh build/asan rules core kinds lua; } | \
+		JOBS=$(JOBS) sh $(SUITE) build/log/test
+
+asan-built: specs
+	@sh spec/support/steps.sh $(BUILD) | JOBS=$(JOBS) sh $(SUITE) build/log/asan
+
+sim-built: specs
+	@sh spec/support/steps.sh $(BUILD) sim | JOBS=$(JOBS) sh $(SUITE) build/log/sim
+
+coverage-built: specs
+	@find $(BUILD) -name '*.gcda' -delete
+	@sh spec/support/steps.sh $(BUILD) | JOBS=$(JOBS) sh $(SUITE) build/log/coverage
+	@gcovr --root . --filter 'engine/' --object-directory $(BUILD) --fail-under-line 85 --sort-percentage \
+		--xml $(BUILD)/coverage.xml --txt -
+
+# --- lint -------------------------------------------------------------------------------------------
+
+LINT_C := $(LIBRARY_C) $(PROGRAM_C) $(wildcard spec/support/proxy.c)
+FORMAT := $(shell find engine spec bench examples -name '*.[ch]')
+HEADERS := $(filter %.h,$(FORMAT))
+# What gcc's analyzer takes for a mistake and is none:
+#   malloc-leak, use-after-free   it does not follow intrusive lists, where a node is the thing
+#   fd-leak                       nor descriptors that a struct keeps
+ANALYZER := -fanalyzer -Wno-analyzer-malloc-leak -Wno-analyzer-use-after-free
+CPPCHECK := --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	--suppress=missingIncludeSystem -Iengine
+
+lint-built: $(LINT_C:%=$(BUILD)/lint/%) all
+	@clang-format --dry-run -Werror $(FORMAT)
+	@luacheck --quiet $(wildcard lua resources policies spec bench examples)
+	@sh spec/support/unused_libs.sh $(BUILD)/nebula $(ENGINE_LIBS) luajit
+
+$(BUILD)/lint/%.c: %.c $(HEADERS) .clang-tidy
+	@echo LINT $(patsubst engine/%,%,$<)
+	@mkdir -p $(@D)
+	@clang-tidy --quiet $< -- -std=c11 -D_GNU_SOURCE -Iengine $(PKG_CFLAGS) 2>$@.log || { cat $@.log; exit 1; }
+	@cppcheck $(CPPCHECK) $<
+	@$(CC) $(CFLAGS) $(PKG_CFLAGS) $(ANALYZER) -c -o /dev/null $<
+	@touch $@
+
 # --- for people -------------------------------------------------------------------------------------
+
+run: ## install what is missing, build, and run the main job: import a table and report on it
+	@deploy/setup.sh run
+	@$(MAKE_IN) all
+	@sh examples/run.sh
+
+test: ## install what is missing, build, and run every test, sanitizers included
+	@deploy/setup.sh run test
+	@$(MAKE_IN) test-built
+
+prove: ## run the counts that take too long for make test; goes on where it was stopped
+	@deploy/setup.sh run test
+	@$(MAKE_IN) specs
+	@sh spec/support/prove.sh $(BUILD)
+
+lint: ## clang-format, clang-tidy, cppcheck, gcc's analyzer, luacheck, unused libraries
+	@deploy/setup.sh run lint
+	@$(MAKE_IN) lint-built
+
+floors: ## who may include whom; every header alone
+	@deploy/setup.sh run
+	@sh spec/support/floors.sh
+
+long: ## no C function over 70 lines, no C file over 500, no Lua file over 300
+	@sh spec/support/long.sh
+
+format: ## lay out all C files
+	@deploy/setup.sh lint
+	@clang-format -i $(FORMAT)
+
+asan: ## every spec under the address, leak and undefined behaviour sanitizers
+	@deploy/setup.sh run test
+	@$(MAKE_IN) $(ASAN) asan-built
+
+sim: ## the whole engine in virtual time; SEED=n for one, SEEDS=n for that many
+	@deploy/setup.sh run test
+	@$(MAKE_IN) sim-built
+
+bench: ## measure against peers, a table and build/bench.json; ONLY=prefix for some rows
+	@deploy/setup.sh run bench
+	@$(MAKE_IN) all
+	@build/nebula-lua bench/run.lua $(ONLY)
+
+coverage: ## lines of the engine that the specs run; fails under 85 percent
+	@deploy/setup.sh run test coverage
+	@$(MAKE_IN) $(COVERAGE) coverage-built
+
+docs: ## write the reference pages from the tables in the sources
+	@sh docs/reference.sh
 
 clean: ## remove all that was made
 	@rm -rf build
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  BUILD=folder builds aside; EXTRA=flags adds flags; JOBS=n limits what runs at once."
 
 FORCE:
-.PHONY: FORCE all specs built built-specs clean help
+.PHONY: FORCE all specs built built-specs home test-built asan-built sim-built coverage-built lint-built run \
+	test prove lint floors long format asan sim bench coverage docs clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -1,0 +1,16 @@
+-- What luacheck knows of each folder: the names that its files are given.
+std = "luajit"
+max_line_length = 120
+exclude_files = { "build" }
+
+local workflow = { "use", "task", "sleep", "for_each", "deadline", "cancel", "defer", "log", "null", "progress",
+  "args", "json", "bytes", "array" }
+
+files["resources"] = { read_globals = { "kind", "env" } }
+files["policies"] = { read_globals = { "policy", "strategy", "env" } }
+files["examples"] = { read_globals = workflow }
+-- A declaration calls kinds by name, and there may be any.
+files["examples/**/resources"] = { read_globals = { "env", "sqlite", "postgres" } }
+files["examples/**/policies"] = { read_globals = { "policy", "strategy", "env" } }
+files["bench"] = { read_globals = workflow }
+files["spec"] = { std = "+busted", read_globals = workflow }

@@ -1,0 +1,61 @@
+#!/bin/sh
+# floors.sh - fails on an include or a require that goes up, or sideways where it must not.
+#
+# The floors are those of docs/design.md: base knows C, rules decide, core lives on the loop, drivers speak to
+# client libraries, the program alone knows Lua. Calls go down. Also: every header compiles alone.
+set -u
+status=0
+cd "$(dirname "$0")/../.."
+
+# What each floor may include of ours, and which libraries belong to whom.
+find engine \( -name '*.c' -o -name '*.h' \) -print0 | sort -z | xargs -0 awk '
+    function stem(path) { sub(/^.*\//, "", path); sub(/[._].*$/, "", path); return path }
+    function may(file, header) {
+        if (file ~ /^engine\/base\//) return header ~ /^base\//
+        if (file ~ /^engine\/rules\//)
+            return header ~ /^(rules\/policy|base\/check)\.h$/ || header == own
+        if (file ~ /^engine\/core\//) return header ~ /^(base|rules|core)\// || header == "nebula.h"
+        if (file ~ /^engine\/drivers\//)
+            return header ~ /^base\// || header ~ /^core\/(driver|blocking|conn|loop|value)\.h$/ ||
+                header == "nebula.h" || (header ~ /^drivers\// && stem(header) == stem(file))
+        if (file == "engine/nebula.h") return 0
+        if (file == "engine/nebula.c") return header ~ /^(base|rules|core)\// || header == "nebula.h"
+        return header !~ /\// || header ~ /^base\//   # the program: the border and itself
+    }
+    function owner(file, header) {
+        if (header ~ /^(lua|lualib|lauxlib|luajit)\.h$/) return file ~ /^engine\/[a-z_]+\.[ch]$/ && file !~ /nebula/
+        if (header == "uv.h") return file == "engine/core/loop_uv.c"
+        if (header ~ /^(libpq|pg_|postgres)/) return file ~ /^engine\/drivers\/postgres/
+        if (header ~ /^sqlite3/) return file ~ /^engine\/drivers\/sqlite/
+        return 1
+    }
+    FNR == 1 { own = FILENAME; sub(/^engine\//, "", own); sub(/\.c$/, ".h", own) }
+    /^[ \t]*#[ \t]*include/ {
+        header = $0
+        gsub(/^[^"<]*["<]|[">].*$/, "", header)
+        if ($0 ~ /"/ ? !may(FILENAME, header) : !owner(FILENAME, header)) {
+            printf "%s:%d: may not include %s\n", FILENAME, FNR, header
+            bad = 1
+        }
+    }
+    END { exit bad }' || status=1
+
+# ffi is known in one file; the engine in Lua does not look into kinds, policies or examples.
+for file in $(find lua resources policies examples -name '*.lua' 2>/dev/null | sort); do
+    [ "$file" = lua/nebula/c.lua ] || ! grep -nE "require[ (]*[\"']ffi[\"']" "$file" /dev/null || {
+        echo "$file: only lua/nebula/c.lua may know ffi"
+        status=1
+    }
+    ! grep -nE "require[ (]*[\"'](spec|bench)\." "$file" /dev/null || {
+        echo "$file: may not require what tests it"
+        status=1
+    }
+done
+
+uses=$(pkg-config --cflags libuv libpq sqlite3 jansson luajit | sed 's/-I/-isystem /g')
+for header in $(find engine spec -name '*.h' | sort); do
+    # shellcheck disable=SC2086
+    gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only -Iengine -Ispec $uses -include "$header" \
+        -x c /dev/null || { echo "$header: does not compile alone"; status=1; }
+done
+exit $status

@@ -1,0 +1,27 @@
+#!/bin/sh
+# steps.sh BUILD [FOLDER...] - lists the tests: one line a file, "LANE NAME SECONDS COMMAND...".
+#
+# Lane `any` may run beside others, lane `alone` may not: it measures time. A spec that needs more than the usual time says
+# so in its first lines ("limit: 600 s"), one that measures says "alone".
+set -eu
+build=$1
+shift
+[ $# -gt 0 ] || set -- rules core kinds sim support lua
+
+head_of() {
+    head -n 12 "$1"
+}
+
+for folder; do
+    for file in "spec/$folder"/*_spec.c "spec/$folder"/*_spec.lua; do
+        [ -f "$file" ] || continue
+        limit=$(head_of "$file" | sed -n 's/.*limit: \([0-9]*\) s.*/\1/p')
+        lane=any
+        if head_of "$file" | grep -qE '^(--| \*|/\*) alone\b'; then lane=alone; fi
+        case $file in
+        *.c) command="$build/${file%.c}" ;;
+        *) command="$build/nebula-lua $(command -v busted) -o TAP $file" ;;
+        esac
+        echo "$lane $build/$file ${limit:-300} $command"
+    done
+done

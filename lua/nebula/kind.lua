@@ -1,0 +1,129 @@
+--- kind: what kinds of resources there are. Each is one Lua file in resources/.
+--
+--   return kind "sqlite" { driver = "sqlite", roles = { "reader", "writer" }, options = {...}, ... }
+--
+-- A kind is trusted like the engine itself: its methods run in the workflow's state. The files that
+-- ship are loaded by path; a user's own folder of the same name needs no more than its paths given to
+-- load() too, once the engine wants to trust it.
+
+local suggest = require "nebula.suggest"
+
+---@class nebula.Declared what a declaration says once its shape was checked
+---@field name string
+---@field options table<string, any> the kind's own options; durations in us, sizes in bytes
+---@field pool table the settings of the pool
+
+---@class nebula.Told what the engine and its driver are told
+---@field options { name: string, value: string, secret: boolean? }[] for the driver
+---@field roles string[]? instead of the kind's
+---@field role_max integer[]? room of each role; 0 is as pool.max
+---@field pool table? settings of the pool that this kind of resource needs otherwise
+
+---@class nebula.Kind
+---@field name string
+---@field driver string the driver of the engine
+---@field roles string[] at least one; the first is what a call gets that asks for none
+---@field options table<string, table> rows of shape.lua
+---@field check string? words that a living connection answers
+---@field rollback string? words that end a transaction without effect
+---@field reset string? words that make a session clean
+---@field spec fun(declared: nebula.Declared): nebula.Told?, { path: string, text: string }[]?
+---@field resource table<string, function> methods of a resource
+---@field lease table<string, function> methods of a lease
+---@field sql nebula.sql.Kind? what SQL kinds share: see sql/methods.lua
+
+local fields = {
+  driver = { "string", is_required = true },
+  roles = { "table" },
+  options = { "table", is_required = true },
+  check = { "string" },
+  rollback = { "string" },
+  reset = { "string" },
+  spec = { "function" },
+  resource = { "table", is_required = true },
+  lease = { "table", is_required = true },
+  sql = { "table" },
+}
+
+local function names_of(rows)
+  local names = {}
+  for name in pairs(rows) do names[#names + 1] = name end
+  return names
+end
+
+local function check(name, body)
+  for field, value in pairs(body) do
+    local row = fields[field]
+    if not row then
+      error(("kind %q: there is no field %q%s"):format(
+        name, tostring(field), suggest(field, names_of(fields))), 3)
+    elseif type(value) ~= row[1] then
+      error(("kind %q: %s must be a %s, not a %s"):format(name, field, row[1], type(value)), 3)
+    end
+  end
+  for field, row in pairs(fields) do
+    if row.is_required and body[field] == nil then
+      error(("kind %q: the field %s is missing"):format(name, field), 3)
+    end
+  end
+end
+
+-- Options that need no thought: all of them, as text.
+local function plain_spec(options)
+  return function(declared)
+    local told = {}
+    for name, value in pairs(declared.options) do
+      told[#told + 1] = { name = name, value = tostring(value), secret = options[name].type == "secret" }
+    end
+    table.sort(told, function(a, b) return a.name < b.name end)
+    return { options = told }
+  end
+end
+
+---@param name string
+---@return fun(body: table): nebula.Kind
+local function kind(name)
+  if type(name) ~= "string" or not name:find "^%l[%l%d_]*$" then
+    error('a kind has a name of small letters: kind "redis" { ... }', 2)
+  end
+  return function(body)
+    check(name, body)
+    body.name = name
+    body.roles = body.roles or { "main" }
+    body.spec = body.spec or plain_spec(body.options)
+    return body
+  end
+end
+
+-- What a kind file sees: everything a Lua file of ours does, and `kind`. It sets no globals.
+local function environment()
+  return setmetatable({ kind = kind }, {
+    __index = _G,
+    __newindex = function(_, global)
+      error(("a kind file sets no globals: write local %s"):format(tostring(global)), 2)
+    end,
+  })
+end
+
+local M = {}
+
+--- Loads kinds. A kind that is defined twice is a mistake.
+---@param paths string[] files, in the order in which to read them
+---@return table<string, nebula.Kind>
+function M.load(paths)
+  local kinds = {}
+  for _, path in ipairs(paths) do
+    local chunk, problem = loadfile(path)
+    if not chunk then error(problem, 0) end
+    local made = setfenv(chunk, environment())()
+    if type(made) ~= "table" or not made.name then
+      error(('%s: a kind file ends with: return kind "name" { ... }'):format(path), 0)
+    elseif kinds[made.name] then
+      error(("%s: the kind %q is already defined"):format(path, made.name), 0)
+    end
+    kinds[made.name] = made
+  end
+  return kinds
+end
+
+return M

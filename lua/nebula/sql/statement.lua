@@ -1,0 +1,60 @@
+--- statement: all that is known of one SQL text before it is sent, found out once.
+--
+-- Programs send the same few texts again and again, so what was found out is kept: the thousand
+-- texts used last, in two generations, so that a program which builds its SQL anew each time costs
+-- work and no memory.
+
+local effect = require "nebula.sql.effect"
+local parameters = require "nebula.sql.parameters"
+local redact = require "nebula.sql.redact"
+local tokens = require "nebula.sql.tokens"
+
+local MOST = 500 -- in each generation
+
+---@class nebula.sql.Text: nebula.sql.Parameters
+---@field effect nebula.sql.Effect
+---@field is_idempotent boolean may be repeated when nobody knows whether it was done
+---@field shown string the statement without its literals
+
+local function analyse(sql, dialect)
+  if sql:find("\0", 1, true) then return nil, "the statement has a NUL byte in it" end
+  local text, complaint = parameters.rewrite(sql, dialect)
+  if not text then return nil, complaint end
+  text.effect = effect.of(sql, dialect)
+  text.is_idempotent = text.effect == "read"
+  text.shown = redact.statement(sql, dialect)
+  return text
+end
+
+local function remember(dialect)
+  local young, old, count = {}, {}, 0
+  return function(sql)
+    local text = young[sql]
+    if text then return text end
+    local complaint
+    text, complaint = old[sql]
+    if not text then
+      text, complaint = analyse(sql, dialect)
+      if not text then return nil, complaint end
+    end
+    if count == MOST then young, old, count = {}, young, 0 end
+    young[sql], count = text, count + 1
+    return text
+  end
+end
+
+local of = {}
+for name, dialect in pairs(tokens.dialects) do of[name] = remember(dialect) end
+
+local M = {}
+
+--- What is known of a statement.
+---@param sql string
+---@param dialect string "postgres" or "sqlite"
+---@return nebula.sql.Text? text nil when the statement cannot be meant
+---@return string? complaint
+function M.of(sql, dialect)
+  return of[dialect](sql)
+end
+
+return M

@@ -15,6 +15,7 @@ struct job {
     void (*done)(struct job *j); /* on the loop, afterwards, exactly once */
     struct note note;            /* ours */
     struct job *next;            /* ours */
+    struct blocking *blocking;   /* ours */
 };
 
 /* NULL when out of memory or threads. name shows in ps, at most 15 bytes. */

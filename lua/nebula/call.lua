@@ -1,0 +1,232 @@
+--- call: one request to a server, from a Lua call to its reply. For the kinds' methods, not for workflows.
+--
+--   local ticket, err = call.run(on, lib.NEBULA_RUN, options, text, select("#", ...), ...)
+--   if not ticket then return nil, err end
+--   ... call.reply.rows, call.cell(ticket, row, column) ...
+--   call.done(ticket)
+--
+-- call.reply is one struct for the whole state: read it before the next wait. The request and its
+-- values are written into structs that are used again and again, because nebula_call() copies them.
+
+local c = require "nebula.c"
+local errors = require "nebula.error"
+local units = require "nebula.units"
+local value = require "nebula.value"
+local wait = require "nebula.wait"
+
+local lib, engine = c.lib, c.engine
+local floor = math.floor
+
+local LARGEST = 2 ^ 53 -- whole numbers beyond it are not exact in a double
+
+local request = c.new("struct nebula_request")
+local cell = c.new("struct nebula_value")
+local column_info = c.new("struct nebula_column")
+local capacity = 64
+local values = c.new("struct nebula_value[?]", capacity)
+
+local call = {
+  reply = c.new("struct nebula_reply"), ---@type ffi.cdata* of the last call.run() that gave a ticket
+  resources = {},                       ---@type table<integer, nebula.Resource> by number
+}
+
+-- --- parameters -------------------------------------------------------------------------------------
+
+local function put_bytes(at, kind, text)
+  at.type, at.size, at.bytes = kind, #text, text
+end
+
+local function put_number(at, v)
+  if v == floor(v) and v > -LARGEST and v < LARGEST and (v ~= 0 or 1 / v > 0) then
+    at.type, at.integer = lib.NEBULA_INT, v
+  else
+    at.type, at.number = lib.NEBULA_FLOAT, v
+  end
+end
+
+local function put_rest(i, at, v)
+  local integer, fits = c.integer(v)
+  if integer then
+    if not fits then
+      errors.raise("parameter %d: %s is too large for a signed integer of 64 bits", i + 1, tostring(v))
+    end
+    at.type, at.integer = lib.NEBULA_INT, integer
+  elseif value.is_bytes(v) then
+    put_bytes(at, lib.NEBULA_BYTES, v.bytes)
+  elseif v == nil then
+    errors.raise("parameter %d is nil; for a NULL write null", i + 1)
+  else
+    errors.raise("parameter %d is a %s; a parameter is null, a boolean, a number, a string, bytes() or array()",
+      i + 1, type(v))
+  end
+end
+
+local function put(i, v)
+  local at, kind = values[i], type(v)
+  if kind == "string" then
+    put_bytes(at, lib.NEBULA_TEXT, v)
+  elseif kind == "number" then
+    put_number(at, v)
+  elseif kind == "boolean" then
+    at.type, at.integer = lib.NEBULA_BOOL, v and 1 or 0
+  elseif v == value.null and kind == "userdata" then
+    at.type = lib.NEBULA_NULL
+  else
+    put_rest(i, at, v)
+  end
+end
+
+local function grow(count)
+  while capacity < count do
+    capacity = capacity * 2
+  end
+  values = c.new("struct nebula_value[?]", capacity)
+end
+
+-- Most statements have few parameters, and those need no table.
+local function put_all(n, a, b, d, e, ...)
+  if n > capacity then
+    grow(n)
+  end
+  if n > 0 then put(0, a) end
+  if n > 1 then put(1, b) end
+  if n > 2 then put(2, d) end
+  if n > 3 then put(3, e) end
+  if n > 4 then
+    local rest = { ... }
+    for i = 5, n do
+      put(i - 1, rest[i - 4])
+    end
+  end
+end
+
+-- --- options ----------------------------------------------------------------------------------------
+
+---@class nebula.CallOptions
+---@field deadline string|nil a duration ("250ms"); never beyond that of the task. Default: the policy's
+---@field role string|nil one of the kind's roles; not with a lease. Default: the first
+---@field fail_fast boolean|nil do not queue for a connection. Default: the pool's
+---@field idempotent boolean|nil doing it twice does no harm, so it may be repeated when in doubt
+---@field window integer|nil stream: most rows fetched at a time
+
+--- The number of a role.
+---@param resource nebula.Resource
+---@param role string|nil nil: the first
+---@return integer
+function call.role(resource, role)
+  return role == nil and 0 or resource.kind.role_index[role]
+    or errors.raise('%s has no role "%s"; its roles are: %s', resource.name, tostring(role),
+      table.concat(resource.kind.roles, ", "))
+end
+
+--- A duration of an option in microseconds; 0 when it is not given.
+---@param text string|nil
+---@return integer
+function call.span(text)
+  if text == nil then
+    return 0
+  end
+  local us, why = units.duration(text)
+  return us or errors.raise("deadline: %s", why)
+end
+
+-- --- the call ---------------------------------------------------------------------------------------
+
+local function address(on, options)
+  if type(on) == "cdata" then
+    request.lease, request.resource, request.role = on.id, on.resource, 0
+    return
+  end
+  request.lease, request.resource = 0, on.id
+  request.role = options and call.role(on, options.role) or 0
+end
+
+local function fail(on, code, ticket)
+  local resource = call.resources[type(on) == "cdata" and on.resource or on.id].name
+  if code < 0 then
+    return nil, errors.from_code(resource, code)
+  end
+  local err = errors.from_reply(resource, call.reply)
+  lib.nebula_done(engine, ticket)
+  return nil, err
+end
+
+--- Sends one request and waits for its end.
+---@param on nebula.Resource|nebula.Lease with a resource the engine leases a connection for this alone and may retry
+---@param verb integer lib.NEBULA_RUN ... (nebula.h)
+---@param options nebula.CallOptions|nil already checked for unknown names
+---@param text string
+---@param n integer how many parameters follow
+---@param ... any null, booleans, numbers, strings, int64, bytes()
+---@return integer|nil ticket for call.cell() ... until call.done(), which the caller owes
+---@return nebula.Error|nil
+function call.run(on, verb, options, text, n, ...)
+  put_all(n, ...)
+  address(on, options)
+  request.verb, request.count, request.value = verb, n, values
+  request.text, request.text_size = text, #text
+  if options then
+    request.within_us = call.span(options.deadline)
+    request.is_idempotent = options.idempotent or false
+    request.is_fail_fast = options.fail_fast or false
+    request.window = options.window or 1
+  else
+    request.within_us, request.window = 0, 1
+    request.is_idempotent, request.is_fail_fast = false, false
+  end
+  local ticket = lib.nebula_call(engine, request)
+  local code = wait.await(ticket)
+  if code >= 0 then
+    lib.nebula_reply(engine, ticket, call.reply)
+  end
+  if code ~= 0 then
+    return fail(on, code, ticket)
+  end
+  return ticket
+end
+
+--- Gives a ticket back; its cells are gone then.
+---@param ticket integer
+function call.done(ticket)
+  lib.nebula_done(engine, ticket)
+end
+
+--- One cell, in a struct that the next call of this uses again. Rows and columns count from 0.
+---@param ticket integer
+---@param row integer
+---@param column integer
+---@return ffi.cdata* struct nebula_value
+function call.cell(ticket, row, column)
+  lib.nebula_cell(engine, ticket, row, column, cell)
+  return cell
+end
+
+--- A cell as Lua has it: null, boolean, number (int64 beyond 2^53), string.
+---@param v ffi.cdata* struct nebula_value
+---@return any
+function call.lua(v)
+  local kind = v.type
+  if kind == lib.NEBULA_TEXT or kind == lib.NEBULA_BYTES then
+    return c.string(v.bytes, v.size)
+  elseif kind == lib.NEBULA_INT then
+    local number = tonumber(v.integer)
+    return number > -LARGEST and number < LARGEST and number or v.integer
+  elseif kind == lib.NEBULA_FLOAT then
+    return v.number
+  elseif kind == lib.NEBULA_BOOL then
+    return v.integer ~= 0
+  end
+  return value.null
+end
+
+--- A column's name and the kind's own number of its type.
+---@param ticket integer
+---@param column integer from 0
+---@return string name
+---@return integer type
+function call.column(ticket, column)
+  lib.nebula_column(engine, ticket, column, column_info)
+  return c.string(column_info.name, column_info.size), column_info.type
+end
+
+return call

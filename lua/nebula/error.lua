@@ -1,0 +1,112 @@
+--- error: the world's failures as values, and the programmer's mistakes as raised sentences.
+--
+-- What can go wrong out there is returned: `nil, err`. What is wrong in the program is raised, and blamed
+-- on the first line that is not ours.
+
+local c = require "nebula.c"
+local worker = require "nebula.worker"
+
+local lib, engine = c.lib, c.engine
+
+---@class nebula.Error
+---@field code string what went wrong: "deadline", "lost", "constraint" ...
+---@field action "retry"|"wait"|"rotate"|"fix"|"stop"|"ask" what may be done about it
+---@field outcome "failed"|"in_doubt" whether the server certainly did not do it, or may have
+---@field resource string|nil its name
+---@field text string one sentence, without secrets
+---@field state string the server's own code (SQLSTATE ...), "" if none
+---@field retry_after number|nil seconds, when the server asked for a pause
+local Error = {}
+Error.__index = Error
+
+function Error:__tostring()
+  local text = self.text
+  if self.resource and text:sub(1, #self.resource + 1) ~= self.resource .. ":" then
+    text = self.resource .. ": " .. text
+  end
+  local state = self.state ~= "" and " " .. self.state or ""
+  local doubt = self.outcome == "in_doubt" and "; the server may have done it" or ""
+  return ("%s (%s%s%s)"):format(text, self.code, state, doubt)
+end
+
+local errors = {}
+
+local outcomes = { [0] = "failed", "failed", "in_doubt" }
+
+local function make(resource, code, text)
+  return setmetatable({
+    code = c.string(lib.nebula_error_name(code)),
+    action = c.string(lib.nebula_error_action(code)),
+    outcome = "failed",
+    resource = resource,
+    text = text,
+    state = "",
+  }, Error)
+end
+
+--- From what a ticket ended with.
+---@param resource string|nil its name
+---@param reply ffi.cdata* struct nebula_reply, code not 0
+---@return nebula.Error
+function errors.from_reply(resource, reply)
+  local e = make(resource, reply.code, c.string(reply.text))
+  e.outcome = outcomes[reply.outcome]
+  e.state = c.string(reply.state)
+  if reply.retry_after_us > 0 then
+    e.retry_after = tonumber(reply.retry_after_us) / 1e6
+  end
+  return e
+end
+
+--- From a negative result that was just returned: nothing was begun, and the engine has the sentence.
+---@param resource string|nil its name
+---@param code integer negative or positive
+---@return nebula.Error
+function errors.from_code(resource, code)
+  return make(resource, math.abs(tonumber(code)), c.string(lib.nebula_error(engine)))
+end
+
+--- A failure that Lua alone knows of.
+---@param code string a name of the error table
+---@param action string
+---@param text string
+---@return nebula.Error
+function errors.new(code, action, text)
+  return setmetatable({ code = code, action = action, outcome = "failed", text = text, state = "" }, Error)
+end
+
+--- Whether x is one of the world's failures.
+---@param x any
+---@return boolean
+function errors.is(x)
+  return getmetatable(x) == Error
+end
+
+local ours = { "@" .. worker.home .. "/lua/nebula/", "@" .. worker.home .. "/resources/" }
+
+--- Whether a chunk belongs to the engine and is of no interest to who wrote the workflow.
+---@param source string as debug.getinfo gives it
+---@return boolean
+function errors.is_ours(source)
+  for _, prefix in ipairs(ours) do
+    if source:sub(1, #prefix) == prefix then
+      return true
+    end
+  end
+  return false
+end
+
+--- Raises a mistake of the programmer, blamed on the nearest line that is not ours.
+---@param format string
+---@param ... any
+function errors.raise(format, ...)
+  local level = 2
+  local at = debug.getinfo(level, "S")
+  while at and (at.what == "C" or errors.is_ours(at.source)) do
+    level = level + 1
+    at = debug.getinfo(level, "S")
+  end
+  error(format:format(...), level)
+end
+
+return errors

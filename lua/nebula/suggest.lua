@@ -1,0 +1,47 @@
+--- suggest: what a misspelt name may have meant.
+
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do
+    row[j] = j
+  end
+  for i = 1, #a do
+    local diagonal
+    diagonal, row[0] = row[0], i
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j) and 0 or 1
+      diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + same)
+    end
+  end
+  return row[#b]
+end
+
+--- The known name nearest to `word`, if one is near enough to be meant.
+---@param word string
+---@param names string[]
+---@return string|nil
+local function nearest(word, names)
+  local best, least = nil, math.max(1, math.floor(#word / 3)) + 1
+  for _, name in ipairs(names) do
+    local d = distance(word:lower(), name:lower())
+    if d < least then
+      best, least = name, d
+    end
+  end
+  return best
+end
+
+--- The end of a sentence about an unknown name: the likely one, or all of them when they are few.
+---@param word any
+---@param names string[]
+---@return string # "" when there is nothing helpful to say
+return function(word, names)
+  table.sort(names)
+  local near = type(word) == "string" and #word <= 64 and nearest(word, names)
+  if near then
+    return ('; did you mean "%s"?'):format(near)
+  elseif #names > 0 and #names <= 12 then
+    return "; known: " .. table.concat(names, ", ")
+  end
+  return ""
+end

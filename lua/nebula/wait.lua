@@ -1,0 +1,102 @@
+--- wait: how a task leaves until the engine has what it asked for.
+--
+-- Tasks are resumed by the host alone (engine/worker.c); a task waits by parking on a ticket. Whoever asked the
+-- engine for a ticket hands it to await() or settle() before anything else.
+
+local c = require "nebula.c"
+local coroutines = require "nebula.coroutine"
+local errors = require "nebula.error"
+
+local lib, engine = c.lib, c.engine
+local park, may_park = coroutines.park, coroutines.may_park
+
+local REFUSALS_MOST = 1000 -- failed waits of a task that is to end, before it is abandoned
+
+local current -- whose code runs now
+local reply = c.new("struct nebula_reply")
+
+local wait = {}
+
+--- The task whose code runs, or nil.
+---@return nebula.Task|nil
+function wait.current()
+  return current
+end
+
+--- From here on the running code is this task's. For the task itself, where it begins.
+---@param task nebula.Task
+function wait.begin(task)
+  current = task
+end
+
+-- A task that was told to end and goes on asking for waits would spin.
+local function failed(self)
+  if self and (self.is_cancelled or self.is_ending) then
+    self.refusals = self.refusals + 1
+    if self.refusals > REFUSALS_MOST then
+      self:abandon(REFUSALS_MOST)
+    end
+  end
+end
+
+local function refuse(self, ticket)
+  lib.nebula_cancel(engine, ticket) -- its event finds nobody, and the host gives it back
+  if not self then
+    errors.raise("only a task can wait")
+  end
+  errors.raise("cannot wait inside table.sort, string.gsub, require or another function of C: wait before it")
+end
+
+--- Parks the current task until the ticket ends.
+---@param ticket integer what the engine gave; a negative one is returned at once
+---@return integer code 0 ok; positive: the ticket failed, nebula_reply() has more; in both cases nebula_done() is
+--- due; negative: there is no ticket and errors.from_code() has the reason
+function wait.await(ticket)
+  local self = current
+  if ticket < 0 then
+    failed(self)
+    return ticket
+  end
+  if not self or not may_park() then
+    refuse(self, ticket)
+  end
+  local code = park(ticket)
+  current = self
+  if code ~= 0 then
+    failed(self)
+  end
+  return code
+end
+
+--- Waits for a ticket that brings nothing but its end.
+---@param ticket integer
+---@return true|nil
+---@return nebula.Error|nil
+function wait.settle(ticket)
+  local code = wait.await(ticket)
+  if code == 0 then
+    lib.nebula_done(engine, ticket)
+    return true
+  elseif code < 0 then
+    return nil, errors.from_code(nil, code)
+  end
+  lib.nebula_reply(engine, ticket, reply)
+  local err = errors.from_reply(nil, reply)
+  lib.nebula_done(engine, ticket)
+  return nil, err
+end
+
+--- Waits until somebody wakes holder.waiter; no cancelling reaches this wait.
+---@param holder { waiter: integer|nil }
+function wait.surely(holder)
+  lib.nebula_task_enter(engine, 0)
+  holder.waiter = lib.nebula_wait(engine)
+  lib.nebula_task_enter(engine, current.id)
+  local ok, err = wait.settle(holder.waiter)
+  holder.waiter = nil
+  if not ok then
+    error(err, 0)
+  end
+end
+
+return wait

@@ -147,7 +147,8 @@ struct nebula_spec {
     const char *role_name[4];
     int32_t role_max[4]; /* 0: as pool.max */
     const char *check;  /* a SCRIPT that a living connection answers */
-    const char *reset;  /* a SCRIPT that makes a session clean */
+    const char *rollback; /* a SCRIPT that ends an open transaction without effect */
+    const char *reset;  /* a SCRIPT that makes a session without transaction clean */
     const struct nebula_option *option;
     int32_t options;
     struct nebula_pool pool;
@@ -176,6 +177,8 @@ void nebula_close(struct nebula **n);
 
 /* Waits for something to do until until_us (0: do not wait), and does it. */
 void nebula_turn(struct nebula *n, int64_t until_us);
+/* Ends the wait of the turn under way, or of the next. The one function that another thread may call. */
+void nebula_interrupt(struct nebula *n);
 /* The next ticket that ended; false when there is none. */
 bool nebula_next(struct nebula *n, struct nebula_event *out);
 int64_t nebula_now_us(const struct nebula *n); /* of this turn */

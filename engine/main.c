@@ -1,0 +1,73 @@
+/* main.c - the program: `nebula`, and a command line like luajit's when it is called `nebula-lua`.
+ *
+ * It finds its home, the folder with lua/, resources/ and policies/: the nearest one above the
+ * program itself, or what NEBULA_HOME says. Everything else is Lua's: lua/nebula/cli/.
+ */
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "worker.h"
+
+static bool is_home(const char *folder)
+{
+    char path[PATH_MAX];
+    int size = snprintf(path, sizeof path, "%s/lua/nebula/c.lua", folder);
+    return size < (int)sizeof path && access(path, R_OK) == 0;
+}
+
+/* Fills home, of PATH_MAX bytes. */
+static bool find_home(char *home)
+{
+    const char *told = getenv("NEBULA_HOME");
+    if (told != NULL && *told != '\0')
+        return realpath(told, home) != NULL && is_home(home);
+    ssize_t size = readlink("/proc/self/exe", home, PATH_MAX - 1);
+    if (size <= 0)
+        return false;
+    home[size] = '\0';
+    char *slash;
+    while ((slash = strrchr(home, '/')) != NULL && slash != home) {
+        *slash = '\0';
+        if (is_home(home))
+            return true;
+    }
+    return false;
+}
+
+/* A core would hold the secrets of every connection. */
+static void keep_no_core(void)
+{
+    const char *asked = getenv("NEBULA_CORE");
+    if (asked == NULL || strcmp(asked, "1") != 0)
+        prctl(PR_SET_DUMPABLE, 0);
+}
+
+int main(int argc, char **argv)
+{
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+    const char *name = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "nebula";
+    bool is_lua = strcmp(name, "nebula-lua") == 0;
+    char home[PATH_MAX];
+    if (!find_home(home)) {
+        fprintf(stderr, "nebula: its own folder (with lua/nebula) is not above the program; "
+                        "set NEBULA_HOME to it\n");
+        return 1;
+    }
+    keep_no_core();
+    signal(SIGPIPE, SIG_IGN);
+    struct worker *worker = worker_new(home);
+    if (worker == NULL) {
+        fprintf(stderr, "nebula: no memory to begin with\n");
+        return 1;
+    }
+    int code = worker_run(worker, is_lua ? "nebula.cli.script" : "nebula.cli",
+                          argc > 0 ? argc - 1 : 0, argv + 1);
+    worker_free(&worker);
+    return code;
+}

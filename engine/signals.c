@@ -1,0 +1,85 @@
+#include "signals.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "nebula.h"
+
+struct signals {
+    struct nebula *engine;
+    int64_t bound_us;
+    sigset_t set;
+    pthread_t thread;
+    atomic_int first;
+    atomic_bool is_over; /* what is heard now comes from signals_free() */
+};
+
+static _Noreturn void stop_at_once(int signum, const char *why)
+{
+    ssize_t unheard = write(STDERR_FILENO, why, strlen(why));
+    (void)unheard;
+    _exit(128 + signum);
+}
+
+static void *listen(void *data)
+{
+    struct signals *s = data;
+    int first = 0;
+    while (sigwait(&s->set, &first) != 0)
+        ;
+    if (atomic_load(&s->is_over))
+        return NULL;
+    atomic_store(&s->first, first);
+    nebula_interrupt(s->engine);
+
+    struct timespec bound = {.tv_sec = s->bound_us / 1000000,
+                             .tv_nsec = s->bound_us % 1000000 * 1000};
+    int second = sigtimedwait(&s->set, NULL, &bound);
+    if (atomic_load(&s->is_over))
+        return NULL;
+    if (second > 0)
+        stop_at_once(second, "nebula: stopped at once\n");
+    stop_at_once(first, "nebula: stopped: the workflow did not come back from its own work\n");
+}
+
+struct signals *signals_new(struct nebula *engine, int64_t bound_us)
+{
+    struct signals *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->engine = engine;
+    s->bound_us = bound_us;
+    sigemptyset(&s->set);
+    sigaddset(&s->set, SIGINT);
+    sigaddset(&s->set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &s->set, NULL);
+    if (pthread_create(&s->thread, NULL, listen, s) != 0) {
+        pthread_sigmask(SIG_UNBLOCK, &s->set, NULL);
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void signals_free(struct signals **signals)
+{
+    struct signals *s = *signals;
+    *signals = NULL;
+    if (s == NULL)
+        return;
+    atomic_store(&s->is_over, true);
+    pthread_kill(s->thread, SIGTERM);
+    pthread_join(s->thread, NULL);
+    free(s);
+}
+
+int signals_first(const struct signals *s)
+{
+    return atomic_load(&s->first);
+}

@@ -25,6 +25,7 @@ void loop_free(struct loop **loop); /* everything started on it has been stopped
 
 struct world *loop_world(const struct loop *loop);
 int64_t loop_now_us(const struct loop *loop);
+const int64_t *loop_clock(const struct loop *loop); /* where loop_now_us() lies, to be read without a call */
 int64_t loop_refresh(struct loop *loop); /* reads the clock now; returns loop_now_us() */
 
 /* One turn: waits for something until until_us (0: do not wait, INT64_MAX: for ever), runs all that is

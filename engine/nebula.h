@@ -181,7 +181,7 @@ void nebula_turn(struct nebula *n, int64_t until_us);
 void nebula_interrupt(struct nebula *n);
 /* The next ticket that ended; false when there is none. */
 bool nebula_next(struct nebula *n, struct nebula_event *out);
-int64_t nebula_now_us(const struct nebula *n); /* of this turn */
+int64_t nebula_now_us(struct nebula *n); /* reads the clock */
 
 /* The sentence of the last negative result, until the next call of anything. */
 const char *nebula_error(const struct nebula *n);

@@ -23,15 +23,24 @@ static const struct row *row_of(enum error_code code)
     return &table[code];
 }
 
-enum error_code error_set(struct error *e, enum error_code code, const char *format, ...)
+enum error_code error_set_list(struct error *e, enum error_code code, const char *format,
+                               va_list args)
 {
     if (e == NULL)
         return code;
+    char text[ERROR_TEXT_SIZE]; /* the arguments may lie in *e */
+    vsnprintf(text, sizeof text, format, args);
     error_clear(e);
     e->code = code;
+    memcpy(e->text, text, sizeof text);
+    return code;
+}
+
+enum error_code error_set(struct error *e, enum error_code code, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    vsnprintf(e->text, sizeof e->text, format, args);
+    error_set_list(e, code, format, args);
     va_end(args);
     return code;
 }

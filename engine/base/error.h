@@ -79,6 +79,9 @@ struct error {
 __attribute__((format(printf, 3, 4))) enum error_code
 error_set(struct error *e, enum error_code code, const char *format, ...);
 
+enum error_code error_set_list(struct error *e, enum error_code code, const char *format,
+                               va_list args);
+
 void error_clear(struct error *e);
 
 const char *error_name(enum error_code code);              /* "deadline" */

@@ -1,7 +1,8 @@
 /* blocking.h - a thread for what blocks.
  *
- * A client library that waits inside its calls (SQLite; libpq's cancel) gets a thread of its own, so that nobody
- * else waits with it. Jobs of one thread run one after the other in the order given. All signals are blocked in it.
+ * A client library that waits inside its calls (SQLite; libpq's cancel) gets a thread of its own,
+ * so that nobody else waits with it. Jobs of one thread run one after the other in the order given.
+ * All signals are blocked in it.
  */
 #ifndef CORE_BLOCKING_H
 #define CORE_BLOCKING_H

@@ -1,8 +1,8 @@
 /* conn.h - one connection: from open to closed, always in exactly one list of its pool.
  *
- * A connection's state is the list it is in. conn_move() alone moves it, along a table of legal moves. The driver
- * speaks to the connection in sentences; the connection tells its pool only two things: it has
- * settled (idle and clean, or ready for its lease), or it is gone.
+ * A connection's state is the list it is in. conn_move() alone moves it, along a table of legal
+ * moves. The driver speaks to the connection in sentences; the connection tells its pool that it
+ * opened, that nothing is under way on it any more, or that it is gone.
  */
 #ifndef CORE_CONN_H
 #define CORE_CONN_H
@@ -32,31 +32,30 @@ enum conn_state {
 /* What the driver knows of the session, kept true by it after each reply. */
 enum {
     SESSION_IN_TRANSACTION = 1, /* a transaction is open, failed ones included */
-    SESSION_DIRTY = 2,          /* something may have changed the session: settings, locks, temporary tables */
-    SESSION_STREAMING = 4,      /* a stream is open: rows are waiting to be pulled */
+    SESSION_DIRTY =
+        2, /* something may have changed the session: settings, locks, temporary tables */
+    SESSION_STREAMING = 4, /* a stream is open: rows are waiting to be pulled */
 };
 
 struct conn {
     struct list_node node; /* in its pool's list of its state: first, the hit path lives here */
     struct pool *pool;
-    struct lease *lease; /* who has it, NULL when nobody */
-    int64_t fresh_until_us; /* may be lent without a question until then: idle check or end of life, the sooner */
-    int64_t since_us;    /* in this state */
+    struct lease *lease;    /* who has it, NULL when nobody */
+    int64_t fresh_until_us; /* may be lent without a question until then: idle check or end of life,
+                               the sooner */
+    int64_t since_us;       /* in this state */
     uint64_t uses;
     enum conn_state state;
-    uint32_t session;    /* SESSION_ bits, the driver's word */
+    uint32_t session; /* SESSION_ bits, the driver's word */
 
     const struct driver *driver;
     struct engine *engine;
     struct list requests; /* in flight or queued, head first */
     struct timer timer;   /* the bound of OPENING, CHECKING, RESETTING, CANCELLING */
-    struct request *own;  /* the check or reset under way, pool's */
     int64_t created_us, used_us, life_end_us;
-    uint32_t id;          /* counts up in a resource; what people see */
-    bool is_sent;         /* the head request was given to the driver */
-    bool is_cancel_sent;  /* the driver was asked to cancel and has not said cancelled */
-    bool is_closed;       /* inside close: nothing the driver says counts any more but closed */
-    struct error error;   /* why it is CLOSING */
+    uint32_t id;         /* counts up in a resource; what people see */
+    bool is_sent;        /* the head request was given to the driver */
+    bool is_cancel_sent; /* the driver was asked to cancel and has not said cancelled */
     char driver_bytes[] __attribute__((aligned(16)));
 };
 
@@ -79,7 +78,7 @@ void conn_opened(struct conn *c);
 void conn_replied(struct conn *c, struct request *r); /* r->reply is filled, c->session is true */
 void conn_failed(struct conn *c, const struct error *why);
 void conn_cancelled(struct conn *c);
-void conn_closed(struct conn *c); /* c is gone when this returns */
+void conn_closed(struct conn *c);                   /* c is gone when this returns */
 void conn_notice(struct conn *c, const char *text); /* what the server said besides; to the log */
 
 /* --- for the pool and for call.c ------------------------------------------------------------- */
@@ -88,10 +87,14 @@ void conn_notice(struct conn *c, const char *text); /* what the server said besi
 struct conn *conn_open(struct pool *pool, const struct target *target);
 /* Queues r. The connection must be LEASED, CHECKING or RESETTING. */
 void conn_send(struct conn *c, struct request *r);
-/* Nobody waits for what is in flight any more: brings it to an end, then settles or closes. */
+/* Takes r back if the driver was not given it yet. */
+bool conn_unsend(struct conn *c, struct request *r);
+/* Nobody waits for what is in flight any more: brings it to an end, then the connection settles or
+ * closes. The lease on it, if any, is lost. */
 void conn_cancel(struct conn *c);
+/* Idempotent. What is in flight ends with *why once the driver has let go of it. */
 void conn_close(struct conn *c, const struct error *why);
-void conn_move(struct conn *c, enum conn_state to);
+void conn_move(struct conn *c, enum conn_state to); /* along a legal move, or a CHECK fails */
 const char *conn_state_name(enum conn_state state);
 
 #endif

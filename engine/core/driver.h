@@ -1,17 +1,18 @@
 /* driver.h - what a client library must be able to do, and what it may say.
  *
- * Four verbs. Each begins something and returns at once; its end is one of the sentences below, said
- * later from the loop and never inside the verb (use loop_soon() when the answer is there at once).
- * Every begin has exactly one end:
+ * Four verbs. Each begins something and returns at once; its end is one of the sentences below,
+ * said later from the loop and never inside the verb (use loop_soon() when the answer is there at
+ * once). Every begin has exactly one end:
  *
  *   open    conn_opened | conn_failed
- *   send    conn_replied | conn_failed          (for the head request; one at a time unless `pipelines`)
- *   cancel  conn_cancelled | conn_failed        and the send it hurries still ends by itself
+ *   send    conn_replied | conn_failed          (one at a time: the next is sent when the last has
+ * ended) cancel  conn_cancelled | conn_failed        and the send it hurries still ends by itself
  *   close   conn_closed
  *
- * conn_failed() means that the connection is of no more use. It ends everything under way at once; the core then
- * calls close(), after which the driver says conn_closed() when nothing of it is left, threads included. close() may
- * be called in any state, also while open, send or cancel are under way: those then have no end of their own.
+ * conn_failed() means that the connection is of no more use. It ends everything under way at once;
+ * the core then calls close(), after which the driver says conn_closed() when nothing of it is
+ * left, threads included. close() may be called in any state, also while open, send or cancel are
+ * under way: those then have no end of their own, and the request stays lent until conn_closed().
  *
  * The core keeps the deadlines: a driver has no timers of its own for open, send or cancel.
  */
@@ -24,10 +25,10 @@
 
 /* What to connect to. Borrowed; it outlives every connection made with it. */
 struct target {
-    const char *resource;                  /* name, for messages */
-    const struct nebula_option *option;    /* the declaration's options that the driver understands */
+    const char *resource;               /* name, for messages */
+    const struct nebula_option *option; /* the declaration's options that the driver understands */
     int32_t options;
-    int32_t role;                          /* index into the kind's roles */
+    int32_t role; /* index into the kind's roles */
 };
 
 /* The option's value, or fallback when it is not there. */
@@ -35,15 +36,15 @@ const char *target_get(const struct target *t, const char *name, const char *fal
 
 struct driver {
     const char *name;
-    size_t size;    /* bytes of its own behind each struct conn, zeroed; see conn_driver() */
-    bool pipelines; /* may be given the next request before the last one ended */
+    size_t size; /* bytes of its own behind each struct conn, zeroed; see conn_driver() */
     void (*open)(struct conn *c, const struct target *t);
     void (*send)(struct conn *c, struct request *r);
     void (*cancel)(struct conn *c, struct request *r); /* NULL: closing is the only way */
     void (*close)(struct conn *c);
 };
 
-/* The drivers that are linked in, by name; NULL if there is none. drivers/table.c, or the simulation's. */
+/* The drivers that are linked in, by name; NULL if there is none. drivers/table.c, or the
+ * simulation's. */
 const struct driver *driver_find(const char *name);
 
 #endif

@@ -1,10 +1,12 @@
-/* loop.h - the one place where the engine waits: timers, descriptors, other threads, names, signals.
+/* loop.h - the one place where the engine waits: timers, descriptors, other threads, names,
+ * signals.
  *
  * The engine knows this header and nothing of what is behind it: loop_uv.c over libuv in the
- * program, spec/sim/loop_sim.c with virtual time in the simulation. One loop belongs to one thread; only
- * loop_post() may be called from another.
+ * program, spec/sim/loop_sim.c with virtual time in the simulation. One loop belongs to one thread;
+ * only loop_post() may be called from another.
  *
- * loop_now_us() is read from the clock once a turn, so all that happens in a turn happens at one time.
+ * loop_now_us() is read from the clock once a turn, so all that happens in a turn happens at one
+ * time.
  */
 #ifndef CORE_LOOP_H
 #define CORE_LOOP_H
@@ -25,19 +27,20 @@ void loop_free(struct loop **loop); /* everything started on it has been stopped
 
 struct world *loop_world(const struct loop *loop);
 int64_t loop_now_us(const struct loop *loop);
-const int64_t *loop_clock(const struct loop *loop); /* where loop_now_us() lies, to be read without a call */
+const int64_t *
+loop_clock(const struct loop *loop);     /* where loop_now_us() lies, to be read without a call */
 int64_t loop_refresh(struct loop *loop); /* reads the clock now; returns loop_now_us() */
 
-/* One turn: waits for something until until_us (0: do not wait, INT64_MAX: for ever), runs all that is
- * due. May return early with nothing done. */
+/* One turn: waits for something until until_us (0: do not wait, INT64_MAX: for ever), runs all that
+ * is due. May return early with nothing done. */
 void loop_turn(struct loop *loop, int64_t until_us);
 
 /* Timers: see base/wheel.h. Arming never fails. */
 void loop_arm(struct loop *loop, struct timer *t, int64_t at_us);
 void loop_disarm(struct loop *loop, struct timer *t);
 
-/* Soon: later in this turn, or at the start of the next, from the top of the loop. What must not happen
- * inside the call that caused it is said soon. First in, first out. */
+/* Soon: later in this turn, or at the start of the next, from the top of the loop. What must not
+ * happen inside the call that caused it is said soon. First in, first out. */
 struct soon {
     struct list_node node;
     void (*run)(struct soon *s); /* s is loose again when this is called */
@@ -60,16 +63,18 @@ bool loop_watch(struct loop *loop, struct watch *w, int fd, int events);
 void loop_unwatch(struct loop *loop, struct watch *w);
 
 /* News from another thread: arrived() runs on the loop's thread. The note is the sender's until it
- * arrived; each posted note arrives exactly once, in the order of posting by one thread. While notes are expected
- * the loop must live. */
+ * arrived; each posted note arrives exactly once, in the order of posting by one thread. While
+ * notes are expected the loop must live. */
 struct note {
     struct note *next;
     void (*arrived)(struct note *n);
 };
-void loop_post(struct loop *loop, struct note *n); /* thread-safe, never fails, never blocks for long */
+void loop_post(struct loop *loop,
+               struct note *n); /* thread-safe, never fails, never blocks for long */
 
-/* Names. Resolved by getaddrinfo() on a thread of our own, because it blocks. done() runs on the loop,
- * once, never inside loop_resolve(); code is ERROR_OK with at least one address, or ERROR_UNREACHABLE. */
+/* Names. Resolved by getaddrinfo() on a thread of our own, because it blocks. done() runs on the
+ * loop, once, never inside loop_resolve(); code is ERROR_OK with at least one address, or
+ * ERROR_UNREACHABLE. */
 #define RESOLVE_MOST 16
 struct resolved {
     int count;
@@ -81,7 +86,8 @@ typedef void resolve_done(void *data, const struct resolved *found, const struct
 /* NULL when out of memory or threads: done() will not run then. */
 struct resolve *loop_resolve(struct loop *loop, const char *host, const char *service,
                              resolve_done *done, void *data);
-void resolve_forget(struct resolve **r); /* done() will not run; frees when the thread has come back */
+void resolve_forget(
+    struct resolve **r); /* done() will not run; frees when the thread has come back */
 
 /* Signals: for the program only, never for the library. arrived() runs on the loop. */
 struct signal_watch {

@@ -42,17 +42,18 @@ struct reply {
 /* One thing for a server to do. Owned by who made it; lent to the connection from conn_send() until
  * ended() is called, exactly once, never inside conn_send(). */
 struct request {
-    struct list_node node;                /* in the connection's queue of requests in flight */
-    void (*ended)(struct request *r);     /* reply is filled; the connection does not know it any more */
+    struct list_node node; /* in the connection's queue of requests in flight */
+    void (*ended)(
+        struct request *r); /* reply is filled; the connection does not know it any more */
     enum nebula_verb verb;
-    int32_t count;                        /* values behind the text */
-    int32_t window;                       /* STREAM, PULL: most rows in the reply */
+    int32_t count;  /* values behind the text */
+    int32_t window; /* STREAM, PULL: most rows in the reply */
     uint32_t text_size;
-    const char *text;                     /* the statement; NUL-terminated too */
-    const struct nebula_value *value;     /* parameters; their bytes stay valid until ended() */
-    int64_t deadline_us;                  /* for drivers that pass it to the server */
-    bool is_sent;                         /* set by the driver once a byte may have left */
-    bool is_idempotent;                   /* the kind says that doing it twice does no harm */
+    const char *text;                 /* the statement; NUL-terminated too */
+    const struct nebula_value *value; /* parameters; their bytes stay valid until ended() */
+    int64_t deadline_us;              /* for drivers that pass it to the server */
+    bool is_sent;                     /* set by the driver once a byte may have left */
+    bool is_idempotent;               /* the kind says that doing it twice does no harm */
     struct reply reply;
 };
 

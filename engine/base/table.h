@@ -1,0 +1,38 @@
+/* table.h - small recycled numbers for things: 1, 2, 3, and again 2 once 2 has left.
+ *
+ * The last number given back is the next one given out, so the numbers stay small and their memory
+ * warm. A number says nothing about generations: who keeps one longer than its thing has himself to
+ * blame, and table_get() may answer with another thing. Where outsiders keep names, see
+ * base/slots.h.
+ */
+#ifndef BASE_TABLE_H
+#define BASE_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct table_row {
+    void *thing; /* NULL when free */
+    int32_t next_free;
+};
+
+struct table {
+    struct table_row *row; /* row[0] is never used */
+    int32_t size, free_head, used, most;
+};
+
+/* Holds at most `most` things; allocates nothing before the first. */
+void table_init(struct table *t, int32_t most);
+void table_fini(struct table *t);
+
+/* A number (> 0) for thing; 0 when out of memory or at the bound. */
+int32_t table_add(struct table *t, void *thing);
+void table_drop(struct table *t, int32_t number);
+
+/* NULL when there is no such thing now. */
+static inline void *table_get(const struct table *t, int32_t number)
+{
+    return number > 0 && number < t->size ? t->row[number].thing : NULL;
+}
+
+#endif

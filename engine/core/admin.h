@@ -1,0 +1,27 @@
+/* admin.h - the control socket: how an operator's command reaches the engine that runs.
+ *
+ * A Unix socket that only its owner may open (0600, and the peer's user is checked). One JSON
+ * object a line in, one out, answered in order; lines and clients are bounded. The verbs are those
+ * of inspect.h.
+ */
+#ifndef CORE_ADMIN_H
+#define CORE_ADMIN_H
+
+#include "core/engine.h"
+
+#define ADMIN_CLIENTS 16
+#define ADMIN_LINE 65536 /* bytes of one request */
+
+struct admin;
+
+/* Listens at path; program (may be NULL) is what ls shows. A socket that nobody answers any more is
+ * replaced. NULL with the reason in *e. */
+struct admin *admin_open(struct engine *engine, const char *path, const char *program,
+                         struct error *e);
+void admin_close(struct admin **a); /* takes the path away */
+
+/* The other side: sends one line to the socket at path and waits for the answer, at most a few
+ * seconds. To be freed by the caller; NULL with the reason in *e. */
+char *admin_ask(const char *path, const char *request, struct error *e);
+
+#endif

@@ -1,0 +1,344 @@
+#include "core/call.h"
+
+#include <string.h>
+
+#include "core/resource.h"
+
+static void answer(struct call *c);
+static void take(struct call *c);
+
+static void arm(struct call *c, int64_t at_us)
+{
+    loop_arm(c->ticket.engine->loop, &c->timer, at_us < c->deadline_us ? at_us : c->deadline_us);
+}
+
+/* --- an attempt ended --------------------------------------------------------------------------
+ */
+
+/* What the server said proves that it did not do it; that a connection broke proves nothing once
+ * bytes have left. */
+static enum outcome outcome_of(const struct request *r)
+{
+    if (r->reply.error.code == ERROR_OK)
+        return OUTCOME_OK;
+    return r->reply.error.code == ERROR_LOST && r->is_sent ? OUTCOME_IN_DOUBT : OUTCOME_FAILED;
+}
+
+static bool may_repeat(const struct call *c)
+{
+    enum error_action action = error_action_of(c->error.code);
+    if (c->outcome == OUTCOME_IN_DOUBT)
+        return c->request.is_idempotent;
+    return action == ACTION_RETRY || action == ACTION_WAIT;
+}
+
+static bool pause_before_retry(struct call *c)
+{
+    struct engine *e = c->ticket.engine;
+    struct retry_policy retry = resource_retry(c->resource);
+    if (c->is_leased || e->is_stopping || c->attempts >= retry.tries || !may_repeat(c))
+        return false;
+    int64_t pause_us = retry_pause_us(&retry, c->attempts + 1, e->world->random(e->world));
+    if (pause_us >= c->deadline_us - engine_now(e))
+        return false;
+    if (!retry_budget_spend(&c->resource->budget, &retry, engine_now(e)))
+        return false;
+    c->resource->retries++;
+    c->state = CALL_PAUSING;
+    reply_fini(&c->request.reply);
+    engine_trace(e, TRACE_RETRIES, c->resource->number, c->ticket.number, c->attempts + 1,
+                 pause_us);
+    arm(c, engine_now(e) + pause_us);
+    return true;
+}
+
+/* The statement needs the writer: go there, which is no new attempt, for nothing was done. */
+static bool go_to_writer(struct call *c)
+{
+    if (!c->request.reply.wants_writer || c->is_leased || c->role + 1 >= c->resource->spec.roles)
+        return false;
+    c->role++;
+    c->attempts--;
+    reply_fini(&c->request.reply);
+    take(c);
+    return true;
+}
+
+static void give_back(struct call *c, struct conn *conn)
+{
+    if (!c->is_leased && conn != NULL)
+        pool_give(c->pool, conn, NEBULA_GOOD);
+}
+
+static void attempt_ended(struct call *c)
+{
+    c->error = c->request.reply.error;
+    c->outcome = outcome_of(&c->request);
+    if (c->error.code != ERROR_OK && (go_to_writer(c) || pause_before_retry(c)))
+        return;
+    answer(c);
+}
+
+static void request_ended(struct request *r)
+{
+    struct call *c = container_of(r, struct call, request);
+    struct conn *conn = c->conn;
+    c->is_in_flight = false;
+    c->conn = NULL;
+    if (c->is_dropped) {
+        call_ticket.free(&c->ticket);
+        return;
+    }
+    if (c->ticket.state != TICKET_PENDING)
+        return; /* answered long ago; the connection is on its own way */
+    loop_disarm(c->ticket.engine->loop, &c->timer);
+    give_back(c, conn);
+    attempt_ended(c);
+}
+
+/* --- an attempt begins -------------------------------------------------------------------------
+ */
+
+static void attempt(struct call *c, struct conn *conn)
+{
+    c->state = CALL_SENT;
+    c->conn = conn;
+    c->attempts++;
+    c->is_in_flight = true;
+    c->request.is_sent = false;
+    c->request.reply = (struct reply){.changed = -1};
+    c->request.deadline_us = c->deadline_us;
+    arm(c, INT64_MAX);
+    conn_send(conn, &c->request);
+}
+
+static void served(struct waiter *w, struct conn *conn)
+{
+    attempt(container_of(w, struct call, waiter), conn);
+}
+
+static void refused(struct waiter *w, const struct error *why)
+{
+    struct call *c = container_of(w, struct call, waiter);
+    c->error = *why;
+    c->outcome = OUTCOME_FAILED;
+    answer(c);
+}
+
+static int64_t sum_us(int64_t at_us, int64_t span_us)
+{
+    return at_us > INT64_MAX - span_us ? INT64_MAX : at_us + span_us;
+}
+
+static void take(struct call *c)
+{
+    struct engine *e = c->ticket.engine;
+    c->state = CALL_WAITING;
+    c->pool = resource_pool(c->resource, c->role);
+    if (c->pool == NULL) {
+        error_set(&c->error, ERROR_MEMORY, "%s: no memory for a pool", c->resource->spec.name);
+        c->outcome = OUTCOME_FAILED;
+        answer(c);
+        return;
+    }
+    int64_t until_us = sum_us(engine_now(e), c->resource->spec.policy.wait_us);
+    c->waiter.arrived_us = engine_now(e);
+    c->waiter.deadline_us = until_us < c->deadline_us ? until_us : c->deadline_us;
+    arm(c, c->waiter.deadline_us); /* before the queue: it may refuse or serve at once */
+    struct error why;
+    struct conn *conn = pool_take(c->pool, &c->waiter, &why);
+    if (conn != NULL)
+        attempt(c, conn);
+    else if (why.code != ERROR_OK)
+        refused(&c->waiter, &why);
+}
+
+/* --- the end -----------------------------------------------------------------------------------
+ */
+
+static void answer(struct call *c)
+{
+    c->state = CALL_OVER;
+    loop_disarm(c->ticket.engine->loop, &c->timer);
+    c->resource->failed += c->outcome == OUTCOME_FAILED;
+    c->resource->in_doubt += c->outcome == OUTCOME_IN_DOUBT;
+    ticket_end(&c->ticket, c->error.code);
+}
+
+/* Stops waiting for whatever the call waits for. Says how far it has come. */
+static enum outcome withdraw(struct call *c)
+{
+    loop_disarm(c->ticket.engine->loop, &c->timer);
+    switch (c->state) {
+    case CALL_WAITING:
+        pool_leave(c->pool, &c->waiter);
+        return OUTCOME_FAILED;
+    case CALL_PAUSING:
+        return c->outcome;
+    case CALL_SENT:
+        if (conn_unsend(c->conn, &c->request)) {
+            c->is_in_flight = false;
+            c->conn = NULL;
+            return OUTCOME_FAILED;
+        }
+        if (c->conn->state == CONN_LEASED)
+            conn_cancel(c->conn);
+        return c->request.is_sent ? OUTCOME_IN_DOUBT : OUTCOME_FAILED;
+    case CALL_OVER:
+        break;
+    }
+    UNREACHABLE();
+}
+
+static void explain_deadline(struct call *c)
+{
+    const char *name = c->resource->spec.name;
+    long long ms = c->resource->spec.policy.deadline_us / 1000;
+    if (c->state == CALL_WAITING && engine_now(c->ticket.engine) < c->deadline_us)
+        pool_explain_wait(c->pool, &c->waiter, &c->error);
+    else if (c->state == CALL_WAITING)
+        error_set(&c->error, ERROR_DEADLINE,
+                  "%s: the deadline passed in the queue for a connection", name);
+    else if (c->state == CALL_SENT)
+        error_set(&c->error, ERROR_DEADLINE,
+                  "%s: no answer by the deadline (the policy's bound is %lld ms)", name, ms);
+}
+
+static void timer_fired(struct timer *t)
+{
+    struct call *c = container_of(t, struct call, timer);
+    if (c->state == CALL_PAUSING && engine_now(c->ticket.engine) < c->deadline_us) {
+        take(c);
+        return;
+    }
+    explain_deadline(c);
+    c->outcome = withdraw(c);
+    answer(c);
+}
+
+static void call_abandon(struct ticket *t)
+{
+    struct call *c = (struct call *)t;
+    c->outcome = withdraw(c);
+    c->state = CALL_OVER;
+    error_set(&c->error, ERROR_CANCELLED, "%s: the task was cancelled", c->resource->spec.name);
+}
+
+static void call_free(struct ticket *t)
+{
+    struct call *c = (struct call *)t;
+    c->is_dropped = true;
+    if (c->is_in_flight)
+        return;
+    reply_fini(&c->request.reply);
+    free(c);
+}
+
+const struct ticket_type call_ticket = {.abandon = call_abandon, .free = call_free};
+
+/* --- the begin ---------------------------------------------------------------------------------
+ */
+
+static size_t bytes_of(const struct nebula_value *v)
+{
+    return v->type == NEBULA_TEXT || v->type == NEBULA_BYTES ? v->size : 0;
+}
+
+/* The call with copies of the text and the values behind it. */
+static struct call *copy_request(const struct nebula_request *r)
+{
+    size_t values = (size_t)r->count * sizeof(struct nebula_value);
+    size_t size = values + r->text_size + 1;
+    for (int32_t i = 0; i < r->count; i++)
+        size += bytes_of(&r->value[i]);
+    struct call *c = malloc(sizeof *c + size);
+    if (c == NULL)
+        return NULL;
+    memset(c, 0, sizeof *c);
+    struct nebula_value *value = (struct nebula_value *)(void *)c->bytes;
+    char *at = c->bytes + values;
+    for (int32_t i = 0; i < r->count; i++) {
+        value[i] = r->value[i];
+        if (bytes_of(&value[i]) == 0)
+            continue;
+        value[i].bytes = memcpy(at, r->value[i].bytes, value[i].size);
+        at += value[i].size;
+    }
+    if (r->text_size > 0)
+        memcpy(at, r->text, r->text_size);
+    at[r->text_size] = '\0';
+    c->request = (struct request){.verb = (enum nebula_verb)r->verb,
+                                  .count = r->count,
+                                  .window = r->window,
+                                  .text = at,
+                                  .text_size = r->text_size,
+                                  .value = value,
+                                  .is_idempotent = r->is_idempotent,
+                                  .ended = request_ended};
+    return c;
+}
+
+static int64_t deadline_of(const struct engine *e, const struct resource *r, int64_t within_us)
+{
+    int64_t at_us = sum_us(engine_now(e), within_us > 0 ? within_us : r->spec.policy.deadline_us);
+    return at_us < e->task->deadline_us ? at_us : e->task->deadline_us;
+}
+
+static struct call *call_new(struct engine *e, struct resource *r,
+                             const struct nebula_request *request)
+{
+    struct call *c = copy_request(request);
+    if (c == NULL) {
+        engine_refuse(e, ERROR_MEMORY, "%s: no memory for a call", r->spec.name);
+        return NULL;
+    }
+    c->resource = r;
+    c->role = request->role;
+    c->is_leased = request->lease != 0;
+    c->deadline_us = deadline_of(e, r, request->within_us);
+    c->waiter = (struct waiter){.served = served,
+                                .refused = refused,
+                                .is_fail_fast = request->is_fail_fast || r->spec.pool.is_fail_fast};
+    node_init(&c->waiter.node);
+    timer_init(&c->timer, timer_fired);
+    return c;
+}
+
+int32_t call_begin(struct engine *e, const struct nebula_request *request)
+{
+    struct lease *lease = NULL;
+    struct resource *r = table_get(&e->resources, request->resource);
+    loop_refresh(e->loop); /* the caller may have computed for long since the turn began */
+    if (request->lease != 0) {
+        lease = lease_find(e, request->lease);
+        if (lease == NULL)
+            return engine_refuse(e, ERROR_STALE, "the lease has ended");
+        if (lease->conn == NULL)
+            return engine_refuse(e, ERROR_STALE, "the lease lost its connection (%s): lease again",
+                                 error_name(lease->lost));
+        r = lease->conn->pool->resource;
+    }
+    if (r == NULL)
+        return engine_refuse(e, ERROR_USAGE, "there is no resource number %d", request->resource);
+    struct call *c = call_new(e, r, request);
+    if (c == NULL)
+        return -ERROR_MEMORY;
+    if (c->deadline_us <= engine_now(e)) {
+        free(c);
+        return engine_refuse(e, ERROR_DEADLINE, "%s: the deadline has passed already",
+                             r->spec.name);
+    }
+    int32_t number = ticket_begin(&c->ticket, e, &call_ticket);
+    if (number < 0) {
+        free(c);
+        return number;
+    }
+    r->calls++;
+    struct retry_policy retry = resource_retry(r);
+    retry_budget_earn(&r->budget, &retry, engine_now(e));
+    if (lease != NULL)
+        attempt(c, lease->conn);
+    else
+        take(c);
+    return number;
+}

@@ -1,0 +1,291 @@
+#include "core/conn.h"
+
+#include "core/lease.h"
+#include "core/pool.h"
+#include "core/resource.h"
+
+#define CANCEL_BOUND_US 2000000 /* a cancel that takes longer is not worth its connection */
+
+static void trace(struct conn *c, enum trace_what what, int64_t b, int64_t d)
+{
+    engine_trace(c->engine, what, c->pool->resource->number, c->id, b, d);
+}
+
+struct loop *conn_loop(const struct conn *c)
+{
+    return c->engine->loop;
+}
+
+const char *conn_resource(const struct conn *c)
+{
+    return c->pool->resource->spec.name;
+}
+
+struct request *conn_head(const struct conn *c)
+{
+    struct list_node *n = list_head(&c->requests);
+    return n == NULL ? NULL : container_of(n, struct request, node);
+}
+
+const char *conn_state_name(enum conn_state state)
+{
+    static const char *const name[CONN_STATES] = {
+        [CONN_OPENING] = "opening",     [CONN_IDLE] = "idle",
+        [CONN_LEASED] = "leased",       [CONN_CHECKING] = "checking",
+        [CONN_RESETTING] = "resetting", [CONN_CANCELLING] = "cancelling",
+        [CONN_CLOSING] = "closing",
+    };
+    CHECK((size_t)state < CONN_STATES);
+    return name[state];
+}
+
+/* --- moving ------------------------------------------------------------------------------------
+ */
+
+static const uint8_t legal[CONN_STATES] = {
+    [CONN_OPENING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
+    [CONN_IDLE] = 1 << CONN_LEASED | 1 << CONN_CHECKING | 1 << CONN_CLOSING,
+    [CONN_LEASED] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CANCELLING |
+                    1 << CONN_CLOSING,
+    [CONN_CHECKING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
+    [CONN_RESETTING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
+    [CONN_CANCELLING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CLOSING,
+    [CONN_CLOSING] = 0,
+};
+
+void conn_move(struct conn *c, enum conn_state to)
+{
+    CHECK(legal[c->state] >> to & 1);
+    trace(c, TRACE_CONN_MOVED, c->state, to);
+    list_remove(&c->pool->conn[c->state], &c->node);
+    c->state = to;
+    c->since_us = engine_now(c->engine);
+    list_push_head(&c->pool->conn[to], &c->node);
+}
+
+/* --- ends --------------------------------------------------------------------------------------
+ */
+
+static void end_request(struct conn *c, struct request *r, const struct error *why)
+{
+    list_remove(&c->requests, &r->node);
+    reply_fini(&r->reply);
+    r->reply.error = *why;
+    r->ended(r);
+}
+
+static void end_unsent(struct conn *c, const struct error *why)
+{
+    struct list_node *keep = c->is_sent ? list_head(&c->requests) : NULL, *n;
+    while ((n = list_tail(&c->requests)) != keep)
+        end_request(c, container_of(n, struct request, node), why);
+}
+
+static void end_sent(struct conn *c, const struct error *why)
+{
+    c->is_sent = false;
+    struct request *r = conn_head(c);
+    if (r != NULL)
+        end_request(c, r, why);
+}
+
+/* Into CLOSING, once. Nobody can reach the connection any more; the driver still has it. */
+static void retire(struct conn *c, const struct error *why, bool is_let_go)
+{
+    bool was_opening = c->state == CONN_OPENING;
+    conn_move(c, CONN_CLOSING);
+    loop_disarm(c->engine->loop, &c->timer);
+    if (c->lease != NULL)
+        lease_lose(c->lease, why->code);
+    end_unsent(c, why);
+    if (is_let_go)
+        end_sent(c, why);
+    if (was_opening)
+        keep_open_failed(c->pool, why);
+    c->driver->close(c);
+}
+
+void conn_close(struct conn *c, const struct error *why)
+{
+    if (c->state != CONN_CLOSING)
+        retire(c, why, false);
+}
+
+static void too_late(struct timer *t)
+{
+    struct conn *c = container_of(t, struct conn, timer);
+    struct error why;
+    if (c->state == CONN_OPENING)
+        error_set(&why, ERROR_UNREACHABLE, "%s: no connection within %lld ms", conn_resource(c),
+                  (long long)c->pool->resource->spec.pool.connect_us / 1000);
+    else
+        error_set(&why, ERROR_LOST, "%s: connection %u did not end %s in time", conn_resource(c),
+                  c->id, conn_state_name(c->state));
+    if (c->state != CONN_OPENING)
+        c->pool->stats.lost++;
+    conn_close(c, &why);
+}
+
+/* --- the driver's sentences ------------------------------------------------------------------- */
+
+void conn_opened(struct conn *c)
+{
+    if (c->state == CONN_CLOSING)
+        return;
+    CHECK(c->state == CONN_OPENING);
+    loop_disarm(c->engine->loop, &c->timer);
+    trace(c, TRACE_CONN_OPENED, 0, 0);
+    keep_opened(c->pool, c);
+}
+
+void conn_failed(struct conn *c, const struct error *why)
+{
+    if (c->state == CONN_CLOSING)
+        return;
+    trace(c, TRACE_CONN_FAILED, why->code, 0);
+    if (c->state != CONN_OPENING) {
+        c->pool->stats.lost++;
+        const struct log_field field[] = {{.key = "resource", .text = conn_resource(c)},
+                                          {.key = "connection", .number = c->id},
+                                          {.key = "state", .text = conn_state_name(c->state)},
+                                          {.key = "error", .text = why->text}};
+        engine_log(c->engine, LOG_WARN, "connection lost", field, COUNT(field));
+    }
+    retire(c, why, true);
+}
+
+static void send_next(struct conn *c)
+{
+    struct request *r = conn_head(c);
+    if (r == NULL || c->is_sent)
+        return;
+    c->is_sent = true;
+    trace(c, TRACE_SENT, r->verb, 0);
+    c->driver->send(c, r);
+}
+
+static void finish_cancel(struct conn *c)
+{
+    if (conn_head(c) != NULL || c->is_cancel_sent)
+        return;
+    loop_disarm(c->engine->loop, &c->timer);
+    care_settle(c);
+}
+
+void conn_replied(struct conn *c, struct request *r)
+{
+    if (c->state == CONN_CLOSING)
+        return;
+    CHECK(conn_head(c) == r && c->is_sent);
+    list_remove(&c->requests, &r->node);
+    c->is_sent = false;
+    c->used_us = engine_now(c->engine);
+    trace(c, TRACE_REPLIED, r->verb, r->reply.error.code);
+    bool was_cancelling = c->state == CONN_CANCELLING;
+    r->ended(r);
+    if (was_cancelling)
+        finish_cancel(c);
+    else if (c->state != CONN_CLOSING)
+        send_next(c);
+}
+
+void conn_cancelled(struct conn *c)
+{
+    if (c->state == CONN_CLOSING)
+        return;
+    CHECK(c->state == CONN_CANCELLING && c->is_cancel_sent);
+    c->is_cancel_sent = false;
+    trace(c, TRACE_CANCELLED, 0, 0);
+    finish_cancel(c);
+}
+
+void conn_closed(struct conn *c)
+{
+    CHECK(c->state == CONN_CLOSING);
+    struct pool *pool = c->pool;
+    trace(c, TRACE_CONN_CLOSED, 0, 0);
+    struct error why;
+    error_set(&why, ERROR_LOST, "%s: the connection was closed", conn_resource(c));
+    end_sent(c, &why);
+    list_remove(&pool->conn[CONN_CLOSING], &c->node);
+    pool->stats.closed++;
+    c->engine->conns--;
+    free(c);
+    keep_gone(pool);
+}
+
+void conn_notice(struct conn *c, const char *text)
+{
+    const struct log_field field[] = {{.key = "resource", .text = conn_resource(c)},
+                                      {.key = "connection", .number = c->id},
+                                      {.key = "notice", .text = text}};
+    engine_log(c->engine, LOG_INFO, "the server says", field, COUNT(field));
+}
+
+/* --- for the pool and for call.c ---------------------------------------------------------------
+ */
+
+struct conn *conn_open(struct pool *pool, const struct target *target)
+{
+    struct engine *e = pool->engine;
+    struct conn *c = calloc(1, sizeof *c + pool->driver->size);
+    if (c == NULL)
+        return NULL;
+    c->pool = pool;
+    c->engine = e;
+    c->driver = pool->driver;
+    c->id = ++pool->resource->last_conn;
+    c->state = CONN_OPENING;
+    c->created_us = c->since_us = c->used_us = engine_now(e);
+    list_init(&c->requests);
+    timer_init(&c->timer, too_late);
+    node_init(&c->node);
+    list_push_head(&pool->conn[CONN_OPENING], &c->node);
+    e->conns++;
+    loop_arm(e->loop, &c->timer, engine_now(e) + pool->resource->spec.pool.connect_us);
+    pool->driver->open(c, target);
+    return c;
+}
+
+void conn_send(struct conn *c, struct request *r)
+{
+    CHECK(c->state == CONN_LEASED || c->state == CONN_CHECKING || c->state == CONN_RESETTING ||
+          c->state == CONN_CANCELLING);
+    node_init(&r->node);
+    list_push_tail(&c->requests, &r->node);
+    send_next(c);
+}
+
+bool conn_unsend(struct conn *c, struct request *r)
+{
+    if (c->is_sent && conn_head(c) == r)
+        return false;
+    list_remove(&c->requests, &r->node);
+    return true;
+}
+
+void conn_cancel(struct conn *c)
+{
+    CHECK(c->state == CONN_LEASED);
+    struct error why;
+    error_set(&why, ERROR_STALE, "%s: the lease ended before this was sent", conn_resource(c));
+    conn_move(c, CONN_CANCELLING);
+    c->pool->stats.cancels++;
+    if (c->lease != NULL)
+        lease_lose(c->lease, ERROR_CANCELLED);
+    end_unsent(c, &why);
+    if (conn_head(c) == NULL && (c->session & SESSION_STREAMING) != 0 && !care_stop_stream(c))
+        return;
+    if (conn_head(c) == NULL) {
+        care_settle(c);
+        return;
+    }
+    if (c->driver->cancel == NULL) {
+        conn_close(c, &why);
+        return;
+    }
+    loop_arm(c->engine->loop, &c->timer, engine_now(c->engine) + CANCEL_BOUND_US);
+    c->is_cancel_sent = true;
+    trace(c, TRACE_CANCEL_SENT, 0, 0);
+    c->driver->cancel(c, conn_head(c));
+}

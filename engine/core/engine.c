@@ -1,0 +1,102 @@
+#include "core/engine.h"
+
+#include <string.h>
+
+#include "core/lease.h"
+#include "core/pool.h"
+#include "core/resource.h"
+#include "core/task.h"
+
+static void each_resource(struct engine *e, void (*visit)(struct pool *p))
+{
+    for (int32_t i = 1; i < e->resources.size; i++) {
+        struct resource *r = table_get(&e->resources, i);
+        if (r != NULL)
+            resource_each_pool(r, visit);
+    }
+}
+
+static void time_is_up(struct timer *t)
+{
+    each_resource(container_of(t, struct engine, stop_timer), keep_cut);
+}
+
+struct engine *engine_new(struct loop *loop)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (e == NULL)
+        return NULL;
+    e->world = loop_world(loop);
+    e->loop = loop;
+    e->clock = loop_clock(loop);
+    table_init(&e->tickets, ENGINE_TICKETS_MOST);
+    table_init(&e->tasks, ENGINE_TASKS_MOST);
+    table_init(&e->resources, ENGINE_RESOURCES_MOST);
+    list_init(&e->ready);
+    secrets_init(&e->secrets);
+    log_init(&e->log, -1, LOG_LOGFMT, LOG_NOTHING, &e->secrets);
+    timer_init(&e->stop_timer, time_is_up);
+    e->task = e->nobody = task_new(e, NULL);
+    if (e->nobody == NULL) {
+        secrets_fini(&e->secrets);
+        table_fini(&e->tasks);
+        free(e);
+        return NULL;
+    }
+    return e;
+}
+
+void engine_free(struct engine **engine)
+{
+    struct engine *e = *engine;
+    *engine = NULL;
+    CHECK(e->conns == 0);
+    loop_disarm(e->loop, &e->stop_timer);
+    for (int32_t i = 1; i < e->tasks.size; i++) {
+        struct task *t = table_get(&e->tasks, i);
+        if (t != NULL)
+            task_free(&t);
+    }
+    for (int32_t i = 1; i < e->resources.size; i++) {
+        struct resource *r = table_get(&e->resources, i);
+        if (r != NULL)
+            resource_free(&r);
+    }
+    leases_fini(e);
+    table_fini(&e->tickets);
+    table_fini(&e->tasks);
+    table_fini(&e->resources);
+    secrets_fini(&e->secrets);
+    free(e->program);
+    free(e);
+}
+
+void engine_stop(struct engine *e, int64_t at_us)
+{
+    if (!e->is_stopping) {
+        e->is_stopping = true;
+        each_resource(e, keep_stop);
+    }
+    loop_arm(e->loop, &e->stop_timer, at_us);
+}
+
+bool engine_is_stopped(const struct engine *e)
+{
+    return e->is_stopping && e->conns == 0;
+}
+
+int32_t engine_refuse(struct engine *e, enum error_code code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    error_set_list(&e->error, code, format, args);
+    va_end(args);
+    secret_mask(&e->secrets, e->error.text, strlen(e->error.text));
+    return -(int32_t)code;
+}
+
+void engine_log(struct engine *e, enum log_level level, const char *text,
+                const struct log_field *field, int fields)
+{
+    log_write(&e->log, level, e->world->wall_us(e->world), text, field, fields);
+}

@@ -1,0 +1,76 @@
+/* engine.h - one engine: what its parts share, and the two lists of numbers that outsiders know.
+ *
+ * Everything here belongs to one thread. Parts find each other through this struct and through
+ * nothing else; there are no globals, so two engines in one process do not know of each other.
+ */
+#ifndef CORE_ENGINE_H
+#define CORE_ENGINE_H
+
+#include "base/error.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/table.h"
+#include "base/world.h"
+#include "core/loop.h"
+#include "core/trace.h"
+
+#define ENGINE_TICKETS_MOST 1000000
+#define ENGINE_TASKS_MOST 1000000
+#define ENGINE_RESOURCES_MOST 100000
+
+struct lease;
+struct pool;
+struct resource;
+struct task;
+
+struct engine {
+    const int64_t *clock; /* the loop's time of this turn, read without a call */
+    struct task *task;    /* for whom the host acts now */
+    struct tracer *tracer;
+    struct lease **lease; /* by index, for the lease path */
+    struct lease *lease_free;
+    int32_t leases, leases_size;
+
+    struct world *world;
+    struct loop *loop;
+    struct log log;         /* says nothing until the host sets it up */
+    struct secrets secrets; /* never shown */
+    struct table tickets, tasks, resources;
+    struct list ready;   /* tickets that ended and that the host has not seen */
+    struct task *nobody; /* acts when no task does */
+    struct error error;  /* of the last negative result */
+    char *program;       /* what ls shows, owned; may be NULL */
+    uint32_t conns;      /* alive, of whatever state */
+    bool is_stopping;
+    struct timer stop_timer; /* when what is left is closed */
+};
+
+/* The loop is borrowed, and its world with it. NULL when out of memory. */
+struct engine *engine_new(struct loop *loop);
+/* No connection is left. */
+void engine_free(struct engine **e);
+
+void engine_stop(struct engine *e, int64_t at_us);
+bool engine_is_stopped(const struct engine *e);
+
+static inline int64_t engine_now(const struct engine *e)
+{
+    return *e->clock;
+}
+
+/* Remembers the sentence for the caller and gives the code negated, so that a refusal is one line.
+ */
+__attribute__((format(printf, 3, 4))) int32_t engine_refuse(struct engine *e, enum error_code code,
+                                                            const char *format, ...);
+
+void engine_log(struct engine *e, enum log_level level, const char *text,
+                const struct log_field *field, int fields);
+
+static inline void engine_trace(struct engine *e, enum trace_what what, int32_t resource, int64_t a,
+                                int64_t b, int64_t c)
+{
+    if (__builtin_expect(e->tracer != NULL, 0))
+        e->tracer->happened(e->tracer, what, engine_now(e), resource, a, b, c);
+}
+
+#endif

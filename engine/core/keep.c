@@ -1,0 +1,278 @@
+/* The keeper of a pool: opens what is missing, closes what is too old, and sleeps until the next of
+ * these is due. */
+#include "core/pool.h"
+#include "core/resource.h"
+#include "rules/retry.h"
+
+#define REOPEN_FIRST_US 50000 /* after a failed attempt; doubles, with full jitter */
+#define REOPEN_MOST_US 1000000
+
+static bool is_warm(const struct pool *p)
+{
+    uint32_t live = p->conn[CONN_IDLE].count + p->conn[CONN_LEASED].count +
+                    p->conn[CONN_CHECKING].count + p->conn[CONN_RESETTING].count +
+                    p->conn[CONN_CANCELLING].count;
+    return live >= (uint32_t)(p->size.min > 0 ? p->size.min : 1);
+}
+
+static void tell_starters(struct pool *p, const struct error *why)
+{
+    struct list_node *n;
+    while ((n = list_pop_head(&p->starters)) != NULL) {
+        struct starter *s = container_of(n, struct starter, node);
+        s->started(s, why);
+    }
+}
+
+/* --- opening -----------------------------------------------------------------------------------
+ */
+
+static struct fill_counts count(const struct pool *p)
+{
+    int32_t opening = (int32_t)p->conn[CONN_OPENING].count;
+    uint32_t turning = p->conn[CONN_CHECKING].count + p->conn[CONN_RESETTING].count +
+                       p->conn[CONN_CANCELLING].count;
+    int32_t starting = !list_is_empty(&p->starters) && !is_warm(p) && opening == 0;
+    return (struct fill_counts){.all = pool_all(p),
+                                .closing = (int32_t)p->conn[CONN_CLOSING].count,
+                                .opening = opening,
+                                .coming = opening + (int32_t)turning,
+                                .waiting = (int32_t)p->waiters.count + starting};
+}
+
+static void failed(struct pool *p, const struct error *why)
+{
+    const struct retry_policy pace = {.pause_us = REOPEN_FIRST_US, .pause_max_us = REOPEN_MOST_US};
+    struct engine *e = p->engine;
+    fill_failed(&p->fill);
+    p->stats.open_failed++;
+    int64_t pause_us = retry_pause_us(&pace, p->fill.failures + 1, e->world->random(e->world));
+    p->open_again_us = engine_now(e) + REOPEN_FIRST_US / 5 + pause_us;
+    if (p->trouble == NULL)
+        p->trouble = malloc(sizeof *p->trouble);
+    if (p->trouble != NULL)
+        *p->trouble = *why;
+}
+
+static void open_missing(struct pool *p)
+{
+    if (p->is_gated || engine_now(p->engine) < p->open_again_us)
+        return;
+    struct fill_counts n = count(p);
+    for (int32_t missing = fill_wanted(&p->fill, &p->size, &n); missing > 0; missing--) {
+        if (conn_open(p, &p->target) != NULL)
+            continue;
+        struct error why;
+        error_set(&why, ERROR_MEMORY, "%s: no memory for one more connection",
+                  p->resource->spec.name);
+        failed(p, &why);
+        return;
+    }
+}
+
+static int64_t draw_life_end(struct pool *p)
+{
+    const struct nebula_pool *spec = &p->resource->spec.pool;
+    struct engine *e = p->engine;
+    if (spec->life_us == 0)
+        return INT64_MAX;
+    int64_t spread_us = spec->life_us / 100 * spec->life_jitter;
+    return engine_now(e) + spec->life_us - (int64_t)world_below(e->world, (uint64_t)spread_us + 1);
+}
+
+void keep_opened(struct pool *p, struct conn *c)
+{
+    fill_opened(&p->fill, &p->size);
+    p->stats.opened++;
+    p->open_again_us = 0;
+    free(p->trouble);
+    p->trouble = NULL;
+    c->created_us = c->used_us = engine_now(p->engine);
+    c->life_end_us = draw_life_end(p);
+    care_settle(c);
+    if (is_warm(p))
+        tell_starters(p, &(struct error){.code = ERROR_OK});
+    keep_look(p);
+}
+
+static bool is_hopeless(const struct error *why)
+{
+    enum error_action action = error_action_of(why->code);
+    return action == ACTION_FIX || action == ACTION_ROTATE;
+}
+
+static void refuse_impatient(struct pool *p, const struct error *why)
+{
+    struct list_node *n, *next;
+    for (n = list_head(&p->waiters); n != NULL; n = next) {
+        next = list_next(&p->waiters, n);
+        struct waiter *w = container_of(n, struct waiter, node);
+        if (!w->is_fail_fast)
+            continue;
+        pool_leave(p, w);
+        p->stats.refused++;
+        w->refused(w, why);
+        next = list_head(&p->waiters); /* whoever was refused may have changed the queue */
+    }
+}
+
+void keep_open_failed(struct pool *p, const struct error *why)
+{
+    if (p->engine->is_stopping)
+        return;
+    failed(p, why);
+    if (is_hopeless(why)) {
+        pool_refuse_all(p, why);
+        tell_starters(p, why);
+    } else {
+        refuse_impatient(p, why);
+    }
+    keep_look(p);
+}
+
+void keep_gone(struct pool *p)
+{
+    if (!p->engine->is_stopping)
+        keep_look(p);
+}
+
+/* --- closing, and looking again ----------------------------------------------------------------
+ */
+
+static bool is_spare(const struct pool *p)
+{
+    return pool_all(p) - (int32_t)p->conn[CONN_CLOSING].count > p->size.min;
+}
+
+static void close_old(struct pool *p)
+{
+    int64_t idle_us = p->resource->spec.pool.idle_us, now_us = engine_now(p->engine);
+    struct list_node *n, *before;
+    for (n = list_tail(&p->conn[CONN_IDLE]); n != NULL; n = before) {
+        before = n->prev == &p->conn[CONN_IDLE].ring ? NULL : n->prev;
+        struct conn *c = container_of(n, struct conn, node);
+        bool is_idle_too_long = idle_us > 0 && now_us >= c->since_us + idle_us && is_spare(p);
+        if (now_us < c->life_end_us && !is_idle_too_long)
+            continue;
+        struct error why;
+        error_set(&why, ERROR_CLOSED, "%s: connection %u was %s", conn_resource(c), c->id,
+                  is_idle_too_long ? "idle for too long" : "at the end of its life");
+        conn_close(c, &why);
+    }
+}
+
+static void sooner(int64_t *at_us, int64_t other_us)
+{
+    if (other_us < *at_us)
+        *at_us = other_us;
+}
+
+/* A life that is over already needs no look: the connection closes as it comes home. */
+static void life_end(int64_t *at_us, const struct pool *p, int64_t life_end_us)
+{
+    if (life_end_us > engine_now(p->engine))
+        sooner(at_us, life_end_us);
+}
+
+/* When the keeper must look again. What becomes idle after this look is due no sooner than idle_us
+ * from now, so that giving a connection back need not arm anything. */
+static int64_t next_look(const struct pool *p)
+{
+    int64_t idle_us = p->resource->spec.pool.idle_us, at_us = INT64_MAX;
+    struct fill_counts n = count(p);
+    if (!p->is_gated && p->open_again_us > engine_now(p->engine) &&
+        fill_wanted(&p->fill, &p->size, &n) > 0)
+        at_us = p->open_again_us;
+    if (idle_us > 0 && is_spare(p)) {
+        sooner(&at_us, engine_now(p->engine) + idle_us);
+        struct list_node *oldest = list_tail(&p->conn[CONN_IDLE]);
+        if (oldest != NULL)
+            sooner(&at_us, container_of(oldest, struct conn, node)->since_us + idle_us);
+    }
+    for (enum conn_state s = CONN_IDLE; s < CONN_CLOSING; s++)
+        for (struct list_node *i = list_head(&p->conn[s]); i != NULL; i = list_next(&p->conn[s], i))
+            life_end(&at_us, p, container_of(i, struct conn, node)->life_end_us);
+    return at_us;
+}
+
+void keep_look(struct pool *p)
+{
+    if (p->engine->is_stopping)
+        return;
+    close_old(p);
+    open_missing(p);
+    int64_t at_us = next_look(p);
+    if (at_us == INT64_MAX)
+        loop_disarm(p->engine->loop, &p->keeper);
+    else
+        loop_arm(p->engine->loop, &p->keeper, at_us);
+}
+
+static void keeper_fired(struct timer *t)
+{
+    keep_look(container_of(t, struct pool, keeper));
+}
+
+void keep_init(struct pool *p)
+{
+    timer_init(&p->keeper, keeper_fired);
+}
+
+/* --- start, pause, stop ------------------------------------------------------------------------
+ */
+
+void keep_start(struct pool *p, struct starter *s)
+{
+    node_init(&s->node);
+    if (is_warm(p)) {
+        s->started(s, &(struct error){.code = ERROR_OK});
+        return;
+    }
+    list_push_tail(&p->starters, &s->node);
+    keep_look(p);
+}
+
+void keep_unstart(struct pool *p, struct starter *s)
+{
+    list_remove(&p->starters, &s->node);
+}
+
+void keep_pause(struct pool *p)
+{
+    p->is_gated = p->is_paused = true;
+}
+
+void keep_resume(struct pool *p)
+{
+    p->is_paused = false;
+    p->is_gated = p->engine->is_stopping;
+    pool_serve(p);
+    keep_look(p);
+}
+
+static void close_all(struct pool *p, enum conn_state state)
+{
+    struct error why;
+    error_set(&why, ERROR_CLOSED, "%s: the engine is shutting down", p->resource->spec.name);
+    struct list_node *n;
+    while ((n = list_head(&p->conn[state])) != NULL)
+        conn_close(container_of(n, struct conn, node), &why);
+}
+
+void keep_stop(struct pool *p)
+{
+    struct error why;
+    error_set(&why, ERROR_CLOSED, "%s: the engine is shutting down", p->resource->spec.name);
+    p->is_gated = true;
+    loop_disarm(p->engine->loop, &p->keeper);
+    tell_starters(p, &why);
+    pool_refuse_all(p, &why);
+    close_all(p, CONN_OPENING);
+    close_all(p, CONN_IDLE);
+}
+
+void keep_cut(struct pool *p)
+{
+    for (enum conn_state s = CONN_OPENING; s < CONN_CLOSING; s++)
+        close_all(p, s);
+}

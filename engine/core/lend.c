@@ -1,0 +1,140 @@
+#include "core/lend.h"
+
+#include "core/pool.h"
+
+struct lend {
+    struct ticket ticket;
+    struct waiter waiter;
+    struct timer timer;
+    struct pool *pool;
+    int64_t lease; /* handle, once served */
+    struct error error;
+};
+
+static void lend_abandon(struct ticket *t)
+{
+    struct lend *l = (struct lend *)t;
+    loop_disarm(t->engine->loop, &l->timer);
+    pool_leave(l->pool, &l->waiter);
+    error_set(&l->error, ERROR_CANCELLED, "%s: the task was cancelled",
+              l->pool->resource->spec.name);
+}
+
+static void lend_free(struct ticket *t)
+{
+    free(t);
+}
+
+static const struct ticket_type lend_ticket = {.abandon = lend_abandon, .free = lend_free};
+
+/* The lease belongs to the task that asked, whoever is acting now. */
+static void served(struct waiter *w, struct conn *c)
+{
+    struct lend *l = container_of(w, struct lend, waiter);
+    struct engine *e = l->ticket.engine;
+    loop_disarm(e->loop, &l->timer);
+    if (!lease_reserve(e)) {
+        error_set(&l->error, ERROR_MEMORY, "%s: no memory for a lease", conn_resource(c));
+        pool_give(l->pool, c, NEBULA_GOOD);
+    } else {
+        struct task *acting = e->task;
+        e->task = l->ticket.task;
+        l->lease = lease_begin(e, c)->handle;
+        e->task = acting;
+    }
+    ticket_end(&l->ticket, l->error.code);
+}
+
+static void refused(struct waiter *w, const struct error *why)
+{
+    struct lend *l = container_of(w, struct lend, waiter);
+    loop_disarm(l->ticket.engine->loop, &l->timer);
+    l->error = *why;
+    ticket_end(&l->ticket, why->code);
+}
+
+static void too_late(struct timer *t)
+{
+    struct lend *l = container_of(t, struct lend, timer);
+    pool_leave(l->pool, &l->waiter);
+    pool_explain_wait(l->pool, &l->waiter, &l->error);
+    ticket_end(&l->ticket, l->error.code);
+}
+
+struct lend *lend_of(struct ticket *t)
+{
+    return t->type == &lend_ticket ? (struct lend *)t : NULL;
+}
+
+const struct error *lend_error(const struct lend *l)
+{
+    return &l->error;
+}
+
+int64_t lend_lease(const struct lend *l)
+{
+    return l->lease;
+}
+
+static struct lend *lend_new(struct pool *p, int64_t within_us, bool is_fail_fast)
+{
+    struct engine *e = p->engine;
+    struct lend *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return NULL;
+    int64_t span_us = within_us > 0 ? within_us : p->resource->spec.policy.deadline_us;
+    int64_t at_us = span_us > INT64_MAX - engine_now(e) ? INT64_MAX : engine_now(e) + span_us;
+    l->pool = p;
+    l->waiter =
+        (struct waiter){.arrived_us = engine_now(e),
+                        .deadline_us = at_us < e->task->deadline_us ? at_us : e->task->deadline_us,
+                        .is_fail_fast = is_fail_fast || p->resource->spec.pool.is_fail_fast,
+                        .served = served,
+                        .refused = refused};
+    node_init(&l->waiter.node);
+    timer_init(&l->timer, too_late);
+    return l;
+}
+
+static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast, int32_t *ticket_out)
+{
+    struct engine *e = p->engine;
+    const char *name = p->resource->spec.name;
+    struct lend *l = lend_new(p, within_us, is_fail_fast);
+    if (l == NULL)
+        return engine_refuse(e, ERROR_MEMORY, "%s: no memory to wait for a lease", name);
+    int32_t number = ticket_begin(&l->ticket, e, &lend_ticket);
+    if (number < 0) {
+        free(l);
+        return number;
+    }
+    struct error why;
+    loop_arm(e->loop, &l->timer, l->waiter.deadline_us);
+    struct conn *c = pool_take(p, &l->waiter, &why);
+    int64_t result = 0;
+    if (c != NULL)
+        result = lease_begin(e, c)->handle;
+    else if (why.code != ERROR_OK)
+        result = engine_refuse(e, why.code, "%s", why.text);
+    if (result == 0)
+        *ticket_out = number;
+    else
+        ticket_drop(&l->ticket);
+    return result;
+}
+
+int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast,
+                   int32_t *ticket_out)
+{
+    struct engine *e = r->engine;
+    struct pool *p = resource_pool(r, role);
+    loop_refresh(e->loop); /* the caller may have computed for long since the turn began */
+    if (p == NULL || !lease_reserve(e))
+        return engine_refuse(e, ERROR_MEMORY, "%s: no memory for a lease", r->spec.name);
+    if (task_is_cancelled(e->task))
+        return engine_refuse(e, ERROR_CANCELLED, "the task was cancelled");
+    if (e->task->deadline_us <= engine_now(e))
+        return engine_refuse(e, ERROR_DEADLINE, "%s: the deadline has passed already",
+                             r->spec.name);
+    return queue(p, within_us, is_fail_fast, ticket_out);
+}

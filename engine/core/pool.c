@@ -1,0 +1,250 @@
+#include "core/pool.h"
+
+#include "core/lease.h"
+#include "core/resource.h"
+
+struct pool *pool_new(struct resource *r, int32_t role)
+{
+    struct pool *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return NULL;
+    const struct nebula_pool *spec = &r->spec.pool;
+    p->engine = r->engine;
+    p->resource = r;
+    p->role = role;
+    p->driver = r->driver;
+    p->is_fifo = spec->is_fifo;
+    p->target = (struct target){.resource = r->spec.name,
+                                .option = r->spec.option,
+                                .options = r->spec.options,
+                                .role = role};
+    p->size = (struct fill_policy){.min = role == 0 ? spec->min : 0,
+                                   .max = resource_role_max(r, role),
+                                   .connecting = spec->connecting};
+    fill_init(&p->fill, &p->size);
+    list_init(&p->waiters);
+    list_init(&p->starters);
+    for (int i = 0; i < CONN_STATES; i++)
+        list_init(&p->conn[i]);
+    keep_init(p);
+    return p;
+}
+
+void pool_free(struct pool **pool)
+{
+    struct pool *p = *pool;
+    *pool = NULL;
+    CHECK(pool_all(p) == 0 && list_is_empty(&p->waiters) && list_is_empty(&p->starters));
+    loop_disarm(p->engine->loop, &p->keeper);
+    free(p->trouble);
+    free(p);
+}
+
+int32_t pool_all(const struct pool *p)
+{
+    uint32_t all = 0;
+    for (int i = 0; i < CONN_STATES; i++)
+        all += p->conn[i].count;
+    return (int32_t)all;
+}
+
+/* --- the queue ---------------------------------------------------------------------------------
+ */
+
+static void refuse(struct pool *p, struct waiter *w, const struct error *why)
+{
+    list_remove(&p->waiters, &w->node);
+    p->stats.refused++;
+    engine_trace(p->engine, TRACE_REFUSED, p->resource->number, why->code, 0, 0);
+    w->refused(w, why);
+}
+
+void pool_refuse_all(struct pool *p, const struct error *why)
+{
+    struct list_node *n;
+    while ((n = list_head(&p->waiters)) != NULL)
+        refuse(p, container_of(n, struct waiter, node), why);
+}
+
+void pool_leave(struct pool *p, struct waiter *w)
+{
+    list_remove(&p->waiters, &w->node);
+}
+
+/* The first one whose time is not over; those before him are refused. */
+static struct waiter *next_waiter(struct pool *p)
+{
+    struct list_node *n;
+    while ((n = list_head(&p->waiters)) != NULL) {
+        struct waiter *w = container_of(n, struct waiter, node);
+        if (w->deadline_us > engine_now(p->engine))
+            return w;
+        struct error why;
+        pool_explain_wait(p, w, &why);
+        refuse(p, w, &why);
+    }
+    return NULL;
+}
+
+void pool_explain_wait(const struct pool *p, const struct waiter *w, struct error *out)
+{
+    const char *name = p->resource->spec.name;
+    long long ms = (engine_now(p->engine) - w->arrived_us) / 1000;
+    if (p->is_paused)
+        error_set(out, ERROR_PAUSED, "%s: still paused after %lld ms", name, ms);
+    else if (p->trouble != NULL)
+        error_set(out, p->trouble->code, "%s: no connection within %lld ms: %s", name, ms,
+                  p->trouble->text);
+    else
+        error_set(out, ERROR_WAIT, "%s: all %d connections were in use for %lld ms, %u are waiting",
+                  name, p->size.max, ms, p->waiters.count);
+}
+
+static void lend(struct conn *c)
+{
+    conn_move(c, CONN_LEASED);
+    c->uses++;
+    c->pool->stats.leases++;
+}
+
+static void hand_over(struct pool *p, struct waiter *w, struct conn *c)
+{
+    int64_t waited_us = engine_now(p->engine) - w->arrived_us;
+    list_remove(&p->waiters, &w->node);
+    lend(c);
+    p->stats.waited++;
+    p->stats.waited_us += waited_us;
+    engine_trace(p->engine, TRACE_SERVED, p->resource->number, c->id, waited_us, 0);
+    w->served(w, c);
+}
+
+static void rest(struct conn *c)
+{
+    int64_t check_us = c->pool->resource->spec.pool.check_us;
+    c->fresh_until_us = c->life_end_us;
+    if (check_us >= 0 && engine_now(c->engine) + check_us < c->fresh_until_us)
+        c->fresh_until_us = engine_now(c->engine) + check_us;
+    conn_move(c, CONN_IDLE);
+}
+
+void pool_settled(struct pool *p, struct conn *c)
+{
+    struct waiter *w = p->is_paused ? NULL : next_waiter(p);
+    if (w == NULL)
+        rest(c);
+    else
+        hand_over(p, w, c);
+}
+
+/* --- taking and giving -------------------------------------------------------------------------
+ */
+
+static void retire_old(struct conn *c)
+{
+    struct error why;
+    error_set(&why, ERROR_CLOSED, "%s: connection %u reached the end of its life", conn_resource(c),
+              c->id);
+    conn_close(c, &why);
+}
+
+/* The idle connection that is next in turn; NULL when there is none that may be lent without a
+ * question. One that was idle for too long is asked, and comes to the waiters when it has answered.
+ */
+static struct conn *next_idle(struct pool *p)
+{
+    struct list *idle = &p->conn[CONN_IDLE];
+    struct list_node *n;
+    while ((n = p->is_fifo ? list_tail(idle) : list_head(idle)) != NULL) {
+        struct conn *c = container_of(n, struct conn, node);
+        if (engine_now(p->engine) < c->fresh_until_us)
+            return c;
+        if (engine_now(p->engine) < c->life_end_us) {
+            care_check(c);
+            return NULL;
+        }
+        retire_old(c);
+    }
+    return NULL;
+}
+
+/* A waiter who does not queue may still wait for a connection that is on its way to him. */
+static bool may_come(const struct pool *p)
+{
+    uint32_t coming = p->conn[CONN_OPENING].count + p->conn[CONN_CHECKING].count +
+                      p->conn[CONN_RESETTING].count + p->conn[CONN_CANCELLING].count;
+    int32_t room = p->size.max - pool_all(p);
+    return (p->trouble == NULL || p->conn[CONN_OPENING].count == 0) &&
+           p->waiters.count < coming + (room > 0 ? (uint32_t)room : 0);
+}
+
+static enum error_code refuse_newcomer(struct pool *p, const struct waiter *w, struct error *e)
+{
+    const char *name = p->resource->spec.name;
+    if (p->engine->is_stopping)
+        return error_set(e, ERROR_CLOSED, "%s: the engine is shutting down", name);
+    if (w->is_fail_fast && p->is_paused)
+        return error_set(e, ERROR_PAUSED, "%s: paused", name);
+    if (w->is_fail_fast && p->trouble != NULL && !may_come(p))
+        return error_set(e, p->trouble->code, "%s: %s", name, p->trouble->text);
+    if (w->is_fail_fast && !may_come(p))
+        return error_set(e, ERROR_FULL, "%s: all %d connections are in use", name, p->size.max);
+    if (p->waiters.count >= (uint32_t)p->resource->spec.pool.queue)
+        return error_set(e, ERROR_FULL, "%s: %u are waiting already, which is the most", name,
+                         p->waiters.count);
+    return ERROR_OK;
+}
+
+struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
+{
+    e->code = ERROR_OK;
+    node_init(&w->node);
+    if (!p->is_gated && next_waiter(p) == NULL) {
+        struct conn *c = next_idle(p);
+        if (c != NULL) {
+            lend(c);
+            return c;
+        }
+    }
+    if (refuse_newcomer(p, w, e) != ERROR_OK) {
+        p->stats.refused++;
+        engine_trace(p->engine, TRACE_REFUSED, p->resource->number, e->code, 0, 0);
+        return NULL;
+    }
+    list_push_tail(&p->waiters, &w->node);
+    engine_trace(p->engine, TRACE_WAITS, p->resource->number, p->waiters.count, 0, 0);
+    keep_look(p);
+    return NULL;
+}
+
+void pool_serve(struct pool *p)
+{
+    struct waiter *w;
+    struct conn *c;
+    while (!p->is_gated && (w = next_waiter(p)) != NULL && (c = next_idle(p)) != NULL)
+        hand_over(p, w, c);
+}
+
+bool pool_return(struct pool *p, struct conn *c)
+{
+    if (c->session != 0 || c->state != CONN_LEASED || p->is_gated || !list_is_empty(&p->waiters) ||
+        !list_is_empty(&c->requests) || engine_now(p->engine) >= c->life_end_us)
+        return false;
+    rest(c);
+    return true;
+}
+
+void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict)
+{
+    if (c->state != CONN_LEASED)
+        return; /* lost, or being cancelled: it finds its own way */
+    struct error why;
+    if (verdict == NEBULA_SPOILED) {
+        error_set(&why, ERROR_STALE, "%s: connection %u was given back as spoiled",
+                  p->resource->spec.name, c->id);
+        conn_close(c, &why);
+    } else if (!list_is_empty(&c->requests) || (c->session & SESSION_STREAMING) != 0) {
+        conn_cancel(c);
+    } else {
+        care_settle(c);
+    }
+}

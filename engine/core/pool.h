@@ -1,0 +1,133 @@
+/* pool.h - the connections of one resource in one role: lent in turn, never more than its cap.
+ *
+ * A waiter is served in the order of arrival, by direct hand-over: a connection that comes back
+ * goes to the one who waited longest, and a newcomer never overtakes him. Whoever stops waiting
+ * loses nothing for the pool: a connection that was being opened for him serves the next one or
+ * goes idle.
+ *
+ *   pool.c  take, give, the queue      care.c  check, reset, retire      keep.c  open, keep warm,
+ * pause, stop
+ */
+#ifndef CORE_POOL_H
+#define CORE_POOL_H
+
+#include "core/conn.h"
+#include "core/driver.h"
+#include "core/engine.h"
+#include "nebula.h"
+#include "rules/fill.h"
+
+struct resource;
+
+struct pool_stats {
+    uint64_t leases;  /* given out, to one-shot calls too */
+    uint64_t waited;  /* of those, after waiting */
+    uint64_t refused; /* full, late, paused */
+    uint64_t opened, open_failed, closed, lost;
+    uint64_t checks, resets, cancels;
+    int64_t waited_us; /* by all who waited, together */
+};
+
+struct waiter {
+    struct list_node node;
+    int64_t arrived_us;
+    int64_t deadline_us; /* never served from then on; the waiter has a timer of its own */
+    bool is_fail_fast;   /* does not wait for other leases, nor through an outage */
+    void (*served)(struct waiter *w, struct conn *c); /* c is LEASED and his */
+    void (*refused)(struct waiter *w, const struct error *why);
+};
+
+struct pool {
+    bool is_gated; /* paused or stopping: the short path is closed */
+    bool is_fifo;
+    bool is_paused;
+    int32_t role;
+    struct list waiters;
+    struct list conn[CONN_STATES]; /* newest head */
+    struct pool_stats stats;
+
+    struct engine *engine;
+    struct resource *resource;
+    const struct driver *driver;
+    struct target target;
+    struct fill_policy size;
+    struct fill fill;
+    int64_t open_again_us; /* not before, after a failure */
+    struct error *trouble; /* why the last attempt to connect failed, NULL since it succeeded */
+    struct list starters;
+    struct timer keeper;
+    uint32_t last_id;
+};
+
+/* NULL when out of memory. Opens nothing yet. */
+struct pool *pool_new(struct resource *r, int32_t role);
+/* No connection is left. */
+void pool_free(struct pool **p);
+int32_t pool_all(const struct pool *p); /* connections of whatever state */
+
+/* A connection, LEASED, at once; or NULL: then the waiter is queued if e->code is OK, else refused.
+ */
+struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e);
+/* The waiter does not wait any more. Idempotent. */
+void pool_leave(struct pool *p, struct waiter *w);
+/* A leased connection comes home. */
+void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict);
+
+/* --- between the pool's files and its connections -------------------------------------------- */
+
+/* c has nothing under way: makes it clean, retires it, or lends it on. */
+void care_settle(struct conn *c);
+void care_check(struct conn *c);
+/* Sends STOP on a cancelled connection. False when out of memory; it is closing then. */
+bool care_stop_stream(struct conn *c);
+/* c is clean: the next waiter's, or idle. */
+void pool_settled(struct pool *p, struct conn *c);
+void pool_refuse_all(struct pool *p, const struct error *why);
+/* Why w is not served yet, in a sentence. */
+void pool_explain_wait(const struct pool *p, const struct waiter *w, struct error *out);
+/* Serves whom it can from idle connections; after a pause. */
+void pool_serve(struct pool *p);
+
+void keep_init(struct pool *p);
+void keep_opened(struct pool *p, struct conn *c);
+void keep_open_failed(struct pool *p, const struct error *why);
+/* A connection is gone for good: there is room for another. */
+void keep_gone(struct pool *p);
+/* Opens what is missing, closes what is too old, and knows when to look again. */
+void keep_look(struct pool *p);
+void keep_pause(struct pool *p);
+void keep_resume(struct pool *p);
+void keep_stop(
+    struct pool *p); /* refuses waiters, closes what is idle; the rest closes as it comes home */
+void keep_cut(struct pool *p); /* closes everything */
+
+/* Somebody waits for the pool to be warm: `min` connections, at least one. */
+struct starter {
+    struct list_node node;
+    void (*started)(struct starter *s, const struct error *why); /* why->code OK: warm */
+};
+void keep_start(struct pool *p, struct starter *s);
+void keep_unstart(struct pool *p, struct starter *s); /* idempotent */
+
+/* The short path to an idle connection: no clock, no allocation. NULL: take the long one. */
+static inline struct conn *pool_hit(struct pool *p)
+{
+    if (p->is_gated || !list_is_empty(&p->waiters))
+        return NULL;
+    struct list *idle = &p->conn[CONN_IDLE];
+    struct list_node *n = p->is_fifo ? list_tail(idle) : list_head(idle);
+    if (n == NULL)
+        return NULL;
+    struct conn *c = container_of(n, struct conn, node);
+    if (engine_now(p->engine) >= c->fresh_until_us)
+        return NULL;
+    conn_move(c, CONN_LEASED);
+    c->uses++;
+    p->stats.leases++;
+    return c;
+}
+
+/* And the short path back: false when it has to be looked after first. */
+bool pool_return(struct pool *p, struct conn *c);
+
+#endif

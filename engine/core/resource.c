@@ -1,0 +1,237 @@
+#include "core/resource.h"
+
+#include <string.h>
+
+#include "core/pool.h"
+
+const char *target_get(const struct target *t, const char *name, const char *fallback)
+{
+    for (int32_t i = 0; i < t->options; i++)
+        if (strcmp(t->option[i].name, name) == 0)
+            return t->option[i].value;
+    return fallback;
+}
+
+/* --- checking ----------------------------------------------------------------------------------
+ */
+
+static enum error_code check_pool(const char *name, const struct nebula_pool *p, struct error *e)
+{
+    if (p->max < 1 || p->min < 0 || p->min > p->max)
+        return error_set(e, ERROR_CONFIG,
+                         "%s: pool: 0 <= min <= max and max >= 1, not min %d max %d", name, p->min,
+                         p->max);
+    if (p->queue < 0 || p->connecting < 1)
+        return error_set(e, ERROR_CONFIG, "%s: pool: queue >= 0 and connecting >= 1, not %d and %d",
+                         name, p->queue, p->connecting);
+    if (p->idle_us < 0 || p->life_us < 0 || p->check_us < -1 || p->connect_us <= 0 ||
+        p->start_us < 0)
+        return error_set(e, ERROR_CONFIG, "%s: pool: a time is negative, or connect is zero", name);
+    if (p->life_jitter < 0 || p->life_jitter > 50)
+        return error_set(e, ERROR_CONFIG, "%s: pool: life_jitter is 0 to 50 percent, not %d", name,
+                         p->life_jitter);
+    return ERROR_OK;
+}
+
+static enum error_code check_policy(const char *name, const struct nebula_policy *p,
+                                    struct error *e)
+{
+    if (p->deadline_us <= 0 || p->wait_us < 0)
+        return error_set(e, ERROR_CONFIG, "%s: policy: the deadline must be positive", name);
+    if (p->tries < 1 || p->pause_us < 0 || p->pause_max_us < 0 || p->budget < 0 ||
+        p->budget_least < 0)
+        return error_set(e, ERROR_CONFIG, "%s: policy: tries >= 1, and nothing negative in retry",
+                         name);
+    return ERROR_OK;
+}
+
+static enum error_code check(struct engine *engine, const struct nebula_spec *s, struct error *e)
+{
+    if (s->name == NULL || s->name[0] == '\0')
+        return error_set(e, ERROR_CONFIG, "a resource needs a name");
+    if (resource_find(engine, s->name) != NULL)
+        return error_set(e, ERROR_CONFIG, "%s: declared twice", s->name);
+    if (s->driver == NULL || driver_find(s->driver) == NULL)
+        return error_set(e, ERROR_CONFIG, "%s: there is no driver %s", s->name,
+                         s->driver == NULL ? "(none)" : s->driver);
+    if (s->roles < 1 || s->roles > ROLES_MOST)
+        return error_set(e, ERROR_CONFIG, "%s: 1 to %d roles, not %d", s->name, ROLES_MOST,
+                         s->roles);
+    if (s->check == NULL)
+        return error_set(e, ERROR_CONFIG, "%s: the kind has no words for a check", s->name);
+    if (check_pool(s->name, &s->pool, e) != ERROR_OK)
+        return e->code;
+    return check_policy(s->name, &s->policy, e);
+}
+
+/* --- copying -----------------------------------------------------------------------------------
+ */
+
+/* Measures with to == NULL, copies otherwise; both by one walk, so they cannot disagree. */
+struct copier {
+    char *to;
+    size_t used;
+};
+
+static void *copy_bytes(struct copier *c, const void *from, size_t size)
+{
+    void *at = NULL;
+    if (c->to != NULL && size > 0)
+        at = memcpy(c->to + c->used, from, size);
+    c->used += size;
+    return at;
+}
+
+static void copy_text(struct copier *c, const char **text)
+{
+    if (*text == NULL)
+        return;
+    const char *at = copy_bytes(c, *text, strlen(*text) + 1);
+    if (at != NULL)
+        *text = at;
+}
+
+/* Secrets are kept elsewhere, see keep_secrets(). */
+static void copy_spec(struct copier *c, struct nebula_spec *s)
+{
+    struct nebula_option *option = copy_bytes(c, s->option, (size_t)s->options * sizeof *option);
+    for (int32_t i = 0; i < s->options; i++) {
+        struct nebula_option one = s->option[i];
+        copy_text(c, &one.name);
+        if (!one.is_secret)
+            copy_text(c, &one.value);
+        if (option != NULL)
+            option[i] = one;
+    }
+    if (option != NULL)
+        s->option = option;
+    const char **text[] = {&s->name, &s->kind,     &s->driver, &s->policy_name,
+                           &s->file, &s->rollback, &s->check,  &s->reset};
+    for (size_t i = 0; i < COUNT(text); i++)
+        copy_text(c, text[i]);
+    for (int32_t i = 0; i < s->roles; i++)
+        copy_text(c, &s->role_name[i]);
+}
+
+/* Moves secret values into locked memory, from where no text shows them. False when out of memory.
+ */
+static bool keep_secrets(struct resource *r)
+{
+    struct nebula_option *option = (struct nebula_option *)(void *)r->bytes;
+    for (int32_t i = 0; i < r->spec.options; i++)
+        if (option[i].is_secret) {
+            const char *value = option[i].value;
+            option[i].value = secrets_add(&r->engine->secrets, value, strlen(value));
+            if (option[i].value == NULL) {
+                r->spec.options = i;
+                return false;
+            }
+        }
+    return true;
+}
+
+static void drop_secrets(struct resource *r)
+{
+    for (int32_t i = 0; i < r->spec.options; i++)
+        if (r->spec.option[i].is_secret)
+            secrets_drop(&r->engine->secrets, r->spec.option[i].value);
+}
+
+/* --- the resource ------------------------------------------------------------------------------
+ */
+
+struct resource *resource_new(struct engine *engine, const struct nebula_spec *spec,
+                              struct error *e)
+{
+    if (check(engine, spec, e) != ERROR_OK)
+        return NULL;
+    struct nebula_spec copy = *spec;
+    struct copier measure = {.to = NULL};
+    copy_spec(&measure, &copy);
+    struct resource *r = calloc(1, sizeof *r + measure.used);
+    if (r == NULL || (r->number = table_add(&engine->resources, r)) == 0) {
+        free(r);
+        error_set(e, ERROR_MEMORY, "%s: no memory for one more resource", spec->name);
+        return NULL;
+    }
+    struct copier copier = {.to = r->bytes};
+    copy_spec(&copier, &copy);
+    r->spec = copy;
+    r->engine = engine;
+    if (!keep_secrets(r)) {
+        resource_free(&r);
+        error_set(e, ERROR_MEMORY, "%s: no memory for its secrets", spec->name);
+        return NULL;
+    }
+    r->driver = driver_find(r->spec.driver);
+    struct retry_policy retry = resource_retry(r);
+    retry_budget_init(&r->budget, &retry, engine_now(engine));
+    return r;
+}
+
+void resource_free(struct resource **resource)
+{
+    struct resource *r = *resource;
+    *resource = NULL;
+    for (int i = 0; i < ROLES_MOST; i++)
+        if (r->pool[i] != NULL)
+            pool_free(&r->pool[i]);
+    drop_secrets(r);
+    table_drop(&r->engine->resources, r->number);
+    free(r);
+}
+
+struct resource *resource_find(const struct engine *e, const char *name)
+{
+    for (int32_t i = 1; i < e->resources.size; i++) {
+        struct resource *r = table_get(&e->resources, i);
+        if (r != NULL && strcmp(r->spec.name, name) == 0)
+            return r;
+    }
+    return NULL;
+}
+
+int32_t resource_role_max(const struct resource *r, int32_t role)
+{
+    return r->spec.role_max[role] > 0 ? r->spec.role_max[role] : r->spec.pool.max;
+}
+
+struct pool *resource_pool(struct resource *r, int32_t role)
+{
+    CHECK(role >= 0 && role < r->spec.roles);
+    if (r->pool[role] == NULL) {
+        r->pool[role] = pool_new(r, role);
+        if (r->pool[role] != NULL && r->is_paused)
+            keep_pause(r->pool[role]);
+    }
+    return r->pool[role];
+}
+
+struct retry_policy resource_retry(const struct resource *r)
+{
+    const struct nebula_policy *p = &r->spec.policy;
+    return (struct retry_policy){.tries = p->tries,
+                                 .pause_us = p->pause_us,
+                                 .pause_max_us = p->pause_max_us,
+                                 .budget = p->budget,
+                                 .budget_least = p->budget_least};
+}
+
+void resource_each_pool(struct resource *r, void (*visit)(struct pool *p))
+{
+    for (int i = 0; i < ROLES_MOST; i++)
+        if (r->pool[i] != NULL)
+            visit(r->pool[i]);
+}
+
+void resource_pause(struct resource *r)
+{
+    r->is_paused = true;
+    resource_each_pool(r, keep_pause);
+}
+
+void resource_resume(struct resource *r)
+{
+    r->is_paused = false;
+    resource_each_pool(r, keep_resume);
+}

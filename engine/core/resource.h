@@ -1,0 +1,50 @@
+/* resource.h - one declared thing: what it is, and a pool for each of its roles.
+ *
+ * A resource that nobody uses is its declaration and nothing else: a pool comes with the first use
+ * of its role.
+ */
+#ifndef CORE_RESOURCE_H
+#define CORE_RESOURCE_H
+
+#include "core/driver.h"
+#include "core/engine.h"
+#include "nebula.h"
+#include "rules/retry.h"
+
+#define ROLES_MOST 4
+
+struct pool;
+
+struct resource {
+    struct engine *engine;
+    struct pool *pool[ROLES_MOST]; /* NULL before first use */
+    int32_t number;
+    bool is_paused;
+    uint32_t last_conn; /* number of the newest connection */
+    const struct driver *driver;
+    struct retry_budget budget;
+    uint64_t calls, retries, failed, in_doubt;
+    struct nebula_spec spec; /* strings and options point into bytes */
+    char bytes[];
+};
+
+/* Checks and copies the spec. NULL with the reason in *e. */
+struct resource *resource_new(struct engine *engine, const struct nebula_spec *spec,
+                              struct error *e);
+void resource_free(struct resource **r); /* no connection is left */
+
+struct resource *resource_find(const struct engine *e,
+                               const char *name); /* NULL if there is none */
+int32_t resource_role_max(const struct resource *r, int32_t role);
+/* The pool of a role, made at first use. NULL when out of memory. */
+struct pool *resource_pool(struct resource *r, int32_t role);
+struct retry_policy resource_retry(const struct resource *r);
+
+/* Whoever asks from now on waits, until his deadline or resume. */
+void resource_pause(struct resource *r);
+void resource_resume(struct resource *r);
+
+/* Runs visit on each pool there is. */
+void resource_each_pool(struct resource *r, void (*visit)(struct pool *p));
+
+#endif

@@ -1,0 +1,52 @@
+#include "core/task.h"
+
+#include "core/lease.h"
+#include "core/ticket.h"
+
+struct task *task_new(struct engine *e, const struct task *parent)
+{
+    struct task *t = malloc(sizeof *t);
+    if (t == NULL)
+        return NULL;
+    *t =
+        (struct task){.engine = e, .deadline_us = parent == NULL ? INT64_MAX : parent->deadline_us};
+    list_init(&t->tickets);
+    list_init(&t->leases);
+    t->number = table_add(&e->tasks, t);
+    if (t->number == 0) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void task_free(struct task **task)
+{
+    struct task *t = *task;
+    *task = NULL;
+    struct list_node *n;
+    while ((n = list_head(&t->tickets)) != NULL)
+        ticket_drop(container_of(n, struct ticket, in_task));
+    while ((n = list_head(&t->leases)) != NULL)
+        lease_end(container_of(n, struct lease, in_task), NEBULA_GOOD);
+    if (t->engine->task == t)
+        t->engine->task = t->engine->nobody;
+    table_drop(&t->engine->tasks, t->number);
+    free(t);
+}
+
+void task_cancel(struct task *t)
+{
+    t->is_cancelled = true;
+    struct list_node *next;
+    for (struct list_node *n = list_head(&t->tickets); n != NULL; n = next) {
+        next = list_next(&t->tickets, n);
+        ticket_cancel(container_of(n, struct ticket, in_task));
+    }
+}
+
+void task_grace(struct task *t, int64_t at_us)
+{
+    t->is_cancelled = false;
+    t->deadline_us = at_us;
+}

@@ -1,0 +1,40 @@
+/* task.h - for whom the engine acts: a deadline, and everything that must end with it.
+ *
+ * The tree of tasks is the host's (lua/nebula/task.lua). The engine knows of each task only what it
+ * owes it.
+ */
+#ifndef CORE_TASK_H
+#define CORE_TASK_H
+
+#include "core/engine.h"
+
+struct task {
+    struct engine *engine;
+    struct list tickets;
+    struct list leases;
+    int64_t deadline_us; /* INT64_MAX: none */
+    int32_t number;
+    bool is_cancelled;
+};
+
+/* NULL when out of memory or at the bound. */
+struct task *task_new(struct engine *e, const struct task *parent);
+/* Its tickets vanish, its leases are given back. */
+void task_free(struct task **t);
+
+void task_cancel(struct task *t);
+/* A cancelled task may act again until at_us, to clean up. */
+void task_grace(struct task *t, int64_t at_us);
+
+/* Cancelled, or past its deadline: it begins nothing new. */
+static inline bool task_is_done(const struct task *t, int64_t now_us)
+{
+    return t->is_cancelled || now_us >= t->deadline_us;
+}
+
+static inline bool task_is_cancelled(const struct task *t)
+{
+    return t->is_cancelled;
+}
+
+#endif

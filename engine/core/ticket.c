@@ -1,0 +1,65 @@
+#include "core/ticket.h"
+
+#include "core/task.h"
+
+int32_t ticket_begin(struct ticket *t, struct engine *e, const struct ticket_type *type)
+{
+    struct task *task = e->task;
+    if (task_is_cancelled(task))
+        return engine_refuse(e, ERROR_CANCELLED, "the task was cancelled");
+    int32_t number = table_add(&e->tickets, t);
+    if (number == 0)
+        return e->tickets.used == e->tickets.most
+                   ? engine_refuse(e, ERROR_LIMIT, "%d tickets are under way, which is the most",
+                                   e->tickets.most)
+                   : engine_refuse(e, ERROR_MEMORY, "no memory for one more ticket");
+    *t = (struct ticket){.type = type, .engine = e, .task = task, .number = number};
+    node_init(&t->in_task);
+    node_init(&t->in_ready);
+    list_push_tail(&task->tickets, &t->in_task);
+    return number;
+}
+
+void ticket_end(struct ticket *t, enum error_code code)
+{
+    CHECK(t->state == TICKET_PENDING);
+    t->state = TICKET_ENDED;
+    t->code = code;
+    list_push_tail(&t->engine->ready, &t->in_ready);
+    engine_trace(t->engine, TRACE_TICKET_ENDED, 0, t->number, code, 0);
+}
+
+void ticket_cancel(struct ticket *t)
+{
+    if (t->state != TICKET_PENDING)
+        return;
+    t->type->abandon(t);
+    ticket_end(t, ERROR_CANCELLED);
+}
+
+void ticket_drop(struct ticket *t)
+{
+    struct engine *e = t->engine;
+    if (t->state == TICKET_PENDING)
+        t->type->abandon(t);
+    list_remove(&e->ready, &t->in_ready);
+    list_remove(&t->task->tickets, &t->in_task);
+    table_drop(&e->tickets, t->number);
+    t->number = 0;
+    t->type->free(t);
+}
+
+struct ticket *ticket_find(const struct engine *e, int32_t number)
+{
+    return table_get(&e->tickets, number);
+}
+
+struct ticket *ticket_next(struct engine *e)
+{
+    struct list_node *n = list_pop_head(&e->ready);
+    if (n == NULL)
+        return NULL;
+    struct ticket *t = container_of(n, struct ticket, in_ready);
+    t->state = TICKET_TAKEN;
+    return t;
+}

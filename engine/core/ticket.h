@@ -1,0 +1,48 @@
+/* ticket.h - what the caller holds while he waits: it ends exactly once, as one event.
+ *
+ * A ticket is PENDING, then ENDED (its event waits to be taken), then TAKEN (its reply may be
+ * read), then given back. Each kind of ticket embeds this struct first and says how its work is
+ * stopped and how it is freed. A ticket belongs to the task that asked; when the task ends, so do
+ * its tickets, without an event.
+ */
+#ifndef CORE_TICKET_H
+#define CORE_TICKET_H
+
+#include "core/engine.h"
+
+enum ticket_state { TICKET_PENDING = 0, TICKET_ENDED, TICKET_TAKEN };
+
+struct ticket;
+
+struct ticket_type {
+    /* Stops the work of a pending ticket; it will not call ticket_end() any more. */
+    void (*abandon)(struct ticket *t);
+    /* The caller is done with it. What is still under way elsewhere may outlive it. */
+    void (*free)(struct ticket *t);
+};
+
+struct ticket {
+    struct list_node in_task;
+    struct list_node in_ready;
+    const struct ticket_type *type;
+    struct engine *engine;
+    struct task *task;
+    int32_t number;
+    enum ticket_state state;
+    enum error_code code;
+};
+
+/* For the current task. The ticket's number, or a negative code (then t is as loose as before): the
+ * task is cancelled, past its deadline's grace, or there are too many tickets. */
+int32_t ticket_begin(struct ticket *t, struct engine *e, const struct ticket_type *type);
+void ticket_end(struct ticket *t, enum error_code code);
+/* Ends a pending ticket with `cancelled`; leaves others alone. */
+void ticket_cancel(struct ticket *t);
+/* Gives it back in whatever state, without an event. */
+void ticket_drop(struct ticket *t);
+/* The ticket of this number, of whatever kind; NULL if there is none. */
+struct ticket *ticket_find(const struct engine *e, int32_t number);
+/* The next ended ticket, now TAKEN; NULL when there is none. */
+struct ticket *ticket_next(struct engine *e);
+
+#endif

@@ -1,0 +1,468 @@
+/* The border: checks the thread and the arguments, then goes one call down. */
+#include "nebula.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core/admin.h"
+#include "core/call.h"
+#include "core/inspect.h"
+#include "core/lend.h"
+#include "core/nap.h"
+#include "core/resource.h"
+#include "core/start.h"
+
+struct nebula {
+    struct engine *engine;
+    const void *thread;
+    int32_t ticket; /* of the last lease that has to be waited for */
+    struct world *world;
+    struct loop *loop;
+    struct admin *admin; /* NULL without a control socket */
+    char *answer;        /* of the last nebula_ask() */
+    struct note interruption;
+    atomic_flag is_interrupted;
+};
+
+/* An address that differs from thread to thread names the thread without a call. */
+static _Thread_local char here;
+
+static inline struct engine *enter(const struct nebula *n)
+{
+    CHECK(n->thread == &here);
+    return n->engine;
+}
+
+/* --- the engine --------------------------------------------------------------------------------
+ */
+
+static void interrupted(struct note *note)
+{
+    atomic_flag_clear(&container_of(note, struct nebula, interruption)->is_interrupted);
+}
+
+static void explain(char *text, uint32_t size, const char *why)
+{
+    if (text != NULL && size > 0)
+        snprintf(text, size, "%s", why);
+}
+
+static void let_go(struct nebula **nebula)
+{
+    struct nebula *n = *nebula;
+    *nebula = NULL;
+    if (n->admin != NULL)
+        admin_close(&n->admin);
+    if (n->engine != NULL)
+        engine_free(&n->engine);
+    if (n->loop != NULL)
+        loop_free(&n->loop);
+    free(n->world);
+    free(n->answer);
+    free(n);
+}
+
+struct nebula *nebula_open(const struct nebula_options *o, char *text, uint32_t size)
+{
+    struct nebula *n = calloc(1, sizeof *n);
+    if (n == NULL) {
+        explain(text, size, "no memory for an engine");
+        return NULL;
+    }
+    n->thread = &here;
+    n->interruption.arrived = interrupted;
+    atomic_flag_clear(&n->is_interrupted);
+    n->world = world_real();
+    n->loop = n->world == NULL ? NULL : loop_new(n->world);
+    n->engine = n->loop == NULL ? NULL : engine_new(n->loop);
+    if (n->engine == NULL) {
+        explain(text, size, "no memory or no descriptors for an engine");
+        let_go(&n);
+        return NULL;
+    }
+    log_init(&n->engine->log, o->log_fd, (enum log_format)o->log_format,
+             (enum log_level)o->log_level, &n->engine->secrets);
+    struct error why;
+    if (o->control != NULL &&
+        (n->admin = admin_open(n->engine, o->control, o->name, &why)) == NULL) {
+        explain(text, size, why.text);
+        let_go(&n);
+    }
+    return n;
+}
+
+void nebula_stop(struct nebula *n, int64_t at_us)
+{
+    engine_stop(enter(n), at_us);
+}
+
+bool nebula_is_stopped(const struct nebula *n)
+{
+    return engine_is_stopped(enter(n));
+}
+
+void nebula_close(struct nebula **nebula)
+{
+    struct nebula *n = *nebula;
+    struct engine *e = enter(n);
+    engine_stop(e, engine_now(e));
+    while (!engine_is_stopped(e))
+        nebula_turn(n, INT64_MAX);
+    let_go(nebula);
+}
+
+void nebula_turn(struct nebula *n, int64_t until_us)
+{
+    struct engine *e = enter(n);
+    loop_turn(e->loop, list_is_empty(&e->ready) ? until_us : 0);
+}
+
+void nebula_interrupt(struct nebula *n)
+{
+    if (!atomic_flag_test_and_set(&n->is_interrupted))
+        loop_post(n->loop, &n->interruption);
+}
+
+bool nebula_next(struct nebula *n, struct nebula_event *out)
+{
+    struct ticket *t = ticket_next(enter(n));
+    if (t == NULL)
+        return false;
+    *out = (struct nebula_event){.ticket = t->number, .code = (int32_t)t->code};
+    return true;
+}
+
+int64_t nebula_now_us(struct nebula *n)
+{
+    return loop_refresh(enter(n)->loop);
+}
+
+const char *nebula_error(const struct nebula *n)
+{
+    return enter(n)->error.text;
+}
+
+const char *nebula_error_name(int32_t code)
+{
+    return code >= 0 && code < ERROR_COUNT ? error_name((enum error_code)code) : "unknown";
+}
+
+const char *nebula_error_action(int32_t code)
+{
+    return code >= 0 && code < ERROR_COUNT
+               ? error_action_name(error_action_of((enum error_code)code))
+               : "ask";
+}
+
+void nebula_log(struct nebula *n, int32_t level, const char *text)
+{
+    struct engine *e = enter(n);
+    if (level >= LOG_DEBUG && level <= LOG_ERROR)
+        engine_log(e, (enum log_level)level, text, NULL, 0);
+}
+
+/* --- resources ---------------------------------------------------------------------------------
+ */
+
+int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec)
+{
+    struct engine *e = enter(n);
+    struct error why;
+    struct resource *r = resource_new(e, spec, &why);
+    return r == NULL ? engine_refuse(e, why.code, "%s", why.text) : r->number;
+}
+
+int32_t nebula_find(struct nebula *n, const char *name)
+{
+    struct resource *r = resource_find(enter(n), name);
+    return r == NULL ? 0 : r->number;
+}
+
+static int32_t no_such_resource(struct engine *e, int32_t number)
+{
+    return engine_refuse(e, ERROR_USAGE, "there is no resource number %d", number);
+}
+
+int32_t nebula_start(struct nebula *n, int32_t resource)
+{
+    struct engine *e = enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    return r == NULL ? no_such_resource(e, resource) : start_begin(r);
+}
+
+int32_t nebula_pause(struct nebula *n, int32_t resource)
+{
+    struct engine *e = enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return no_such_resource(e, resource);
+    resource_pause(r);
+    return 0;
+}
+
+int32_t nebula_resume(struct nebula *n, int32_t resource)
+{
+    struct engine *e = enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return no_such_resource(e, resource);
+    resource_resume(r);
+    return 0;
+}
+
+/* --- tasks -------------------------------------------------------------------------------------
+ */
+
+int32_t nebula_task_open(struct nebula *n, int32_t parent)
+{
+    struct engine *e = enter(n);
+    struct task *t = task_new(e, table_get(&e->tasks, parent));
+    if (t == NULL)
+        return engine_refuse(e, e->tasks.used == e->tasks.most ? ERROR_LIMIT : ERROR_MEMORY,
+                             "no room for one more task beside %d", e->tasks.used);
+    return t->number;
+}
+
+void nebula_task_enter(struct nebula *n, int32_t task)
+{
+    struct engine *e = enter(n);
+    struct task *t = table_get(&e->tasks, task);
+    e->task = t == NULL ? e->nobody : t;
+}
+
+int64_t nebula_task_deadline(struct nebula *n, int64_t at_us)
+{
+    struct task *t = enter(n)->task;
+    int64_t before_us = t->deadline_us == INT64_MAX ? 0 : t->deadline_us;
+    t->deadline_us = at_us == 0 ? INT64_MAX : at_us;
+    return before_us;
+}
+
+void nebula_task_cancel(struct nebula *n, int32_t task)
+{
+    struct task *t = table_get(&enter(n)->tasks, task);
+    if (t != NULL)
+        task_cancel(t);
+}
+
+void nebula_task_grace(struct nebula *n, int32_t task, int64_t at_us)
+{
+    struct task *t = table_get(&enter(n)->tasks, task);
+    if (t != NULL)
+        task_grace(t, at_us);
+}
+
+void nebula_task_close(struct nebula *n, int32_t task)
+{
+    struct engine *e = enter(n);
+    struct task *t = table_get(&e->tasks, task);
+    if (t != NULL && t != e->nobody)
+        task_free(&t);
+}
+
+/* --- tickets -----------------------------------------------------------------------------------
+ */
+
+int32_t nebula_sleep(struct nebula *n, int64_t span_us)
+{
+    return nap_sleep(enter(n), span_us);
+}
+
+int32_t nebula_wait(struct nebula *n)
+{
+    return nap_wait(enter(n));
+}
+
+void nebula_wake(struct nebula *n, int32_t ticket, int32_t code)
+{
+    struct ticket *t = ticket_find(enter(n), ticket);
+    CHECK(code >= 0 && code < ERROR_COUNT);
+    if (t != NULL)
+        nap_wake(t, (enum error_code)code);
+}
+
+void nebula_cancel(struct nebula *n, int32_t ticket)
+{
+    struct ticket *t = ticket_find(enter(n), ticket);
+    if (t != NULL)
+        ticket_cancel(t);
+}
+
+static int32_t check_request(struct engine *e, const struct nebula_request *r)
+{
+    if (r->verb < NEBULA_RUN || r->verb > NEBULA_STOP)
+        return engine_refuse(e, ERROR_USAGE, "there is no verb number %d", r->verb);
+    if (r->count < 0 || (r->count > 0 && r->value == NULL) || (r->text_size > 0 && r->text == NULL))
+        return engine_refuse(e, ERROR_USAGE, "a request with %d values or a text that is not there",
+                             r->count);
+    if (r->lease == 0 && r->verb >= NEBULA_STREAM)
+        return engine_refuse(e, ERROR_USAGE, "a stream needs a lease");
+    if (r->lease != 0)
+        return 0;
+    const struct resource *to = table_get(&e->resources, r->resource);
+    if (to == NULL)
+        return no_such_resource(e, r->resource);
+    if (r->role < 0 || r->role >= to->spec.roles)
+        return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", to->spec.name, r->role);
+    return 0;
+}
+
+int32_t nebula_call(struct nebula *n, const struct nebula_request *request)
+{
+    struct engine *e = enter(n);
+    int32_t refusal = check_request(e, request);
+    return refusal < 0 ? refusal : call_begin(e, request);
+}
+
+static void describe(struct nebula_reply *out, struct engine *e, const struct error *why,
+                     enum outcome outcome)
+{
+    e->error = *why;
+    secret_mask(&e->secrets, e->error.text, strlen(e->error.text));
+    out->code = (int32_t)why->code;
+    out->outcome = (int32_t)outcome;
+    out->retry_after_us = why->retry_after_us;
+    out->text = e->error.text;
+    out->state = e->error.state;
+}
+
+static void describe_call(struct nebula_reply *out, struct engine *e, const struct call *c)
+{
+    const struct reply *r = &c->request.reply;
+    bool is_ok = c->error.code == ERROR_OK;
+    describe(out, e, &c->error, c->outcome);
+    out->rows = is_ok && r->result != NULL ? r->result->rows : 0;
+    out->columns = is_ok && r->result != NULL ? r->result->columns : 0;
+    out->attempts = c->attempts;
+    out->role = c->role;
+    out->changed = r->changed;
+    out->last_id = r->last_id;
+    out->more = is_ok && r->more;
+}
+
+void nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
+{
+    struct engine *e = enter(n);
+    struct ticket *t = ticket_find(e, ticket);
+    CHECK(t != NULL && t->state != TICKET_PENDING);
+    struct call *call = call_of(t);
+    struct lend *lend = lend_of(t);
+    *out = (struct nebula_reply){.changed = -1};
+    if (call != NULL) {
+        describe_call(out, e, call);
+    } else if (lend != NULL) {
+        describe(out, e, lend_error(lend),
+                 lend_error(lend)->code == ERROR_OK ? OUTCOME_OK : OUTCOME_FAILED);
+        out->lease = lend_lease(lend);
+    } else if (start_error(t) != NULL) {
+        describe(out, e, start_error(t),
+                 start_error(t)->code == ERROR_OK ? OUTCOME_OK : OUTCOME_FAILED);
+    } else {
+        struct error why = {.code = t->code};
+        if (t->code != ERROR_OK)
+            error_set(&why, t->code, "%s", error_manual(t->code));
+        describe(out, e, &why, t->code == ERROR_OK ? OUTCOME_OK : OUTCOME_FAILED);
+    }
+}
+
+static const struct result *result_of(struct nebula *n, int32_t ticket)
+{
+    struct ticket *t = ticket_find(enter(n), ticket);
+    struct call *c = t == NULL ? NULL : call_of(t);
+    CHECK(c != NULL && t->state == TICKET_TAKEN && c->request.reply.result != NULL);
+    return c->request.reply.result;
+}
+
+void nebula_cell(struct nebula *n, int32_t ticket, int32_t row, int32_t column,
+                 struct nebula_value *out)
+{
+    const struct result *r = result_of(n, ticket);
+    CHECK(row >= 0 && row < r->rows && column >= 0 && column < r->columns);
+    r->type->cell(r, row, column, out);
+}
+
+void nebula_column(struct nebula *n, int32_t ticket, int32_t column, struct nebula_column *out)
+{
+    const struct result *r = result_of(n, ticket);
+    CHECK(column >= 0 && column < r->columns);
+    r->type->column(r, column, out);
+}
+
+void nebula_done(struct nebula *n, int32_t ticket)
+{
+    struct ticket *t = ticket_find(enter(n), ticket);
+    if (t != NULL)
+        ticket_drop(t);
+}
+
+/* --- leases ------------------------------------------------------------------------------------
+ */
+
+static int64_t lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
+                            bool is_fail_fast)
+{
+    struct engine *e = n->engine;
+    struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return no_such_resource(e, resource);
+    if (role < 0 || role >= r->spec.roles)
+        return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->spec.name, role);
+    return lend_begin(r, role, within_us, is_fail_fast, &n->ticket);
+}
+
+int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
+                     bool is_fail_fast)
+{
+    struct engine *e = enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    if (r != NULL && (uint32_t)role < ROLES_MOST && r->pool[role] != NULL &&
+        e->lease_free != NULL && !task_is_done(e->task, engine_now(e))) {
+        struct conn *c = pool_hit(r->pool[role]);
+        if (c != NULL)
+            return lease_begin(e, c)->handle;
+    }
+    return lease_slowly(n, resource, role, within_us, is_fail_fast);
+}
+
+int32_t nebula_ticket(const struct nebula *n)
+{
+    return n->ticket;
+}
+
+int32_t nebula_release(struct nebula *n, int64_t handle, int32_t verdict)
+{
+    struct engine *e = enter(n);
+    struct lease *l = lease_find(e, handle);
+    if (l == NULL)
+        return engine_refuse(e, ERROR_STALE, "the lease has ended already");
+    struct conn *c = l->conn;
+    lease_retire(l);
+    if (c != NULL && (verdict != NEBULA_GOOD || !pool_return(c->pool, c)))
+        pool_give(c->pool, c, (enum nebula_verdict)verdict);
+    return 0;
+}
+
+/* --- looking -----------------------------------------------------------------------------------
+ */
+
+const char *nebula_ask(struct nebula *n, const char *request)
+{
+    struct engine *e = enter(n);
+    free(n->answer);
+    n->answer = inspect_answer(e, request, strlen(request));
+    return n->answer != NULL ? n->answer : "{\"ok\":false,\"error\":\"memory\"}";
+}
+
+char *nebula_ask_other(const char *path, const char *request, char *text, uint32_t size)
+{
+    struct error why;
+    char *answer = admin_ask(path, request, &why);
+    if (answer == NULL)
+        explain(text, size, why.text);
+    return answer;
+}
+
+void nebula_free(void *answer)
+{
+    free(answer);
+}

@@ -1,0 +1,32 @@
+/* fill.h - how many connections to open now.
+ *
+ * Enough for those who wait and for the warm minimum, never beyond the cap, and few at a time.
+ * After an outage one attempt probes; each success doubles how many may connect at once, up to the
+ * policy's bound, so a server that has just come back is not trampled.
+ *
+ * Pure: counts in, a decision out.
+ */
+#ifndef RULES_FILL_H
+#define RULES_FILL_H
+
+#include "rules/policy.h"
+
+struct fill {
+    int32_t allowed;  /* may connect at once: 1 after a failure, doubling to policy->connecting */
+    int32_t failures; /* attempts that failed in a row */
+};
+
+struct fill_counts {
+    int32_t all;     /* of whatever state, those still closing included */
+    int32_t closing; /* of those, the ones that nobody can use again */
+    int32_t opening;
+    int32_t coming;  /* opening, in check, in reset, cancelling: may be of use soon */
+    int32_t waiting; /* waiters */
+};
+
+void fill_init(struct fill *f, const struct fill_policy *p);
+int32_t fill_wanted(const struct fill *f, const struct fill_policy *p, const struct fill_counts *n);
+void fill_opened(struct fill *f, const struct fill_policy *p);
+void fill_failed(struct fill *f);
+
+#endif

@@ -78,11 +78,6 @@ const int64_t *loop_clock(const struct loop *loop)
     return &loop->now_us;
 }
 
-const int64_t *loop_clock(const struct loop *loop)
-{
-    return &loop->now_us;
-}
-
 int64_t loop_refresh(struct loop *loop)
 {
     loop->now_us = loop->world->now_us(loop->world);

@@ -114,9 +114,9 @@ end
 ---@param role string|nil nil: the first
 ---@return integer
 function call.role(resource, role)
-  return role == nil and 0 or resource.kind.role_index[role]
+  return role == nil and 0 or resource.role_index[role]
     or errors.raise('%s has no role "%s"; its roles are: %s', resource.name, tostring(role),
-      table.concat(resource.kind.roles, ", "))
+      table.concat(resource.roles, ", "))
 end
 
 --- A duration of an option in microseconds; 0 when it is not given.

@@ -5,6 +5,8 @@
 -- to the task around them. The other way round, a task that yields what is not tagged would sleep for ever: the host
 -- gives it the tag back, and it raises.
 
+-- luacheck: globals coroutine
+
 local tag = require("nebula.worker").tag
 
 local create, status = coroutine.create, coroutine.status

@@ -20,7 +20,7 @@ local Error = {}
 Error.__index = Error
 
 function Error:__tostring()
-  local text = self.text
+  local text = self.text:gsub("%.$", "")
   if self.resource and text:sub(1, #self.resource + 1) ~= self.resource .. ":" then
     text = self.resource .. ": " .. text
   end

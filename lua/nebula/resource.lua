@@ -1,0 +1,262 @@
+--- resource: what `use` gives: a declared thing of the outside world, with the methods of its kind.
+
+local c = require "nebula.c"
+local call = require "nebula.call"
+local errors = require "nebula.error"
+local leases = require "nebula.lease"
+local options = require "nebula.options"
+local suggest = require "nebula.suggest"
+local tree = require "nebula.tree"
+local wait = require "nebula.wait"
+
+local lib, engine = c.lib, c.engine
+
+---@class nebula.Resource
+---@field name string
+---@field kind nebula.Kind
+---@field roles string[]
+---@field package id integer the engine's number
+---@field package role_index table<string, integer>
+
+---@class nebula.LeaseOptions
+---@field deadline string|nil how long to wait for it, a duration; default: the policy's wait
+---@field role string|nil one of the kind's roles; default: the first
+---@field fail_fast boolean|nil do not queue; default: the pool's
+
+local lease_options = { deadline = "string", role = "string", fail_fast = "boolean" }
+
+local by_name = {} ---@type table<string, nebula.Resource>
+local in_order = {} ---@type nebula.Resource[]
+
+local resources = {}
+
+-- --- methods of every resource ----------------------------------------------------------------------
+
+local function waited(self, id)
+  if id < 0 then
+    return nil, errors.from_code(self.name, id)
+  end
+  local ticket = lib.nebula_ticket(engine)
+  local code = wait.await(ticket)
+  if code < 0 then
+    return nil, errors.from_code(self.name, code)
+  end
+  lib.nebula_reply(engine, ticket, call.reply)
+  local err = code > 0 and errors.from_reply(self.name, call.reply)
+  local got = call.reply.lease
+  lib.nebula_done(engine, ticket)
+  if err then
+    return nil, err
+  end
+  return got
+end
+
+local function lease_with(self, given)
+  options.check("lease", given, lease_options)
+  return lib.nebula_lease(engine, self.id, call.role(self, given.role), call.span(given.deadline),
+    given.fail_fast or false)
+end
+
+local function give_back(lease, ok, ...)
+  lease:release()
+  if not ok then
+    tree.raise((...))
+  end
+  return ...
+end
+
+local function methods_of(kind)
+  local new = leases.type(kind)
+  local methods = {}
+  for name, fn in pairs(kind.resource) do
+    methods[name] = fn
+  end
+
+  --- A connection for this task alone, until release() or the end of the task.
+  ---@param given nebula.LeaseOptions|nil
+  ---@return nebula.Lease|nil
+  ---@return nebula.Error|nil
+  function methods:lease(given)
+    local id = given == nil and lib.nebula_lease(engine, self.id, 0, 0, false) or lease_with(self, given)
+    if id > 0 then
+      return new(id, self.id)
+    end
+    local got, err = waited(self, id)
+    if not got then
+      return nil, err
+    end
+    return new(got, self.id)
+  end
+
+  --- Runs fn with a lease and gives it back, however fn ends.
+  ---@param given nebula.LeaseOptions|fun(lease: nebula.Lease): any
+  ---@param fn nil|fun(lease: nebula.Lease): any
+  ---@return any ... what fn returned; `nil, err` when there was no lease
+  function methods:with(given, fn)
+    if fn == nil then
+      given, fn = nil, given
+    end
+    local lease, err = self:lease(given)
+    if not lease then
+      return nil, err
+    end
+    return give_back(lease, tree.try(fn, lease))
+  end
+
+  --- From now on new leases wait; what is leased goes on.
+  ---@return true|nil
+  ---@return nebula.Error|nil
+  function methods:pause()
+    local code = lib.nebula_pause(engine, self.id)
+    if code < 0 then
+      return nil, errors.from_code(self.name, code)
+    end
+    return true
+  end
+
+  --- The end of pause().
+  ---@return true|nil
+  ---@return nebula.Error|nil
+  function methods:resume()
+    local code = lib.nebula_resume(engine, self.id)
+    if code < 0 then
+      return nil, errors.from_code(self.name, code)
+    end
+    return true
+  end
+
+  return setmetatable(methods, {
+    __index = function(_, name)
+      local names = {}
+      for one in pairs(methods) do
+        names[#names + 1] = one
+      end
+      errors.raise("a resource of the kind %s has no method %s%s", kind.name, tostring(name), suggest(name, names))
+    end,
+  })
+end
+
+local metatables = setmetatable({}, { __mode = "k" })
+
+local function metatable_of(kind)
+  if not metatables[kind] then
+    metatables[kind] = {
+      __index = methods_of(kind),
+      __tostring = function(self)
+        return ("%s %q"):format(kind.name, self.name)
+      end,
+    }
+  end
+  return metatables[kind]
+end
+
+-- --- declaring --------------------------------------------------------------------------------------
+
+---@class nebula.Spec a resource as nebula.declare gives it; times in us, sizes in bytes
+---@field name string
+---@field kind nebula.Kind
+---@field policy_name string
+---@field policy table fields of struct nebula_policy
+---@field pool table min max queue connecting fail_fast fifo idle_us life_us life_jitter check_us connect_us start_us
+---@field options { name: string, value: string, secret: boolean? }[]
+---@field roles string[]|nil instead of the kind's
+---@field role_max integer[]|nil by role; 0 is as pool.max
+---@field file string
+---@field line integer
+
+local function fill_pool(at, pool)
+  at.min, at.max, at.queue, at.connecting = pool.min, pool.max, pool.queue, pool.connecting
+  at.is_fail_fast, at.is_fifo = pool.fail_fast, pool.fifo
+  at.idle_us, at.life_us, at.life_jitter = pool.idle_us, pool.life_us, pool.life_jitter
+  at.check_us, at.connect_us, at.start_us = pool.check_us, pool.connect_us, pool.start_us
+end
+
+local function fill_policy(at, policy)
+  at.deadline_us, at.wait_us, at.tries = policy.deadline_us, policy.wait_us, policy.tries
+  at.pause_us, at.pause_max_us = policy.pause_us, policy.pause_max_us
+  at.budget, at.budget_least = policy.budget, policy.budget_least
+end
+
+local function fill_options(list)
+  local at = c.new("struct nebula_option[?]", #list)
+  for i, option in ipairs(list) do
+    at[i - 1].name, at[i - 1].value, at[i - 1].is_secret = option.name, option.value, option.secret or false
+  end
+  return at
+end
+
+local function fill_roles(at, roles, most)
+  at.roles = #roles
+  for i, role in ipairs(roles) do
+    at.role_name[i - 1], at.role_max[i - 1] = role, most and most[i] or 0
+  end
+end
+
+--- Makes a resource known to the engine and to use(). Opens nothing.
+---@param spec nebula.Spec
+---@return nebula.Resource|nil
+---@return nebula.Error|nil
+function resources.declare(spec)
+  local kind, roles = spec.kind, spec.roles or spec.kind.roles
+  local at, option = c.new("struct nebula_spec"), fill_options(spec.options)
+  at.name, at.kind, at.driver = spec.name, kind.name, kind.driver
+  at.policy_name, at.file, at.line = spec.policy_name, spec.file, spec.line
+  at.check, at.rollback, at.reset = kind.check, kind.rollback, kind.reset
+  at.option, at.options = option, #spec.options
+  fill_roles(at, roles, spec.role_max)
+  fill_pool(at.pool, spec.pool)
+  fill_policy(at.policy, spec.policy)
+  local id = lib.nebula_declare(engine, at)
+  if id < 0 then
+    return nil, errors.from_code(spec.name, id)
+  end
+  local index = {}
+  for i, role in ipairs(roles) do
+    index[role] = i - 1
+  end
+  local self = setmetatable(
+    { id = id, name = spec.name, kind = kind, roles = roles, role_index = index, min = spec.pool.min },
+    metatable_of(kind))
+  by_name[spec.name], call.resources[id] = self, self
+  in_order[#in_order + 1] = self
+  return self
+end
+
+--- Waits until every resource with `min` connections has them.
+---@return true|nil
+---@return nebula.Error|nil err of the first that could not
+function resources.start()
+  local tickets = {}
+  for _, resource in ipairs(in_order) do
+    if resource.min > 0 then
+      tickets[#tickets + 1] = { resource = resource, number = lib.nebula_start(engine, resource.id) }
+    end
+  end
+  local first
+  for _, ticket in ipairs(tickets) do
+    local ok, err = wait.settle(ticket.number)
+    if not ok and not first then
+      err.resource = ticket.resource.name
+      first = err
+    end
+  end
+  return not first or nil, first
+end
+
+--- A declared resource.
+---@param name string
+---@return nebula.Resource
+function resources.use(name)
+  local resource = by_name[name]
+  if not resource then
+    local names = {}
+    for _, one in ipairs(in_order) do
+      names[#names + 1] = one.name
+    end
+    errors.raise('use "%s": no resource of this name is declared%s', tostring(name),
+      #names > 0 and suggest(name, names) or "; there are no declarations in resources/")
+  end
+  return resource
+end
+
+return resources

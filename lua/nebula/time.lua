@@ -1,0 +1,71 @@
+--- time: sleep and deadline.
+
+local c = require "nebula.c"
+local errors = require "nebula.error"
+local options = require "nebula.options"
+local tree = require "nebula.tree"
+local wait = require "nebula.wait"
+
+local lib, engine = c.lib, c.engine
+
+local time = {}
+
+local function mine(what)
+  return wait.current() or errors.raise("%s works only inside a task", what)
+end
+
+--- Lets this task wait, and others work.
+---@param span string a duration, "250ms"
+---@return true|nil
+---@return nebula.Error|nil err cancelled, the deadline, or closed: the program is shutting down
+function time.sleep(span)
+  local self = mine("sleep()")
+  local ticket = lib.nebula_sleep(engine, options.span("sleep()", span))
+  self.sleeping = ticket > 0 and ticket or nil
+  local ok, err = wait.settle(ticket)
+  self.sleeping = nil
+  if not ok and self.is_hurried and not self.is_cancelled then
+    self.is_hurried = nil
+    return nil, errors.new("closed", "stop", "the program is shutting down")
+  end
+  return ok, err
+end
+
+--- Ends every sleep under way, because the program is shutting down. Once: who sleeps again, sleeps.
+function time.hurry()
+  for _, task in pairs(tree.alive()) do
+    if task.sleeping then
+      task.is_hurried = true
+      lib.nebula_cancel(engine, task.sleeping)
+    end
+  end
+end
+
+local function put_back(before, ok, ...)
+  lib.nebula_task_deadline(engine, before)
+  if not ok then
+    tree.raise((...))
+  end
+  return ...
+end
+
+--- Runs fn, whose waits, and those of the tasks it starts, end with `nil, err` (deadline) after span, or at the
+--- deadline that is in force already when that is sooner.
+---@param span string a duration, "2s"
+---@param fn fun(...): any
+---@param ... any given to fn
+---@return any ... what fn returned
+function time.deadline(span, fn, ...)
+  mine("deadline()")
+  local at = lib.nebula_now_us(engine) + options.span("deadline()", span)
+  if type(fn) ~= "function" then
+    errors.raise("deadline(span, fn, ...): fn must be a function, not %s", type(fn))
+  end
+  local before = lib.nebula_task_deadline(engine, at)
+  if before ~= 0 and before < at then
+    lib.nebula_task_deadline(engine, before)
+  end
+  return put_back(before, tree.try(fn, ...))
+end
+
+return time

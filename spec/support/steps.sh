@@ -20,7 +20,7 @@ for folder; do
         if head_of "$file" | grep -qE '^(--| \*|/\*) alone\b'; then lane=alone; fi
         case $file in
         *.c) command="$build/${file%.c}" ;;
-        *) command="$build/nebula-lua $(command -v busted) -o TAP $file" ;;
+        *) command="env NEBULA_BUILD=$build $build/nebula-lua $(command -v busted) -o TAP $file" ;;
         esac
         echo "$lane $build/$file ${limit:-300} $command"
     done

@@ -47,9 +47,8 @@ local options = {
   sslmode = {
     type = "enum",
     one_of = { "disable", "allow", "prefer", "require", "verify-ca", "verify-full" },
-    default = "prefer",
     class = "next-connection",
-    text = "Only verify-full proves that it is the right server.",
+    text = "Only verify-full proves that it is the right server. Default: prefer.",
   },
   sslrootcert = path "File with the authorities that may sign the server's certificate.",
   sslcert = path "File with the client's certificate.",
@@ -112,9 +111,7 @@ local function spec(declared)
   local value = {}
   if declared.options.url then value = assert(url.parse(declared.options.url)) end
   for name, declared_value in pairs(declared.options) do
-    if name ~= "url" and (declared_value ~= options[name].default or not value[name]) then
-      value[name] = declared_value
-    end
+    if name ~= "url" then value[name] = declared_value end
   end
   value.options = value.options and formats .. " " .. value.options or formats
   value.application_name = value.application_name or "nebula " .. declared.name
@@ -125,12 +122,6 @@ local function spec(declared)
   table.sort(told, function(a, b) return a.name < b.name end)
   return { options = told }
 end
-
-local isolations = {
-  ["read committed"] = true,
-  ["repeatable read"] = true,
-  ["serializable"] = true,
-}
 
 local function begin(asked)
   local words_of = { "begin" }
@@ -152,5 +143,5 @@ return kind "postgres" {
   spec = spec,
   resource = sql.resource,
   lease = sql.lease,
-  sql = { dialect = "postgres", begin = begin, types = types, isolations = isolations },
+  sql = { dialect = "postgres", begin = begin, types = types, has_arrays = true },
 }

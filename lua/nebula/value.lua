@@ -14,10 +14,13 @@ local Bytes = {}
 Bytes.__index = Bytes
 
 ---@class nebula.Array
----@field list any[]
----@field count integer
+---@field n integer how many elements
+---@field lower integer[]|nil lower bounds that are not 1, of each dimension, the outermost first
 local Array = {}
-Array.__index = Array
+
+function Array:__tostring()
+  return ("array: %d"):format(self.n)
+end
 
 --- A parameter that is bytes and not text.
 ---@param text string
@@ -29,15 +32,22 @@ function value.bytes(text)
   return setmetatable({ bytes = text }, Bytes)
 end
 
---- A parameter that is an array. Its elements are parameters themselves: null, numbers, strings, arrays ...
+--- Makes the table itself an array, as a parameter; rows hold arrays of the same make. It counts from 1 and has no
+--- holes, for NULL is null. Its elements are parameters themselves: numbers, strings, arrays (one more dimension) ...
 ---@param list any[]
----@param count integer|nil how many there are; default #list
 ---@return nebula.Array
-function value.array(list, count)
+function value.array(list)
   if type(list) ~= "table" then
     error("array(list): list must be a table, not " .. type(list), 2)
   end
-  return setmetatable({ list = list, count = count or #list }, Array)
+  for key in pairs(list) do
+    local is_place = type(key) == "number" and key >= 1 and key <= #list
+    if not is_place and key ~= "n" and key ~= "lower" then
+      error("array(list): it counts from 1 without holes; NULL is written null", 2)
+    end
+  end
+  list.n = #list
+  return setmetatable(list, Array)
 end
 
 ---@param x any

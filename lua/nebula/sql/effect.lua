@@ -60,19 +60,36 @@ local harmless = set [[
   total_changes transaction_timestamp translate trim trunc typeof unicode unistr unixepoch unnest
   upper uuid_generate_v4 gen_random_uuid var_pop var_samp variance version width_bucket zeroblob]]
 
--- May `word` in front of a parenthesis change something? `before` is the word or sign before it.
-local function is_risky(word, before, kind)
-  if kind == "name" then return before ~= "as" and before ~= "with" end
-  if calls_nothing[word] or before == "as" or before == "with" or before == "recursive" then
-    return false
-  end
-  return before == "." or not harmless[word]
+-- Does a parenthesis behind `word` call what may change something? `before` is what stands before the word.
+local function is_risky(word, kind, before)
+  if kind ~= "word" and kind ~= "name" then return false end
+  if before == "as" or before == "with" or before == "recursive" then return false end
+  if kind == "name" or before == "." then return true end
+  return not calls_nothing[word] and not harmless[word]
 end
 
--- What a word alone says about the statement it stands in; before is the one in front of it.
-local function said_by(word, before)
-  if writes[word] then return "write" end
-  if word == "share" and (before == "for" or before == "key") then return "write" end
+-- What the first word says, or the first two.
+local function said_by_first(word, second)
+  if ends[word] or word == "prepare" and second == "transaction" then return "transaction" end
+  return reads[word] and "read" or "write"
+end
+
+-- What a later word says: a part of the statement writes, or locks rows.
+local function is_writing(word, before)
+  return writes[word] or word == "share" and (before == "for" or before == "key")
+end
+
+-- The tokens that mean something, in lower case.
+local function meant(sql, dialect)
+  local words, kinds = {}, {}
+  for kind, from, to in tokens.each(sql, dialect) do
+    if kind ~= "space" and kind ~= "comment" then
+      words[#words + 1] = kind == "word" and sql:sub(from, to):lower() or sql:sub(from, to)
+      kinds[#kinds + 1] = kind
+    end
+  end
+  while words[#words] == ";" do words[#words] = nil end
+  return words, kinds
 end
 
 local M = {}
@@ -81,30 +98,23 @@ local M = {}
 ---@param sql string
 ---@param dialect nebula.sql.Dialect
 ---@return nebula.sql.Effect
+---@return boolean is_script there is more than one statement
 function M.of(sql, dialect)
-  local first, kind_before, word, before, is_ended
-  local effect = "read"
-  for kind, from, to in tokens.each(sql, dialect) do
-    if kind ~= "space" and kind ~= "comment" then
-      local this = sql:sub(from, to):lower()
-      if this == "(" and (kind_before == "word" or kind_before == "name") then
-        if is_risky(word, before, kind_before) then effect = "unknown" end
-      elseif kind == "word" then
-        if not first then
-          first = this
-          if ends[first] then return "transaction" end
-          if not reads[first] and first ~= "prepare" then return "write" end
-        elseif first == "prepare" then
-          return this == "transaction" and "transaction" or "unknown"
-        end
-        if said_by(this, word) then return "write" end
-      end
-      if is_ended then effect = "unknown" end
-      is_ended = is_ended or this == ";"
-      before, word, kind_before = word, this, kind
+  local words, kinds = meant(sql, dialect)
+  local first, effect, is_script = false, "unknown", false
+  for at, word in ipairs(words) do
+    if word == ";" then
+      is_script = true
+    elseif word == "(" and first and is_risky(words[at - 1], kinds[at - 1], words[at - 2]) then
+      if effect == "read" then effect = "unknown" end
+    elseif kinds[at] == "word" and not first then
+      first, effect = true, said_by_first(word, words[at + 1])
+    elseif kinds[at] == "word" and effect ~= "transaction" and is_writing(word, words[at - 1]) then
+      effect = "write"
     end
   end
-  return first and effect or "unknown"
+  if is_script and effect == "read" then effect = "unknown" end
+  return effect, is_script
 end
 
 return M

@@ -13,6 +13,7 @@ local MOST = 500 -- in each generation
 
 ---@class nebula.sql.Text: nebula.sql.Parameters
 ---@field effect nebula.sql.Effect
+---@field is_script boolean more than one statement
 ---@field is_idempotent boolean may be repeated when nobody knows whether it was done
 ---@field shown string the statement without its literals
 
@@ -20,7 +21,7 @@ local function analyse(sql, dialect)
   if sql:find("\0", 1, true) then return nil, "the statement has a NUL byte in it" end
   local text, complaint = parameters.rewrite(sql, dialect)
   if not text then return nil, complaint end
-  text.effect = effect.of(sql, dialect)
+  text.effect, text.is_script = effect.of(sql, dialect)
   text.is_idempotent = text.effect == "read"
   text.shown = redact.statement(sql, dialect)
   return text
@@ -32,11 +33,9 @@ local function remember(dialect)
     local text = young[sql]
     if text then return text end
     local complaint
-    text, complaint = old[sql]
-    if not text then
-      text, complaint = analyse(sql, dialect)
-      if not text then return nil, complaint end
-    end
+    text = old[sql]
+    if not text then text, complaint = analyse(sql, dialect) end
+    if not text then return nil, complaint end
     if count == MOST then young, old, count = {}, young, 0 end
     young[sql], count = text, count + 1
     return text
@@ -52,9 +51,11 @@ local M = {}
 ---@param sql string
 ---@param dialect string "postgres" or "sqlite"
 ---@return nebula.sql.Text? text nil when the statement cannot be meant
----@return string? complaint
+---@return string? complaint with the statement as it may be shown
 function M.of(sql, dialect)
-  return of[dialect](sql)
+  local text, complaint = of[dialect](sql)
+  if text then return text end
+  return nil, ("%s, in: %s"):format(complaint, redact.statement(sql, tokens.dialects[dialect]))
 end
 
 return M

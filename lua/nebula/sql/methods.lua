@@ -1,0 +1,77 @@
+--- methods: what resources and leases of an SQL kind can do. A kind file takes both tables as they are.
+--
+-- Everywhere: options may stand in a table directly before the statement or the function; parameters are ?, $1 or
+-- :name; what the world refuses is nil, err; what the program gets wrong is raised.
+
+local errors = require "nebula.error"
+local options = require "nebula.options"
+local stream = require "nebula.sql.stream"
+local transaction = require "nebula.sql.transaction"
+local verbs = require "nebula.sql.verbs"
+
+---@class nebula.SqlMethods
+local shared = {}
+
+--- All rows. A row has every column; NULL is null.
+---@param ... nebula.CallOptions|string|any options if any, the statement, its values
+---@return table<string, any>[]|nil
+---@return nebula.Error|nil
+function shared.query(self, ...) return verbs.query(self, ...) end
+
+--- The first row.
+---@param ... nebula.CallOptions|string|any
+---@return table<string, any>|nil row nil when there is none
+---@return nebula.Error|nil
+function shared.one(self, ...) return verbs.one(self, ...) end
+
+--- The first column of the first row.
+---@param ... nebula.CallOptions|string|any
+---@return any value nil when there is no row, null when it is NULL
+---@return nebula.Error|nil
+function shared.value(self, ...) return verbs.value(self, ...) end
+
+--- Runs what brings no rows. On a lease several statements may be joined by semicolons, without values; on a resource
+--- they are one transaction.
+---@param ... nebula.CallOptions|string|any
+---@return integer|nil changed rows that were touched
+---@return nebula.Error|integer|nil err or, where the server tells it, the row id of the last insert
+function shared.exec(self, ...) return verbs.exec(self, ...) end
+
+--- Has a server look at a statement and keeps it.
+---@param ... nebula.CallOptions|string options if any, the statement
+---@return nebula.Statement|nil
+---@return nebula.Error|nil
+function shared.prepare(self, ...) return verbs.prepare(self, ...) end
+
+--- The rows one after the other, without holding all of them: for row in orders:stream("select ...") do ... end
+---@param ... nebula.CallOptions|string|any
+---@return nebula.Stream
+function shared.stream(self, ...) return stream.open(self, nil, ...) end
+
+--- Some statements that happen all or not at all.
+---@param ... nebula.TransactionOptions|fun(tx: nebula.Transaction): any
+---@return any ... what the function returned, true if nothing
+---@return nebula.Error|nil
+function shared.transaction(self, ...) return transaction.run(self, ...) end
+
+local resource = {}
+for name, method in pairs(shared) do resource[name] = method end
+
+-- Several statements on a resource happen all or not at all, so that it is known what a failure means.
+local function exec_script(self, given, sql, ...)
+  if select("#", ...) > 0 then
+    errors.raise("several statements at once take no values")
+  end
+  options.check("exec", given, verbs.options)
+  return transaction.run(self, { deadline = given.deadline, role = given.role, fail_fast = given.fail_fast },
+    function(tx) return tx:exec(sql) end)
+end
+
+function resource.exec(self, first, ...)
+  local sql = type(first) == "table" and (...) or first
+  if not verbs.understand(self, sql).is_script then return verbs.exec(self, first, ...) end
+  if type(first) == "table" then return exec_script(self, first, ...) end
+  return exec_script(self, {}, first, ...)
+end
+
+return { resource = resource, lease = shared }

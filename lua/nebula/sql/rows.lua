@@ -1,0 +1,80 @@
+--- rows: what a statement brought, as tables.
+--
+-- A row has every column: NULL is null, so that row.nme, which nobody selected, is nil and nothing else is.
+-- Two columns of one name would hide each other, so they are a mistake of the statement.
+
+local call = require "nebula.call"
+local new_table = require "table.new"
+
+local cell, column, lua = call.cell, call.column, call.lua
+
+local M = {}
+
+---@class nebula.sql.Layout what all rows of a result have in common; columns count from 1
+---@field count integer
+---@field names string[]
+---@field decoders (fun(text: string): any|false)[]
+
+--- Reads the columns of a reply.
+---@param ticket integer
+---@param count integer how many columns
+---@param types table<integer, fun(text: string): any>|nil decoders by the kind's type
+---@return nebula.sql.Layout? layout nil when two columns have one name
+---@return string? complaint
+function M.layout(ticket, count, types)
+  local names, decoders, is_used = new_table(count, 0), new_table(count, 0), {}
+  for at = 1, count do
+    local name, kind = column(ticket, at - 1)
+    if is_used[name] then
+      return nil, ("two columns are called %s: give one another name with AS"):format(name)
+    end
+    is_used[name], names[at] = true, name
+    decoders[at] = types and types[kind] or false
+  end
+  return { count = count, names = names, decoders = decoders }
+end
+
+-- Decoders are for words; what the driver gave as a number or a boolean is one already.
+local function value_of(v, decode)
+  local value = lua(v)
+  if decode and type(value) == "string" and v.type == call.TEXT then return decode(value) end
+  return value
+end
+
+--- One row.
+---@param ticket integer
+---@param layout nebula.sql.Layout
+---@param at integer from 0
+---@return table<string, any>
+function M.row(ticket, layout, at)
+  local count, names, decoders = layout.count, layout.names, layout.decoders
+  local row = new_table(0, count)
+  for i = 1, count do
+    row[names[i]] = value_of(cell(ticket, at, i - 1), decoders[i])
+  end
+  return row
+end
+
+--- All rows of a reply.
+---@param ticket integer
+---@param layout nebula.sql.Layout
+---@param count integer
+---@return table<string, any>[]
+function M.all(ticket, layout, count)
+  local list = new_table(count, 0)
+  for at = 1, count do
+    list[at] = M.row(ticket, layout, at - 1)
+  end
+  return list
+end
+
+--- The first column of the first row.
+---@param ticket integer
+---@param types table<integer, fun(text: string): any>|nil
+---@return any
+function M.first(ticket, types)
+  local _, kind = column(ticket, 0)
+  return value_of(cell(ticket, 0, 0), types and types[kind])
+end
+
+return M

@@ -1,0 +1,174 @@
+--- stream: the rows of one statement, pulled a window at a time.
+--
+--   for row in orders:stream("select * from events") do ... end
+--
+-- Nothing is asked of the server before the first row is, and nothing more before a window is used up, so memory
+-- holds one window however long the result is. On a resource the stream leases a connection of its own and gives
+-- it back at the end, at an error, at close(), or when nobody knows the stream any more.
+
+local c = require "nebula.c"
+local call = require "nebula.call"
+local errors = require "nebula.error"
+local options = require "nebula.options"
+local rows = require "nebula.sql.rows"
+local verbs = require "nebula.sql.verbs"
+
+local lib = c.lib
+
+local WINDOW = 500
+
+local known = { window = "number" }
+for name, kind in pairs(verbs.options) do known[name] = kind end
+
+---@class nebula.Stream
+---@field package on nebula.Resource|nebula.Lease
+---@field package lease nebula.Lease|nil from the first row to the last
+---@field package state "new"|"open"|"ended"
+local Stream = {}
+Stream.__index = Stream
+
+-- Who abandons a stream (a break in the middle of its loop) must not keep the connection to the end of the task.
+-- Tables have no finalisers, so this hangs on an empty userdata beside it.
+local function release_when_forgotten(lease)
+  local guard = newproxy(true)
+  getmetatable(guard).__gc = function() lease:release() end
+  return guard
+end
+
+local function disarm(guard)
+  getmetatable(guard).__gc = nil
+end
+
+local function finish(self, err)
+  self.state, self.failure, self.window, self.layout = "ended", err, {}, nil
+  self.at, self.count = 0, 0
+  if self.guard then
+    disarm(self.guard)
+    self.lease:release()
+  end
+  if self.watcher then self.watcher(err) end
+  self.lease, self.guard, self.watcher, self.values = nil, nil, nil, nil
+end
+
+-- A stream on a resource has a lease of its own.
+local function lease(self)
+  if type(self.on) == "cdata" then
+    self.lease = self.on
+    return true
+  end
+  local given = self.given or {}
+  local is_writer = self.text.effect == "write" and self.on.role_index.writer
+  local got, err = self.on:lease { role = given.role or is_writer and "writer" or nil, fail_fast = given.fail_fast }
+  if not got then return nil, err end
+  self.lease, self.guard = got, release_when_forgotten(got)
+  return true
+end
+
+local function send(self)
+  local sent = { window = self.size, deadline = self.given and self.given.deadline }
+  if self.state == "open" then
+    return call.run(self.lease, lib.NEBULA_PULL, sent, "", 0)
+  end
+  local ok, err = lease(self)
+  if not ok then return nil, err end
+  self.state = "open"
+  return verbs.send(self.lease, lib.NEBULA_STREAM, sent, self.text, unpack(self.values, 1, self.values.n))
+end
+
+-- The next window. False at the end, and then maybe with what went wrong.
+local function pull(self)
+  local ticket, err = send(self)
+  if not ticket then
+    err.statement = self.text.shown
+    finish(self, err)
+    return false, err
+  end
+  local count, more = call.reply.rows, call.reply.more
+  self.layout = self.layout or verbs.laid_out(self.lease, ticket, self.text, call.reply.columns)
+  self.window, self.at, self.count = rows.all(ticket, self.layout, count), 0, count
+  call.done(ticket)
+  self.is_last = not more
+  return count > 0 or more and pull(self)
+end
+
+--- The next row.
+---@return table<string, any>|nil row nil at the end
+---@return nebula.Error|nil err what ended it too soon
+function Stream:next()
+  if self.at == self.count then
+    if self.state == "ended" then return nil, self.failure end
+    if self.is_last then
+      finish(self)
+      return nil
+    end
+    local _, err = pull(self)
+    if err then return nil, err end
+    if self.count == 0 then return self:next() end
+  end
+  self.at = self.at + 1
+  local row = self.window[self.at]
+  self.window[self.at] = false
+  return row
+end
+
+--- Ends it early; the rest of the rows is not asked for. Idempotent.
+---@return true|nil
+---@return nebula.Error|nil
+function Stream:close()
+  local err
+  if self.state == "open" and not self.is_last and not self.guard then
+    local ticket
+    ticket, err = call.run(self.lease, lib.NEBULA_STOP, nil, "", 0)
+    if ticket then call.done(ticket) end
+  end
+  if self.state ~= "ended" then finish(self, err) end
+  return not err or nil, err
+end
+
+-- Ends it before it began.
+---@package
+function Stream:fail(err)
+  finish(self, err)
+end
+
+-- As the iterator of a for: there is no place for an error there, so it is raised.
+function Stream.__call(self)
+  local row, err = self:next()
+  if err then error(err, 0) end
+  return row
+end
+
+local M = {}
+
+--- Makes a stream; its statement is sent when the first row is asked for.
+---@param on nebula.Resource|nebula.Lease
+---@param watcher (fun(err: nebula.Error|nil))|nil told when it has ended
+---@param first nebula.CallOptions|string options or the statement
+---@param ... any
+---@return nebula.Stream
+function M.open(on, watcher, first, ...)
+  if type(first) ~= "table" then return M.open(on, watcher, {}, first, ...) end
+  local given = options.check("stream", first, known)
+  local size = given.window or WINDOW
+  if size < 1 or size ~= math.floor(size) then
+    errors.raise("stream: the window must be a whole number of rows, at least 1")
+  end
+  local text = verbs.understand(on, (...))
+  if text.is_script or text.effect == "transaction" then
+    errors.raise("stream: this is no statement with rows, in: %s", text.shown)
+  end
+  return setmetatable({
+    on = on,
+    watcher = watcher,
+    given = given,
+    size = size,
+    text = text,
+    values = { n = select("#", ...) - 1, select(2, ...) },
+    state = "new",
+    window = {},
+    at = 0,
+    count = 0,
+  }, Stream)
+end
+
+return M

@@ -1,0 +1,121 @@
+--- array: PostgreSQL's words for arrays, to Lua tables and back.
+--
+-- array{ 1, null, 3 } is a parameter; what comes back looks the same. It counts from 1 whatever its bounds
+-- are in the database: those, when they are not the usual ones, are in `lower`, one for each dimension.
+-- An array inside an array is one more dimension; a plain table inside is a document (json[]).
+
+local bytes = require "nebula.sql.types.bytes"
+local json = require "nebula.sql.types.json"
+local number = require "nebula.sql.types.number"
+local values = require "nebula.value"
+
+local null = values.null
+
+local M = {}
+
+-- --- reading ----------------------------------------------------------------------------------------
+
+local function quoted_at(text, at)
+  local last = at
+  repeat
+    last = text:find('["\\]', last + 1)
+    local is_end = text:sub(last, last) == '"'
+    if not is_end then last = last + 1 end
+  until is_end
+  return text:sub(at + 1, last - 1):gsub("\\(.)", "%1"), last + 1
+end
+
+local function items_at(text, at, decode)
+  local list, count = {}, 0
+  at = at + 1
+  while text:sub(at, at) ~= "}" do
+    local item
+    local first = text:sub(at, at)
+    if first == "{" then
+      item, at = items_at(text, at, decode)
+    elseif first == '"' then
+      local inner
+      inner, at = quoted_at(text, at)
+      item = decode(inner)
+    else
+      local word, next_at = text:match("^([^,}]*)()", at)
+      item, at = word == "NULL" and null or decode(word), next_at
+    end
+    count = count + 1
+    list[count] = item
+    if text:sub(at, at) == "," then at = at + 1 end
+  end
+  return values.array(list), at + 1
+end
+
+--- An array from the server's words.
+---@param text string
+---@param decode fun(text: string): any of one element
+---@return nebula.Array
+function M.decode(text, decode)
+  local bounds, body = text:match "^([%[%]%d:-]+)=({.*)$"
+  local list = items_at(body or text, 1, decode)
+  if bounds then
+    list.lower = {}
+    for lower in bounds:gmatch "%[(-?%d+):" do list.lower[#list.lower + 1] = tonumber(lower) end
+  end
+  return list
+end
+
+-- --- writing ----------------------------------------------------------------------------------------
+
+local function quote(text)
+  return '"' .. text:gsub('["\\]', "\\%0") .. '"'
+end
+
+local write
+
+local function write_table(value)
+  if values.is_array(value) then
+    local piece = {}
+    for at = 1, #value do piece[at] = write(value[at]) end
+    return "{" .. table.concat(piece, ",") .. "}"
+  end
+  if values.is_bytes(value) then return quote(bytes.hex(value.bytes)) end
+  local meta = getmetatable(value)
+  if meta and meta.__tostring then return quote(tostring(value)) end
+  local document, complaint = json.encode(value)
+  return document and quote(document) or error(complaint, 0)
+end
+
+local writer = {
+  string = quote,
+  boolean = tostring,
+  number = number.text,
+  cdata = number.digits,
+  table = write_table,
+}
+
+function write(value)
+  if value == null then return "NULL" end
+  local text = writer[type(value)] and writer[type(value)](value)
+  return text or error(("a %s is nothing for an array"):format(type(value)), 0)
+end
+
+-- "[0:2][1:1]=" when the bounds are not the usual ones.
+local function bounds_of(list)
+  local piece, inner = {}, list
+  for _, lower in ipairs(list.lower or {}) do
+    if not values.is_array(inner) or #inner == 0 then return "" end
+    piece[#piece + 1] = ("[%d:%d]"):format(lower, lower + #inner - 1)
+    inner = inner[1]
+  end
+  return #piece > 0 and table.concat(piece) .. "=" or ""
+end
+
+--- The words of an array.
+---@param list nebula.Array
+---@return string? text nil when something in it is nothing for an array
+---@return string? complaint
+function M.encode(list)
+  local ok, text = pcall(write, list)
+  if not ok then return nil, text end
+  return bounds_of(list) .. text
+end
+
+return M

@@ -1,0 +1,68 @@
+--- types of PostgreSQL: from its words to values of Lua, by OID.
+--
+--   int2 int4 int8 oid        number, an int64_t beyond 2^53      the driver's or ours in arrays
+--   float4 float8             number
+--   bool                      boolean
+--   bytea                     string
+--   json jsonb                table, string, number, boolean; json.null
+--   date timestamp timestamptz   a moment (time.lua), with infinity
+--   interval                  an interval (time.lua)
+--   arrays of all these       array (array.lua)
+--   numeric, uuid, time, text, enums, ranges and everything else: a string in the server's own words, exact
+
+local array = require "nebula.sql.types.array"
+local bytes = require "nebula.sql.types.bytes"
+local json = require "nebula.sql.types.json"
+local number = require "nebula.sql.types.number"
+local time = require "nebula.sql.types.time"
+
+local function words(text) return text end
+
+local function moment(kind)
+  return function(text) return time.moment(kind, text) end
+end
+
+local specials = { NaN = 0 / 0, Infinity = math.huge, ["-Infinity"] = -math.huge }
+
+local function float(text)
+  return specials[text] or tonumber(text)
+end
+
+-- Each type with how its words are read, its OID and the OID of its arrays.
+local rows = {
+  { name = "bool", decode = function(text) return text == "t" end, oid = 16, array = 1000 },
+  { name = "bytea", decode = bytes.unhex, oid = 17, array = 1001 },
+  { name = "char", decode = words, oid = 18, array = 1002 },
+  { name = "name", decode = words, oid = 19, array = 1003 },
+  { name = "int8", decode = number.integer, oid = 20, array = 1016 },
+  { name = "int2", decode = number.integer, oid = 21, array = 1005 },
+  { name = "int4", decode = number.integer, oid = 23, array = 1007 },
+  { name = "text", decode = words, oid = 25, array = 1009 },
+  { name = "oid", decode = number.integer, oid = 26, array = 1028 },
+  { name = "json", decode = json.decode, oid = 114, array = 199 },
+  { name = "cidr", decode = words, oid = 650, array = 651 },
+  { name = "float4", decode = float, oid = 700, array = 1021 },
+  { name = "float8", decode = float, oid = 701, array = 1022 },
+  { name = "inet", decode = words, oid = 869, array = 1041 },
+  { name = "bpchar", decode = words, oid = 1042, array = 1014 },
+  { name = "varchar", decode = words, oid = 1043, array = 1015 },
+  { name = "date", decode = moment "date", oid = 1082, array = 1182 },
+  { name = "time", decode = words, oid = 1083, array = 1183 },
+  { name = "timestamp", decode = moment "timestamp", oid = 1114, array = 1115 },
+  { name = "timestamptz", decode = moment "timestamptz", oid = 1184, array = 1185 },
+  { name = "interval", decode = time.interval, oid = 1186, array = 1187 },
+  { name = "timetz", decode = words, oid = 1266, array = 1270 },
+  { name = "numeric", decode = words, oid = 1700, array = 1231 },
+  { name = "uuid", decode = words, oid = 2950, array = 2951 },
+  { name = "jsonb", decode = json.decode, oid = 3802, array = 3807 },
+}
+
+local decoders = {}
+for _, row in ipairs(rows) do
+  if row.decode ~= words then decoders[row.oid] = row.decode end
+  decoders[row.array] = function(text) return array.decode(text, row.decode) end
+end
+
+--- By OID: what makes a value of the server's words; none for what stays words.
+---@type table<integer, fun(text: string): any>
+return decoders

@@ -1,0 +1,213 @@
+--- verbs: what may be asked of a database, once for every kind and for resources and leases alike.
+--
+-- `on` is a resource, and then the engine leases a connection for this one statement and may retry it;
+-- or a lease. What the server refuses is returned as nil, err; what cannot be meant is raised.
+
+local c = require "nebula.c"
+local call = require "nebula.call"
+local encode = require "nebula.sql.encode"
+local errors = require "nebula.error"
+local inside = require "nebula.sql.inside"
+local options = require "nebula.options"
+local parameters = require "nebula.sql.parameters"
+local prepared = require "nebula.sql.prepared"
+local rows = require "nebula.sql.rows"
+local statement = require "nebula.sql.statement"
+
+local lib = c.lib
+local run = call.run
+
+---@class nebula.sql.Kind what a kind says of its SQL
+---@field dialect string a dialect of tokens.lua
+---@field begin fun(asked: nebula.TransactionOptions): string the words that begin a transaction
+---@field types table<integer, fun(text: string): any>? decoders by the number of a column's type
+---@field has_arrays boolean?
+
+local M = {}
+
+M.options = { deadline = "string", role = "string", fail_fast = "boolean", idempotent = "boolean" }
+
+--- The resource that a resource or a lease stands for.
+---@param on nebula.Resource|nebula.Lease
+---@return nebula.Resource
+function M.resource_of(on)
+  return type(on) == "cdata" and call.resources[on.resource] or on
+end
+
+local function kind_of(on)
+  return M.resource_of(on).kind.sql
+end
+
+--- What is known of a statement; raises when it cannot be meant.
+---@param on nebula.Resource|nebula.Lease
+---@param sql any
+---@return nebula.sql.Text
+function M.understand(on, sql)
+  if type(sql) ~= "string" then
+    errors.raise("the statement must be a string, not %s", type(sql))
+  end
+  local text, complaint = statement.of(sql, kind_of(on).dialect)
+  return text or errors.raise("%s", complaint)
+end
+
+-- --- sending ----------------------------------------------------------------------------------------
+
+-- What the words of a statement say counts where the caller says nothing.
+local REPEATABLE, ONCE, WRITING = { idempotent = true }, {}, { role = "writer" }
+
+local function defaults(on, text)
+  if text.is_idempotent then return REPEATABLE end
+  if text.effect ~= "write" or type(on) == "cdata" or not on.role_index.writer then return ONCE end
+  if inside.has_writer(on) then
+    errors.raise("%s is in a transaction of this task, which has the writer: use its tx, in: %s", on.name, text.shown)
+  end
+  return WRITING
+end
+
+local function with_defaults(on, given, text)
+  local default = defaults(on, text)
+  if not given then return default end
+  if given.role and type(on) == "cdata" then
+    errors.raise("a lease has its role already, the option is for resources, in: %s", text.shown)
+  end
+  local merged = {}
+  for name, value in pairs(default) do merged[name] = value end
+  for name, value in pairs(given) do merged[name] = value end
+  return merged
+end
+
+-- Most statements have a few plain values, and those need no table.
+local function is_plain(text, count, a, b, d, e)
+  return count == text.count and count <= 4 and not text.names and type(a) ~= "table" and type(b) ~= "table"
+    and type(d) ~= "table" and type(e) ~= "table"
+end
+
+local function listed(on, text, ...)
+  local list, complaint = parameters.arrange(text, ...)
+  if list then list, complaint = encode.all(list, text.count, kind_of(on).has_arrays) end
+  return list or errors.raise("%s, in: %s", complaint, text.shown)
+end
+
+--- Sends a statement and waits for its end. Owes call.done(ticket).
+---@param on nebula.Resource|nebula.Lease
+---@param verb integer lib.NEBULA_RUN ...
+---@param given nebula.CallOptions|nil checked
+---@param text nebula.sql.Text
+---@param ... any its values
+---@return integer|nil ticket
+---@return nebula.Error|nil
+function M.send(on, verb, given, text, ...)
+  local ticket, err
+  local full = with_defaults(on, given, text)
+  if is_plain(text, select("#", ...), ...) then
+    ticket, err = run(on, verb, full, text.text, text.count, ...)
+  else
+    ticket, err = run(on, verb, full, text.text, text.count, unpack(listed(on, text, ...), 1, text.count))
+  end
+  if not ticket then
+    err.statement = text.shown
+    return nil, err
+  end
+  return ticket
+end
+
+local function refuse_control(on, text)
+  if text.effect == "transaction" and type(on) ~= "cdata" then
+    errors.raise("a statement alone cannot begin or end a transaction: use %s:transaction(fn), in: %s",
+      on.name, text.shown)
+  end
+end
+
+local function ask(on, given, sql, ...)
+  local text = M.understand(on, sql)
+  refuse_control(on, text)
+  if text.is_script then
+    errors.raise("several statements at once bring no rows: use exec(), in: %s", text.shown)
+  end
+  local ticket, err = M.send(on, lib.NEBULA_RUN, given, text, ...)
+  return ticket, err, text
+end
+
+local function laid_out(on, ticket, text, columns)
+  local layout, complaint = rows.layout(ticket, columns, kind_of(on).types)
+  if layout then return layout end
+  call.done(ticket)
+  errors.raise("%s, in: %s", complaint, text.shown)
+end
+M.laid_out = laid_out
+
+-- --- the verbs --------------------------------------------------------------------------------------
+
+local verb = {}
+
+function verb.query(on, given, sql, ...)
+  local ticket, err, text = ask(on, given, sql, ...)
+  if not ticket then return nil, err end
+  local count = call.reply.rows
+  local list = rows.all(ticket, laid_out(on, ticket, text, call.reply.columns), count)
+  call.done(ticket)
+  return list
+end
+
+function verb.one(on, given, sql, ...)
+  local ticket, err, text = ask(on, given, sql, ...)
+  if not ticket then return nil, err end
+  local row
+  if call.reply.rows > 0 then
+    row = rows.row(ticket, laid_out(on, ticket, text, call.reply.columns), 0)
+  end
+  call.done(ticket)
+  return row
+end
+
+function verb.value(on, given, sql, ...)
+  local ticket, err = ask(on, given, sql, ...)
+  if not ticket then return nil, err end
+  local value
+  if call.reply.rows > 0 then value = rows.first(ticket, kind_of(on).types) end
+  call.done(ticket)
+  return value
+end
+
+function verb.exec(on, given, sql, ...)
+  local text = M.understand(on, sql)
+  refuse_control(on, text)
+  local what = lib.NEBULA_RUN
+  if text.is_script then
+    what = lib.NEBULA_SCRIPT
+    if text.count > 0 then
+      errors.raise("several statements at once take no values, in: %s", text.shown)
+    end
+  end
+  local ticket, err = M.send(on, what, given, text, ...)
+  if not ticket then return nil, err end
+  local changed, id = tonumber(call.reply.changed), tonumber(call.reply.last_id)
+  call.done(ticket)
+  return math.max(changed, 0), id ~= 0 and id or nil
+end
+
+function verb.prepare(on, given, sql)
+  local text = M.understand(on, sql)
+  refuse_control(on, text)
+  if text.is_script then
+    errors.raise("only one statement can be prepared at a time, in: %s", text.shown)
+  end
+  local ticket, err = run(on, lib.NEBULA_PREPARE, with_defaults(on, given, text), text.text, 0)
+  if not ticket then
+    err.statement = text.shown
+    return nil, err
+  end
+  call.done(ticket)
+  return prepared.of(on, sql, text)
+end
+
+for name, fn in pairs(verb) do
+  M[name] = function(on, first, ...)
+    if type(first) == "table" then
+      return fn(on, options.check(name, first, M.options), ...)
+    end
+    return fn(on, nil, first, ...)
+  end
+end
+
+return M

@@ -56,7 +56,7 @@ all: ## build the library and the program (the default)
 specs:
 	@mkdir -p $(BUILD) && flock $(BUILD)/.lock $(MAKE_IN) built built-specs
 
-built: $(LIBRARY) $(PROGRAMS) home
+built: $(LIBRARY) $(PROGRAMS)
 built-specs: $(SPECS) $(PROXY)
 
 $(LIBRARY): $(call objects,$(LIBRARY_C))
@@ -92,11 +92,6 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@echo CC $(patsubst engine/%,%,$<)
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
-
-# The program looks for the Lua side beside the folder it lies in: for build/asan that is build.
-home:
-	@for part in lua resources policies; do \
-		case $(BUILD) in build/*) ln -sfn ../$$part build/$$part ;; esac; done
 
 # Changes when the flags do, and with it everything.
 $(BUILD)/flags: FORCE
@@ -216,7 +211,7 @@ help: ## list the targets
 	@echo "  BUILD=folder builds aside; EXTRA=flags adds flags; JOBS=n limits what runs at once."
 
 FORCE:
-.PHONY: FORCE all specs built built-specs home test-built asan-built sim-built coverage-built lint-built run \
+.PHONY: FORCE all specs built built-specs test-built asan-built sim-built coverage-built lint-built run \
 	test prove lint floors long format asan sim bench coverage docs clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -51,10 +51,10 @@ PROXY := $(if $(wildcard spec/support/proxy.c),$(BUILD)/spec/proxy)
 # Two makes in one folder wait for each other instead of writing the same files.
 all: ## build the library and the program (the default)
 	@deploy/setup.sh --check run
-	@mkdir -p $(BUILD) && flock $(BUILD)/.lock $(MAKE_IN) built
+	+@mkdir -p $(BUILD) && flock $(BUILD)/.lock $(MAKE_IN) built
 
 specs:
-	@mkdir -p $(BUILD) && flock $(BUILD)/.lock $(MAKE_IN) built built-specs
+	+@mkdir -p $(BUILD) && flock $(BUILD)/.lock $(MAKE_IN) built built-specs
 
 built: $(LIBRARY) $(PROGRAMS)
 built-specs: $(SPECS) $(PROXY)
@@ -110,7 +110,7 @@ export ASAN_OPTIONS ?= detect_leaks=1:strict_string_checks=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 
 test-built: specs
-	@$(MAKE_IN) $(ASAN) specs
+	+@$(MAKE_IN) $(ASAN) specs
 	@{ sh spec/support/steps.sh build; sh spec/support/steps.sh build/asan rules core kinds lua; } | \
 		JOBS=$(JOBS) sh $(SUITE) build/log/test
 
@@ -155,21 +155,21 @@ $(BUILD)/lint/%.c: %.c $(HEADERS) .clang-tidy
 
 run: ## install what is missing, build, and run the main job: import a table and report on it
 	@deploy/setup.sh run
-	@$(MAKE_IN) all
+	+@$(MAKE_IN) all
 	@sh examples/run.sh
 
 test: ## install what is missing, build, and run every test, sanitizers included
 	@deploy/setup.sh run test
-	@$(MAKE_IN) test-built
+	+@$(MAKE_IN) test-built
 
 prove: ## run the counts that take too long for make test; goes on where it was stopped
 	@deploy/setup.sh run test
-	@$(MAKE_IN) specs
+	+@$(MAKE_IN) specs
 	@sh spec/support/prove.sh $(BUILD)
 
 lint: ## clang-format, clang-tidy, cppcheck, gcc's analyzer, luacheck, unused libraries
 	@deploy/setup.sh run lint
-	@$(MAKE_IN) lint-built
+	+@$(MAKE_IN) lint-built
 
 floors: ## who may include whom; every header alone
 	@deploy/setup.sh run
@@ -184,20 +184,20 @@ format: ## lay out all C files
 
 asan: ## every spec under the address, leak and undefined behaviour sanitizers
 	@deploy/setup.sh run test
-	@$(MAKE_IN) $(ASAN) asan-built
+	+@$(MAKE_IN) $(ASAN) asan-built
 
 sim: ## the whole engine in virtual time; SEED=n for one, SEEDS=n for that many
 	@deploy/setup.sh run test
-	@$(MAKE_IN) sim-built
+	+@$(MAKE_IN) sim-built
 
 bench: ## measure against peers, a table and build/bench.json; ONLY=prefix for some rows
 	@deploy/setup.sh run bench
-	@$(MAKE_IN) all
+	+@$(MAKE_IN) all
 	@build/nebula-lua bench/run.lua $(ONLY)
 
 coverage: ## lines of the engine that the specs run; fails under 85 percent
 	@deploy/setup.sh run test coverage
-	@$(MAKE_IN) $(COVERAGE) coverage-built
+	+@$(MAKE_IN) $(COVERAGE) coverage-built
 
 docs: ## write the reference pages from the tables in the sources
 	@sh docs/reference.sh

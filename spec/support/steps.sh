@@ -13,13 +13,14 @@ head_of() {
 }
 
 for folder; do
-    for file in "spec/$folder"/*_spec.c "spec/$folder"/*_spec.lua; do
+    for file in "spec/$folder"/*_spec.c "spec/$folder"/*_spec.lua "spec/$folder"/*_spec.sh; do
         [ -f "$file" ] || continue
         limit=$(head_of "$file" | sed -n 's/.*limit: \([0-9]*\) s.*/\1/p')
         lane=any
         if head_of "$file" | grep -qE '^(--| \*|/\*) alone\b'; then lane=alone; fi
         case $file in
         *.c) command="$build/${file%.c}" ;;
+        *.sh) command="env NEBULA_BUILD=$build sh $file" ;;
         *) command="env NEBULA_BUILD=$build $build/nebula-lua $(command -v busted) -o TAP $file" ;;
         esac
         echo "$lane $build/$file ${limit:-300} $command"

@@ -55,5 +55,5 @@ uint64_t world_below(struct world *w, uint64_t bound)
 {
     CHECK(bound > 0);
     /* The bias of a 64 bit product is below 2^-32 for every bound that a policy can hold. */
-    return (uint64_t)(__extension__(unsigned __int128) w->random(w) * bound >> 64);
+    return (uint64_t)((__uint128_t)w->random(w) * bound >> 64);
 }

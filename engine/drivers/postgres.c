@@ -1,0 +1,219 @@
+/* postgres.c - PostgreSQL through libpq, without blocking: the four verbs, and who says what when.
+ *
+ * The socket is watched for reading whenever a stream does not hold it back, also when nothing is
+ * under way: a server that ends the session is noticed at once and with its own words. Nothing is
+ * said inside a verb; what is due without the socket is owed, and said from the top of the loop.
+ *
+ * libpq may close its socket inside any call, so the watch stops as soon as that shows.
+ */
+#include "drivers/drivers.h"
+#include "drivers/postgres.h"
+
+#include <stddef.h>
+
+#include "base/check.h"
+
+#define PATIENCE_US 1000000 /* PQcancel() takes some milliseconds; see postgres_cancel.c */
+
+const char *pg_resource(struct postgres *p)
+{
+    return conn_resource(conn_of(p));
+}
+
+void pg_watch(struct postgres *p, int events)
+{
+    struct loop *loop = conn_loop(conn_of(p));
+    if (events == p->events)
+        return;
+    p->events = events;
+    if (events == 0) {
+        loop_unwatch(loop, &p->watch);
+    } else if (PQsocket(p->pg) < 0) {
+        p->events = 0;
+        pg_lose(p, NULL);
+    } else if (!loop_watch(loop, &p->watch, PQsocket(p->pg), events)) {
+        struct error e;
+        error_set(&e, ERROR_MEMORY, "%s: the socket cannot be watched", pg_resource(p));
+        pg_lose(p, &e);
+    }
+}
+
+void pg_owe(struct postgres *p, int what)
+{
+    p->owes |= what;
+    loop_soon(conn_loop(conn_of(p)), &p->soon);
+}
+
+void pg_lose(struct postgres *p, const struct error *why)
+{
+    if (p->phase == PG_LOST)
+        return;
+    p->phase = PG_LOST;
+    if (why != NULL)
+        p->why = *why;
+    else if (p->last_words.code != ERROR_OK)
+        p->why = p->last_words;
+    else
+        pg_error_of_loss(&p->why, pg_resource(p), p->pg);
+    p->owes = 0;
+    pg_watch(p, 0);
+    pg_owe(p, PG_OWES_LOSS);
+}
+
+/* --- what is due ------------------------------------------------------------------------------ */
+
+static bool has_cancelled(const struct postgres *p)
+{
+    return p->is_cancelling && p->phase != PG_LOST && p->request == NULL &&
+           !pg_cancel_is_under_way(p->cancel);
+}
+
+static void say(struct soon *s)
+{
+    struct postgres *p = container_of(s, struct postgres, soon);
+    int owes = p->owes;
+    p->owes = 0;
+    if (p->phase == PG_CLOSED) {
+        conn_closed(conn_of(p));
+    } else if (owes & PG_OWES_LOSS) {
+        p->request = NULL;
+        conn_failed(conn_of(p), &p->why);
+    } else if (owes & PG_OWES_ANSWER) {
+        p->phase = p->before;
+        pg_reply(p);
+    } else if (owes & PG_OWES_READING) {
+        pg_watch(p, WATCH_READ);
+        pg_read(p);
+    } else if (has_cancelled(p)) {
+        p->is_cancelling = false;
+        conn_cancelled(conn_of(p));
+    }
+}
+
+/* The server speaks without being asked: notices go to noticed(), a farewell becomes our loss. */
+static void hear(struct postgres *p, bool is_alive)
+{
+    PGnotify *n;
+    (void)PQisBusy(p->pg); /* parses what came */
+    while ((n = PQnotifies(p->pg)) != NULL)
+        PQfreemem(n);
+    if (!is_alive || p->last_words.code != ERROR_OK)
+        pg_lose(p, NULL);
+}
+
+static void ready(struct watch *w, int events)
+{
+    struct postgres *p = container_of(w, struct postgres, watch);
+    if (p->phase == PG_CONNECTING) {
+        pg_open_ready(p);
+        return;
+    }
+    bool is_alive = true;
+    if (events & WATCH_READ)
+        is_alive = PQconsumeInput(p->pg) != 0;
+    if (!is_alive)
+        pg_watch(p, 0);
+    else if (events & WATCH_WRITE)
+        pg_flush(p);
+    if (p->phase == PG_IDLE)
+        hear(p, is_alive);
+    else if (p->phase == PG_BUSY)
+        pg_read(p);
+}
+
+/* --- the verbs -------------------------------------------------------------------------------- */
+
+static void postgres_open(struct conn *c, const struct target *t)
+{
+    struct postgres *p = conn_driver(c);
+    p->target = t;
+    watch_init(&p->watch, ready);
+    soon_init(&p->soon, say);
+    pg_statements_init(&p->statements);
+    pg_open(p);
+}
+
+static void postgres_send(struct conn *c, struct request *r)
+{
+    struct postgres *p = conn_driver(c);
+    if (p->phase ==
+        PG_LOST) /* conn_failed() is on its way and ends this too; nothing of it was sent */
+        return;
+    CHECK(p->phase == PG_IDLE || p->phase == PG_HELD);
+    p->request = r;
+    p->statement = NULL;
+    error_clear(&p->problem);
+    p->changed = -1;
+    p->is_evicting = p->is_preparing = p->is_again = p->is_stale = p->is_complete = false;
+    p->is_stream = false;
+    p->is_dirty = (r->verb == NEBULA_RUN || r->verb == NEBULA_STREAM || r->verb == NEBULA_SCRIPT) &&
+                  pg_text_is_suspect(r->text);
+    pg_send(p);
+}
+
+static void cancel_returned(void *data)
+{
+    struct postgres *p = data;
+    if (p->phase != PG_CLOSED) {
+        pg_owe(p, 0);
+        return;
+    }
+    loop_disarm(conn_loop(conn_of(p)), &p->patience);
+    pg_cancel_free(&p->cancel);
+    conn_closed(conn_of(p));
+}
+
+static void postgres_cancel(struct conn *c, struct request *r)
+{
+    struct postgres *p = conn_driver(c);
+    (void)r;
+    p->is_cancelling = true;
+    if (p->phase == PG_LOST)
+        return;
+    if (p->cancel == NULL)
+        p->cancel = pg_cancel_new(conn_loop(c), p->pg, cancel_returned, p);
+    if (p->cancel != NULL) {
+        pg_cancel_send(p->cancel);
+        return;
+    }
+    struct error e;
+    error_set(&e, ERROR_MEMORY, "%s: no memory or thread for a cancel", pg_resource(p));
+    pg_lose(p, &e);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void give_up(struct timer *t)
+{
+    struct postgres *p = container_of(t, struct postgres, patience);
+    if (pg_cancel_abandon(&p->cancel))
+        conn_closed(conn_of(p));
+}
+
+static void postgres_close(struct conn *c)
+{
+    struct postgres *p = conn_driver(c);
+    struct loop *loop = conn_loop(c);
+    pg_open_stop(p);
+    loop_unwatch(loop, &p->watch);
+    loop_unsoon(loop, &p->soon);
+    pg_rows_free(&p->rows);
+    pg_statements_fini(&p->statements);
+    PQfinish(p->pg);
+    p->pg = NULL;
+    p->phase = PG_CLOSED;
+    if (pg_cancel_is_under_way(p->cancel)) {
+        timer_init(&p->patience, give_up);
+        loop_arm(loop, &p->patience, loop_now_us(loop) + PATIENCE_US);
+    } else {
+        pg_cancel_free(&p->cancel);
+        pg_owe(p, 0);
+    }
+}
+
+const struct driver driver_postgres = {.name = "postgres",
+                                       .size = sizeof(struct postgres),
+                                       .open = postgres_open,
+                                       .send = postgres_send,
+                                       .cancel = postgres_cancel,
+                                       .close = postgres_close};

@@ -1,0 +1,212 @@
+/* postgres.h - what the files of the PostgreSQL driver share. Private to them.
+ *
+ *   postgres.c             the four verbs, and who says what when
+ *   postgres_open.c        an address, then libpq's handshake
+ *   postgres_send.c        a request becomes bytes on their way
+ *   postgres_read.c        bytes become a reply
+ *   postgres_statements.c  what is prepared on this connection
+ *   postgres_params.c      values to the server
+ *   postgres_rows.c        values from the server
+ *   postgres_session.c     what a statement leaves behind in the session
+ *   postgres_cancel.c      the thread that asks the server to stop
+ *   postgres_error.c       SQLSTATE and libpq's sentences to our codes
+ */
+#ifndef DRIVERS_POSTGRES_H
+#define DRIVERS_POSTGRES_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/driver.h"
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+enum error_code pg_state_code(const char *state);
+/* What the server said. resource begins the sentence. */
+void pg_error_of_result(struct error *e, const char *resource, const PGresult *res);
+bool pg_is_fatal(const PGresult *res); /* the session ends with it */
+/* What libpq says of a connection that worked before. */
+void pg_error_of_loss(struct error *e, const char *resource, const PGconn *pg);
+/* Why the handshake failed; was is the state before it did. */
+void pg_error_of_open(struct error *e, const char *resource, const PGconn *pg, ConnStatusType was);
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+struct pg_params {
+    int count;
+    const Oid *type; /* NULL: the server finds out all of them */
+    const char **value;
+    int *size;
+    int *format;
+    void *block;
+};
+
+/* False: nothing is held, e tells why. The bytes of the request are borrowed. */
+bool pg_params_init(struct pg_params *p, const struct request *r, const char *resource,
+                    struct error *e);
+void pg_params_fini(struct pg_params *p);
+
+struct pg_rows; /* a struct result */
+
+/* Room for `most` results; NULL when out of memory. */
+struct pg_rows *pg_rows_new(int32_t most);
+void pg_rows_free(struct pg_rows **rows);
+/* Takes res. False when out of memory. */
+bool pg_rows_add(struct pg_rows *rows, PGresult *res);
+bool pg_rows_is_full(const struct pg_rows *rows);
+bool pg_rows_has_columns(const struct pg_rows *rows);
+struct result *pg_rows_result(struct pg_rows *rows);
+
+/* --- the session ------------------------------------------------------------------------------ */
+
+bool pg_text_is_suspect(const char *text);
+bool pg_leaves_traces(const char *tag, const char *text, bool has_rows);
+bool pg_forgets_statements(const char *tag);
+bool pg_is_commit(const char *text);
+bool pg_is_all_or_nothing(const char *text);
+
+/* --- prepared statements ---------------------------------------------------------------------- */
+
+#define PG_STATEMENTS_MOST 256            /* remembered on a connection */
+#define PG_STATEMENTS_BYTES (1024 * 1024) /* of their texts, together */
+#define PG_STATEMENT_SIZE (256 * 1024)    /* a longer text is not remembered */
+#define PG_GONE_MOST 64                   /* to be deallocated at the next occasion */
+#define PG_BUCKETS 128
+
+struct pg_statement {
+    struct list_node node; /* by last use, newest first */
+    struct pg_statement *next;
+    uint64_t hash;
+    uint32_t id;
+    uint32_t text_size;
+    uint32_t size; /* of key */
+    bool is_prepared;
+    bool is_suspect;
+    char key[]; /* the text, then which parameters are BYTES */
+};
+
+struct pg_statements {
+    struct list used;
+    struct pg_statement *bucket[PG_BUCKETS];
+    uint32_t last_id;
+    size_t bytes;
+    uint32_t gone[PG_GONE_MOST];
+    int gones;
+};
+
+#define PG_NAME_SIZE 16
+struct pg_name {
+    char text[PG_NAME_SIZE];
+};
+
+void pg_statements_init(struct pg_statements *s);
+void pg_statements_fini(struct pg_statements *s);
+/* The entry for r's text and parameters, made if there was none; NULL when it cannot be kept. */
+struct pg_statement *pg_statements_use(struct pg_statements *s, const struct request *r,
+                                       bool *is_new_out);
+/* The server has it no more, or never had it. */
+void pg_statements_drop(struct pg_statements *s, struct pg_statement *it);
+/* It is of no more use, but the server may have it. */
+void pg_statements_retire(struct pg_statements *s, struct pg_statement *it);
+void pg_statements_forget(struct pg_statements *s); /* the server dropped all of them */
+struct pg_name pg_statement_name(uint32_t id);
+
+/* --- cancel ----------------------------------------------------------------------------------- */
+
+struct pg_cancel;
+
+/* returned(data) runs on the loop each time PQcancel came back. NULL when out of memory or threads.
+ */
+struct pg_cancel *pg_cancel_new(struct loop *loop, PGconn *pg, void (*returned)(void *data),
+                                void *data);
+void pg_cancel_send(struct pg_cancel *k);
+bool pg_cancel_is_under_way(const struct pg_cancel *k);
+/* It must not be under way. Joins the thread: it is idle, so this is short. */
+void pg_cancel_free(struct pg_cancel **k);
+/* False when it came back just now: returned() will run. Else the thread is left to itself and
+ * frees all when PQcancel comes back. */
+bool pg_cancel_abandon(struct pg_cancel **k);
+
+/* --- the connection --------------------------------------------------------------------------- */
+
+enum pg_phase {
+    PG_NEW = 0,
+    PG_RESOLVING,
+    PG_CONNECTING,
+    PG_IDLE, /* nothing under way; the socket is watched for the server's last words */
+    PG_BUSY, /* a request is under way */
+    PG_HELD, /* a stream is open and nobody pulls: the socket is left alone */
+    PG_LOST, /* conn_failed() is about to be said, or was */
+    PG_CLOSED,
+};
+
+/* What a turn of the loop owes the core. */
+enum {
+    PG_OWES_LOSS = 1,
+    PG_OWES_ANSWER = 2, /* the request ended without the server */
+    PG_OWES_READING = 4,
+};
+
+struct postgres {
+    PGconn *pg;
+    const struct target *target;
+    struct watch watch;
+    int events; /* what is watched for */
+    struct soon soon;
+    int owes;
+    enum pg_phase phase;
+    enum pg_phase
+        before;       /* the request under way: what an answer without the server leads back to */
+    struct error why; /* PG_OWES_LOSS: why it is lost */
+    struct error last_words; /* what the server said before it hung up, code ERROR_OK if nothing */
+
+    /* opening */
+    struct resolve *resolve;
+    struct resolved *found; /* what is left of it to try begins at next */
+    int next;
+
+    /* the request under way */
+    struct request *request;
+    struct pg_rows *rows;           /* NULL: rows are thrown away */
+    struct pg_statement *statement; /* NULL: not remembered */
+    struct error problem;           /* the first one */
+    int64_t changed;
+    bool is_pipelined; /* results end with a sync, not with NULL */
+    bool is_evicting;  /* results up to the first sync answer DEALLOCATE */
+    bool is_preparing; /* the next result answers Parse */
+    bool is_again;     /* it was prepared anew because the server had lost it */
+    bool is_stale;     /* the server does not take the prepared statement any more */
+    bool is_complete;  /* the server said that it did the statement */
+    bool is_dirty;
+    bool is_stream;
+    bool is_spoiled; /* this connection is not to be used again */
+
+    bool is_cancelling;
+    struct pg_cancel *cancel; /* NULL until the first one */
+    struct timer patience;    /* close waits for the cancel so long */
+    struct pg_statements statements;
+};
+
+const char *pg_resource(struct postgres *p);
+void pg_watch(struct postgres *p, int events);
+void pg_owe(struct postgres *p, int what);
+/* The connection is of no more use; the core hears it soon. why: NULL for the server's last words,
+ * or what libpq says. */
+void pg_lose(struct postgres *p, const struct error *why);
+
+void pg_open(struct postgres *p);
+void pg_open_ready(struct postgres *p);
+void pg_open_stop(struct postgres *p);
+
+/* Begins p->request. It ends by p->problem at once when it cannot. */
+void pg_send(struct postgres *p);
+void pg_run_again(struct postgres *p);
+void pg_flush(struct postgres *p);
+
+/* Reads what has arrived, and replies when that is all. */
+void pg_read(struct postgres *p);
+/* Ends the request as p->problem says. Last thing to do: the core may begin the next one inside. */
+void pg_reply(struct postgres *p);
+
+#endif

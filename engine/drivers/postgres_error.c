@@ -1,0 +1,190 @@
+/* postgres_error.c - SQLSTATE, and libpq's sentences, to our codes.
+ *
+ * The server's answers carry a SQLSTATE. A failed handshake does not: libpq keeps only a text. It
+ * is asked for its verbose form, in which the SQLSTATE stands between the severity and the message
+ * whatever the server's language is. What remains is libpq's own: told apart by how far the
+ * handshake had come.
+ */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "drivers/postgres.h"
+
+struct row {
+    const char *prefix; /* of the SQLSTATE; the first that fits counts */
+    enum error_code code;
+};
+
+static const struct row table[] = {
+    {"08", ERROR_LOST},          {"23", ERROR_CONSTRAINT},
+    {"25006", ERROR_READ_ONLY},  {"28", ERROR_DENIED},
+    {"3D000", ERROR_CONFIG},                               /* no such database */
+    {"40002", ERROR_CONSTRAINT}, {"40", ERROR_CONFLICT},   /* serialization failure, deadlock */
+    {"44", ERROR_CONSTRAINT},    {"53100", ERROR_STORAGE}, /* disk full */
+    {"53200", ERROR_SERVER},                               /* its memory, not ours */
+    {"53300", ERROR_BUSY},       {"53", ERROR_SERVER},
+    {"54", ERROR_LIMIT},         {"55006", ERROR_LOCKED}, /* object in use */
+    {"55P03", ERROR_LOCKED},     {"57014", ERROR_CANCELLED},
+    {"57P", ERROR_LOST},         {"57", ERROR_SERVER},
+    {"58", ERROR_STORAGE},       {"72", ERROR_CONFLICT}, /* snapshot too old */
+    {"F0", ERROR_SERVER},        {"HV", ERROR_SERVER},
+    {"XX001", ERROR_STORAGE}, /* damaged data, damaged index */
+    {"XX002", ERROR_STORAGE},    {"XX", ERROR_SERVER},
+    {"0", ERROR_QUERY}, /* whatever else: the statement or what it was given */
+    {"2", ERROR_QUERY},          {"3", ERROR_QUERY},
+    {"4", ERROR_QUERY},          {"5", ERROR_QUERY},
+    {"P", ERROR_QUERY},
+};
+
+enum error_code pg_state_code(const char *state)
+{
+    for (size_t i = 0; i < COUNT(table); i++)
+        if (strncmp(state, table[i].prefix, strlen(table[i].prefix)) == 0)
+            return table[i].code;
+    return ERROR_SERVER;
+}
+
+/* --- sentences -------------------------------------------------------------------------------- */
+
+/* A text that was cut may end inside a character. */
+static void trim(char *text, size_t size)
+{
+    size_t length = strlen(text);
+    if (length + 1 < size)
+        return;
+    size_t i = length;
+    while (i > 0 && ((unsigned char)text[i - 1] & 0xC0) == 0x80)
+        i--;
+    if (i > 0 && (unsigned char)text[i - 1] >= 0xC0)
+        text[i - 1] = '\0';
+}
+
+static void append(struct error *e, const char *before, const char *text, const char *after)
+{
+    if (text == NULL || *text == '\0')
+        return;
+    size_t used = strlen(e->text);
+    snprintf(e->text + used, sizeof e->text - used, "%s%s%s", before, text, after);
+}
+
+static void set_state(struct error *e, const char *state)
+{
+    snprintf(e->state, sizeof e->state, "%.5s", state);
+}
+
+bool pg_is_fatal(const PGresult *res)
+{
+    const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+    return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
+/* A statement that the server cut short at its own bound was not cancelled by anybody. */
+static enum error_code code_of(const char *state, const char *primary)
+{
+    if (strcmp(state, "57014") == 0 && strstr(primary, "timeout") != NULL)
+        return ERROR_DEADLINE;
+    return pg_state_code(state);
+}
+
+void pg_error_of_result(struct error *e, const char *resource, const PGresult *res)
+{
+    const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    const char *primary = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    const char *constraint = PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME);
+    CHECK(state != NULL);
+    if (primary == NULL)
+        primary = "no message";
+    enum error_code code = pg_is_fatal(res) ? ERROR_LOST : code_of(state, primary);
+    error_set(e, code, "%s: %s", resource, primary);
+    set_state(e, state);
+    append(e, " at character ", PQresultErrorField(res, PG_DIAG_STATEMENT_POSITION), "");
+    if (constraint != NULL && strstr(primary, constraint) == NULL)
+        append(e, " (constraint ", constraint, ")");
+    append(e, " (", PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL), ")");
+    append(e, "; ", PQresultErrorField(res, PG_DIAG_MESSAGE_HINT), "");
+    trim(e->text, sizeof e->text);
+}
+
+static int first_line(const char *text)
+{
+    return (int)strcspn(text, "\n");
+}
+
+void pg_error_of_loss(struct error *e, const char *resource, const PGconn *pg)
+{
+    const char *text = PQerrorMessage(pg);
+    enum error_code code = strstr(text, "out of memory") != NULL ? ERROR_MEMORY : ERROR_LOST;
+    error_set(e, code, "%s: %.*s", resource, first_line(text), text);
+    trim(e->text, sizeof e->text);
+}
+
+/* --- the handshake ---------------------------------------------------------------------------- */
+
+/* "FATAL:  28P01: password ..." has one; the severity before it may be in any language. */
+static const char *find_state(const char *text)
+{
+    for (const char *at = strstr(text, ":  "); at != NULL; at = strstr(at + 1, ":  ")) {
+        const char *state = at + 3;
+        int i = 0;
+        while (i < 5 && (isdigit((unsigned char)state[i]) || isupper((unsigned char)state[i])))
+            i++;
+        if (i == 5 && state[5] == ':')
+            return state;
+    }
+    return NULL;
+}
+
+static bool has_one_of(const char *text, const char *const *word, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strstr(text, word[i]) != NULL)
+            return true;
+    return false;
+}
+
+/* No SQLSTATE: the sentence is libpq's. */
+static enum error_code guess(const char *text, ConnStatusType was)
+{
+    static const char *const cut[] = {
+        "closed the connection", "closed unexpectedly", "EOF detected", "reset by peer",
+        "could not receive",     "could not send",      "timed out",    "Broken pipe"};
+    static const char *const tls[] = {"SSL", "certificate", "TLS"};
+    if (strstr(text, "out of memory") != NULL)
+        return ERROR_MEMORY;
+    if (has_one_of(text, cut, COUNT(cut)))
+        return ERROR_UNREACHABLE;
+    if (was == CONNECTION_SSL_STARTUP || has_one_of(text, tls, COUNT(tls)))
+        return ERROR_CONFIG;
+    if (was == CONNECTION_BAD) /* it never began: an option of ours, or nobody at the socket */
+        return strncmp(text, "connection to", 13) == 0 ? ERROR_UNREACHABLE : ERROR_CONFIG;
+    if (was == CONNECTION_STARTED || was == CONNECTION_MADE || was == CONNECTION_NEEDED)
+        return ERROR_UNREACHABLE;
+    return ERROR_DENIED; /* what the server wants to see, we do not have */
+}
+
+/* libpq tells every attempt (with and without TLS) in turn; the last one decides. */
+static const char *last_attempt(const char *text)
+{
+    const char *last = text;
+    for (const char *at = text; (at = strstr(at, "\nconnection to server")) != NULL; at++)
+        last = at + 1;
+    return last;
+}
+
+void pg_error_of_open(struct error *e, const char *resource, const PGconn *pg, ConnStatusType was)
+{
+    const char *text = last_attempt(PQerrorMessage(pg));
+    const char *state = find_state(text);
+    enum error_code code = state != NULL ? pg_state_code(state) : guess(text, was);
+    if (code == ERROR_LOST) /* starting up, shutting down */
+        code = ERROR_UNREACHABLE;
+    if (state == NULL) {
+        error_set(e, code, "%s: %.*s", resource, first_line(text), text);
+    } else {
+        const char *message = state + 5 + strspn(state + 5, ": ");
+        error_set(e, code, "%s: %.*s", resource, first_line(message), message);
+        set_state(e, state);
+    }
+    trim(e->text, sizeof e->text);
+}

@@ -1,0 +1,243 @@
+/* postgres_open.c - an address, then libpq's handshake, then a session whose words we can read.
+ *
+ * libpq would look up a name inside PQconnectStart() and block, so the name is looked up by the
+ * loop and each address is tried in turn. libpq still gets the name, to check the server's
+ * certificate against it.
+ *
+ * Options have libpq's names and go to it as they are. What is ours:
+ *   options           DateStyle, IntervalStyle, extra_float_digits, bytea_output: so that values
+ * look the same whatever the role or the database has set; what the declaration says comes behind
+ * and wins client_encoding   UTF8: text is UTF-8 everywhere in the engine gssencmode        disable
+ * unless declared: looking for a ticket may block in DNS tcp_user_timeout  10 s unless declared;
+ * also the bound of PQcancel()'s socket The time zone is left alone: it is part of what the user's
+ * statements mean.
+ */
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "drivers/postgres.h"
+
+#define OPTIONS_MOST 64
+#define OPTIONS_OURS 8
+#define PINNED                                                                                     \
+    "-c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=3 -c bytea_output=hex"
+
+struct words {
+    const char *name[OPTIONS_MOST + OPTIONS_OURS];
+    const char *value[OPTIONS_MOST + OPTIONS_OURS];
+    int count;
+    char options[1024];
+};
+
+static void add(struct words *w, const char *name, const char *value)
+{
+    CHECK((size_t)w->count + 1 < COUNT(w->name));
+    w->name[w->count] = name;
+    w->value[w->count++] = value;
+}
+
+static void add_default(struct words *w, const struct target *t, const char *name,
+                        const char *value)
+{
+    if (target_get(t, name, NULL) == NULL)
+        add(w, name, value);
+}
+
+/* False when there is no room; libpq says what it thinks of names it does not know. */
+static bool collect(struct words *w, const struct target *t, const char *address)
+{
+    *w = (struct words){0};
+    if (t->options > OPTIONS_MOST)
+        return false;
+    for (int32_t i = 0; i < t->options; i++)
+        add(w, t->option[i].name, t->option[i].value);
+    int size = snprintf(w->options, sizeof w->options, PINNED " %s", target_get(t, "options", ""));
+    add(w, "options", w->options); /* of two, libpq takes the last */
+    add(w, "client_encoding", "UTF8");
+    add(w, "fallback_application_name", "nebula");
+    add_default(w, t, "gssencmode", "disable");
+    add_default(w, t, "tcp_user_timeout", "10000");
+    if (address != NULL)
+        add(w, "hostaddr", address);
+    return size < (int)sizeof w->options;
+}
+
+/* --- what the server says besides ------------------------------------------------------------- */
+
+/* libpq hands over notices here, and errors that come while no statement runs: the server's last
+ * words. */
+static void noticed(void *data, const PGresult *res)
+{
+    struct postgres *p = data;
+    const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY);
+    const char *primary = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    char text[ERROR_TEXT_SIZE];
+    if (state != NULL && (pg_is_fatal(res) || strncmp(state, "57P", 3) == 0)) {
+        pg_error_of_result(&p->last_words, pg_resource(p), res);
+        return;
+    }
+    snprintf(text, sizeof text, "%s: %s", severity != NULL ? severity : "NOTICE",
+             primary != NULL ? primary : PQresultErrorMessage(res));
+    conn_notice(conn_of(p), text);
+}
+
+/* --- the handshake ---------------------------------------------------------------------------- */
+
+static void failed(struct postgres *p, ConnStatusType was);
+
+static void go_on(struct postgres *p)
+{
+    /* PQconnectPoll() may close the socket and open another with the same number. */
+    loop_unwatch(conn_loop(conn_of(p)), &p->watch);
+    p->events = 0;
+    ConnStatusType was = PQstatus(p->pg);
+    switch (PQconnectPoll(p->pg)) {
+    case PGRES_POLLING_READING:
+        pg_watch(p, WATCH_READ);
+        return;
+    case PGRES_POLLING_WRITING:
+        pg_watch(p, WATCH_WRITE);
+        return;
+    case PGRES_POLLING_OK:
+        break;
+    case PGRES_POLLING_FAILED:
+    case PGRES_POLLING_ACTIVE:
+        failed(p, was);
+        return;
+    }
+    if (PQsetnonblocking(p->pg, 1) != 0) {
+        failed(p, was);
+        return;
+    }
+    p->phase = PG_IDLE;
+    free(p->found);
+    p->found = NULL;
+    pg_watch(p, WATCH_READ);
+    if (p->phase == PG_IDLE)
+        conn_opened(conn_of(p));
+}
+
+void pg_open_ready(struct postgres *p)
+{
+    go_on(p);
+}
+
+/* address: NULL when libpq needs none from us. */
+static void connect_to(struct postgres *p, const char *address)
+{
+    struct words words;
+    struct error e;
+    if (!collect(&words, p->target, address)) {
+        error_set(&e, ERROR_CONFIG, "%s: more options, or longer ones, than fit a connection",
+                  pg_resource(p));
+        pg_lose(p, &e);
+        return;
+    }
+    p->phase = PG_CONNECTING;
+    p->pg = PQconnectStartParams(words.name, words.value, 0);
+    if (p->pg == NULL) {
+        error_set(&e, ERROR_MEMORY, "%s: no memory for a connection", pg_resource(p));
+        pg_lose(p, &e);
+    } else if (PQstatus(p->pg) == CONNECTION_BAD) {
+        failed(p, CONNECTION_BAD);
+    } else {
+        PQsetErrorVerbosity(p->pg, PQERRORS_VERBOSE); /* see postgres_error.c */
+        PQsetNoticeReceiver(p->pg, noticed, p);
+        pg_watch(p, WATCH_WRITE);
+    }
+}
+
+static void try_next(struct postgres *p)
+{
+    char address[NI_MAXHOST];
+    int i = p->next++;
+    int bad = getnameinfo((struct sockaddr *)&p->found->address[i], p->found->size[i], address,
+                          sizeof address, NULL, 0, NI_NUMERICHOST);
+    struct error e;
+    if (bad != 0) {
+        error_set(&e, ERROR_UNREACHABLE, "%s: an address of %s cannot be read: %s", pg_resource(p),
+                  target_get(p->target, "host", ""), gai_strerror(bad));
+        pg_lose(p, &e);
+        return;
+    }
+    connect_to(p, address);
+}
+
+/* Only an address where nobody answers makes the next one worth a try. */
+static void failed(struct postgres *p, ConnStatusType was)
+{
+    struct error e;
+    pg_error_of_open(&e, pg_resource(p), p->pg, was);
+    if (e.code == ERROR_UNREACHABLE && p->found != NULL && p->next < p->found->count) {
+        PQfinish(p->pg);
+        p->pg = NULL;
+        try_next(p);
+        return;
+    }
+    pg_lose(p, &e);
+}
+
+/* --- the name --------------------------------------------------------------------------------- */
+
+static void resolved(void *data, const struct resolved *found, const struct error *error)
+{
+    struct postgres *p = data;
+    struct error e;
+    p->resolve = NULL;
+    if (error->code != ERROR_OK) {
+        error_set(&e, error->code, "%s: %s", pg_resource(p), error->text);
+        pg_lose(p, &e);
+        return;
+    }
+    p->found = malloc(sizeof *p->found);
+    if (p->found == NULL) {
+        error_set(&e, ERROR_MEMORY, "%s: no memory for addresses", pg_resource(p));
+        pg_lose(p, &e);
+        return;
+    }
+    *p->found = *found;
+    try_next(p);
+}
+
+/* A path, an address, or nothing at all (the local socket) needs no looking up. */
+static bool is_name(const char *host)
+{
+    struct in6_addr address;
+    return host != NULL && *host != '\0' && *host != '/' && *host != '@' &&
+           inet_pton(AF_INET, host, &address) != 1 && inet_pton(AF_INET6, host, &address) != 1;
+}
+
+void pg_open(struct postgres *p)
+{
+    const char *host = target_get(p->target, "host", getenv("PGHOST"));
+    const char *address = target_get(p->target, "hostaddr", NULL);
+    struct error e;
+    if (target_get(p->target, "service", NULL) != NULL ||
+        (host != NULL && strchr(host, ',') != NULL)) {
+        error_set(&e, ERROR_CONFIG, "%s: name one host in the declaration: %s is not supported",
+                  pg_resource(p), host != NULL && strchr(host, ',') ? "a list" : "a service file");
+        pg_lose(p, &e);
+    } else if (address != NULL || !is_name(host)) {
+        connect_to(p, NULL);
+    } else {
+        p->phase = PG_RESOLVING;
+        p->resolve = loop_resolve(conn_loop(conn_of(p)), host,
+                                  target_get(p->target, "port", "5432"), resolved, p);
+        if (p->resolve != NULL)
+            return;
+        error_set(&e, ERROR_MEMORY, "%s: no thread to look up %s", pg_resource(p), host);
+        pg_lose(p, &e);
+    }
+}
+
+void pg_open_stop(struct postgres *p)
+{
+    if (p->resolve != NULL)
+        resolve_forget(&p->resolve);
+    free(p->found);
+    p->found = NULL;
+}

@@ -12,12 +12,23 @@ static struct lone *lone_of(const struct conn *c)
     return (struct lone *)(void *)c->engine;
 }
 
+/* The core's end of a request that the driver will not end. */
+static void end_all(struct conn *c, const struct error *why)
+{
+    for (struct request *r = conn_head(c); r != NULL; r = conn_head(c)) {
+        list_remove(&c->requests, &r->node);
+        reply_fini(&r->reply);
+        r->reply.error = *why;
+        r->ended(r);
+    }
+}
+
 /* Counts the sentence after the rule that holds for all of them. */
 static struct lone *hear(struct conn *c, enum sentence sentence)
 {
     struct lone *l = lone_of(c);
     CHECK(!l->is_inside);
-    CHECK(!c->is_closed || sentence == SAID_CLOSED);
+    CHECK(!l->is_closing || sentence == SAID_CLOSED);
     l->said[sentence]++;
     return l;
 }
@@ -69,21 +80,15 @@ void conn_failed(struct conn *c, const struct error *why)
     CHECK(l->said[SAID_FAILED] == 1);
     l->is_opening = l->is_cancelling = false;
     l->error = *why;
-    for (struct request *r = conn_head(c); r != NULL; r = conn_head(c)) {
-        list_remove(&c->requests, &r->node);
-        reply_fini(&r->reply);
-        r->reply.error = *why;
-        r->ended(r);
-    }
+    end_all(c, why);
+    lone_begin_close(l); /* as the core does */
 }
 
 void conn_closed(struct conn *c)
 {
     struct lone *l = hear(c, SAID_CLOSED);
-    CHECK(c->is_closed);
-    /* What was in flight has no end of its own any more. */
-    for (struct request *r = conn_head(c); r != NULL; r = conn_head(c))
-        list_remove(&c->requests, &r->node);
+    CHECK(l->is_closing);
+    end_all(c, &(struct error){.code = ERROR_LOST, .text = "the connection was closed"});
     free(c);
     l->conn = NULL;
 }
@@ -142,7 +147,7 @@ void lone_begin_open(struct lone *l)
 void lone_begin_send(struct lone *l, struct request *r)
 {
     CHECK(!l->is_cancelling);
-    CHECK(l->conn->driver->pipelines || conn_head(l->conn) == NULL);
+    CHECK(conn_head(l->conn) == NULL);
     node_init(&r->node);
     list_push_tail(&l->conn->requests, &r->node);
     l->is_inside = true;
@@ -160,8 +165,8 @@ void lone_begin_cancel(struct lone *l)
 
 void lone_begin_close(struct lone *l)
 {
-    CHECK(!l->conn->is_closed);
-    l->conn->is_closed = l->is_inside = true;
+    CHECK(!l->is_closing);
+    l->is_closing = l->is_inside = true;
     l->conn->driver->close(l->conn);
     l->is_inside = false;
 }
@@ -198,7 +203,7 @@ void lone_close(struct lone *l)
 {
     if (l->conn == NULL)
         return;
-    if (!l->conn->is_closed)
+    if (!l->is_closing)
         lone_begin_close(l);
     CHECK(lone_wait(l, SAID_CLOSED, 1));
 }

@@ -129,7 +129,7 @@ coverage-built: specs
 # --- lint -------------------------------------------------------------------------------------------
 
 LINT_C := $(LIBRARY_C) $(PROGRAM_C) $(wildcard spec/support/proxy.c)
-FORMAT := $(shell find engine spec bench examples -name '*.[ch]')
+FORMAT := $(shell find $(wildcard engine spec bench examples) -name '*.[ch]')
 HEADERS := $(filter %.h,$(FORMAT))
 # What gcc's analyzer takes for a mistake and is none:
 #   malloc-leak, use-after-free   it does not follow intrusive lists, where a node is the thing

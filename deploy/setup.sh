@@ -89,13 +89,13 @@ echo "Packages that are not here yet:" >&2
 echo "$rows" | sed 's/^/  /' >&2
 
 if ! may_install; then
-    printf 'Install them with\n  sudo apt-get install --no-install-recommends %s\n' "$names" >&2
+    printf 'Install them with\n  sudo apt-get update && sudo apt-get install --no-install-recommends %s\n' "$names" >&2
     exit 2
 fi
 mkdir -p build/log
 echo "Installing them ..." >&2
 if ! install "$names"; then
     tail -n 5 build/log/setup.log >&2 || true
-    printf 'That did not work (build/log/setup.log). By hand:\n  sudo apt-get install --no-install-recommends %s\n' "$names" >&2
+    printf 'That did not work (build/log/setup.log). By hand:\n  sudo apt-get update && sudo apt-get install --no-install-recommends %s\n' "$names" >&2
     exit 2
 fi

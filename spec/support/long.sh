@@ -3,7 +3,7 @@
 # over 300.
 set -u
 cd "$(dirname "$0")/../.."
-find engine lua resources policies spec bench examples deploy -type f \( -name '*.[ch]' -o -name '*.lua' \) -print0 |
+find $(ls -d engine lua resources policies spec bench examples deploy 2>/dev/null) -type f \( -name '*.[ch]' -o -name '*.lua' \) -print0 |
     sort -z | xargs -0 awk '
     function ended() {
         most = file ~ /\.lua$/ ? 300 : 500

@@ -141,8 +141,6 @@ char *file_names(const char *folder, const char *suffix, int most, char *text)
 {
     struct dirent **entry = NULL;
     int entries = scandir(folder, &entry, NULL, by_bytes);
-    if (entries < 0 && errno == ENOENT)
-        return calloc(1, 1);
     if (entries < 0) {
         snprintf(text, FILE_TEXT_SIZE, "cannot be read: %s", strerror(errno));
         return NULL;

@@ -15,9 +15,9 @@
  * there is no such file, it is no file, or it has more than `most` bytes: text (FILE_TEXT_SIZE) says which. */
 char *file_read(const char *path, size_t most, size_t *size_out, char *text);
 
-/* The names in a folder that end in `suffix`, sorted, each followed by a newline, to be freed by the caller.
- * Hidden ones (a leading dot) and those with a newline in them are left out. "" when there is no such folder;
- * NULL with a sentence when it cannot be read or has more than `most` such names. */
+/* The names in a folder that end in `suffix` ("": all), sorted, each followed by a newline, to be freed by the
+ * caller. Hidden ones (a leading dot) and those with a newline in them are left out. NULL with a sentence when the
+ * folder cannot be read or has more than `most` such names. */
 char *file_names(const char *folder, const char *suffix, int most, char *text);
 
 #endif

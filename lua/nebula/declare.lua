@@ -1,0 +1,202 @@
+--- declare: what the files say, checked: from folders of Lua to resources that the engine can be told.
+--
+-- Every file is read once and run in the judge (engine/judge.h), so that nothing in it can wait, fill the memory or
+-- reach anything. What it declared is checked by rows (shape.lua), and everything that is wrong is found at once,
+-- each with its file, line and column.
+
+local judge = require "nebula.judge"
+local declaration = require "nebula.declare.declaration"
+local policies = require "nebula.declare.policies"
+local report = require "nebula.declare.report"
+local rows = require "nebula.declare.rows"
+local shape = require "nebula.shape"
+local sources = require "nebula.declare.sources"
+local suggest = require "nebula.suggest"
+
+---@class nebula.DeclaredResource what resource.declare() takes: see nebula.Spec
+---@field name string
+---@field kind nebula.Kind
+---@field policy_name string
+---@field policy table fields of struct nebula_policy
+---@field pool table min max queue connecting fail_fast fifo idle_us life_us life_jitter check_us connect_us start_us
+---@field options { name: string, value: string, secret: boolean? }[]
+---@field roles string[]|nil
+---@field role_max integer[]|nil
+---@field file string
+---@field line integer
+
+local declare = {}
+
+-- what the judge runs ---------------------------------------------------------------------------------
+
+local function prelude(name)
+  local path = assert(package.searchpath("nebula.declare." .. name, package.path))
+  return assert(judge.read(path, 1000000))
+end
+
+local function kind_names(kinds)
+  local list = {}
+  for name in pairs(kinds) do
+    list[#list + 1] = ("[%q] = true"):format(name)
+  end
+  return ("local room = ... room.kinds = { %s }"):format(table.concat(list, ", "))
+end
+
+local function evaluate(list, kinds)
+  local texts = {}
+  for i, source in ipairs(list) do
+    texts[i] = source.text
+  end
+  return judge.evaluate {
+    preludes = { kind_names(kinds), prelude "patterns", prelude "strings", prelude "prelude" },
+    sources = texts,
+  }
+end
+
+-- what it said ----------------------------------------------------------------------------------------
+
+--- What the compiler was near, when it is harmless to repeat: a string that was not closed may be a password.
+local function near(text)
+  local word = text:match(" near '(.*)'$")
+  if not word or word:find("^[%a_][%w_]*$") or #word == 1 or word == "<eof>" then
+    return text, word
+  end
+  return (text:gsub(" near '.*'$", "")), nil
+end
+
+local function report_failures(list, errors, reports)
+  for _, e in ipairs(errors) do
+    local source = list[e.source] or error("a prelude of the judge failed: " .. e.text, 0)
+    local text, word = near(e.text)
+    local line = math.max(e.line, 1)
+    reports:add(source.file, line, source:places():word(word, line), "", text)
+  end
+end
+
+local function report_unknown(list, unknown, kinds, reports)
+  local names = { "policy", "env" }
+  for name in pairs(kinds) do
+    names[#names + 1] = name
+  end
+  for _, use in ipairs(unknown) do
+    local source, name = list[use.source], use.name
+    if source then
+      local column = source:places():word(name:match("[^.]*"), use.line)
+      local text = rows.names_not_yet[name] and name .. ": not yet in force"
+        or "unknown name " .. shape.quote(name) .. suggest(name, names)
+      reports:add(source.file, use.line, column, "", text)
+    end
+  end
+end
+
+local function split(list, records, reports)
+  local resources, declared_policies = {}, {}
+  for _, record in ipairs(records) do
+    local source = list[record.source]
+    if not source then -- the tree was cut off here
+      reports:add(list[#list].file, 1, 1, "", "the declarations hold more values than the engine takes")
+      break
+    end
+    local one = declaration.new(record, source, reports)
+    table.insert(record.kind == "policy" and declared_policies or resources, one)
+  end
+  return resources, declared_policies
+end
+
+-- resources -------------------------------------------------------------------------------------------
+
+local function engine_pool(pool)
+  return {
+    min = pool.min, max = pool.max, queue = pool.queue, connecting = pool.connecting, fail_fast = pool.fail_fast,
+    fifo = pool.order == "fifo", idle_us = pool.idle, life_us = pool.life, life_jitter = pool.life_jitter,
+    check_us = pool.check, connect_us = pool.connect, start_us = pool.start_within,
+  }
+end
+
+local function joined(a, b)
+  local out = {}
+  for _, one in ipairs { a, b } do
+    for key, value in pairs(one) do
+      out[key] = value
+    end
+  end
+  return out
+end
+
+--- What the kind makes of its own options. Whatever came from the environment is as secret as a password.
+local function tell(one, kind, settings, from_env)
+  local own = {}
+  for name in pairs(kind.options) do
+    own[name] = settings[name]
+  end
+  local told, problems = kind.spec({ name = one.name, options = own, pool = settings.pool })
+  for _, problem in ipairs(problems or {}) do
+    local path = {}
+    for key in problem.path:gmatch("[^.]+") do
+      path[#path + 1] = key
+    end
+    one:fail(path, problem.text)
+  end
+  for _, option in ipairs(told and told.options or {}) do
+    option.secret = option.secret or from_env[option.name] or option.value:find("://[^/]*@") ~= nil
+  end
+  return told
+end
+
+local function read_resource(one, kinds, known_policies)
+  local kind = kinds[one.kind]
+  local settings, from_env = one:check(joined(kind.options, rows.resource))
+  local policy, why = nil, nil
+  if type(settings.policy) == "string" then
+    policy, why = known_policies:get(settings.policy)
+    if not policy then
+      one:fail({ "policy" }, why)
+    end
+  end
+  local told = not one.failed and tell(one, kind, settings, from_env)
+  if one.failed then
+    return nil
+  end
+  return {
+    name = one.name, kind = kind, policy_name = settings.policy, policy = policy,
+    pool = engine_pool(joined(settings.pool, told.pool or {})), options = told.options, roles = told.roles,
+    role_max = told.role_max, file = one.source.file, line = one.line,
+  }
+end
+
+local function read_resources(declared, kinds, known_policies)
+  local list, by_name = {}, {}
+  for _, one in ipairs(declared) do
+    local other = by_name[one.name]
+    if other then
+      one:fail({}, ("there is already a resource of this name, in %s:%d"):format(other.source.file, other.line))
+    end
+    by_name[one.name] = other or one
+    list[#list + 1] = read_resource(one, kinds, known_policies)
+  end
+  return list
+end
+
+--- Reads resources/*.lua and policies/*.lua of folders.
+---@param what { dirs: string[], home: string|nil, kinds: table<string, nebula.Kind> } home: where the policies that
+---  ship are (home/policies); its resources/ are kinds and are not read
+---@return { resources: nebula.DeclaredResource[] }|nil set resources in the order of their declarations
+---@return nebula.DeclareError[]|nil errors all of them, by file, line and column; tostring() is one line
+function declare.read(what)
+  local reports = report.new()
+  local list = sources.read(what.home, what.dirs, reports)
+  local records, failures = evaluate(list, what.kinds)
+  report_failures(list, failures, reports)
+  report_unknown(list, records.unknown, what.kinds, reports)
+  local declared, declared_policies = split(list, records.declarations, reports)
+  local known_policies = policies.collect(declared_policies)
+  known_policies:check(declared_policies)
+  local resources = read_resources(declared, what.kinds, known_policies)
+  local errors = reports:list()
+  if errors then
+    return nil, errors
+  end
+  return { resources = resources }
+end
+
+return declare

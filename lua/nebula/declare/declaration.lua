@@ -1,0 +1,69 @@
+--- declaration: one `kind "name" { ... }` of a file, and the way from a setting in it to its place there.
+
+local marked = require "nebula.declare.marked"
+local report = require "nebula.declare.report"
+local shape = require "nebula.shape"
+
+---@class nebula.Declaration
+---@field kind string "policy" for a policy
+---@field name string
+---@field settings table
+---@field source nebula.Source
+---@field line integer
+---@field failed boolean|nil something was wrong with it
+---@field private report table
+local Declaration = {}
+Declaration.__index = Declaration
+
+--- Reports that a setting is wrong.
+---@param path (string|integer)[] below the declaration
+---@param text string
+function Declaration:fail(path, text)
+  self.failed = true
+  local line, column = self.source:places():setting(self.kind, self.name, self.line, path)
+  self.report:add(self.source.file, line, column, report.show(self.name, path), text)
+end
+
+--- Checks the settings by rows, reports what is wrong.
+---@param rows table<string, nebula.Row>
+---@param base table|nil see shape.check
+---@return table settings
+---@return table<string, boolean> from_env
+function Declaration:check(rows, base)
+  local settings, errors, from_env = shape.check(rows, self.settings, base)
+  for _, e in ipairs(errors) do
+    self:fail(e.path, e.text)
+  end
+  return settings, from_env
+end
+
+local declaration = {}
+
+local function check_form(one)
+  local example = ('%s "name" { ... }'):format(one.kind)
+  if type(one.name) ~= "string" then
+    one:fail({}, "has no name; write " .. example)
+  elseif #one.name > 64 or not one.name:find("^%a[%w_%.%-]*$") then
+    one:fail({}, "a name begins with a letter, goes on with letters, digits, _ - or . and has at most 64 of them")
+  elseif one.settings == nil then
+    one:fail({}, "has no settings; write " .. example)
+  elseif type(one.settings) ~= "table" or marked.of(one.settings) then
+    one:fail({}, marked.TEXT[marked.of(one.settings)] or "its settings must be a table; write " .. example)
+  end
+end
+
+--- A declaration from its record (prelude.lua); its form is reported when it is wrong.
+---@param record table
+---@param source nebula.Source
+---@param reports table
+---@return nebula.Declaration|nil
+function declaration.new(record, source, reports)
+  local one = setmetatable({
+    kind = record.kind, name = record.name, settings = record.settings, source = source, line = record.line,
+    report = reports,
+  }, Declaration)
+  check_form(one)
+  return not one.failed and one or nil
+end
+
+return declaration

@@ -1,0 +1,149 @@
+--- prelude: the names that a declaration may use, and the records that it leaves.
+--
+-- It runs in the judge after strings.lua. room.kinds has the names of the kinds. The records:
+--
+--   declarations  { kind=, name=, settings=, source=, line= } in order; kind is "policy" for a policy, and the
+--                 place is that of the name
+--   unknown       { name=, source=, line= } for every unknown name that was used
+--
+-- Unknown names do not stop the file: whoever misspelt three names hears of three. What they stand for is
+-- marked, answers to everything with itself, and is passed over in the tree.
+
+local room = ...
+local mark, here, strings = room.mark, room.here, room.strings
+
+local records = { declarations = {}, unknown = {} }
+local operators = { "add", "sub", "mul", "div", "mod", "pow", "unm", "concat", "call", "index" }
+
+--- A metatable whose every operator is what make(operator) returns.
+local function operated(make)
+  local meta = { __metatable = false }
+  for _, name in ipairs(operators) do
+    meta["__" .. name] = make(name)
+  end
+  return meta
+end
+
+-- unknown names ---------------------------------------------------------------------------------------
+
+local inert = operated(function()
+  return function(a, b)
+    return type(a) == "table" and rawget(a, mark) == "unknown" and a or b
+  end
+end)
+
+local told = {}
+
+local function unknown(name)
+  local source, line = here()
+  local key = source .. ":" .. line .. ":" .. tostring(name)
+  if not told[key] then
+    told[key] = true
+    records.unknown[#records.unknown + 1] = { name = name, source = source, line = line }
+  end
+  return setmetatable({ [mark] = "unknown" }, inert)
+end
+
+-- env(): known only where the declaration is put in force, never here -----------------------------------
+
+local env_value
+
+local function parts_of(value)
+  if type(value) == "table" and rawget(value, mark) == "env" then
+    return rawget(value, "parts")
+  elseif type(value) == "string" or type(value) == "number" then
+    return { tostring(value) }
+  end
+  error("only text, numbers and other env() values can be joined to an env() value", 0)
+end
+
+local function refuse()
+  error("an env() value is not known yet: it can only be joined with .. and given to a setting", 0)
+end
+
+local env_meta = operated(function()
+  return refuse
+end)
+env_meta.__newindex, env_meta.__tostring, env_meta.__lt, env_meta.__le = refuse, refuse, refuse, refuse
+
+function env_meta.__concat(a, b)
+  local parts = {}
+  for _, list in ipairs { parts_of(a), parts_of(b) } do
+    for _, part in ipairs(list) do
+      parts[#parts + 1] = part
+    end
+  end
+  return env_value(parts)
+end
+
+function env_value(parts)
+  return setmetatable({ [mark] = "env", parts = parts }, env_meta)
+end
+
+local function env(name, default)
+  if type(name) ~= "string" then
+    error("env() wants the name of an environment variable", 0)
+  elseif default ~= nil and type(default) ~= "string" and type(default) ~= "number" then
+    error("the default of env() is a text", 0)
+  end
+  return env_value { { name = name, default = default and tostring(default) } }
+end
+
+-- declarations -----------------------------------------------------------------------------------------
+
+local function declare(kind)
+  return function(name)
+    local source, line = here()
+    local record = { kind = kind, name = name, source = source, line = line }
+    records.declarations[#records.declarations + 1] = record
+    return function(settings)
+      record.settings = settings
+    end
+  end
+end
+
+-- the names --------------------------------------------------------------------------------------------
+
+local function refuse_set(_, name)
+  error(("%s cannot be set: the names of a file are its own, say local"):format(tostring(name)), 0)
+end
+
+--- A view of list that cannot be changed, in which unknown names are told.
+local function closed(list, prefix)
+  return setmetatable({}, {
+    __metatable = false,
+    __newindex = refuse_set,
+    __index = function(_, name)
+      here() -- so that a tail call, which leaves no trace, has a place nearby
+      local value = list[name]
+      if value == nil then
+        return unknown(prefix .. tostring(name))
+      end
+      return value
+    end,
+  })
+end
+
+local function subset(library, ...)
+  local list = {}
+  for _, name in ipairs { ... } do
+    list[name] = library[name]
+  end
+  return list
+end
+
+local names = {
+  assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, select = select,
+  tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
+  math = closed(subset(math, "abs", "ceil", "floor", "fmod", "huge", "log", "max", "min", "pow", "sqrt"), "math."),
+  string = closed(strings, "string."),
+  table = closed(subset(table, "concat", "insert", "remove"), "table."),
+  env = env,
+  policy = declare "policy",
+}
+for kind in pairs(room.kinds) do
+  names[kind] = declare(kind)
+end
+
+room.environment = closed(names, "")
+room.records = records

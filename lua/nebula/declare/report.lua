@@ -1,0 +1,92 @@
+--- report: everything that is wrong with a set of declarations, in the order of the files.
+
+---@class nebula.DeclareError
+---@field file string
+---@field line integer
+---@field column integer in bytes, from 1
+---@field path string such as "orders.pool.max"; "" when it is about a file
+---@field text string what is wrong and what to do, without any secret
+
+local MOST = 1000 -- who has more reads no further
+
+local Report = {}
+Report.__index = Report
+
+local Line = {
+  __tostring = function(e)
+    local path = e.path ~= "" and e.path .. ": " or ""
+    return ("%s:%d:%d: %s%s"):format(e.file, e.line, e.column, path, e.text)
+  end,
+}
+
+--- Free text (what error() was called with in a declaration) may hold an address with a password in it.
+local function without_secrets(text)
+  text = text:gsub("://[^%s'\"]*@", "://***@")
+  return (text:gsub("([Pp][Aa][Ss][Ss]%w*%s*=%s*)[^%s&;,]+", "%1***"))
+end
+
+local function printable(text)
+  return (text:gsub("[%c\127-\255]", "?"))
+end
+
+---@param file string
+---@param line integer
+---@param column integer
+---@param path string
+---@param text string
+function Report:add(file, line, column, path, text)
+  self.count = self.count + 1
+  if self.count <= MOST then
+    local e = { file = file, line = line, column = column, path = path, text = printable(without_secrets(text)) }
+    self.errors[self.count] = setmetatable(e, Line)
+  end
+end
+
+local function is_before(a, b)
+  if a.file ~= b.file then
+    return a.file < b.file
+  elseif a.line ~= b.line then
+    return a.line < b.line
+  elseif a.column ~= b.column then
+    return a.column < b.column
+  end
+  return a.path .. a.text < b.path .. b.text
+end
+
+--- All of it, or nil when there is nothing.
+---@return nebula.DeclareError[]|nil
+function Report:list()
+  if self.count == 0 then
+    return nil
+  end
+  table.sort(self.errors, is_before)
+  if self.count > MOST then
+    local last = self.errors[MOST]
+    local text = ("and %d more errors, not shown"):format(self.count - MOST)
+    self.errors[MOST + 1] = setmetatable({ file = last.file, line = last.line, column = 1, path = "", text = text }, Line)
+  end
+  return self.errors
+end
+
+--- The text of a path; keys that are not plain words may hold anything and are not shown.
+---@param name any of the declaration
+---@param path (string|integer)[]
+---@return string
+local function show(name, path)
+  local function plain(key)
+    return type(key) == "string" and #key <= 64 and key:find("^[%w_][%w_%-%.]*$") and key or "?"
+  end
+  local out = plain(name)
+  for _, key in ipairs(path) do
+    out = out .. (type(key) == "number" and ("[%d]"):format(key) or "." .. plain(key))
+  end
+  return out
+end
+
+local report = { show = show }
+
+function report.new()
+  return setmetatable({ errors = {}, count = 0 }, Report)
+end
+
+return report

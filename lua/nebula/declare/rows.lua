@@ -1,0 +1,128 @@
+--- rows: the settings that every resource has, whatever its kind, and those of a policy.
+
+local units = require "nebula.units"
+
+local rows = {}
+
+local YEAR = 365 * 86400e6 -- us; who means "for ever" writes 0 where that is possible
+
+local function span(default, text, least)
+  return { type = "duration", default = default, min = least or 0, max = YEAR, class = "live", text = text }
+end
+
+rows.pool = {
+  min = {
+    type = "integer", default = 0, min = 0, max = 10000, class = "live",
+    text = "Connections kept open without any traffic.",
+    check = function(min, pool)
+      return min > pool.max and ("%d is more than max, which is %d"):format(min, pool.max) or nil
+    end,
+  },
+  max = {
+    type = "integer", default = 10, min = 1, max = 10000, class = "live",
+    text = "Never more connections than these, those that are being opened included.",
+  },
+  queue = {
+    type = "integer", default = 1000, min = 0, max = 1000000, class = "live",
+    text = "How many may wait for a connection; one more is refused with `full`.",
+  },
+  connecting = {
+    type = "integer", default = 2, min = 1, max = 1000, class = "live",
+    text = "Connections that are opened at the same time.",
+  },
+  fail_fast = {
+    type = "boolean", default = false, class = "live",
+    text = "Refuse with `full` instead of waiting when no connection is free.",
+  },
+  order = {
+    type = "enum", one_of = { "lifo", "fifo" }, default = "lifo", class = "live",
+    text = "Which idle connection is lent: the one used last, so that the others may close, or the one idle longest.",
+  },
+  idle = span("10m", "A connection idle for longer is closed, down to min; 0s: never."),
+  life = span("30m", "A connection is closed after about this time; 0s: never."),
+  life_jitter = {
+    type = "integer", default = 10, min = 0, max = 50, class = "live",
+    text = "Percent of life, drawn for each connection and taken off, so that they do not all end together.",
+  },
+  check = span("30s", "A connection idle for longer is asked whether it lives before it is lent; 0s: always."),
+  connect = span("5s", "Bound of one attempt to connect, and of one check or reset.", 1000),
+  start_within = span("0s", "How long the first connections are tried for when the program starts; 0s: once."),
+}
+
+rows.policy = {
+  like = { type = "string", max = 64, class = "live", text = "The policy that says what this one does not." },
+  call = {
+    type = "table", text = "Bounds of one call.",
+    fields = {
+      deadline = span("5s", "The whole of a call: queue, send, reply, every retry.", 1000),
+      wait = {
+        type = "duration", default = "500ms", min = 0, max = YEAR, class = "live",
+        text = "The part of the deadline that may pass in the queue.",
+        check = function(wait, call)
+          return wait > call.deadline and "is more than deadline, which is " .. units.show_duration(call.deadline)
+            or nil
+        end,
+      },
+    },
+  },
+  retry = {
+    type = "table", text = "Whether and when a failed call is made again.",
+    fields = {
+      tries = { type = "integer", default = 3, min = 1, max = 100, class = "live", text = "Attempts; 1: no retry." },
+      pause = {
+        type = "duration", default = "50ms", min = 0, max = YEAR, class = "live",
+        text = "Before the first retry, at most; doubles with each, and a random part of it is waited.",
+        check = function(pause, retry)
+          return pause > retry.pause_max and "is more than pause_max, which is "
+            .. units.show_duration(retry.pause_max) or nil
+        end,
+      },
+      pause_max = span("2s", "The longest pause."),
+      budget = {
+        type = "number", default = 0.2, min = 0, max = 1, class = "live",
+        text = "Retries of the resource as a whole, as a share of its calls.",
+      },
+      budget_least = {
+        type = "integer", default = 3, min = 0, max = 1000000, class = "live",
+        text = "Retries a second that are allowed whatever the share is.",
+      },
+      on = {
+        type = "enum", one_of = { "safe" }, default = "safe", class = "live",
+        text = "What is repeated. safe: calls that are idempotent, or proven not applied.",
+      },
+    },
+  },
+  circuit = { type = "table", not_yet = "nothing stops calls to a resource that keeps failing" },
+  limit = { type = "table", not_yet = "pool.max and pool.queue bound what runs and what waits" },
+  hedge = { type = "table", not_yet = "no call is sent twice at once" },
+  fallback = { type = "table", not_yet = "an error is the caller's to answer" },
+  cache = { type = "table", not_yet = "no answer is kept" },
+  bulkhead = { type = "table", not_yet = "give the work a resource of its own" },
+  shed = { type = "table", not_yet = "pool.queue bounds what waits" },
+  on = { type = "table", not_yet = "events are in the log alone" },
+}
+
+rows.resource = {
+  policy = {
+    type = "string", default = "standard", max = 64, class = "live",
+    text = "The name of the policy by which calls are made.",
+  },
+  pool = { type = "table", fields = rows.pool, text = "How many connections there are, and for how long." },
+  credential = { type = "string", not_yet = "give the kind's own settings, from env()" },
+  health = { type = "table", not_yet = "pool.check asks a connection before it is lent" },
+  depends_on = { type = "list", not_yet = "resources are started in the order of their declarations" },
+  strategy = { type = "string", not_yet = "pool.min and pool.max are what sizes a pool" },
+  tenant = { type = "string", not_yet = "declare a resource for each tenant" },
+  tags = { type = "map", not_yet = "nothing groups resources" },
+}
+for name, row in pairs(rows.policy) do
+  if row.not_yet then
+    rows.resource[name] = { type = row.type, not_yet = row.not_yet }
+  end
+end
+rows.pool.strategy = rows.resource.strategy
+
+--- Names that will mean something in a declaration file one day.
+rows.names_not_yet = { strategy = true, kind = true, credential = true, tenant = true, graph = true }
+
+return rows

@@ -1,0 +1,175 @@
+/* blocking_spec.c - jobs run one after the other on a thread of their own, and end on the loop. */
+#include "core/blocking.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "support/stage.h"
+
+struct errand {
+    struct job job;
+    int number, begun; /* begun: how many were, when this one was */
+    int *counter;      /* the thread's */
+    int *ended;        /* the loop's */
+    pthread_t ran_on, ended_on;
+    bool is_deaf; /* all signals were blocked */
+    char name[16];
+    struct blocking **free_at_end;
+};
+
+static void run(struct job *j)
+{
+    struct errand *e = container_of(j, struct errand, job);
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    e->is_deaf = sigismember(&mask, SIGINT) && sigismember(&mask, SIGTERM) &&
+                 sigismember(&mask, SIGUSR1) && sigismember(&mask, SIGPIPE);
+    e->ran_on = pthread_self();
+    pthread_getname_np(pthread_self(), e->name, sizeof e->name);
+    e->begun = (*e->counter)++;
+}
+
+static void done(struct job *j)
+{
+    struct errand *e = container_of(j, struct errand, job);
+    e->ended_on = pthread_self();
+    assert_int_equal(e->number, (*e->ended)++);
+    if (e->free_at_end != NULL)
+        blocking_free(e->free_at_end);
+}
+
+static void errands_init(struct errand *e, int count, int *counter, int *ended)
+{
+    for (int i = 0; i < count; i++)
+        e[i] = (struct errand){
+            .job = {.run = run, .done = done}, .number = i, .counter = counter, .ended = ended};
+}
+
+static void jobs_run_in_order_and_end_on_the_loop(void **state)
+{
+    enum { MANY = 1000 };
+    struct stage *s = *state;
+    struct errand *e = malloc(MANY * sizeof *e);
+    int counter = 0, ended = 0;
+    errands_init(e, MANY, &counter, &ended);
+    struct blocking *b = blocking_new(s->loop, "a name that is too long");
+    assert_non_null(b);
+    for (int i = 0; i < MANY; i++)
+        blocking_run(b, &e[i].job);
+    assert_int_equal(ended, 0);
+    turn_until(s->loop, &ended, MANY);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(e[i].begun, i);
+        assert_true(pthread_equal(e[i].ran_on, e[0].ran_on));
+        assert_true(pthread_equal(e[i].ended_on, pthread_self()));
+        assert_true(e[i].is_deaf);
+    }
+    assert_false(pthread_equal(e[0].ran_on, pthread_self()));
+    assert_string_equal(e[MANY - 1].name, "a name that is ");
+    blocking_free(&b);
+    assert_null(b);
+    free(e);
+}
+
+static void a_job_can_be_given_again_when_it_is_done(void **state)
+{
+    struct stage *s = *state;
+    struct errand e;
+    int counter = 0, ended = 0;
+    errands_init(&e, 1, &counter, &ended);
+    struct blocking *b = blocking_new(s->loop, "spec");
+    for (int i = 0; i < 500; i++, e.number++) {
+        blocking_run(b, &e.job);
+        turn_until(s->loop, &ended, i + 1);
+    }
+    assert_int_equal(counter, 500);
+    blocking_free(&b);
+}
+
+static void the_thread_may_be_freed_when_its_last_job_is_done(void **state)
+{
+    struct stage *s = *state;
+    for (int i = 0; i < 200; i++) {
+        struct errand *e = malloc(sizeof *e);
+        int counter = 0, ended = 0;
+        errands_init(e, 1, &counter, &ended);
+        struct blocking *b = blocking_new(s->loop, "spec");
+        e->free_at_end = &b;
+        blocking_run(b, &e->job);
+        turn_until(s->loop, &ended, 1);
+        assert_null(b);
+        free(e);
+    }
+}
+
+struct meeting {
+    struct job job;
+    pthread_barrier_t *all;
+    int *ended;
+};
+
+static void meet(struct job *j)
+{
+    pthread_barrier_wait(container_of(j, struct meeting, job)->all);
+}
+
+static void met(struct job *j)
+{
+    (*container_of(j, struct meeting, job)->ended)++;
+}
+
+/* Each job ends only when all have begun. */
+static void threads_do_not_wait_for_each_other(void **state)
+{
+    enum { THREADS = 8 };
+    struct stage *s = *state;
+    struct blocking *b[THREADS];
+    struct meeting m[THREADS];
+    pthread_barrier_t all;
+    int ended = 0;
+    pthread_barrier_init(&all, NULL, THREADS);
+    for (int i = 0; i < THREADS; i++) {
+        assert_non_null(b[i] = blocking_new(s->loop, "spec"));
+        m[i] = (struct meeting){.job = {.run = meet, .done = met}, .all = &all, .ended = &ended};
+        blocking_run(b[i], &m[i].job);
+    }
+    turn_until(s->loop, &ended, THREADS);
+    for (int i = 0; i < THREADS; i++)
+        blocking_free(&b[i]);
+    pthread_barrier_destroy(&all);
+}
+
+static void without_room_for_a_thread_there_is_none(void **state)
+{
+    struct stage *s = *state;
+    pthread_attr_t usual, huge;
+    pthread_getattr_default_np(&usual);
+    pthread_getattr_default_np(&huge);
+    pthread_attr_setstacksize(&huge, (size_t)1 << 47); /* more than there are addresses */
+    assert_int_equal(pthread_setattr_default_np(&huge), 0);
+    struct blocking *b = blocking_new(s->loop, "spec");
+    assert_int_equal(pthread_setattr_default_np(&usual), 0);
+    assert_null(b);
+    pthread_attr_destroy(&usual);
+    pthread_attr_destroy(&huge);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STAGED(jobs_run_in_order_and_end_on_the_loop),
+        STAGED(a_job_can_be_given_again_when_it_is_done),
+        STAGED(the_thread_may_be_freed_when_its_last_job_is_done),
+        STAGED(threads_do_not_wait_for_each_other),
+        STAGED(without_room_for_a_thread_there_is_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

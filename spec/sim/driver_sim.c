@@ -1,0 +1,211 @@
+/* driver_sim.c - the drivers `sim` and `sim_plain`: the engine's end of a wire to a model of a
+ * server.
+ *
+ * `sim_plain` cannot cancel. Option `server` names the server. It is strict: what core/driver.h
+ * forbids the core is a broken law here.
+ */
+#include "core/driver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "server.h"
+
+struct cells {
+    struct result result;
+    int64_t first;
+};
+
+struct link {
+    struct wire wire;
+    struct conn *conn;
+    struct request *request; /* under way */
+    struct cells *cells;     /* made ready for its reply */
+    struct soon sorry;       /* there is no memory for them */
+    bool is_open, is_cancelling, is_closing;
+};
+
+static void cell(const struct result *r, int32_t row, int32_t column, struct nebula_value *out)
+{
+    const struct cells *c = (const struct cells *)r;
+    CHECK(row >= 0 && row < r->rows && column == 0);
+    *out = (struct nebula_value){.type = NEBULA_INT, .integer = c->first + row};
+}
+
+static void column_of(const struct result *r, int32_t column, struct nebula_column *out)
+{
+    CHECK(column < r->columns);
+    *out = (struct nebula_column){.name = "n", .size = 1};
+}
+
+static void cells_free(struct result *r)
+{
+    free(r);
+}
+
+static const struct result_type cells_type = {
+    .cell = cell, .column = column_of, .free = cells_free};
+
+static struct link *link_of(struct wire *w)
+{
+    return container_of(w, struct link, wire);
+}
+
+/* The request is the core's again. */
+static struct request *end_request(struct link *l)
+{
+    struct request *r = l->request;
+    l->request = NULL;
+    return r;
+}
+
+static void drop_cells(struct link *l)
+{
+    free(l->cells);
+    l->cells = NULL;
+}
+
+static void opened(struct wire *w)
+{
+    struct link *l = link_of(w);
+    l->is_open = true;
+    conn_opened(l->conn);
+}
+
+static void failed(struct wire *w, enum error_code code, const char *state, const char *text)
+{
+    struct link *l = link_of(w);
+    struct error e;
+    error_set(&e, code, "%s: %s", conn_resource(l->conn), text);
+    memcpy(e.state, state, strlen(state) + 1);
+    l->is_open = l->is_cancelling = false;
+    l->request = NULL;
+    drop_cells(l);
+    conn_failed(l->conn, &e);
+}
+
+static void replied(struct wire *w, const struct answer *a)
+{
+    struct link *l = link_of(w);
+    struct request *r = end_request(l);
+    CHECK(r != NULL);
+    struct reply *reply = &r->reply;
+    *reply =
+        (struct reply){.changed = a->changed, .more = a->more, .wants_writer = a->wants_writer};
+    if (a->code != ERROR_OK) {
+        error_set(&reply->error, a->code, "%s: %s", conn_resource(l->conn), a->text);
+        memcpy(reply->error.state, a->state, strlen(a->state) + 1);
+    }
+    if (a->rows > 0) {
+        l->cells->first = a->cell;
+        l->cells->result.rows = a->rows;
+        reply->result = &l->cells->result;
+        l->cells = NULL;
+    }
+    drop_cells(l);
+    l->conn->session = a->bits;
+    conn_replied(l->conn, r);
+}
+
+static void cancelled(struct wire *w)
+{
+    struct link *l = link_of(w);
+    l->is_cancelling = false;
+    conn_cancelled(l->conn);
+}
+
+static void closed(struct wire *w)
+{
+    conn_closed(link_of(w)->conn);
+}
+
+/* The request was not sent: there is no memory for its answer. */
+static void say_sorry(struct soon *s)
+{
+    struct link *l = container_of(s, struct link, sorry);
+    struct request *r = end_request(l);
+    r->reply = (struct reply){.changed = -1};
+    error_set(&r->reply.error, ERROR_MEMORY, "%s: no memory for the answer",
+              conn_resource(l->conn));
+    conn_replied(l->conn, r);
+}
+
+static void sim_open(struct conn *c, const struct target *t)
+{
+    struct link *l = conn_driver(c);
+    l->wire = (struct wire){.opened = opened,
+                            .failed = failed,
+                            .replied = replied,
+                            .cancelled = cancelled,
+                            .closed = closed};
+    l->conn = c;
+    soon_init(&l->sorry, say_sorry);
+    struct server *s = server_find(target_get(t, "server", ""));
+    CHECK(s != NULL);
+    wire_connect(&l->wire, s, t->role);
+}
+
+static void sim_send(struct conn *c, struct request *r)
+{
+    struct link *l = conn_driver(c);
+    if (!l->is_open || l->is_closing || l->request != NULL) {
+        law_broken("a statement was sent on a connection that is %s", l->is_closing ? "closed"
+                                                                      : l->is_open  ? "busy"
+                                                                                    : "not open");
+        return;
+    }
+    l->request = r;
+    l->cells = malloc(sizeof *l->cells);
+    if (l->cells == NULL) {
+        loop_soon(conn_loop(c), &l->sorry);
+        return;
+    }
+    *l->cells = (struct cells){.result = {.type = &cells_type, .columns = 1}};
+    r->is_sent = wire_send(&l->wire, r->verb, r->text, r->window);
+}
+
+static void sim_cancel(struct conn *c, struct request *r)
+{
+    struct link *l = conn_driver(c);
+    if (l->request != r || l->is_cancelling || l->is_closing) {
+        law_broken("a cancel was sent %s", l->is_cancelling ? "twice" : "for nothing under way");
+        return;
+    }
+    l->is_cancelling = true;
+    wire_cancel(&l->wire);
+}
+
+static void sim_close(struct conn *c)
+{
+    struct link *l = conn_driver(c);
+    if (l->is_closing) {
+        law_broken("a connection was closed twice");
+        return;
+    }
+    l->is_closing = true;
+    loop_unsoon(conn_loop(c), &l->sorry);
+    l->request = NULL;
+    drop_cells(l);
+    wire_hang_up(&l->wire);
+}
+
+static const struct driver sim = {.name = "sim",
+                                  .size = sizeof(struct link),
+                                  .open = sim_open,
+                                  .send = sim_send,
+                                  .cancel = sim_cancel,
+                                  .close = sim_close};
+
+static const struct driver sim_plain = {.name = "sim_plain",
+                                        .size = sizeof(struct link),
+                                        .open = sim_open,
+                                        .send = sim_send,
+                                        .close = sim_close};
+
+const struct driver *driver_find(const char *name)
+{
+    if (strcmp(name, sim.name) == 0)
+        return &sim;
+    return strcmp(name, sim_plain.name) == 0 ? &sim_plain : NULL;
+}

@@ -1,0 +1,182 @@
+#include "base/check.h"
+#include "core/lease.h"
+#include "core/pool.h"
+#include "core/resource.h"
+#include "core/task.h"
+#include "play.h"
+
+/* Where we look, and at what time. */
+struct view {
+    const struct play *p;
+    const struct declared *d;
+    const struct pool *pool;
+    int64_t now_us;
+};
+
+static struct resource *resource_of(const struct play *p, const struct declared *d)
+{
+    return table_get(&p->engine->resources, d->number);
+}
+
+static void inspect_idle(const struct view *v, const struct conn *c)
+{
+    const char *name = v->d->spec.name;
+    if (c->session != 0 || c->lease != 0 || c->requests.count != 0 || c->is_cancel_sent)
+        law_broken("%s: connection %u is idle but not clean and free", name, c->id);
+    if (v->now_us - SLACK_US > c->life_end_us)
+        law_broken("%s: connection %u is idle %lld us past the end of its life", name, c->id,
+                   (long long)(v->now_us - c->life_end_us));
+    int64_t idle_us = v->d->spec.pool.idle_us;
+    bool is_spare =
+        pool_all(v->pool) - (int32_t)v->pool->conn[CONN_CLOSING].count > v->pool->size.min;
+    if (idle_us > 0 && is_spare && v->now_us > c->since_us + idle_us + SLACK_US)
+        law_broken("%s: connection %u is idle for %lld us, %lld us is the bound", name, c->id,
+                   (long long)(v->now_us - c->since_us), (long long)idle_us);
+}
+
+static void inspect_conn(const struct view *v, const struct conn *c, enum conn_state state)
+{
+    const char *name = v->d->spec.name;
+    if (c->state != state || c->pool != v->pool)
+        law_broken("%s: connection %u is in a list that is not its own", name, c->id);
+    if (state == CONN_IDLE)
+        inspect_idle(v, c);
+    if (state == CONN_LEASED && c->lease == 0 && c->requests.count == 0)
+        law_broken("%s: connection %u is leased to nobody", name, c->id);
+    if (state == CONN_LEASED && c->since_us == v->now_us && v->now_us >= c->life_end_us)
+        law_broken("%s: connection %u was lent past the end of its life", name, c->id);
+    if (c->lease != 0 && (state != CONN_LEASED || lease_find(&v->p->engine->leases, c->lease) != c))
+        law_broken("%s: connection %u and its lease do not know each other", name, c->id);
+    bool is_bounded = state == CONN_OPENING || state == CONN_CHECKING || state == CONN_RESETTING ||
+                      state == CONN_CANCELLING;
+    if (is_bounded != timer_is_armed(&c->timer))
+        law_broken("%s: connection %u is %s and its bound is %s", name, c->id,
+                   conn_state_name(state), is_bounded ? "not armed" : "armed");
+}
+
+static uint32_t inspect_conns(const struct view *v)
+{
+    uint32_t all = 0;
+    for (enum conn_state s = CONN_OPENING; s < CONN_STATES; s++) {
+        const struct list *l = &v->pool->conn[s];
+        uint32_t count = 0;
+        for (struct list_node *n = list_head(l); n != NULL; n = list_next(l, n), count++)
+            inspect_conn(v, container_of(n, struct conn, node), s);
+        if (count != l->count)
+            law_broken("%s: a list of %u says that it has %u", v->d->spec.name, count, l->count);
+        all += count;
+    }
+    if ((int32_t)all > v->pool->size.max)
+        law_broken("%s: %u connections, %d is the cap", v->d->spec.name, all, v->pool->size.max);
+    if ((int32_t)v->pool->conn[CONN_OPENING].count > v->d->spec.pool.connecting)
+        law_broken("%s: %u connecting at once", v->d->spec.name, v->pool->conn[CONN_OPENING].count);
+    return all;
+}
+
+static void inspect_waiters(const struct view *v)
+{
+    const struct list *l = &v->pool->waiters;
+    const char *name = v->d->spec.name;
+    int64_t before_us = 0;
+    for (struct list_node *n = list_head(l); n != NULL; n = list_next(l, n)) {
+        const struct waiter *w = container_of(n, struct waiter, node);
+        if (w->arrived_us < before_us)
+            law_broken("%s: the queue is not in the order of arrival", name);
+        if (v->now_us - SLACK_US > w->deadline_us)
+            law_broken("%s: a waiter is queued past his deadline", name);
+        before_us = w->arrived_us;
+    }
+    if ((int32_t)l->count > v->d->spec.pool.queue)
+        law_broken("%s: %u waiters, %d is the bound", name, l->count, v->d->spec.pool.queue);
+}
+
+/* Somebody waits: then no usable connection is idle, and if none is on its way, one will be. */
+static void inspect_progress(const struct view *v)
+{
+    const struct pool *p = v->pool;
+    if (p->waiters.count == 0 || v->d->is_paused || v->p->engine->is_stopping)
+        return;
+    for (struct list_node *n = list_head(&p->conn[CONN_IDLE]); n != NULL;
+         n = list_next(&p->conn[CONN_IDLE], n)) {
+        const struct conn *c = container_of(n, struct conn, node);
+        if (v->now_us < c->fresh_until_us)
+            law_broken("%s: %u wait beside connection %u, which is idle", v->d->spec.name,
+                       p->waiters.count, c->id);
+    }
+    bool is_full = pool_all(p) >= p->size.max;
+    bool is_pausing = v->now_us <= p->open_again_us + SLACK_US && timer_is_armed(&p->keeper);
+    uint32_t coming = (uint32_t)pool_all(p) - p->conn[CONN_IDLE].count;
+    if (coming == 0 && !is_full && !is_pausing)
+        law_broken("%s: %u wait and nothing is done for them", v->d->spec.name, p->waiters.count);
+}
+
+static uint32_t inspect_resource(const struct play *p, const struct declared *d)
+{
+    const struct resource *r = resource_of(p, d);
+    uint32_t all = 0;
+    for (int32_t role = 0; role < d->spec.roles; role++) {
+        if (r->pool[role] == NULL)
+            continue;
+        const struct view v = {.p = p, .d = d, .pool = r->pool[role], .now_us = world_time_us()};
+        all += inspect_conns(&v);
+        inspect_waiters(&v);
+        inspect_progress(&v);
+    }
+    return all;
+}
+
+/* A lease may be lost, but nobody has one that its holder does not know of. */
+static void inspect_leases(const struct play *p)
+{
+    const struct engine *e = p->engine;
+    int32_t out = 0, held = 0;
+    for (int32_t i = 0; i < e->leases.size; i++) {
+        const struct conn *c = e->leases.row[i].conn;
+        out += c != NULL && c->lease != 0;
+    }
+    for (int i = 0; i < ACTORS; i++) {
+        const struct actor *a = &p->actor[i];
+        const struct conn *c = lease_find(&e->leases, a->held.lease);
+        held += c != NULL;
+        if (c != NULL && c->holder->number != a->task)
+            law_broken("a lease of task %d is held by task %d", a->task, c->holder->number);
+    }
+    if (out != held)
+        law_broken("%d leases are out, but %d are held", out, held);
+}
+
+static void inspect_books(const struct play *p)
+{
+    const struct engine *e = p->engine;
+    int32_t tasks = 1; /* one is nobody's */
+    for (int i = 0; i < ACTORS; i++)
+        tasks += p->actor[i].task != 0;
+    if (e->tickets.used != p->ops)
+        law_broken("%d tickets are out, but %d are waited for", e->tickets.used, p->ops);
+    if (e->tasks.used != tasks)
+        law_broken("%d tasks are open, but there should be %d", e->tasks.used, tasks);
+}
+
+void laws_inspect(struct play *p)
+{
+    uint32_t all = 0;
+    for (int i = 0; i < DECLARED; i++)
+        all += inspect_resource(p, &p->declared[i]);
+    if (all != p->engine->conns)
+        law_broken("%u connections are in lists, %u are alive", all, p->engine->conns);
+    inspect_leases(p);
+    inspect_books(p);
+}
+
+/* After quiet times with a healthy server every pool has its minimum, and nothing else is going on.
+ */
+bool laws_are_warm(const struct play *p)
+{
+    for (int i = 0; i < DECLARED; i++) {
+        const struct declared *d = &p->declared[i];
+        const struct pool *pool = resource_of(p, d)->pool[0];
+        if (pool != NULL && (int32_t)pool->conn[CONN_IDLE].count < d->spec.pool.min)
+            return false;
+    }
+    return true;
+}

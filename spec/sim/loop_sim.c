@@ -1,0 +1,201 @@
+/* loop_sim.c - core/loop.h in virtual time: no thread, no descriptor, no clock.
+ *
+ * When nothing is due, a turn moves the world's time to the next timer or the next happening,
+ * whichever is sooner, never beyond until_us. What falls on one time runs in an order that is
+ * rolled, because the real loop promises none.
+ */
+#include "core/loop.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "world_sim.h"
+
+#define TIMERS_A_TURN 1000
+#define SOONS_A_TURN 100000 /* more of them never end */
+
+struct loop {
+    struct world *world;
+    struct wheel wheel;
+    struct list soons;
+    struct note *note, **note_end;
+    int64_t now_us;
+};
+
+struct loop *loop_new(struct world *world)
+{
+    struct loop *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return NULL;
+    l->world = world;
+    l->now_us = world->now_us(world);
+    l->note_end = &l->note;
+    wheel_init(&l->wheel, l->now_us);
+    list_init(&l->soons);
+    return l;
+}
+
+void loop_free(struct loop **loop)
+{
+    struct loop *l = *loop;
+    if (l->wheel.count != 0)
+        law_broken("loop freed with %u timers armed", l->wheel.count);
+    if (!list_is_empty(&l->soons))
+        law_broken("loop freed with %u soons to run", l->soons.count);
+    free(l);
+    *loop = NULL;
+}
+
+struct world *loop_world(const struct loop *loop)
+{
+    return loop->world;
+}
+
+int64_t loop_now_us(const struct loop *loop)
+{
+    return loop->now_us;
+}
+
+const int64_t *loop_clock(const struct loop *loop)
+{
+    return &loop->now_us;
+}
+
+int64_t loop_refresh(struct loop *loop)
+{
+    return loop->now_us = world_time_us();
+}
+
+static void run_soons(struct loop *l)
+{
+    for (int i = 0; !list_is_empty(&l->soons); i++) {
+        CHECK(i < SOONS_A_TURN);
+        struct soon *s = container_of(list_pop_head(&l->soons), struct soon, node);
+        s->run(s);
+    }
+}
+
+static void take_notes(struct loop *l)
+{
+    struct note *n = l->note;
+    l->note = NULL;
+    l->note_end = &l->note;
+    while (n != NULL) {
+        struct note *next = n->next;
+        n->arrived(n);
+        n = next;
+    }
+}
+
+static void let_happen(void)
+{
+    while (world_step())
+        ;
+}
+
+static void move_time(struct loop *l, int64_t until_us)
+{
+    int64_t to = wheel_next_us(&l->wheel);
+    if (world_next_us() < to)
+        to = world_next_us();
+    if (until_us < to)
+        to = until_us;
+    CHECK(to != INT64_MAX); /* else the engine waits for what can never happen */
+    if (to > world_time_us())
+        world_move(to);
+}
+
+void loop_turn(struct loop *l, int64_t until_us)
+{
+    if (list_is_empty(&l->soons) && l->note == NULL)
+        move_time(l, until_us);
+    loop_refresh(l);
+    bool world_first = world_below(l->world, 2) == 0;
+    if (world_first)
+        let_happen();
+    wheel_turn(&l->wheel, l->now_us, TIMERS_A_TURN);
+    if (!world_first)
+        let_happen();
+    take_notes(l);
+    run_soons(l);
+}
+
+void loop_arm(struct loop *l, struct timer *t, int64_t at_us)
+{
+    wheel_arm(&l->wheel, t, at_us);
+}
+
+void loop_disarm(struct loop *l, struct timer *t)
+{
+    wheel_disarm(&l->wheel, t);
+}
+
+void soon_init(struct soon *s, void (*run)(struct soon *s))
+{
+    *s = (struct soon){.run = run};
+    node_init(&s->node);
+}
+
+void loop_soon(struct loop *l, struct soon *s)
+{
+    if (!node_is_listed(&s->node))
+        list_push_tail(&l->soons, &s->node);
+}
+
+void loop_unsoon(struct loop *l, struct soon *s)
+{
+    list_remove(&l->soons, &s->node);
+}
+
+void loop_post(struct loop *l, struct note *n)
+{
+    n->next = NULL;
+    *l->note_end = n;
+    l->note_end = &n->next;
+}
+
+/* This world has no descriptors, names or signals: whoever asks is told that it cannot be. */
+
+void watch_init(struct watch *w, void (*ready)(struct watch *w, int events))
+{
+    *w = (struct watch){.ready = ready};
+}
+
+bool watch_is_on(const struct watch *w)
+{
+    return w->impl != NULL;
+}
+
+bool loop_watch(struct loop *loop, struct watch *w, int fd, int events)
+{
+    (void)loop, (void)w, (void)fd, (void)events;
+    return false;
+}
+
+void loop_unwatch(struct loop *loop, struct watch *w)
+{
+    (void)loop, (void)w;
+}
+
+struct resolve *loop_resolve(struct loop *loop, const char *host, const char *service,
+                             resolve_done *done, void *data)
+{
+    (void)loop, (void)host, (void)service, (void)done, (void)data;
+    return NULL;
+}
+
+void resolve_forget(struct resolve **r)
+{
+    *r = NULL;
+}
+
+bool loop_signal(struct loop *loop, struct signal_watch *s, int signum)
+{
+    (void)loop, (void)s, (void)signum;
+    return false;
+}
+
+void loop_unsignal(struct loop *loop, struct signal_watch *s)
+{
+    (void)loop, (void)s;
+}

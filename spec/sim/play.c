@@ -1,0 +1,391 @@
+#include "play.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+
+static int64_t roll(struct play *p, int64_t low, int64_t high)
+{
+    return dice_between(&p->dice, low, high);
+}
+
+static bool chance(struct play *p, int permille)
+{
+    return dice_hits(&p->dice, permille);
+}
+
+/* --- tasks ------------------------------------------------------------------------------------ */
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void open_actor(struct play *p)
+{
+    for (int i = 0; i < ACTORS; i++) {
+        struct actor *a = &p->actor[i], *parent = &p->actor[roll(p, 0, ACTORS - 1)];
+        if (a->task != 0)
+            continue;
+        bool has_parent = parent->task != 0 && chance(p, 300);
+        int32_t task = nebula_task_open(p->nebula, has_parent ? parent->task : 0);
+        if (task <= 0) {
+            law_broken("a task was refused: %s", nebula_error(p->nebula));
+            return;
+        }
+        *a = (struct actor){.task = task, .deadline_us = has_parent ? parent->deadline_us : NEVER};
+        return;
+    }
+}
+
+void play_close_actor(struct play *p, struct actor *a)
+{
+    nebula_task_close(p->nebula, a->task);
+    holding_drop(p, &a->held);
+    for (int32_t t = 1; t <= p->most_ticket; t++) {
+        struct op *op = &p->op[t];
+        if (op->kind == OP_NONE || op->actor != a)
+            continue;
+        if (op->id != 0 && op->kind == OP_CALL)
+            claim_settle(p, op->id, CLAIM_AT_MOST_ONCE);
+        op->kind = OP_NONE;
+        p->ops--;
+    }
+    *a = (struct actor){.task = 0};
+}
+
+static void bound_actor(struct play *p, struct actor *a)
+{
+    int64_t at_us = chance(p, 300) ? NEVER : world_time_us() + roll(p, 0, SECOND);
+    if (a->busy > 0) /* a deadline holds for what is asked from now on */
+        return;
+    int64_t before_us = nebula_task_deadline(p->nebula, at_us == NEVER ? 0 : at_us);
+    if (before_us != (a->deadline_us == NEVER ? 0 : a->deadline_us))
+        law_broken("a task's deadline was %lld and not %lld", (long long)before_us,
+                   (long long)a->deadline_us);
+    a->deadline_us = at_us;
+}
+
+static void cancel_actor(struct play *p, struct actor *a)
+{
+    if (a->is_cancelled && a->busy == 0) {
+        a->deadline_us = world_time_us() + roll(p, 0, 200 * MS);
+        nebula_task_grace(p->nebula, a->task, a->deadline_us);
+        a->is_cancelled = false;
+        return;
+    }
+    nebula_task_cancel(p->nebula, a->task);
+    a->is_cancelled = true;
+}
+
+/* --- tickets ---------------------------------------------------------------------------------- */
+
+/* False for a refusal, which must have a reason. */
+static bool begin_op(struct play *p, const struct op *op, int32_t ticket)
+{
+    if (ticket <= 0) {
+        p->refused++;
+        enum error_code code = (enum error_code) - ticket;
+        if (code == ERROR_USAGE || code == ERROR_MEMORY || code == ERROR_LIMIT || ticket == 0)
+            law_broken("refused with %s: %s", nebula_error_name(-ticket), nebula_error(p->nebula));
+        if (code == ERROR_CANCELLED && !op->actor->is_cancelled)
+            law_broken("refused as cancelled, but its task was not");
+        return false;
+    }
+    if (op->actor->is_cancelled)
+        law_broken("a cancelled task was given a ticket");
+    if (ticket >= OPS || p->op[ticket].kind != OP_NONE) {
+        law_broken("ticket %d was given out twice", ticket);
+        return false;
+    }
+    p->op[ticket] = *op;
+    p->ops++;
+    op->actor->busy++;
+    if (ticket > p->most_ticket)
+        p->most_ticket = ticket;
+    return true;
+}
+
+static void nap(struct play *p, struct actor *a)
+{
+    struct op op = {.actor = a, .begun_us = world_time_us()};
+    op.deadline_us = a->deadline_us > op.begun_us ? a->deadline_us : op.begun_us;
+    if (chance(p, 300)) {
+        op.kind = OP_WAIT;
+        if (a->deadline_us != NEVER || p->is_stopping || chance(p, 300))
+            begin_op(p, &op, nebula_wait(p->nebula));
+        return;
+    }
+    int64_t span_us = chance(p, 300) ? 0 : roll(p, 0, 50 * MS);
+    op.kind = OP_SLEEP;
+    op.deadline_us = sooner(op.deadline_us, op.begun_us + span_us);
+    begin_op(p, &op, nebula_sleep(p->nebula, span_us));
+}
+
+static void start(struct play *p, struct actor *a)
+{
+    int32_t i = (int32_t)roll(p, 0, DECLARED - 1);
+    struct op op = {.kind = OP_START,
+                    .actor = a,
+                    .resource = i,
+                    .begun_us = world_time_us(),
+                    .deadline_us = world_time_us() + p->declared[i].spec.pool.start_us};
+    begin_op(p, &op, nebula_start(p->nebula, p->declared[i].number));
+}
+
+static int32_t any_ticket(struct play *p)
+{
+    if (p->ops == 0)
+        return 0;
+    int32_t t = (int32_t)roll(p, 1, p->most_ticket);
+    return p->op[t].kind == OP_NONE ? 0 : t;
+}
+
+static void disturb_ticket(struct play *p)
+{
+    int32_t t = any_ticket(p);
+    if (t == 0)
+        return;
+    if (p->op[t].kind == OP_WAIT || (p->op[t].kind != OP_SLEEP && chance(p, 200)))
+        nebula_wake(p->nebula, t, ERROR_OK);
+    else
+        nebula_cancel(p->nebula, t);
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+static const char *const word_text[WORDS] = {
+    [WORD_ADD] = "add",       [WORD_PUT] = "put",   [WORD_GET] = "get", [WORD_BEGIN] = "begin",
+    [WORD_COMMIT] = "commit", [WORD_UNDO] = "undo", [WORD_SET] = "set", [WORD_FAIL] = "fail",
+    [WORD_ROWS] = "rows",     [WORD_PULL] = "",     [WORD_STOP] = "",   [WORD_PREPARE] = "get",
+};
+
+static enum nebula_verb verb_of(enum word w)
+{
+    switch (w) {
+    case WORD_ADD:
+    case WORD_PUT:
+    case WORD_GET:
+    case WORD_FAIL:
+        return NEBULA_RUN;
+    case WORD_BEGIN:
+    case WORD_COMMIT:
+    case WORD_UNDO:
+    case WORD_SET:
+        return NEBULA_SCRIPT;
+    case WORD_ROWS:
+        return NEBULA_STREAM;
+    case WORD_PULL:
+        return NEBULA_PULL;
+    case WORD_STOP:
+        return NEBULA_STOP;
+    case WORD_PREPARE:
+        return NEBULA_PREPARE;
+    case WORDS:
+        break;
+    }
+    UNREACHABLE();
+}
+
+/* Fills in what the op did not say and asks for it. */
+static bool call(struct play *p, struct op *op, int64_t lease)
+{
+    const struct nebula_policy *policy = &p->declared[op->resource].spec.policy;
+    char text[64];
+    int size = snprintf(text, sizeof text, "%s %lld %lld", word_text[op->word],
+                        (long long)op->lessee, (long long)op->id);
+    int64_t within_us = chance(p, 500)   ? 0
+                        : chance(p, 700) ? roll(p, 1, 100 * MS)
+                                         : roll(p, 1, SECOND);
+    op->begun_us = world_time_us();
+    op->deadline_us = sooner(op->actor->deadline_us,
+                             op->begun_us + (within_us > 0 ? within_us : policy->deadline_us));
+    op->wait_until_us = sooner(op->deadline_us, op->begun_us + policy->wait_us);
+    const struct nebula_request request = {
+        .lease = lease,
+        .resource = p->declared[op->resource].number,
+        .role = op->role,
+        .verb = verb_of(op->word),
+        .window = (int32_t)roll(p, 1, 4),
+        .text = text,
+        .text_size = (uint32_t)size,
+        .within_us = within_us,
+        .is_idempotent = op->word == WORD_PUT || op->word == WORD_GET,
+        .is_fail_fast = chance(p, 100),
+    };
+    p->asking = op;
+    int32_t ticket = nebula_call(p->nebula, &request);
+    p->asking = NULL;
+    return begin_op(p, op, ticket);
+}
+
+static void call_once(struct play *p, struct actor *a)
+{
+    static const enum word once[] = {WORD_ADD, WORD_ADD, WORD_ADD, WORD_PUT,  WORD_PUT,
+                                     WORD_GET, WORD_GET, WORD_SET, WORD_FAIL, WORD_BEGIN};
+    struct op op = {.kind = OP_CALL, .actor = a, .resource = (int32_t)roll(p, 0, DECLARED - 1)};
+    op.word = once[roll(p, 0, COUNT(once) - 1)];
+    op.role = (int32_t)roll(p, 0, p->declared[op.resource].spec.roles - 1);
+    op.lessee = ++p->lessees;
+    op.id = claim_new(p, op.resource);
+    if (!call(p, &op, 0) || (op.word != WORD_ADD && op.word != WORD_PUT))
+        claim_settle(p, op.id, CLAIM_NEVER);
+}
+
+/* --- leases ----------------------------------------------------------------------------------- */
+
+static void lease(struct play *p, struct actor *a)
+{
+    struct op op = {.kind = OP_LEASE, .actor = a, .resource = (int32_t)roll(p, 0, DECLARED - 1)};
+    struct declared *d = &p->declared[op.resource];
+    op.role = (int32_t)roll(p, 0, d->spec.roles - 1);
+    int64_t within_us = chance(p, 300) ? 0 : roll(p, 1, 500 * MS);
+    op.begun_us = world_time_us();
+    op.deadline_us = op.begun_us + (within_us > 0 ? within_us : d->spec.policy.deadline_us);
+    op.deadline_us = op.wait_until_us = sooner(op.deadline_us, a->deadline_us);
+    int64_t got = nebula_lease(p->nebula, d->number, op.role, within_us, chance(p, 100));
+    if (got > 0) {
+        if (a->is_cancelled || op.begun_us >= a->deadline_us)
+            law_broken("a task that is over was given a lease");
+        play_served(p, &op);
+        a->held = (struct holding){
+            .lease = got, .resource = op.resource, .role = op.role, .lessee = ++p->lessees};
+        return;
+    }
+    a->is_leasing = begin_op(p, &op, got == 0 ? nebula_ticket(p->nebula) : (int32_t)got);
+}
+
+static enum word next_word(struct play *p, const struct holding *h)
+{
+    if (h->is_streaming)
+        return chance(p, 800) ? WORD_PULL : WORD_STOP;
+    if (h->is_in_transaction) {
+        static const enum word inside[] = {WORD_ADD,    WORD_ADD, WORD_PUT,  WORD_GET,
+                                           WORD_FAIL,   WORD_SET, WORD_ROWS, WORD_COMMIT,
+                                           WORD_COMMIT, WORD_UNDO};
+        return h->ids >= IDS_IN_TX ? WORD_COMMIT : inside[roll(p, 0, COUNT(inside) - 1)];
+    }
+    static const enum word outside[] = {WORD_BEGIN, WORD_BEGIN, WORD_BEGIN,   WORD_ADD, WORD_PUT,
+                                        WORD_GET,   WORD_SET,   WORD_PREPARE, WORD_ROWS};
+    return outside[roll(p, 0, COUNT(outside) - 1)];
+}
+
+static void use_lease(struct play *p, struct actor *a)
+{
+    struct holding *h = &a->held;
+    struct op op = {.kind = OP_ON_LEASE, .actor = a, .resource = h->resource, .role = h->role};
+    op.word = next_word(p, h);
+    op.lessee = h->lessee;
+    bool writes = op.word == WORD_ADD || op.word == WORD_PUT;
+    op.id = writes ? claim_new(p, h->resource) : op.word == WORD_ROWS ? roll(p, 1, 12) : 1;
+    op.is_served = true;
+    if (!call(p, &op, h->lease)) {
+        if (writes)
+            claim_settle(p, op.id, CLAIM_NEVER);
+        return;
+    }
+    h->busy++;
+    h->is_committing = op.word == WORD_COMMIT;
+    if (writes && h->is_in_transaction)
+        h->id[h->ids++] = op.id;
+}
+
+static void release(struct play *p, struct actor *a)
+{
+    int32_t code =
+        nebula_release(p->nebula, a->held.lease, chance(p, 50) ? NEBULA_SPOILED : NEBULA_GOOD);
+    if (code != 0 && code != -ERROR_STALE) /* stale: its connection was lost */
+        law_broken("a lease could not be given back: %s", nebula_error(p->nebula));
+    a->stale = a->held.lease;
+    holding_drop(p, &a->held);
+}
+
+static void try_stale(struct play *p, struct actor *a)
+{
+    if (a->stale == 0)
+        return;
+    const struct nebula_request request = {
+        .lease = a->stale, .verb = NEBULA_RUN, .text = "get 1 1"};
+    int32_t called = nebula_call(p->nebula, &request);
+    if (called != -ERROR_STALE || nebula_release(p->nebula, a->stale, NEBULA_GOOD) != -ERROR_STALE)
+        law_broken("a stale lease was good for something (%d)", called);
+}
+
+static void hold(struct play *p, struct actor *a)
+{
+    struct holding *h = &a->held;
+    if (h->lease == 0 && !a->is_leasing)
+        lease(p, a);
+    else if (h->lease != 0 && h->busy == 0 && (h->is_broken || chance(p, 200)))
+        release(p, a);
+    else if (h->lease != 0 && h->busy > 0 && chance(p, 30))
+        release(p, a); /* in the middle of its own statement */
+    else if (h->lease != 0 && h->busy == 0)
+        use_lease(p, a);
+    else
+        try_stale(p, a);
+}
+
+/* --- what a step is --------------------------------------------------------------------------- */
+
+static void act_for(struct play *p, struct actor *a)
+{
+    nebula_task_enter(p->nebula, a->task);
+    int64_t what = roll(p, 0, 99);
+    if (what < 35 && a->busy < 4)
+        call_once(p, a);
+    else if (what < 75)
+        hold(p, a);
+    else if (what < 83 && a->busy < 4)
+        nap(p, a);
+    else if (what < 85)
+        start(p, a);
+    else if (what < 89)
+        bound_actor(p, a);
+    else if (what < 91)
+        cancel_actor(p, a);
+    else if (what < 94)
+        play_close_actor(p, a);
+    else
+        disturb_ticket(p);
+    nebula_task_enter(p->nebula, 0);
+}
+
+static void operate(struct play *p)
+{
+    struct declared *d = &p->declared[roll(p, 0, DECLARED - 1)];
+    int64_t what = roll(p, 0, 9);
+    if (what < 4 && d->is_paused) {
+        nebula_resume(p->nebula, d->number);
+        d->is_paused = false;
+    } else if (what < 2 && !p->is_faultless) {
+        nebula_pause(p->nebula, d->number);
+        d->is_paused = true;
+    } else if (what == 5 && !p->is_faultless) {
+        server_crash(d->server, world_time_us() + roll(p, 0, 500 * MS));
+    } else if (what == 6) {
+        char request[64];
+        snprintf(request, sizeof request, "{\"verb\":\"inspect\",\"name\":\"%s\"}", d->spec.name);
+        if (strstr(nebula_ask(p->nebula, chance(p, 500) ? "{\"verb\":\"ls\"}" : request),
+                   "\"ok\":true") == NULL)
+            law_broken("ls or inspect did not answer");
+    }
+}
+
+void play_act(struct play *p)
+{
+    struct actor *a = &p->actor[roll(p, 0, ACTORS - 1)];
+    if (chance(p, 30))
+        operate(p);
+    else if (a->task != 0)
+        act_for(p, a);
+    else
+        open_actor(p);
+}
+
+void play_turn(struct play *p, int64_t span_us)
+{
+    nebula_turn(p->nebula, span_us == 0 ? 0 : world_time_us() + span_us);
+    answers_take(p);
+}

@@ -1,0 +1,148 @@
+/* play.h - one seed's play: an engine, servers with faults, and tasks that do all that the border
+ * allows.
+ *
+ *   scene.c    what is declared and how sick the servers are, all rolled; the end, when everything
+ * must be gone play.c     the tasks: what they ask for answers.c  what they get, and whether it is
+ * true laws.c     what must hold after every step, seen from the inside
+ */
+#ifndef SIM_PLAY_H
+#define SIM_PLAY_H
+
+#include "core/engine.h"
+#include "nebula.h"
+#include "server.h"
+#include "world_sim.h"
+
+#define DECLARED 3
+#define ACTORS 24
+#define OPS 1024   /* tickets are small and recycled, so their number is an index */
+#define CONNS 1024 /* no more live at once in one resource, by far */
+#define IDS_IN_TX 8
+#define NEVER INT64_MAX
+#define SLACK_US 2100 /* a timer's tick, and one for the turn in which it fires */
+#define FAIR_US 5000
+
+struct play;
+
+/* What we claim to know about one id, to be compared with the server's tally at the end. */
+enum claim { CLAIM_OPEN = 0, CLAIM_ONCE, CLAIM_NEVER, CLAIM_AT_MOST_ONCE };
+
+struct declared {
+    struct server *server;
+    struct nebula_spec spec;
+    struct nebula_option option[2];
+    int32_t number;
+    bool is_paused;
+    int64_t calm_since_us;
+};
+
+enum op_kind { OP_NONE = 0, OP_SLEEP, OP_WAIT, OP_START, OP_LEASE, OP_CALL, OP_ON_LEASE };
+enum word {
+    WORD_ADD = 0,
+    WORD_PUT,
+    WORD_GET,
+    WORD_BEGIN,
+    WORD_COMMIT,
+    WORD_UNDO,
+    WORD_SET,
+    WORD_FAIL,
+    WORD_ROWS,
+    WORD_PULL,
+    WORD_STOP,
+    WORD_PREPARE,
+    WORDS
+};
+
+/* One ticket under way. */
+struct op {
+    enum op_kind kind;
+    enum word word;
+    struct actor *actor;
+    int32_t resource, role; /* resource: index of declared */
+    int64_t begun_us;
+    int64_t deadline_us;   /* answered by then */
+    int64_t wait_until_us; /* not served after */
+    int64_t lessee, id;
+    bool is_served; /* has had its first connection */
+};
+
+/* A lease as its holder sees it. */
+struct holding {
+    int64_t lease; /* 0: none */
+    int32_t resource, role;
+    int64_t lessee;
+    int32_t busy; /* tickets under way on it */
+    bool is_in_transaction, is_streaming, is_committing, is_broken;
+    int64_t id[IDS_IN_TX], ids;
+    int64_t next_row;
+};
+
+struct actor {
+    int32_t task; /* 0: not alive */
+    int64_t deadline_us;
+    bool is_cancelled;
+    int32_t busy; /* tickets under way */
+    bool is_leasing;
+    struct holding held;
+    int64_t stale; /* a lease it once had */
+};
+
+struct play {
+    uint64_t seed;
+    struct dice dice;
+    struct nebula *nebula;
+    struct engine *engine;
+    struct declared declared[DECLARED];
+    struct actor actor[ACTORS];
+    struct op op[OPS]; /* by ticket */
+    int32_t ops, most_ticket;
+    struct op *asking; /* inside nebula_call(): it may be sent before its ticket is known */
+    struct claim_row {
+        uint8_t resource, claim;
+    } * claim;
+    int64_t ids, ids_size, lessees;
+    int64_t newest_served[DECLARED]
+                         [SERVER_ROLES]; /* begun_us of the newest who was served in this step */
+    bool is_faultless, is_stopping;
+    int64_t idle_since_us[DECLARED][CONNS]; /* by the connection's number */
+    struct listener listener;
+    struct tracer tracer;
+    uint64_t hash; /* of the trace */
+    void *trace;   /* FILE, or NULL */
+    int64_t answered, refused, happened;
+};
+
+/* --- scene.c ---------------------------------------------------------------------------------- */
+
+struct outcome_of_play {
+    uint64_t hash;
+    int64_t answered, happened, faults;
+    char why[400]; /* "" when every law held */
+};
+/* Plays one seed to its end. trace may be NULL. */
+void play_seed(uint64_t seed, int64_t steps, void *trace, struct outcome_of_play *out);
+
+/* --- play.c ----------------------------------------------------------------------------------- */
+
+void play_act(struct play *p); /* somebody does something */
+void play_close_actor(struct play *p, struct actor *a);
+void play_turn(struct play *p, int64_t span_us);
+/* One more line for who reads the trace. */
+__attribute__((format(printf, 2, 3))) void play_note(struct play *p, const char *format, ...);
+
+/* --- answers.c -------------------------------------------------------------------------------- */
+
+void answers_take(struct play *p);
+int64_t claim_new(struct play *p, int32_t resource);
+void claim_settle(struct play *p, int64_t id, enum claim claim);
+void claims_compare(struct play *p);
+void holding_drop(struct play *p, struct holding *h);
+void play_served(struct play *p, struct op *op);
+void play_heard(struct listener *l, const struct heard *h);
+
+/* --- laws.c ----------------------------------------------------------------------------------- */
+
+void laws_inspect(struct play *p);
+bool laws_are_warm(const struct play *p); /* every pool has its minimum, idle */
+
+#endif

@@ -1,0 +1,330 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "core/conn.h"
+#include "memory.h"
+#include "play.h"
+
+/* --- what is declared ------------------------------------------------------------------------- */
+
+static int64_t roll(struct play *p, int64_t low, int64_t high)
+{
+    return dice_between(&p->dice, low, high);
+}
+
+static bool chance(struct play *p, int permille)
+{
+    return dice_hits(&p->dice, permille);
+}
+
+static struct nebula_pool roll_pool(struct play *p)
+{
+    struct nebula_pool pool = {
+        .max = (int32_t)roll(p, 1, 8),
+        .queue = chance(p, 200) ? (int32_t)roll(p, 0, 3) : 32,
+        .connecting = (int32_t)roll(p, 1, 4),
+        .is_fail_fast = chance(p, 100),
+        .is_fifo = chance(p, 500),
+        .idle_us = chance(p, 400) ? 0 : roll(p, 50 * MS, 10 * SECOND),
+        .life_us = chance(p, 400) ? 0 : roll(p, 200 * MS, 20 * SECOND),
+        .life_jitter = (int32_t)roll(p, 0, 50),
+        .check_us = chance(p, 200)   ? -1
+                    : chance(p, 200) ? 0
+                                     : roll(p, 10 * MS, 5 * SECOND),
+        .connect_us = roll(p, 10 * MS, 2 * SECOND),
+        .start_us = roll(p, 0, 3 * SECOND),
+    };
+    pool.min = chance(p, 500) ? 0 : (int32_t)roll(p, 0, pool.max);
+    return pool;
+}
+
+static struct nebula_policy roll_policy(struct play *p)
+{
+    return (struct nebula_policy){
+        .deadline_us = chance(p, 300) ? roll(p, 2 * MS, 50 * MS) : roll(p, 50 * MS, 3 * SECOND),
+        .wait_us = roll(p, 1 * MS, SECOND),
+        .tries = (int32_t)roll(p, 1, 4),
+        .pause_us = roll(p, 0, 50 * MS),
+        .pause_max_us = roll(p, 0, 200 * MS),
+        .budget = (int32_t)roll(p, 0, 100),
+        .budget_least = (int32_t)roll(p, 0, 10),
+    };
+}
+
+/* Most faults are rare or do not occur at all in one play, so that each gets its turn to matter. */
+static void roll_odds(struct play *p, struct server *s)
+{
+    for (int f = FAULT_NONE + 1; f < FAULTS && !p->is_faultless; f++) {
+        bool is_statement = f >= FAULT_UNSENT && f <= FAULT_CONFLICT;
+        int most = is_statement ? 40 : f >= FAULT_CANCEL_SLOW ? 400 : 150;
+        if (chance(p, 500))
+            server_odds(s, (enum fault)f, (int)roll(p, 1, most));
+    }
+    if (!p->is_faultless && chance(p, 200))
+        server_room(s, (int32_t)roll(p, 1, 8));
+}
+
+static void declare(struct play *p, int i)
+{
+    static const char *const name[DECLARED] = {"alpha", "beta", "gamma"};
+    struct declared *d = &p->declared[i];
+    d->server = server_new(name[i], dice_roll(&p->dice));
+    d->option[0] = (struct nebula_option){.name = "server", .value = name[i]};
+    d->option[1] = (struct nebula_option){.name = "password", .value = "hush", .is_secret = true};
+    bool has_writer = i == 1;
+    d->spec = (struct nebula_spec){
+        .name = name[i],
+        .kind = "model",
+        .driver = i == 2 ? "sim_plain" : "sim",
+        .policy_name = "rolled",
+        .file = "scene.c",
+        .line = i + 1,
+        .roles = has_writer ? 2 : 1,
+        .role_name = {has_writer ? "reader" : "any", has_writer ? "writer" : NULL},
+        .role_max = {0, has_writer ? 1 : 0},
+        .check = "check",
+        .rollback = "rollback",
+        .reset = chance(p, 900) ? "reset" : NULL,
+        .option = d->option,
+        .options = COUNT(d->option),
+        .pool = roll_pool(p),
+        .policy = roll_policy(p),
+    };
+    if (has_writer)
+        server_writer(d->server, 1);
+    server_cap(d->server, 0, d->spec.pool.max);
+    server_cap(d->server, 1, 1);
+    server_listen(d->server, &p->listener);
+    roll_odds(p, d->server);
+    d->number = nebula_declare(p->nebula, &d->spec);
+    if (d->number <= 0)
+        law_broken("%s was refused: %s", name[i], nebula_error(p->nebula));
+}
+
+/* --- the trace -------------------------------------------------------------------------------- */
+
+static void mix(struct play *p, int64_t number)
+{
+    p->hash = (p->hash ^ (uint64_t)number) * 0x100000001b3;
+}
+
+void play_note(struct play *p, const char *format, ...)
+{
+    if (p->trace == NULL)
+        return;
+    fprintf(p->trace, "%lld   ", (long long)world_time_us());
+    va_list args;
+    va_start(args, format);
+    vfprintf(p->trace, format, args);
+    va_end(args);
+    fputc('\n', p->trace);
+}
+
+/* What was idle for too long is asked before it is lent. */
+static void inspect_move(struct play *p, int32_t resource, int64_t conn, int64_t from, int64_t to)
+{
+    for (int i = 0; i < DECLARED; i++) {
+        const struct declared *d = &p->declared[i];
+        int64_t *since_us = &p->idle_since_us[i][conn % CONNS];
+        int64_t check_us = d->spec.pool.check_us, span_us = world_time_us() - *since_us;
+        if (d->number != resource)
+            continue;
+        if (from == CONN_IDLE && to == CONN_LEASED && check_us >= 0 && span_us >= check_us)
+            law_broken("%s: a connection was lent after %lld us without a check", d->spec.name,
+                       (long long)span_us);
+        if (to == CONN_IDLE)
+            *since_us = world_time_us();
+    }
+}
+
+static void happened(struct tracer *t, enum trace_what what, int64_t now_us, int32_t resource,
+                     int64_t a, int64_t b, int64_t c)
+{
+    struct play *p = container_of(t, struct play, tracer);
+    p->happened++;
+    if (what == TRACE_CONN_MOVED)
+        inspect_move(p, resource, a, b, c);
+    const int64_t all[] = {(int64_t)what, now_us, resource, a, b, c};
+    for (size_t i = 0; i < COUNT(all); i++)
+        mix(p, all[i]);
+    if (p->trace != NULL)
+        fprintf(p->trace, "%lld %s %d %lld %lld %lld\n", (long long)now_us, trace_name(what),
+                resource, (long long)a, (long long)b, (long long)c);
+}
+
+/* --- from the beginning to the end ------------------------------------------------------------ */
+
+/* The simulation looks behind the border: the engine is the first thing there. */
+static struct engine *engine_behind(struct nebula *n)
+{
+    return *(struct engine **)(void *)n;
+}
+
+static bool raise_curtain(struct play *p)
+{
+    const struct nebula_options options = {.log_level = 4, .log_fd = -1, .name = "sim"};
+    p->nebula = nebula_open(&options, NULL, 0);
+    if (p->nebula == NULL) {
+        law_broken("the engine did not open");
+        return false;
+    }
+    p->engine = engine_behind(p->nebula);
+    p->tracer.happened = happened;
+    p->listener.heard = play_heard;
+    p->engine->tracer = &p->tracer;
+    p->is_faultless = chance(p, 125);
+    for (int i = 0; i < DECLARED; i++)
+        declare(p, i);
+    return true;
+}
+
+static int64_t roll_span(struct play *p)
+{
+    int64_t what = roll(p, 0, 99);
+    if (what < 30)
+        return 0;
+    return what < 97 ? roll(p, 1, 10 * MS) : roll(p, 1, SECOND);
+}
+
+static void step(struct play *p)
+{
+    if (chance(p, 500))
+        play_act(p);
+    else
+        play_turn(p, roll_span(p));
+    if (law_verdict() != NULL)
+        return;
+    /* What was said to happen soon has happened: only now must all be in order. */
+    play_turn(p, 0);
+    laws_inspect(p);
+}
+
+static void run_for(struct play *p, int64_t span_us)
+{
+    int64_t until_us = world_time_us() + span_us;
+    while (world_time_us() < until_us && law_verdict() == NULL) {
+        play_turn(p, until_us - world_time_us());
+        laws_inspect(p);
+    }
+}
+
+static void close_actors(struct play *p)
+{
+    for (int i = 0; i < ACTORS; i++) {
+        if (p->actor[i].task != 0)
+            play_close_actor(p, &p->actor[i]);
+    }
+}
+
+/* With nobody about and the servers well, the pools come to rest, with their minimum warm. */
+static void rest(struct play *p)
+{
+    for (int i = 0; i < DECLARED; i++) {
+        server_calm(p->declared[i].server);
+        server_room(p->declared[i].server, 0);
+        nebula_resume(p->nebula, p->declared[i].number);
+    }
+    close_actors(p);
+    run_for(p, 20 * SECOND);
+    int64_t until_us = world_time_us() + 2 * SECOND;
+    while (!laws_are_warm(p)) {
+        if (world_time_us() >= until_us || law_verdict() != NULL) {
+            law_broken("a pool does not keep its minimum warm");
+            return;
+        }
+        run_for(p, 10 * MS);
+    }
+}
+
+static bool is_asked_of_a_resource(const struct op *op)
+{
+    return op->kind == OP_LEASE || op->kind == OP_CALL || op->kind == OP_ON_LEASE;
+}
+
+static void drain(struct play *p)
+{
+    int64_t at_us = world_time_us() + (chance(p, 500) ? 0 : roll(p, 0, SECOND));
+    p->is_stopping = true;
+    nebula_stop(p->nebula, at_us);
+    while (!nebula_is_stopped(p->nebula) && law_verdict() == NULL) {
+        if (chance(p, 200))
+            play_act(p);
+        play_turn(p, 5 * MS);
+        laws_inspect(p);
+        if (world_time_us() > at_us + 2 * SECOND)
+            law_broken("the engine did not stop within 2 s of its bound");
+    }
+    run_for(p, 4 * SECOND);
+    for (int32_t t = 1; t <= p->most_ticket; t++) {
+        if (is_asked_of_a_resource(&p->op[t]))
+            law_broken("ticket %d was never answered", t);
+    }
+}
+
+static void lower_curtain(struct play *p)
+{
+    if (p->nebula != NULL)
+        nebula_close(&p->nebula);
+    p->engine = NULL;
+    while (world_next_us() != INT64_MAX) {
+        world_move(world_next_us());
+        world_step();
+    }
+    if (memory_live() != 0)
+        law_broken("%lld allocations were never freed", (long long)memory_live());
+    for (int i = 0; i < DECLARED; i++) {
+        const struct server *s = p->declared[i].server;
+        if (s != NULL && server_wires(s, 0) + server_wires(s, 1) + server_sessions(s) != 0)
+            law_broken("%s: somebody is still connected", p->declared[i].spec.name);
+    }
+}
+
+static void report(struct play *p, struct outcome_of_play *out)
+{
+    const char *why = law_verdict();
+    *out =
+        (struct outcome_of_play){.hash = p->hash, .answered = p->answered, .happened = p->happened};
+    snprintf(out->why, sizeof out->why, "%s", why == NULL ? "" : why);
+    for (int i = 0; i < DECLARED; i++) {
+        for (int f = FAULT_NONE + 1; f < FAULTS && p->declared[i].server != NULL; f++)
+            out->faults += server_seen(p->declared[i].server, (enum fault)f);
+    }
+}
+
+static void play_all(struct play *p, int64_t steps)
+{
+    if (!raise_curtain(p))
+        return;
+    for (int64_t i = 0; i < steps && law_verdict() == NULL; i++)
+        step(p);
+    if (law_verdict() == NULL && chance(p, 500))
+        rest(p);
+    if (law_verdict() == NULL && chance(p, 800))
+        drain(p);
+    if (law_verdict() != NULL)
+        return; /* what is broken is not fit to be closed */
+    close_actors(p);
+    lower_curtain(p);
+    claims_compare(p);
+}
+
+void play_seed(uint64_t seed, int64_t steps, void *trace, struct outcome_of_play *out)
+{
+    struct play *p = outside_new(sizeof *p);
+    memory_begin();
+    world_begin(seed);
+    p->seed = seed;
+    p->dice.state = seed * 0x9e3779b97f4a7c15 + 1;
+    p->trace = trace;
+    p->hash = 0xcbf29ce484222325;
+    play_all(p, steps);
+    report(p, out);
+    for (int i = 0; i < DECLARED; i++) {
+        if (p->declared[i].server != NULL)
+            server_free(&p->declared[i].server);
+    }
+    outside_free(p->claim);
+    outside_free(p);
+}

@@ -1,0 +1,154 @@
+/* seeds_spec.c - the whole engine in virtual time, one play for each seed. limit: 900 s
+ *
+ *   seeds_spec                        1,000 seeds, in TAP; SEEDS=n for that many, SEED=n for one
+ *   seeds_spec --seeds A-B            these; --events N steps each (2,000)
+ *   seeds_spec --seed S --trace FILE  one, with all that happened in it
+ *
+ * The same seed is the same play, byte for byte.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "play.h"
+
+struct order {
+    uint64_t first, last;
+    int64_t events;
+    const char *trace;
+};
+
+/* A failed CHECK() ends the process; the seed must be told all the same. */
+static volatile sig_atomic_t seed_under_way;
+
+static void say_how_to_replay(uint64_t seed, int64_t events)
+{
+    printf("# replay: build/spec/sim/seeds_spec --seed %llu --events %lld --trace /dev/stdout\n",
+           (unsigned long long)seed, (long long)events);
+}
+
+static void died(int signum)
+{
+    char text[160];
+    int size = snprintf(text, sizeof text,
+                        "not ok 1 - seed %d failed: signal %d\n# replay: build/spec/sim/seeds_spec "
+                        "--seed %d --trace /dev/stdout\n",
+                        (int)seed_under_way, signum, (int)seed_under_way);
+    if (write(STDOUT_FILENO, text, (size_t)size) != size)
+        _exit(3);
+    _exit(1);
+}
+
+/* False for a broken law. */
+static bool play_one(const struct order *o, uint64_t seed, struct outcome_of_play *out)
+{
+    seed_under_way = (int)seed;
+    FILE *trace = o->trace == NULL ? NULL : fopen(o->trace, "w");
+    play_seed(seed, o->events, trace, out);
+    if (trace != NULL)
+        fclose(trace);
+    if (out->why[0] == '\0')
+        return true;
+    printf("not ok 1 - seed %llu failed: %s\n", (unsigned long long)seed, out->why);
+    say_how_to_replay(seed, o->events);
+    return false;
+}
+
+static bool play_range(const struct order *o)
+{
+    int64_t answered = 0, happened = 0, faults = 0;
+    for (uint64_t seed = o->first; seed <= o->last; seed++) {
+        struct outcome_of_play out;
+        if (!play_one(o, seed, &out))
+            return false;
+        answered += out.answered;
+        happened += out.happened;
+        faults += out.faults;
+    }
+    printf("ok 1 - seeds %llu to %llu: %lld tickets answered, %lld engine events, %lld faults\n",
+           (unsigned long long)o->first, (unsigned long long)o->last, (long long)answered,
+           (long long)happened, (long long)faults);
+    return true;
+}
+
+/* The same seed twice, in text. */
+static bool compare_traces(uint64_t seed, int64_t events)
+{
+    char *text[2] = {NULL, NULL};
+    size_t size[2];
+    for (int i = 0; i < 2; i++) {
+        struct outcome_of_play out;
+        FILE *f = open_memstream(&text[i], &size[i]);
+        CHECK(f != NULL);
+        play_seed(seed, events, f, &out);
+        fclose(f);
+    }
+    bool same = size[0] > 0 && size[0] == size[1] && memcmp(text[0], text[1], size[0]) == 0;
+    free(text[0]);
+    free(text[1]);
+    return same;
+}
+
+static bool replay(const struct order *o)
+{
+    for (uint64_t seed = o->first; seed <= o->last && seed < o->first + 20; seed++) {
+        if (!compare_traces(seed, o->events)) {
+            printf("not ok 2 - seed %llu has two traces\n", (unsigned long long)seed);
+            return false;
+        }
+    }
+    printf("ok 2 - the same seed has the same trace, byte for byte\n");
+    return true;
+}
+
+static void set_range(struct order *o, const char *text)
+{
+    char *end;
+    o->first = o->last = strtoull(text, &end, 10);
+    if (*end == '-')
+        o->last = strtoull(end + 1, NULL, 10);
+}
+
+static void read_environment(struct order *o)
+{
+    const char *seed = getenv("SEED"), *seeds = getenv("SEEDS");
+    if (seeds != NULL)
+        o->last = strtoull(seeds, NULL, 10);
+    if (seed != NULL)
+        set_range(o, seed);
+}
+
+static bool read_arguments(struct order *o, int argc, char **argv)
+{
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--seeds") == 0 || strcmp(argv[i], "--seed") == 0)
+            set_range(o, argv[i + 1]);
+        else if (strcmp(argv[i], "--events") == 0)
+            o->events = strtoll(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--trace") == 0)
+            o->trace = argv[i + 1];
+        else
+            return false;
+    }
+    return argc % 2 == 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct order o = {.first = 1, .last = 1000, .events = 2000};
+    read_environment(&o);
+    if (!read_arguments(&o, argc, argv)) {
+        fprintf(stderr, "usage: %s [--seeds A-B | --seed S] [--events N] [--trace FILE]\n",
+                argv[0]);
+        return 2;
+    }
+    signal(SIGABRT, died);
+    signal(SIGSEGV, died);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (!play_range(&o))
+        return 1;
+    return argc > 1 || replay(&o) ? 0 : 1;
+}

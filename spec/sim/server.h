@@ -1,0 +1,129 @@
+/* server.h - a model of a database server, with faults that are rolled or ordered.
+ *
+ * It understands a few words. The first number after a word is who says it, one lessee of a
+ * connection; the second what about:
+ *
+ *   add L ID   adds one to ID, in the transaction if one is open      begin L, commit L, undo L
+ *   put L ID   makes ID one, however often it is said                 set L      dirties the
+ * session get L ID   changes nothing                                        fail L ID  is refused
+ *   rows L N   a stream of N rows
+ *   check, rollback, reset: the pool's own words, said by nobody
+ *
+ * It keeps the tally of what was applied, and it watches the laws that only a server can see: what
+ * one lessee left in a session never meets another one, and a cancel never hits a statement that it
+ * was not meant for.
+ */
+#ifndef SIM_SERVER_H
+#define SIM_SERVER_H
+
+#include "base/error.h"
+#include "core/value.h"
+#include "world_sim.h"
+
+enum fault {
+    FAULT_NONE = 0,
+    /* of an attempt to connect */
+    FAULT_REFUSED,
+    FAULT_DENIED,
+    FAULT_FULL,
+    FAULT_SLOW_OPEN,
+    FAULT_NO_OPEN, /* never answered */
+    /* of a session, some time after it was opened */
+    FAULT_LOST_IDLE,
+    FAULT_LOST_SILENTLY, /* the client is not told and the next statement never answered */
+    /* of a statement */
+    FAULT_UNSENT,      /* lost before a byte left */
+    FAULT_LOST_BEFORE, /* lost on the way, not applied */
+    FAULT_LOST_AFTER,  /* applied, lost before the reply */
+    FAULT_SLOW,
+    FAULT_STUCK, /* never applied and never answered, until it is cancelled */
+    FAULT_MUTE,  /* applied and never answered */
+    FAULT_ERROR,
+    FAULT_CONFLICT, /* an error that also ends the transaction */
+    /* of the pool's own words */
+    FAULT_OWN_FAILS,
+    FAULT_OWN_SLOW,
+    /* of a cancel */
+    FAULT_CANCEL_SLOW,
+    FAULT_CANCEL_LOST, /* returns without having hit */
+    FAULT_CANCEL_MUTE, /* neither hits nor returns */
+    /* of closing */
+    FAULT_CLOSE_SLOW,
+    FAULTS
+};
+
+#define SERVER_ROLES 2
+
+struct server;
+struct session;
+struct wire;
+
+/* What somebody hears who listens to all statements as they are sent. */
+struct heard {
+    const char *server;
+    int64_t lessee, id;
+    int64_t opened_us; /* the session's */
+    int32_t role;
+    bool is_own;
+};
+struct listener {
+    void (*heard)(struct listener *l, const struct heard *h);
+};
+
+/* name is copied. */
+struct server *server_new(const char *name, uint64_t seed);
+void server_free(struct server **s); /* whoever is connected hears no more of it */
+struct server *server_find(const char *name);
+
+void server_odds(struct server *s, enum fault fault, int permille);
+void server_calm(struct server *s); /* all odds to zero */
+void server_order(struct server *s,
+                  enum fault fault); /* on the next occasion, for sure; in order */
+void server_cap(struct server *s, int32_t role, int32_t most); /* a law: never more wires */
+void server_room(struct server *s,
+                 int32_t most); /* sessions; beyond them it is full. 0: any number */
+void server_writer(struct server *s, int32_t role); /* only this role may add and put */
+void server_listen(struct server *s, struct listener *l);
+/* All sessions end; whoever connects before until_us is refused. */
+void server_crash(struct server *s, int64_t until_us);
+
+int server_applied(const struct server *s, int64_t id); /* how often */
+int64_t server_total(const struct server *s);           /* of all ids together */
+int32_t server_wires(const struct server *s, int32_t role);
+int32_t server_sessions(const struct server *s);
+int64_t server_seen(const struct server *s, enum fault fault);
+int64_t server_opened(const struct server *s); /* connects that worked, ever */
+int64_t server_heard(const struct server *s);  /* statements received, ever */
+
+/* --- the wire, for the driver ----------------------------------------------------------------- */
+
+struct answer {
+    enum error_code code;
+    const char *state, *text;
+    uint32_t bits; /* SESSION_ */
+    int32_t rows;
+    int64_t cell; /* of the first row; the next ones count up */
+    int64_t changed;
+    bool more, wants_writer;
+};
+
+/* The client's end. Its owner hears each of these from the top of the loop. */
+struct wire {
+    struct server *server;
+    struct session *session; /* NULL before connecting and after hanging up */
+    struct happening closing;
+    int32_t role;
+    void (*opened)(struct wire *w);
+    void (*failed)(struct wire *w, enum error_code code, const char *state, const char *text);
+    void (*replied)(struct wire *w, const struct answer *a);
+    void (*cancelled)(struct wire *w);
+    void (*closed)(struct wire *w);
+};
+
+void wire_connect(struct wire *w, struct server *s, int32_t role);
+/* True when a byte has left. */
+bool wire_send(struct wire *w, enum nebula_verb verb, const char *text, int32_t window);
+void wire_cancel(struct wire *w);
+void wire_hang_up(struct wire *w); /* then closed() and nothing else */
+
+#endif

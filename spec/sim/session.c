@@ -1,0 +1,299 @@
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "memory.h"
+
+static int64_t soon_us(struct session *s, int64_t low, int64_t high)
+{
+    return world_time_us() + dice_between(&s->server->dice, low, high);
+}
+
+/* --- its end ---------------------------------------------------------------------------------- */
+
+static void leave_room(struct session *s)
+{
+    s->is_dead = true;
+    if (s->is_live)
+        s->server->live--;
+    s->is_live = false;
+    s->pendings = 0;
+    s->in_transaction = s->dirty = s->streaming = 0;
+    happening_forget(&s->acts);
+    happening_forget(&s->dies);
+    happening_forget(&s->hits);
+}
+
+void session_end(struct session *s)
+{
+    CHECK(s->wire == NULL);
+    leave_room(s);
+    happening_forget(&s->notices);
+    list_remove(&s->server->sessions, &s->node);
+    outside_free(s);
+}
+
+static void arrange_arrival(struct session *s, enum arrival arrival, int64_t at_us)
+{
+    s->arrival = arrival;
+    happening_arrange(&s->arrives, at_us);
+}
+
+static void fail(struct session *s, enum error_code code, const char *state, const char *text,
+                 int64_t at_us)
+{
+    s->answer = (struct answer){.code = code, .state = state, .text = text};
+    arrange_arrival(s, ARRIVAL_FAILED, at_us);
+}
+
+void session_lose(struct session *s, const char *text)
+{
+    leave_room(s);
+    if (s->wire == NULL)
+        session_end(s);
+    else
+        fail(s, ERROR_LOST, "57P01", text, soon_us(s, 0, 2 * MS));
+}
+
+static void dies(struct happening *h)
+{
+    struct session *s = container_of(h, struct session, dies);
+    enum fault fate = server_roll(s->server, FAULT_LOST_IDLE, FAULT_LOST_SILENTLY);
+    if (fate == FAULT_LOST_SILENTLY && s->wire != NULL)
+        leave_room(s);
+    else
+        session_lose(s, "the server ended the session");
+}
+
+/* --- what arrives at the client --------------------------------------------------------------- */
+
+static void arrives(struct happening *h)
+{
+    struct session *s = container_of(h, struct session, arrives);
+    struct wire *w = s->wire;
+    switch (s->arrival) {
+    case ARRIVAL_OPENED:
+        s->opened_us = world_time_us();
+        w->opened(w);
+        return;
+    case ARRIVAL_FAILED:
+        happening_forget(&s->returns);
+        w->failed(w, s->answer.code, s->answer.state, s->answer.text);
+        return;
+    case ARRIVAL_REPLY:
+        s->is_running = false;
+        w->replied(w, &s->answer);
+        return;
+    }
+    UNREACHABLE();
+}
+
+static void returns(struct happening *h)
+{
+    struct wire *w = container_of(h, struct session, returns)->wire;
+    w->cancelled(w);
+}
+
+/* --- statements ------------------------------------------------------------------------------- */
+
+static void acts(struct happening *h)
+{
+    struct session *s = container_of(h, struct session, acts);
+    enum fault fault = s->statement.fault;
+    if (fault == FAULT_LOST_BEFORE || fault == FAULT_UNSENT) {
+        session_lose(s, "the connection broke");
+        return;
+    }
+    s->is_acted = true;
+    session_execute(s);
+    if (s->wire == NULL)
+        session_end(s);
+    else if (fault == FAULT_LOST_AFTER)
+        session_lose(s, "the connection broke");
+    else if (fault != FAULT_MUTE)
+        arrange_arrival(s, ARRIVAL_REPLY, soon_us(s, 20, fault == FAULT_SLOW ? 900 * MS : 500));
+}
+
+static int64_t act_at(struct session *s, enum fault fault)
+{
+    if (fault == FAULT_SLOW)
+        return soon_us(s, 0, 2 * SECOND);
+    if (fault == FAULT_OWN_SLOW)
+        return soon_us(s, 100 * MS, 8 * SECOND);
+    return soon_us(s, 20, 3 * MS);
+}
+
+/* "word lessee id" */
+static void parse(struct statement *st, const char *text)
+{
+    size_t size = strcspn(text, " ");
+    CHECK(size < sizeof st->word);
+    memcpy(st->word, text, size);
+    char *end = NULL;
+    st->lessee = strtoll(text + size, &end, 10);
+    st->id = strtoll(end, NULL, 10);
+}
+
+static bool is_own(const struct statement *st)
+{
+    return st->lessee == 0;
+}
+
+static void tell_listener(const struct session *s)
+{
+    struct listener *l = s->server->listener;
+    const struct statement *st = &s->statement;
+    if (l != NULL)
+        l->heard(l, &(struct heard){.server = s->server->name,
+                                    .lessee = st->lessee,
+                                    .id = st->id,
+                                    .opened_us = s->opened_us,
+                                    .role = s->role,
+                                    .is_own = is_own(st)});
+}
+
+bool wire_send(struct wire *w, enum nebula_verb verb, const char *text, int32_t window)
+{
+    struct session *s = w->session;
+    s->statement = (struct statement){.verb = verb, .window = window};
+    if (verb == NEBULA_PULL || verb == NEBULA_STOP)
+        s->statement.lessee = s->streaming;
+    else
+        parse(&s->statement, text);
+    s->server->heard++;
+    s->is_running = true;
+    s->is_acted = false;
+    s->serial++;
+    tell_listener(s);
+    if (s->is_dead)
+        return true;
+    session_inspect(s, &s->statement);
+    enum fault fault = is_own(&s->statement)
+                           ? server_roll(s->server, FAULT_OWN_FAILS, FAULT_OWN_SLOW)
+                           : server_roll(s->server, FAULT_UNSENT, FAULT_CONFLICT);
+    s->statement.fault = fault;
+    if (fault != FAULT_STUCK)
+        happening_arrange(&s->acts, act_at(s, fault));
+    return fault != FAULT_UNSENT;
+}
+
+/* --- cancels ---------------------------------------------------------------------------------- */
+
+static void hits(struct happening *h)
+{
+    struct session *s = container_of(h, struct session, hits);
+    if (!s->is_running || s->is_acted)
+        return;
+    if (s->serial != s->cancel_serial)
+        law_broken("%s: a cancel hit '%s' of lessee %lld, which it was not meant for",
+                   s->server->name, s->statement.word, (long long)s->statement.lessee);
+    if (s->wire == NULL) {
+        session_end(s);
+        return;
+    }
+    happening_forget(&s->acts);
+    s->is_acted = true;
+    session_give_up(s);
+    arrange_arrival(s, ARRIVAL_REPLY, soon_us(s, 20, 2 * MS));
+}
+
+void wire_cancel(struct wire *w)
+{
+    struct session *s = w->session;
+    enum fault fault = server_roll(s->server, FAULT_CANCEL_SLOW, FAULT_CANCEL_MUTE);
+    s->cancel_serial = s->serial;
+    int64_t hits_us = soon_us(s, 20, fault == FAULT_CANCEL_SLOW ? 3 * SECOND : 2 * MS);
+    if (fault != FAULT_CANCEL_LOST && fault != FAULT_CANCEL_MUTE && !s->is_dead)
+        happening_arrange(&s->hits, hits_us);
+    if (fault != FAULT_CANCEL_MUTE)
+        happening_arrange(&s->returns, hits_us + dice_between(&s->server->dice, 0, 2 * MS));
+}
+
+/* --- its beginning ---------------------------------------------------------------------------- */
+
+static void accept_wire(struct session *s, int64_t at_us)
+{
+    s->is_live = true;
+    s->server->live++;
+    s->server->opened++;
+    arrange_arrival(s, ARRIVAL_OPENED, at_us);
+    const int *odds = s->server->odds;
+    if (dice_hits(&s->server->dice, odds[FAULT_LOST_IDLE] + odds[FAULT_LOST_SILENTLY]))
+        happening_arrange(&s->dies, at_us + dice_below(&s->server->dice, 5 * SECOND));
+}
+
+static void connect_session(struct session *s)
+{
+    struct server *server = s->server;
+    enum fault fault = server_roll(server, FAULT_REFUSED, FAULT_NO_OPEN);
+    int64_t at_us = soon_us(s, 50, 3 * MS);
+    if (fault == FAULT_REFUSED || world_time_us() < server->down_until_us)
+        fail(s, ERROR_UNREACHABLE, "", "connection refused", at_us);
+    else if (fault == FAULT_DENIED)
+        fail(s, ERROR_DENIED, "28P01", "password authentication failed", at_us);
+    else if (fault == FAULT_FULL || (server->room > 0 && server->live >= server->room))
+        fail(s, ERROR_BUSY, "53300", "too many clients", at_us);
+    else if (fault != FAULT_NO_OPEN)
+        accept_wire(s, fault == FAULT_SLOW_OPEN ? soon_us(s, 5 * MS, 1500 * MS) : at_us);
+}
+
+static void notices(struct happening *h);
+
+void wire_connect(struct wire *w, struct server *server, int32_t role)
+{
+    CHECK(role >= 0 && role < SERVER_ROLES);
+    struct session *s = outside_new(sizeof *s);
+    s->server = server;
+    s->wire = w;
+    s->role = role;
+    node_init(&s->node);
+    list_push_tail(&server->sessions, &s->node);
+    happening_init(&s->acts, acts);
+    happening_init(&s->arrives, arrives);
+    happening_init(&s->dies, dies);
+    happening_init(&s->hits, hits);
+    happening_init(&s->returns, returns);
+    happening_init(&s->notices, notices);
+    w->session = s;
+    w->server = server;
+    w->role = role;
+    if (++server->wires[role] > server->cap[role])
+        law_broken("%s: %d connections of role %d, %d is the cap", server->name,
+                   server->wires[role], role, server->cap[role]);
+    connect_session(s);
+}
+
+/* --- hanging up ------------------------------------------------------------------------------- */
+
+/* The server learns that its client has gone. What runs may run to its end all the same. */
+static void notices(struct happening *h)
+{
+    struct session *s = container_of(h, struct session, notices);
+    if (!happening_is_due(&s->acts) || dice_hits(&s->server->dice, 500))
+        session_end(s);
+}
+
+static void closes(struct happening *h)
+{
+    struct wire *w = container_of(h, struct wire, closing);
+    w->server->wires[w->role]--;
+    w->closed(w);
+}
+
+void wire_hang_up(struct wire *w)
+{
+    struct session *s = w->session;
+    w->session = NULL;
+    s->wire = NULL;
+    enum fault fault = server_roll(s->server, FAULT_CLOSE_SLOW, FAULT_CLOSE_SLOW);
+    happening_init(&w->closing, closes);
+    happening_arrange(&w->closing, soon_us(s, 10, fault == FAULT_CLOSE_SLOW ? SECOND : MS));
+    happening_forget(&s->arrives);
+    happening_forget(&s->returns);
+    if (s->is_live)
+        happening_arrange(&s->notices, soon_us(s, 10, 20 * MS));
+    else
+        session_end(s);
+}

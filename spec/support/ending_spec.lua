@@ -12,7 +12,7 @@ describe("at the end of the specs", function()
         print("left " .. tmp.folder() .. " " .. process.start({ "sleep", "600" }).pid)
         error "and fails"
       end)]])
-    local ran = process.run { arg[-1], arg[0], "-o", "TAP", folder .. "/x_spec.lua", within = 30000 }
+    local ran = process.run { process.program "nebula-lua", arg[0], "-o", "TAP", folder .. "/x_spec.lua", within = 30000 }
     assert.equal(1, ran.code)
     local left, pid = ran.output:match "left (%S+) (%d+)"
     assert.is_nil(io.open(left))

@@ -116,6 +116,7 @@ end
 ---@param spec table
 ---@return spec.child
 function process.start(spec)
+  if #spec == 0 then error("which program?", 2) end
   local actions, attributes = ffi.new "spec_spawn", ffi.new "spec_spawn"
   C.posix_spawn_file_actions_init(actions)
   C.posix_spawnattr_init(attributes)

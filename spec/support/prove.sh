@@ -30,7 +30,7 @@ for file in $(grep -rl NEBULA_PROVE spec --include='*_spec.c' --include='*_spec.
     mkdir -p "$state"
     say "$name: begun"
     command=$(sh spec/support/steps.sh "$build" "$(basename "$(dirname "$file")")" |
-        awk -v name="$build/$file" '$2 == name { $1 = $2 = $3 = ""; print }')
+        awk -v file="$file" 'index($2, file) { $1 = $2 = $3 = ""; print }')
     # shellcheck disable=SC2086
     if answer=$(NEBULA_PROVE=$state LOG=$proofs sh spec/support/step.sh "$name" $((hours * 3600)) $command); then
         case $answer in

@@ -1,10 +1,13 @@
 #!/bin/sh
-# steps.sh BUILD [FOLDER...] - lists the tests: one line a file, "LANE NAME SECONDS COMMAND...".
+# steps.sh BUILD [FOLDER...] - lists the tests: one line a file, "LANE NAME SECONDS COMMAND...". The name is the file,
+# after the build it runs in when that is not the usual one.
 #
 # Lane `any` may run beside others, lane `alone` may not: it measures time. A spec that needs more than the usual time says
 # so in its first lines ("limit: 600 s"), one that measures says "alone".
 set -eu
 build=$1
+aside=${build##*/}/
+[ "$build" != build ] || aside=
 shift
 [ $# -gt 0 ] || set -- rules core kinds sim support lua
 
@@ -23,6 +26,6 @@ for folder; do
         *.sh) command="env NEBULA_BUILD=$build sh $file" ;;
         *) command="env NEBULA_BUILD=$build $build/nebula-lua $(command -v busted) -o TAP $file" ;;
         esac
-        echo "$lane $build/$file ${limit:-300} $command"
+        echo "$lane $aside$file ${limit:-300} $command"
     done
 done

@@ -3,7 +3,7 @@
 #
 # Logs and counts of each lie in the folder LOG. What may run side by side does, on all processors.
 set -u
-export LOG="$1"
+export LOG="$1" CMOCKA_MESSAGE_OUTPUT=TAP
 here=$(dirname "$0")
 rm -rf "$LOG"
 mkdir -p "$LOG"

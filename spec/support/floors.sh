@@ -17,7 +17,8 @@ find engine \( -name '*.c' -o -name '*.h' \) -print0 | sort -z | xargs -0 awk '
         if (file ~ /^engine\/core\//) return header ~ /^(base|rules|core)\// || header == "nebula.h"
         if (file ~ /^engine\/drivers\//)
             return header ~ /^base\// || header ~ /^core\/(driver|blocking|conn|loop|value)\.h$/ ||
-                header == "nebula.h" || (header ~ /^drivers\// && stem(header) == stem(file))
+                header == "nebula.h" || header == "drivers/drivers.h" ||
+                (header ~ /^drivers\// && stem(header) == stem(file))
         if (file == "engine/nebula.h") return 0
         if (file == "engine/nebula.c") return header ~ /^(base|rules|core)\// || header == "nebula.h"
         return header !~ /\// || header ~ /^base\//   # the program: the border and itself

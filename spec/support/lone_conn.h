@@ -25,11 +25,11 @@ struct lone {
     struct conn *conn; /* NULL once closed */
     struct target target;
     struct nebula_option option[16];
-    uint32_t said[SENTENCES];     /* how often each sentence was heard */
-    struct error error;           /* of the last SAID_FAILED */
-    char notice[ERROR_TEXT_SIZE]; /* the last SAID_NOTICE */
-    bool is_opening, is_cancelling, is_closing,
-        is_inside; /* begins without an end; inside a verb */
+    uint32_t said[SENTENCES];                   /* how often each sentence was heard */
+    struct error error;                         /* of the last SAID_FAILED */
+    char notice[ERROR_TEXT_SIZE];               /* the last SAID_NOTICE */
+    bool is_opening, is_cancelling, is_closing; /* begun, and their end not said yet */
+    bool is_inside;                             /* a verb has not returned */
 };
 
 /* option: name, value, name, value, ..., NULL; borrowed. Nothing is begun yet. */
@@ -42,16 +42,13 @@ void lone_begin_send(struct lone *l, struct request *r);
 void lone_begin_cancel(struct lone *l); /* of the head request */
 void lone_begin_close(struct lone *l);
 
-/* A connection that failed is closed inside conn_failed(), as the core does; wait for it with
- * lone_close(). */
-
 /* Turn the loop until the sentence was heard `count` times in all, at most 20 s: false then, or as
  * soon as the connection failed or closed and it cannot be heard any more. */
 bool lone_wait(struct lone *l, enum sentence sentence, uint32_t count);
 void lone_turn(struct lone *l, int64_t span_us); /* turns for so long */
 
 /* Begin and wait for the end. lone_open(): ERROR_OK or what it failed with. lone_close() is fine in
- * any state. */
+ * any state; a connection that failed is closing already, as in the core, and is waited for. */
 enum error_code lone_open(struct lone *l);
 void lone_close(struct lone *l);
 

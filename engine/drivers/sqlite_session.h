@@ -1,0 +1,52 @@
+/* sqlite_session.h - one open SQLite database as its thread sees it.
+ *
+ * All functions here run on the connection's thread and may block there. The loop's thread reads
+ * the session only between two jobs, but for is_stopping, and db in sqlite3_interrupt().
+ *
+ * To stop what runs takes both: sqlite3_interrupt() is forgotten when the next statement begins, so
+ * one that comes too early is lost; is_stopping stays, and SQLite asks for it every few thousand
+ * steps, as does every wait for a lock.
+ */
+#ifndef DRIVERS_SQLITE_SESSION_H
+#define DRIVERS_SQLITE_SESSION_H
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "base/world.h"
+#include "core/driver.h"
+#include "drivers/sqlite_options.h"
+#include "drivers/sqlite_statement.h"
+
+struct sqlite_session {
+    struct sqlite_options options;
+    struct world *world;
+    sqlite3 *db; /* NULL when not open */
+    struct statements statements;
+    struct statement *stream; /* NULL when none is open */
+    int64_t deadline_us;      /* nobody waits for a lock beyond it */
+    bool is_dirty;  /* something was changed that lasts as long as the session; stays true */
+    bool must_undo; /* whatever commits now is rolled back instead */
+    bool is_lost;   /* the session is of no more use: see error */
+    struct error error;
+    atomic_bool is_stopping; /* set by the loop's thread: come back soon */
+};
+
+/* Opens as the options say: a missing file is created, its journal set. ERROR_OK, or s->error and
+ * nothing is open. */
+enum error_code sqlite_session_open(struct sqlite_session *s);
+void sqlite_session_close(struct sqlite_session *s); /* idempotent */
+
+/* Serves r and fills its reply; or is_lost, with error, and r was not begun. */
+void sqlite_session_serve(struct sqlite_session *s, struct request *r);
+void sqlite_session_stop_stream(struct sqlite_session *s);
+uint32_t sqlite_session_bits(const struct sqlite_session *s); /* SESSION_ */
+
+/* Sleeps before the n-th new attempt (n from 0) at a lock. False: give up, there is no time left.
+ */
+bool sqlite_session_pause(struct sqlite_session *s, int n);
+
+/* What SQLite's code means, with its last message. */
+enum error_code sqlite_session_explain(const struct sqlite_session *s, int rc, struct error *e);
+
+#endif

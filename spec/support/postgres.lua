@@ -66,10 +66,16 @@ local function make_data(bin, folder)
   sh([[printf %s "$2" > "$1/password"; mkdir "$1/data"; [ -z "$3" ] || chown -R "$3" "$1"]], folder,
     postgres.password, is_root and "postgres" or "")
   run_as_server("", bin .. "/initdb", "-D", folder .. "/data", "-U", "postgres", "-E", "UTF8", "--locale=C",
-    "--no-sync", "--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile=" .. folder .. "/password")
-  local sql = ("create role %s login password '%s'\ncreate database %s owner %s\n"):format(postgres.user,
-    postgres.password, postgres.dbname, postgres.user)
-  run_as_server(sql, bin .. "/postgres", "--single", "-D", folder .. "/data", "-c", "fsync=off", "postgres")
+    "--no-sync", "--wal-segsize=1", "--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile=" .. folder .. "/password")
+  -- Every start copies it, so it is small: one database that is ours, and the template that it cannot do without.
+  local sql = ([[
+create role USER login password 'PASSWORD'
+alter database postgres rename to DBNAME
+alter database DBNAME owner to USER
+update pg_database set datistemplate = false where datname = 'template0'
+drop database template0
+]]):gsub("%u%u%u%u+", { USER = postgres.user, PASSWORD = postgres.password, DBNAME = postgres.dbname })
+  run_as_server(sql, bin .. "/postgres", "--single", "-D", folder .. "/data", "-c", "fsync=off", "template1")
 end
 
 -- The template is made aside and moved into place at once: two specs may make it at the same time.

@@ -413,7 +413,22 @@ static int push_block(lua_State *L)
     return 1;
 }
 
-/* Expects push_block() and a light b on the stack. Frees the bytes in any case. */
+static int push_names(lua_State *L)
+{
+    struct block *b = lua_touserdata(L, 1);
+    lua_newtable(L);
+    const char *name = b->bytes;
+    for (int i = 1; *name != '\0'; i++) {
+        const char *end = strchr(name, '\n');
+        CHECK(end != NULL);
+        lua_pushlstring(L, name, (size_t)(end - name));
+        lua_rawseti(L, -2, i);
+        name = end + 1;
+    }
+    return 1;
+}
+
+/* Expects the function that pushes it and a light b on the stack. Frees the bytes in any case. */
 static int give_block(lua_State *L, struct block *b, const char *why)
 {
     if (b->bytes == NULL) {
@@ -444,10 +459,9 @@ static int list_names(lua_State *L)
     int most = (int)luaL_checkinteger(L, 3);
     struct block b = {NULL, 0};
     char why[FILE_TEXT_SIZE];
-    lua_pushcfunction(L, push_block);
+    lua_pushcfunction(L, push_names);
     lua_pushlightuserdata(L, &b);
     b.bytes = file_names(folder, suffix, most, why);
-    b.size = b.bytes != NULL ? strlen(b.bytes) : 0;
     return give_block(L, &b, why);
 }
 

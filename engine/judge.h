@@ -30,7 +30,7 @@
  *
  *   mark: the value of room.mark, in this state.
  *   read(path, most_bytes) -> bytes | nil, why        base/file.h
- *   names(folder, suffix, most) -> names, each with a newline | nil, why    base/file.h
+ *   names(folder, suffix, most) -> list of strings | nil, why    base/file.h
  */
 int luaopen_nebula_judge(lua_State *L);
 

@@ -146,7 +146,7 @@ end
 local function read_resource(one, kinds, known_policies)
   local kind = kinds[one.kind]
   local settings, from_env = one:check(joined(kind.options, rows.resource))
-  local policy, why = nil, nil
+  local policy, why
   if type(settings.policy) == "string" then
     policy, why = known_policies:get(settings.policy)
     if not policy then

@@ -103,6 +103,20 @@ local function read_call(words, i)
   return call
 end
 
+--- The calls of a source by kind, read when they are first asked for: only valid Lua has declarations, and in
+-- invalid Lua brackets may be nested without end.
+local function read_calls(words)
+  local calls = {}
+  for i in ipairs(words) do
+    local call = read_call(words, i)
+    if call then
+      calls[call.kind] = calls[call.kind] or {}
+      table.insert(calls[call.kind], call)
+    end
+  end
+  return calls
+end
+
 --- The call that made a declaration: the one with its name, in its line if there are several.
 local function find_call(calls, name, line)
   local nearest, best = nil, 0
@@ -153,20 +167,6 @@ function Where:word(name, line)
     first = first or word.column
   end
   return first or 1
-end
-
---- The calls of a source by kind, read when they are first asked for: only valid Lua has declarations, and in
--- invalid Lua brackets may be nested without end.
-local function read_calls(words)
-  local calls = {}
-  for i in ipairs(words) do
-    local call = read_call(words, i)
-    if call then
-      calls[call.kind] = calls[call.kind] or {}
-      table.insert(calls[call.kind], call)
-    end
-  end
-  return calls
 end
 
 local where = {}

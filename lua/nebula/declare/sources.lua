@@ -11,7 +11,8 @@ local where = require "nebula.where"
 
 local LARGEST = 1000 * 1000   -- bytes of a file
 local ALL = 8 * 1000 * 1000   -- of all of them: what the judge reads in a quarter of a second
-local FILES = 1000            -- of a folder
+local FILES = 1000            -- of resources/ or policies/
+local NAMES = 1000000         -- of the folder that they are in, which may be anything
 
 local Source = {}
 Source.__index = Source
@@ -45,19 +46,23 @@ local function add_folder(list, report, folder, layer)
     report:add(folder, 1, 1, "", why)
     return
   end
-  for name in names:gmatch("[^\n]+") do
+  for _, name in ipairs(names) do
     add(list, report, folder .. "/" .. name, layer)
   end
 end
 
 local function add_folders(list, report, dir, folders, layer)
-  local names, why = judge.names(dir, "", 1000000)
+  local names, why = judge.names(dir, "", NAMES)
   if not names then
     report:add(dir, 1, 1, "", why)
     return
   end
+  local is_there = {}
+  for _, name in ipairs(names) do
+    is_there[name] = true
+  end
   for _, folder in ipairs(folders) do
-    if ("\n" .. names):find("\n" .. folder .. "\n", 1, true) then
+    if is_there[folder] then
       add_folder(list, report, dir .. "/" .. folder, layer)
     end
   end

@@ -1,0 +1,158 @@
+local judge = require "nebula.judge"
+local shape = require "nebula.shape"
+
+-- The errors of a tree as "path: text", sorted.
+local function wrong(rows, tree)
+  local list = {}
+  for _, e in ipairs(select(2, shape.check(rows, tree))) do
+    list[#list + 1] = table.concat(e.path, ".") .. ": " .. e.text
+  end
+  table.sort(list)
+  return table.concat(list, "\n")
+end
+
+local function env(name, default)
+  return { [judge.mark] = "env", parts = { { name = name, default = default } } }
+end
+
+describe("shape", function()
+  local rows = {
+    name = { type = "string", required = true, max = 8 },
+    size = { type = "size", default = "8MB" },
+    span = { type = "duration", default = "5s", min = 1e6, max = 60e6 },
+    rate = { type = "rate" },
+    mode = { type = "enum", one_of = { "lifo", "fifo" }, default = "lifo" },
+    on = { type = "boolean", default = true },
+    count = { type = "integer", min = 0, max = 10 },
+    share = { type = "number", min = 0, max = 1 },
+    key = { type = "secret" },
+    list = { type = "list", max = 3 },
+    map = { type = "map", of = { type = "integer" } },
+    later = { type = "integer", not_yet = "it comes" },
+    pool = {
+      type = "table",
+      fields = {
+        min = { type = "integer", default = 0, check = function(min, pool)
+          return min > pool.max and "too many" or nil
+        end },
+        max = { type = "integer", default = 10 },
+      },
+    },
+  }
+
+  it("gives defaults, in the engine's units", function()
+    local got, errors = shape.check(rows, { name = "a" })
+    assert.same({}, errors)
+    assert.same({ name = "a", size = 8e6, span = 5e6, mode = "lifo", on = true, pool = { min = 0, max = 10 } }, got)
+  end)
+
+  it("reads every type", function()
+    local got, errors = shape.check(rows, {
+      name = "häß", size = "1KiB", span = "1m", rate = "120/m", mode = "fifo", on = false, count = 10, share = 0.5,
+      key = "k", list = { "a", "b" }, map = { a = 1 }, pool = { min = 2, max = 2 },
+    })
+    assert.same({}, errors)
+    assert.same({
+      name = "häß", size = 1024, span = 60e6, rate = 2, mode = "fifo", on = false, count = 10, share = 0.5,
+      key = "k", list = { "a", "b" }, map = { a = 1 }, pool = { min = 2, max = 2 },
+    }, got)
+  end)
+
+  it("finds all that is wrong at once", function()
+    assert.equal([[
+count: is more than 10
+key: expected a text, got a number
+later: not yet in force: it comes
+list.2: expected a text, got a number
+list: has 4 entries; the most is 3
+map.a: expected a whole number, got a string
+mode: "lifoo" is not possible here; did you mean "lifo"?
+nam: unknown setting; did you mean "name"?
+name: is missing
+on: expected true or false, got a string
+pool.1: a value without a name
+pool.max: expected a whole number, got a boolean
+rate: 5 will not do: expected a rate (a number for each s, m, h or d), such as "200/s"
+share: is less than 0
+size: "8" will not do: expected a size with its unit (B kB MB GB TB, KiB MiB GiB TiB), such as "64MB"
+span: is less than 1s]], (wrong(rows, {
+      nam = "a", size = "8", span = "500ms", rate = 5, mode = "lifoo", on = "yes", count = 11, share = -0.5,
+      key = 12345, list = { "a", 2, "c", "d" }, map = { a = "1" }, later = 5, pool = { true, max = false },
+    })))
+  end)
+
+  it("compares settings only when each of them is fine", function()
+    assert.equal("pool.min: too many", wrong(rows, { name = "a", pool = { min = 11 } }))
+    assert.equal("pool.max: expected a whole number, got a string", wrong(rows, { name = "a", pool = { min = 11, max = "x" } }))
+  end)
+
+  it("inherits", function()
+    local base = shape.check(rows, { name = "a", pool = { min = 3 }, span = "9s" })
+    local got, errors = shape.check(rows, { span = "7s", name = "b", pool = { max = 4 } }, base)
+    assert.same({}, errors)
+    assert.same({ min = 3, max = 4 }, got.pool)
+    assert.equal(7e6, got.span)
+  end)
+
+  it("refuses numbers that are none", function()
+    for _, value in ipairs { math.huge, -math.huge, 0 / 0 } do
+      assert.equal("count: is not a finite number", wrong(rows, { name = "a", count = value }))
+    end
+    assert.equal("count: 1.5 is no whole number", wrong(rows, { name = "a", count = 1.5 }))
+    assert.equal("count: 1e+300 is no whole number", wrong(rows, { name = "a", count = 1e300 }))
+  end)
+
+  it("refuses text that the engine cannot hold", function()
+    assert.equal("name: holds a NUL byte", wrong(rows, { name = "a\0b" }))
+    assert.equal("name: has 9 bytes; the most is 8", wrong(rows, { name = "123456789" }))
+    for _, bad in ipairs { "\255", "a\128", "\195", "\192\128", "\224\128\128", "\237\160\128", "\244\144\128\128", "\245" } do
+      assert.equal("name: is not valid UTF-8", wrong(rows, { name = bad }))
+    end
+    for _, good in ipairs { "ä", "€", "\240\159\152\128", "\237\159\191" } do
+      assert.equal("", wrong(rows, { name = good }))
+    end
+  end)
+
+  it("refuses lists with gaps and names", function()
+    assert.equal("list: a list has no gaps and no names", wrong(rows, { name = "a", list = { [2] = "b" } }))
+    assert.equal("list.x: a list has no names\nlist: a list has no gaps and no names",
+      wrong(rows, { name = "a", list = { x = "b" } }))
+    assert.equal("list: expected a list { ... }, got a string", wrong(rows, { name = "a", list = "b" }))
+  end)
+
+  it("reads text from the environment as what is asked for, and never shows it", function()
+    local got, errors, from_env = shape.check(rows, {
+      name = env("NEBULA_SPEC_NONE", "x"), count = env("NEBULA_SPEC_NONE", "7"), on = env("NEBULA_SPEC_NONE", "false"),
+      span = env("NEBULA_SPEC_NONE", "9s"), share = 0.5,
+    })
+    assert.same({}, errors)
+    assert.same({ "x", 7, false, 9e6 }, { got.name, got.count, got.on, got.span })
+    assert.same({ name = true, count = true, on = true, span = true }, from_env)
+    local text = wrong(rows, {
+      name = env("NEBULA_SPEC_NONE", "hunter2 is too long"), count = env("NEBULA_SPEC_NONE", "hunter2"),
+      on = env("NEBULA_SPEC_NONE", "hunter2"), span = env("NEBULA_SPEC_NONE", "hunter2"),
+      mode = env("NEBULA_SPEC_NONE", "hunter2"), share = env("NEBULA_SPEC_NONE", "1.5"),
+      rate = env("NEBULA_SPEC_NONE", "hunter2"), size = env("NEBULA_SPEC_NONE", "hunter2"), key = env("NEBULA_SPEC_NONE"),
+    })
+    assert.equal(9, select(2, text:gsub("%f[^\n%z]", "")))
+    assert.is_nil(text:find("hunter2"))
+    assert.is_not_nil(text:find("key: the environment variable NEBULA_SPEC_NONE is not set", 1, true))
+  end)
+
+  it("repeats plain words alone", function()
+    assert.equal('"lifo"', shape.quote("lifo"))
+    assert.equal("12", shape.quote(12))
+    for _, value in ipairs { "postgres://u:pw@h", "password=x", ("x"):rep(41), "a\nb", true, {} } do
+      assert.equal("this", shape.quote(value))
+    end
+  end)
+
+  it("tells functions and endless tables apart from data", function()
+    local text = wrong(rows, { name = { [judge.mark] = "function" }, pool = { [judge.mark] = "deep" },
+      list = { [judge.mark] = "large" }, count = { [judge.mark] = "unknown" } })
+    assert.equal([[
+list: holds too many values
+name: functions as settings are not yet in force
+pool: is nested too deep, or holds itself]], text)
+  end)
+end)

@@ -73,13 +73,13 @@ function failures.capture(value)
   return setmetatable({ value = value, at = place, traceback = traceback }, Failure)
 end
 
---- As it is when it crossed a join: the lines of both sides.
+--- As it is when it was raised again: the lines of both sides when it crossed a join, else it has them all.
 ---@param inner nebula.Failure
 ---@param outer nebula.Failure
 ---@return nebula.Failure
 function failures.nest(inner, outer)
   local traceback = inner.traceback
-  if outer.traceback ~= "" then
+  if traceback:sub(-#outer.traceback) ~= outer.traceback then
     traceback = ("%s\n  joined by:\n%s"):format(traceback, outer.traceback)
   end
   return setmetatable({ value = inner.value, at = inner.at, traceback = traceback }, Failure)

@@ -204,7 +204,14 @@ local function start(self)
     lib.nebula_task_close(engine, self.id)
     error(err, 0)
   end
+  self.start_ticket = ticket
   worker.start(self.co, self.id, ticket)
+end
+
+-- The first words of a coroutine that start() began.
+local function begin(self)
+  wait.begin(self)
+  lib.nebula_done(engine, self.start_ticket)
 end
 
 --- Leaves the coroutine of a task that does not end for good, and ends the task in another one.
@@ -217,7 +224,7 @@ function Task:abandon(waits)
   self.failure = self.failure or why
   self.left = self.co
   self.co = coroutines.create(function()
-    wait.begin(self)
+    begin(self)
     finish(self)
   end)
   start(self)
@@ -237,7 +244,7 @@ function tree.open(parent, fn, ...)
   local self = setmetatable({ id = id, parent = parent, refusals = 0, place = failures.here() }, Task)
   local arguments, count = { ... }, select("#", ...)
   self.co = coroutines.create(function()
-    wait.begin(self)
+    begin(self)
     if self.is_cancelled then
       finish(self)
     else

@@ -42,6 +42,7 @@ end
 local function finish(self, err)
   self.state, self.failure, self.window, self.layout = "ended", err, {}, nil
   self.at, self.count = 0, 0
+  if self.lease then verbs.streaming[tonumber(self.lease.id)] = nil end
   if self.guard then
     disarm(self.guard)
     self.lease:release()
@@ -71,8 +72,13 @@ local function send(self)
   end
   local ok, err = lease(self)
   if not ok then return nil, err end
-  self.state = "open"
-  return verbs.send(self.lease, lib.NEBULA_STREAM, sent, self.text, unpack(self.values, 1, self.values.n))
+  local ticket
+  ticket, err = verbs.send(self.lease, lib.NEBULA_STREAM, sent, self.text, unpack(self.values, 1, self.values.n))
+  if ticket then
+    self.state = "open"
+    verbs.streaming[tonumber(self.lease.id)] = self
+  end
+  return ticket, err
 end
 
 -- The next window. False at the end, and then maybe with what went wrong.

@@ -25,6 +25,10 @@ local run = call.run
 
 local M = {}
 
+--- Streams that are open on leases, by the lease's number: nothing else can be asked of those.
+---@type table<integer, nebula.Stream>
+M.streaming = setmetatable({}, { __mode = "v" })
+
 M.options = { deadline = "string", role = "string", fail_fast = "boolean", idempotent = "boolean" }
 
 --- The resource that a resource or a lease stands for.
@@ -97,6 +101,9 @@ end
 ---@return integer|nil ticket
 ---@return nebula.Error|nil
 function M.send(on, verb, given, text, ...)
+  if type(on) == "cdata" and M.streaming[tonumber(on.id)] then
+    errors.raise("a stream is open on this lease: read it to its end or close it first, in: %s", text.shown)
+  end
   local ticket, err
   local full = with_defaults(on, given, text)
   if is_plain(text, select("#", ...), ...) then

@@ -1,0 +1,91 @@
+-- declared.lua - resources for a spec, declared the way users do it, and the proof that nothing of them leaked.
+local c = require "nebula.c"
+local assert = require "luassert"
+local clock = require "spec.support.clock"
+local declare = require "nebula.declare"
+local json = require "cjson"
+local kind = require "nebula.kind"
+local resources = require "nebula.resource"
+local tmp = require "spec.support.tmp"
+local worker = require "nebula.worker"
+
+local declared = {}
+
+local kinds = kind.load { worker.home .. "/resources/sqlite.lua", worker.home .. "/resources/postgres.lua" }
+
+local function read(text)
+  local folder = tmp.folder()
+  tmp.write(folder, "resources/spec.lua", text)
+  return declare.read { dirs = { folder }, home = worker.home, kinds = kinds }
+end
+
+---Declares what the text says. Names must be new: an engine keeps what it was told.
+---@param text string of a file in resources/
+---@return nebula.Resource ... in the order of the text
+function declared.use(text)
+  local set, errors = read(text)
+  if not set then error(tostring(errors[1]), 2) end
+  local list = {}
+  for at, spec in ipairs(set.resources) do list[at] = assert(resources.declare(spec)) end
+  return unpack(list)
+end
+
+---The complaints about a text.
+---@return string lines
+function declared.complaints(text)
+  local _, errors = read(text)
+  local lines = {}
+  for at, one in ipairs(errors or {}) do lines[at] = tostring(one) end
+  return table.concat(lines, "\n")
+end
+
+local function ask(request)
+  return json.decode(c.string(c.lib.nebula_ask(c.engine, json.encode(request))))
+end
+
+---@param resource nebula.Resource
+---@return table as `nebula inspect` shows it
+function declared.inspect(resource)
+  return ask({ verb = "inspect", name = resource.name }).resource
+end
+
+---The pool of a role, the first by default.
+---@param resource nebula.Resource
+---@param role? integer
+---@return table
+function declared.pool(resource, role)
+  return declared.inspect(resource).pools[role or 1]
+end
+
+local moving = { "leased", "opening", "checking", "resetting", "cancelling", "closing", "waiting" }
+
+local function what_moves()
+  for _, one in ipairs(ask({ verb = "ls" }).resources) do
+    for _, pool in ipairs(ask({ verb = "inspect", name = one.name }).resource.pools) do
+      for _, state in ipairs(moving) do
+        if pool[state] > 0 then return ("%s: %d %s"):format(one.name, pool[state], state) end
+      end
+    end
+  end
+end
+
+---What lives at this moment beside the connections: to be compared before and after.
+---@return { tasks: integer, tickets: integer }
+function declared.count()
+  local ls = ask({ verb = "ls" })
+  return { tasks = ls.tasks, tickets = ls.tickets }
+end
+
+---Every connection is idle again, nobody waits, and no task or ticket more than before is left.
+---@param before { tasks: integer, tickets: integer }
+function declared.is_whole(before)
+  local still
+  local is_quiet = clock.wait(function()
+    still = what_moves()
+    return not still
+  end, 10000)
+  assert(is_quiet, still)
+  assert.same(before, declared.count())
+end
+
+return declared

@@ -1,0 +1,159 @@
+-- limit: 300 s
+-- PostgreSQL keeps the contract of the SQL kinds, and what is its own.
+
+local clock = require "spec.support.clock"
+local contract = require "spec.kinds.contract"
+local declared = require "spec.kinds.declared"
+local port = require "spec.support.port"
+local postgres = require "spec.support.postgres"
+local tmp = require "spec.support.tmp"
+
+local server = postgres.start()
+
+local function declare(name, settings)
+  return ([[postgres %q { host = %q, port = %d, dbname = %q, user = %q, password = %q, %s }]]):format(
+    name, server.host, server.port, server.dbname, server.user, server.password, settings)
+end
+
+-- Ends what the engine's sessions run; true when there was something.
+local function end_session()
+  return server:psql [[select count(pg_terminate_backend(pid)) from pg_stat_activity
+    where application_name like 'nebula %' and state = 'active' and wait_event = 'PgSleep']] ~= "0"
+end
+
+describe("postgres", function()
+  contract {
+    prefix = "postgres_contract",
+    declare = declare,
+    serial = "serial primary key",
+    bytes = "bytea",
+    slow = "select pg_sleep(60)",
+    slow_ends = "in_doubt",
+    slow_write = "insert into t (a) select 7 from pg_sleep(60)",
+    slow_read = "select 1 from pg_sleep(1)",
+    breaks_in_the_middle = "select 1 / (i - 1200) from generate_series(1, 2000) i",
+    end_session = end_session,
+    unopenable = {
+      settings = ('port = %d, pool = { max = 1, connect = "2s" }'):format(port.free()),
+      code = "unreachable",
+      action = "wait",
+    },
+    dirty = {
+      { "set search_path = pg_catalog", "select current_setting('search_path')", '"$user", public' },
+      { "create temp table mine (a int)", "select count(*) from pg_class where relname = 'mine'", 0 },
+      { "listen news", "select count(*) from pg_listening_channels()", 0 },
+      { "declare c cursor with hold for select 1", "select count(*) from pg_cursors", 0 },
+      { "select pg_advisory_lock(7)", "select count(*) from pg_locks where locktype = 'advisory'", 0 },
+      { "set role pg_monitor", "select current_user", "spec" },
+    },
+  }
+
+  local db, before
+
+  setup(function() db = declared.use(declare("postgres_own", "pool = { max = 1 }")) end)
+  before_each(function() before = declared.count() end)
+  after_each(function() declared.is_whole(before) end)
+
+  it("is denied with a wrong password, which no text repeats", function()
+    local one = declared.use(declare("postgres_denied", "pool = { max = 1 }"):gsub(server.password, "hush hush"))
+    local result, err = one:query "select 1"
+    assert.is_nil(result)
+    assert.equal("denied", err.code)
+    assert.equal("rotate", err.action)
+    assert.equal("failed", err.outcome)
+    assert.is_nil(tostring(err):find "hush")
+    assert.equal("***", declared.inspect(one).options.password)
+  end)
+
+  it("understands an address, whose password nobody sees", function()
+    local one = declared.use(([[postgres "postgres_url" {
+      url = "postgresql://%s:%s@%s:%d/%s?application_name=by%%20address", pool = { max = 1 } }]]):format(server.user,
+      (server.password:gsub(" ", "%%20")), server.host, server.port, server.dbname))
+    assert.equal("by address", one:value "select current_setting('application_name')")
+    assert.equal("***", declared.inspect(one).options.password)
+    assert.is_nil(declared.complaints [[postgres "x" { url = "postgresql://u:hush@h?nope=1" }]]:find "hush")
+    assert.matches("setting nope", declared.complaints [[postgres "x" { url = "postgresql://u:hush@h?nope=1" }]])
+  end)
+
+  it("keeps prepared statements through a reset, and the server's settings for dates", function()
+    assert.equal(1, db:value("select ?::int", 1))
+    local prepared = db:value "select count(*) from pg_prepared_statements"
+    assert.truthy(prepared >= 1)
+    db:with(function(lease) assert(lease:exec "set datestyle = 'SQL, DMY'") end)
+    assert.truthy(db:value "select count(*) from pg_prepared_statements" >= prepared)
+    assert.equal(1, declared.pool(db).resets)
+    assert.equal("2024-01-02", tostring(db:value "select date '2024-01-02'"))
+  end)
+
+  it("runs a transaction with the isolation that was asked for", function()
+    local rows = {
+      { {}, "read committed", "off", "off" },
+      { { isolation = "repeatable read" }, "repeatable read", "off", "off" },
+      { { isolation = "serializable", read_only = true, deferrable = true }, "serializable", "on", "on" },
+    }
+    for _, row in ipairs(rows) do
+      assert.same({ { i = row[2], r = row[3], d = row[4] } }, db:transaction(row[1], function(tx)
+        return tx:query [[select current_setting('transaction_isolation') i, current_setting('transaction_read_only') r,
+          current_setting('transaction_deferrable') d]]
+      end))
+    end
+  end)
+
+  it("tells the one that lost against another transaction to run all of it again", function()
+    local two = declared.use(declare("postgres_conflict", "pool = { max = 2 }"))
+    assert(two:exec "create table c (a int); insert into c values (0)")
+    local result, err = two:transaction({ isolation = "serializable" }, function(tx)
+      assert(tx:value "select a from c")
+      task(function() assert(two:exec "update c set a = a + 1") end):join()
+      return tx:exec "update c set a = a + 10"
+    end)
+    assert.is_nil(result)
+    assert.equal("conflict", err.code)
+    assert.equal("retry", err.action)
+    assert.equal("40001", err.state)
+    assert.equal(1, two:value "select a from c")
+  end)
+
+  it("fails a transaction whose commit fails, and nothing is applied", function()
+    assert(db:exec "create table d (a int unique deferrable initially deferred)")
+    local result, err = db:transaction(function(tx)
+      assert(tx:exec "insert into d values (1), (1)")
+    end)
+    assert.is_nil(result)
+    assert.equal("constraint", err.code)
+    assert.equal("failed", err.outcome)
+    assert.equal(0, db:value "select count(*) from d")
+  end)
+
+  it("keeps the ids of its sessions while nothing happens to them", function()
+    local pid = db:value "select pg_backend_pid()"
+    for _ = 1, 20 do assert.equal(pid, db:value "select pg_backend_pid()") end
+  end)
+
+  it("does not lend a lease to another kind", function()
+    local other = declared.use(('sqlite "sqlite_beside" { file = %q, pool = { max = 1 } }'):format(
+      tmp.folder() .. "/beside.db"))
+    local ours, theirs = assert(db:lease()), assert(other:lease())
+    for _, verb in ipairs { "query", "exec", "transaction", "release" } do
+      local ok, message = pcall(ours[verb], theirs, "select 1")
+      assert.is_false(ok)
+      assert.matches("not a lease of the kind postgres", message)
+    end
+    ok, message = pcall(theirs.query, ours, "select 1")
+    assert.matches("not a lease of the kind sqlite", message)
+    assert(ours:release())
+    assert(theirs:release())
+  end)
+
+  it("waits for nobody when it is stopped: the caller is answered at his deadline", function()
+    assert.equal(1, db:value "select 1")
+    server:freeze()
+    local started = clock.now()
+    local _, err = db:query({ deadline = "200ms" }, "select 2")
+    local took = clock.now() - started
+    server:thaw()
+    assert.equal("deadline", err.code)
+    assert.truthy(took < 1000, took)
+    clock.eventually("it answers again", function() return db:value "select 3" == 3 end)
+  end)
+end)

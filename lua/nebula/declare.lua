@@ -145,7 +145,7 @@ end
 
 local function read_resource(one, kinds, known_policies)
   local kind = kinds[one.kind]
-  local settings, from_env = one:check(joined(kind.options, rows.resource))
+  local settings, from_env = one:check(joined(rows.resource, kind.options))
   local policy, why
   if type(settings.policy) == "string" then
     policy, why = known_policies:get(settings.policy)

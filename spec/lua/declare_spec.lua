@@ -1,0 +1,332 @@
+-- Declarations from folders, read as `nebula check` and `nebula run` read them.
+
+local declare = require "nebula.declare"
+local tmp = require "spec.support.tmp"
+
+local ROWS = {
+  file = { type = "string", required = true },
+  create = { type = "boolean", default = true },
+  journal = { type = "enum", one_of = { "wal", "delete" }, default = "wal" },
+  cache_size = { type = "size", default = "8MB" },
+  mmap_size = { type = "size" },
+  password = { type = "secret" },
+  port = { type = "integer", min = 1, max = 65535 },
+  tags = { type = "list", max = 4 },
+  hosts = { type = "list" },
+  service = { type = "string", not_yet = "write its settings here" },
+}
+
+local function spec_of(declared)
+  local told = { options = {} }
+  for name, value in pairs(declared.options) do
+    if type(value) ~= "table" then
+      table.insert(told.options, { name = name, value = tostring(value), secret = ROWS[name].type == "secret" })
+    end
+  end
+  table.sort(told.options, function(a, b) return a.name < b.name end)
+  if declared.options.file == ":memory:" and declared.pool.max ~= 1 then
+    return nil, { { path = "pool.max", text = "one is enough" } }
+  elseif declared.options.file == ":memory:" then
+    told.pool, told.roles, told.role_max = { life = 0 }, { "writer" }, { 1 }
+  end
+  return told
+end
+
+local function kind(name)
+  return { name = name, driver = name, roles = { "main" }, options = ROWS, spec = spec_of }
+end
+
+local KINDS = { sqlite = kind "sqlite", postgres = kind "postgres" }
+
+local folder
+
+-- Reads a folder that holds these files: path -> text.
+local function read(files)
+  folder = tmp.folder()
+  for path, text in pairs(files) do
+    tmp.write(folder, path, text)
+  end
+  return declare.read { home = ".", dirs = { folder }, kinds = KINDS }
+end
+
+-- The errors as lines, without the folder.
+local function errors_of(files)
+  local set, errors = read(files)
+  assert.is_nil(set)
+  local lines = {}
+  for i, e in ipairs(errors) do
+    lines[i] = tostring(e):sub(#folder + 2)
+  end
+  return table.concat(lines, "\n")
+end
+
+local function errors_in(text)
+  return errors_of { ["resources/a.lua"] = text }
+end
+
+describe("declare", function()
+  it("gives resources with everything that the engine wants to know", function()
+    local set = assert(read {
+      ["resources/b.lua"] = 'sqlite "late" { file = "late.db", policy = "mine" }',
+      ["resources/a.lua"] = [[
+sqlite "orders" { file = "o.db", pool = { min = 2, max = 4, order = "fifo", idle = "1m", life = "0s", check = "1s" } }
+
+postgres("shop") {
+  file = "s", password = "pw", tags = { "a" },
+}
+]],
+      ["policies/mine.lua"] = [[return policy "mine" { like = "standard", call = { deadline = "100ms" }, retry = { tries = 9 } }]],
+    })
+    local orders, shop, late = unpack(set.resources)
+    assert.same({
+      min = 2, max = 4, queue = 1000, connecting = 2, fail_fast = false, fifo = true, idle_us = 60e6, life_us = 0,
+      life_jitter = 10, check_us = 1e6, connect_us = 5e6, start_us = 0,
+    }, orders.pool)
+    assert.same({
+      deadline_us = 5e6, wait_us = 5e5, tries = 3, pause_us = 5e4, pause_max_us = 2e6, budget = 20, budget_least = 3,
+    }, orders.policy)
+    assert.same({ "orders", KINDS.sqlite, "standard", folder .. "/resources/a.lua", 1 },
+      { orders.name, orders.kind, orders.policy_name, orders.file, orders.line })
+    assert.same({ "shop", KINDS.postgres, 3 }, { shop.name, shop.kind, shop.line })
+    assert.same({
+      { name = "cache_size", value = "8000000", secret = false }, { name = "create", value = "true", secret = false },
+      { name = "file", value = "s", secret = false }, { name = "journal", value = "wal", secret = false },
+      { name = "password", value = "pw", secret = true },
+    }, shop.options)
+    assert.same({ "late", "mine", 100e3, 100e3, 9 },
+      { late.name, late.policy_name, late.policy.deadline_us, late.policy.wait_us, late.policy.tries })
+    assert.equal(3, #set.resources)
+  end)
+
+  it("takes what the kind makes of it", function()
+    local set = assert(read { ["resources/a.lua"] = 'sqlite "m" { file = ":memory:", pool = { max = 1 } }' })
+    local m = set.resources[1]
+    assert.same({ { "writer" }, { 1 }, 0, 1 }, { m.roles, m.role_max, m.pool.life_us, m.pool.max })
+    assert.equal("resources/a.lua:1:42: m.pool.max: one is enough",
+      errors_in 'sqlite "m" { file = ":memory:", pool = { max = 2 } }')
+  end)
+
+  it("has no mistakes in the policies that ship", function()
+    for _, name in ipairs { "standard", "database", "cache", "batch", "critical", "external-api" } do
+      local set = assert(read { ["resources/a.lua"] = ('sqlite "a" { file = "f", policy = "%s" }'):format(name) })
+      local policy = set.resources[1].policy
+      assert.is_true(policy.wait_us <= policy.deadline_us and policy.tries >= 2)
+    end
+  end)
+
+  it("finds errors on 20 lines of one declaration, each with its place", function()
+    local text = [=[
+-- The orders of the shop.
+local shared = { max = 5 }
+
+postgres "orders" {
+  -- where it is
+  file       = 7,
+  creat      = true,
+  create     = "yes",
+  --[[ journal = "none", ]]
+  journal    = "wall",
+  cache_size = 64,
+  ["mmap_size"] = "1XB",
+  password   = 12345,
+  port       = 70000,
+  [ 'service' ] = "shop",
+
+  tags = {
+    "fine",
+    7,
+    "fine as well", {
+      "a list in a list",
+    },
+  },
+  hosts = {
+    "a",
+    named = "b",
+  },
+
+  -- how it is pooled
+  pool = {
+    min = 1.5,
+    max = -1, queue = 10,
+    fail_fast = 1,
+    order =
+      "lifoo",
+    idle = "5 parsecs",
+    life = 30,
+    life_jitter = 51,
+    ["check"] = function(a, b)
+      local t = { max = 1 }
+      return t, a, b
+    end,
+    connect = "0s",
+    strategy = "adaptive",
+    --[==[
+      start = "1s",
+    ]==]
+    start_withn = "1s",
+  },
+
+  -- how it is treated
+  health = { every = "5s" },
+  circuit = { window = 32,
+    least = 8 },
+
+  policy = "standart",
+  timeout = { deadline = "5s" },
+}
+-- The end: line 60 is the last one.
+--
+]=]
+    assert.equal(60, select(2, text:gsub("\n", "")))
+    local expected = {
+      "6:3: orders.file: expected a text, got a number",
+      '7:3: orders.creat: unknown setting; did you mean "create"?',
+      "8:3: orders.create: expected true or false, got a string",
+      '10:3: orders.journal: "wall" is not possible here; did you mean "wal"?',
+      "11:3: orders.cache_size: 64 will not do",
+      '12:3: orders.mmap_size: "1XB" will not do',
+      "13:3: orders.password: expected a text, got a number",
+      "14:3: orders.port: is more than 65535",
+      "15:3: orders.service: not yet in force: write its settings here",
+      "19:5: orders.tags[2]: expected a text, got a number",
+      "20:21: orders.tags[4]: expected a text, got a table",
+      "24:3: orders.hosts: a list has no gaps and no names",
+      "26:5: orders.hosts.named: a list has no names",
+      "31:5: orders.pool.min: 1.5 is no whole number",
+      "32:5: orders.pool.max: is less than 1",
+      "33:5: orders.pool.fail_fast: expected true or false, got a number",
+      '34:5: orders.pool.order: "lifoo" is not possible here; did you mean "lifo"?',
+      '36:5: orders.pool.idle: "5 parsecs" will not do',
+      "37:5: orders.pool.life: 30 will not do",
+      "38:5: orders.pool.life_jitter: is more than 50",
+      "39:5: orders.pool.check: functions as settings are not yet in force",
+      "43:5: orders.pool.connect: is less than 1ms",
+      "44:5: orders.pool.strategy: not yet in force",
+      '48:5: orders.pool.start_withn: unknown setting; did you mean "start_within"?',
+      "52:3: orders.health: not yet in force",
+      "53:3: orders.circuit: not yet in force",
+      '56:3: orders.policy: there is no policy "standart"; did you mean "standard"?',
+      "57:3: orders.timeout: unknown setting",
+    }
+    local got, i, lines = errors_in(text), 0, {}
+    for line in got:gmatch("[^\n]+") do
+      i = i + 1
+      local start = "resources/a.lua:" .. (expected[i] or "nothing more")
+      assert.equal(start, line:sub(1, #start))
+      lines[line:match(":(%d+)")] = true
+    end
+    assert.equal(#expected, i)
+    local count = 0
+    for _ in pairs(lines) do
+      count = count + 1
+    end
+    assert.is_true(count >= 20)
+  end)
+
+  it("goes on behind unknown names, and behind files that fail", function()
+    assert.equal([[
+policies/p.lua:2:8: '<name>' expected near '='
+resources/a.lua:1:1: unknown name "sqlit"; did you mean "sqlite"?
+resources/a.lua:2:28: unknown name "unheard"; known: env, policy, postgres, sqlite
+resources/a.lua:3:1: strategy: not yet in force
+resources/a.lua:5:1: attempt to concatenate a nil value
+resources/b.lua:1:22: b.file: expected a text, got a boolean]], (errors_of {
+      ["policies/p.lua"] = "\nlocal  = 5",
+      ["resources/a.lua"] = 'sqlit "a" { fil = 1 }\nsqlite "a" { file = "a" .. unheard.name(5) + 1 }\n'
+        .. 'strategy "s" { every = "1s" }\n\nlocal a = 5 .. nil',
+      ["resources/b.lua"] = 'return  sqlite "b" { file = true }',
+    }))
+  end)
+
+  it("refuses names that are set", function()
+    assert.matches("^resources/a.lua:2:1: orders cannot be set", errors_in '\norders = 1')
+    assert.matches("^resources/a.lua:1:1: rep cannot be set", errors_in 'string.rep = nil')
+    assert.matches('^resources/a.lua:1:1: unknown name "os"', errors_in 'os.execute "touch /tmp/x"')
+    for _, name in ipairs { "require", "load", "loadstring", "dofile", "pcall", "setmetatable", "getfenv", "rawset", "debug",
+      "io", "jit", "ffi", "_G", "coroutine", "newproxy", "collectgarbage", "print" } do
+      assert.matches(('unknown name "%s"'):format(name), errors_in(("local x = %s"):format(name)), 1, true)
+    end
+  end)
+
+  it("says how a declaration is written", function()
+    assert.equal([[
+resources/a.lua:1:1: ?: has no name; write sqlite "name" { ... }
+resources/a.lua:2:1: a: has no settings; write sqlite "name" { ... }
+resources/a.lua:3:1: b: its settings must be a table; write sqlite "name" { ... }
+resources/a.lua:4:1: ?: a name begins with a letter, goes on with letters, digits, _ - or . and has at most 64 of them]],
+      (errors_in 'sqlite { file = "x" }\nsqlite "a"\nsqlite "b" "c"\nsqlite "no way" {}'))
+  end)
+
+  it("reports duplicates, but a policy of the user's replaces one that ships", function()
+    assert.equal("resources/b.lua:1:1: a: there is already a resource of this name, in " .. "DIR/resources/a.lua:1",
+      (errors_of { ["resources/a.lua"] = 'sqlite "a" { file = "1" }', ["resources/b.lua"] = 'postgres "a" { file = "2" }' })
+        :gsub("in /[^:]*/resources", "in DIR/resources"))
+    assert.matches("there is already a policy of this name", errors_of {
+      ["policies/a.lua"] = 'policy "p" {} policy "p" {}' })
+    local set = assert(read { ["resources/a.lua"] = 'sqlite "a" { file = "1" }',
+      ["policies/a.lua"] = 'policy "standard" { retry = { tries = 1 } }' })
+    assert.equal(1, set.resources[1].policy.tries)
+    assert.equal(5e6, set.resources[1].policy.deadline_us)
+  end)
+
+  it("reports policies that are like themselves, like nothing, or contradict themselves", function()
+    assert.equal([[
+policies/a.lua:3:14: c.like: goes round in a circle: a -> b -> c -> a
+policies/a.lua:4:14: d.like: there is no policy "nobody"
+policies/a.lua:5:14: e.like: goes round in a circle: e -> e
+policies/a.lua:6:42: f.call.wait: is more than deadline, which is 1s
+policies/a.lua:7:15: g.call: expected a table { ... }, got a number
+policies/a.lua:7:35: g.retry.on: "always" is not possible here; known: safe
+policies/a.lua:7:52: g.limit: not yet in force: pool.max and pool.queue bound what runs and what waits]],
+      (errors_of { ["policies/a.lua"] = [[
+policy "a" { like = "b" }
+policy "b" { like = "c" }
+policy "c" { like = "a" }
+policy "d" { like = "nobody" }
+policy "e" { like = "e" }
+policy "f" { call = { deadline = "1s",   wait = "2s" } }
+policy "g" {  call = 5, retry = { on = "always" }, limit = {} }]] }))
+  end)
+
+  it("finds the place of settings that were computed", function()
+    assert.equal([[
+resources/a.lua:3:39: s1.pool.max: is less than 1
+resources/a.lua:3:39: s2.pool.max: is less than 1]], (errors_in [[
+local pool = { max = 0 }
+for i = 1, 2 do
+  sqlite("s" .. i) { file = "f" .. i, pool = pool }
+end]]))
+  end)
+
+  it("reads the environment, as a secret", function()
+    local set = assert(read { ["resources/a.lua"] = [[
+sqlite "a" { file = "postgres://u:" .. env "HOME" .. "@h", password = env("NEBULA_SPEC_NONE", "none"), journal = "wal" }]] })
+    local shown = {}
+    for _, option in ipairs(set.resources[1].options) do
+      shown[option.name] = option
+    end
+    assert.same({ name = "file", value = "postgres://u:" .. os.getenv "HOME" .. "@h", secret = true }, shown.file)
+    assert.same({ name = "password", value = "none", secret = true }, shown.password)
+    assert.is_false(shown.journal.secret)
+    assert.equal("resources/a.lua:1:14: a.file: the environment variable NEBULA_SPEC_NONE is not set",
+      errors_in 'sqlite "a" { file = env "NEBULA_SPEC_NONE" }')
+    for _, use in ipairs { 'tostring(env "HOME")', 'env "HOME" + 1', '("%s"):format(env "HOME")', 'env "HOME" < "a"',
+      'env "HOME".x', 'env(5)', 'env("A", {})', 'env "HOME" .. {}' } do
+      assert.matches("^resources/a.lua:2:%d+: ", errors_in("\nlocal a = " .. use))
+    end
+  end)
+
+  it("says so when a folder is not there, and reads one that has no declarations", function()
+    local _, errors = declare.read { home = ".", dirs = { "/nowhere/at/all" }, kinds = KINDS }
+    assert.equal("/nowhere/at/all:1:1: cannot be read: No such file or directory", tostring(errors[1]))
+    assert.same({ resources = {} }, (read {}))
+  end)
+
+  it("lists resources of several folders in order", function()
+    read { ["resources/z.lua"] = 'sqlite "one" { file = "1" }' }
+    local first = folder
+    read { ["resources/a.lua"] = 'sqlite "two" { file = "2" }' }
+    local set = assert(declare.read { home = ".", dirs = { first, folder }, kinds = KINDS })
+    assert.same({ "one", "two" }, { set.resources[1].name, set.resources[2].name })
+  end)
+end)

@@ -1,7 +1,4 @@
-/* postgres_driver_spec.c - the driver alone against a real server. limit: 600 s
- *
- * CANCELS=n is how many cancels race their replies (2000).
- */
+/* postgres_driver_spec.c - the driver alone against a real server: opening, and values. */
 #include "core/driver.h"
 
 #include <setjmp.h>
@@ -9,107 +6,15 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <libpq-fe.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/check.h"
-#include "drivers/drivers.h"
-#include "drivers/postgres.h"
-#include "support/lone_conn.h"
-#include "support/pg.h"
-
-#define MS INT64_C(1000)
-
-/* One server and one loop for all tests; each test has connections of its own. */
-static struct pg server;
-static struct world *world;
-static struct loop *loop;
+#include "support/pg_lone.h"
 
 #define APP                                                                                        \
-    "host", "127.0.0.1", "port", server.port, "user", "app", "dbname", "app", "password",          \
-        "sesame-open"
-
-static void prepare(struct lone *l, const char *const *option)
-{
-    lone_init(l, loop, &driver_postgres, option, 0);
-}
-
-static void open_app(struct lone *l)
-{
-    prepare(l, (const char *const[]){APP, NULL});
-    assert_int_equal(lone_open(l), ERROR_OK);
-}
-
-/* --- asking ----------------------------------------------------------------------------------- */
-
-static struct nebula_value cell(const struct request *r, int32_t row, int32_t column)
-{
-    struct nebula_value v;
-    assert_non_null(r->reply.result);
-    r->reply.result->type->cell(r->reply.result, row, column, &v);
-    return v;
-}
-
-static void assert_text(struct nebula_value v, const char *text)
-{
-    assert_int_equal(v.type, NEBULA_TEXT);
-    assert_int_equal(v.size, strlen(text));
-    assert_memory_equal(v.bytes, text, v.size);
-}
-
-static struct request run_values(struct lone *l, const char *text, const struct nebula_value *value,
-                                 int32_t count)
-{
-    struct request r = lone_request(NEBULA_RUN, text);
-    r.value = value;
-    r.count = count;
-    lone_call(l, &r);
-    return r;
-}
-
-static int64_t ask_integer(struct lone *l, const char *text)
-{
-    struct request r = lone_request(NEBULA_RUN, text);
-    assert_int_equal(lone_call(l, &r), ERROR_OK);
-    struct nebula_value v = cell(&r, 0, 0);
-    assert_int_equal(v.type, NEBULA_INT);
-    reply_fini(&r.reply);
-    return v.integer;
-}
-
-static void expect(struct lone *l, enum nebula_verb verb, const char *text, enum error_code code,
-                   const char *state)
-{
-    struct request r = lone_request(verb, text);
-    if (lone_call(l, &r) != code)
-        print_error("%s: %s\n", text, r.reply.error.text);
-    assert_int_equal(r.reply.error.code, code);
-    assert_string_equal(r.reply.error.state, state);
-    reply_fini(&r.reply);
-}
-
-static void do_well(struct lone *l, const char *text)
-{
-    expect(l, NEBULA_SCRIPT, text, ERROR_OK, "");
-}
-
-/* The backend's own number, asked in the session. */
-__attribute__((unused)) static int64_t backend_of(struct lone *l)
-{
-    return ask_integer(l, "select pg_backend_pid()");
-}
-
-__attribute__((unused)) static void turn_until(struct lone *l, const char *answer, const char *sql)
-{
-    for (int i = 0; strcmp(pg_server_ask(&server, "%s", sql), answer) != 0; i++) {
-        assert_true(i < 2000);
-        lone_turn(l, 5 * MS);
-    }
-}
+    "host", "127.0.0.1", "port", pg_lone_server()->port, "user", "app", "password", "sesame-open"
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
@@ -119,19 +24,19 @@ static void opens_by_address_name_and_socket(void **unused)
     const char *const way[][2] = {{"host", "127.0.0.1"},
                                   {"host", "localhost"},
                                   {"hostaddr", "127.0.0.1"},
-                                  {"host", server.folder}};
+                                  {"host", pg_lone_server()->folder}};
     for (size_t i = 0; i < COUNT(way); i++) {
         struct lone l;
-        prepare(&l, (const char *const[]){way[i][0], way[i][1], "port", server.port, "user", "app",
-                                          "password", "sesame-open", NULL});
+        pg_lone_init(&l, (const char *const[]){way[i][0], way[i][1], "port", pg_lone_server()->port,
+                                               "user", "app", "password", "sesame-open", NULL});
         assert_int_equal(lone_open(&l), ERROR_OK);
         struct request r = lone_request(
             NEBULA_RUN, "select current_setting('application_name'), "
                         "current_setting('client_encoding'), current_setting('DateStyle')");
         assert_int_equal(lone_call(&l, &r), ERROR_OK);
-        assert_text(cell(&r, 0, 0), "nebula");
-        assert_text(cell(&r, 0, 1), "UTF8");
-        assert_text(cell(&r, 0, 2), "ISO, MDY");
+        pg_lone_is_text(pg_lone_cell(&r, 0, 0), "nebula");
+        pg_lone_is_text(pg_lone_cell(&r, 0, 1), "UTF8");
+        pg_lone_is_text(pg_lone_cell(&r, 0, 2), "ISO, MDY");
         reply_fini(&r.reply);
         lone_close(&l);
     }
@@ -141,16 +46,16 @@ static void options_of_the_declaration_win(void **unused)
 {
     (void)unused;
     struct lone l;
-    prepare(&l, (const char *const[]){APP, "application_name", "shop", "options",
-                                      "-c IntervalStyle=iso_8601 -c work_mem=3MB", NULL});
+    pg_lone_init(&l, (const char *const[]){APP, "application_name", "shop", "options",
+                                           "-c IntervalStyle=iso_8601 -c work_mem=3MB", NULL});
     assert_int_equal(lone_open(&l), ERROR_OK);
     struct request r =
         lone_request(NEBULA_RUN, "select current_setting('application_name'), interval '1 day', "
                                  "current_setting('work_mem')");
     assert_int_equal(lone_call(&l, &r), ERROR_OK);
-    assert_text(cell(&r, 0, 0), "shop");
-    assert_text(cell(&r, 0, 1), "P1D");
-    assert_text(cell(&r, 0, 2), "3MB");
+    pg_lone_is_text(pg_lone_cell(&r, 0, 0), "shop");
+    pg_lone_is_text(pg_lone_cell(&r, 0, 1), "P1D");
+    pg_lone_is_text(pg_lone_cell(&r, 0, 2), "3MB");
     reply_fini(&r.reply);
     lone_close(&l);
 }
@@ -158,18 +63,19 @@ static void options_of_the_declaration_win(void **unused)
 static void refusals_say_what_to_do(void **unused)
 {
     (void)unused;
-    char closed[8];
-    snprintf(closed, sizeof closed, "%d", 1);
     const struct {
         const char *option[16];
         enum error_code code;
         const char *state, *text;
     } row[] = {
-        {{"host", "127.0.0.1", "port", closed}, ERROR_UNREACHABLE, "", "refused"},
+        {{"host", "127.0.0.1", "port", "1"}, ERROR_UNREACHABLE, "", "refused"},
         {{"host", "no-such-host.invalid"}, ERROR_UNREACHABLE, "", "no-such-host.invalid"},
         {{"host", "/nowhere/at/all"}, ERROR_UNREACHABLE, "", "/nowhere/at/all"},
         {{APP, "password", "swordfish"}, ERROR_DENIED, "28P01", "password"},
-        {{"host", "127.0.0.1", "port", server.port, "user", "app"}, ERROR_DENIED, "", "password"},
+        {{"host", "127.0.0.1", "port", pg_lone_server()->port, "user", "app"},
+         ERROR_DENIED,
+         "",
+         "password"},
         {{APP, "dbname", "atlantis"}, ERROR_CONFIG, "3D000", "atlantis"},
         {{APP, "user", "narrow"}, ERROR_BUSY, "53300", "narrow"},
         {{APP, "sslmode", "perhaps"}, ERROR_CONFIG, "", "perhaps"},
@@ -181,7 +87,7 @@ static void refusals_say_what_to_do(void **unused)
         struct lone l;
         const char *option[17] = {0};
         memcpy(option, row[i].option, sizeof row[i].option);
-        prepare(&l, option);
+        pg_lone_init(&l, option);
         if (lone_open(&l) != row[i].code || strstr(l.error.text, row[i].text) == NULL)
             fail_msg("row %zu: %s: %s", i, error_name(l.error.code), l.error.text);
         assert_string_equal(l.error.state, row[i].state);
@@ -196,8 +102,8 @@ static void tls_modes_are_libpqs(void **unused)
 {
     (void)unused;
     char ca[96], other[96];
-    snprintf(ca, sizeof ca, "%s/ca.crt", server.folder);
-    snprintf(other, sizeof other, "%s/other.crt", server.folder);
+    snprintf(ca, sizeof ca, "%s/ca.crt", pg_lone_server()->folder);
+    snprintf(other, sizeof other, "%s/other.crt", pg_lone_server()->folder);
     const struct {
         const char *option[12];
         enum error_code code;
@@ -216,14 +122,15 @@ static void tls_modes_are_libpqs(void **unused)
     };
     for (size_t i = 0; i < COUNT(row); i++) {
         struct lone l;
-        const char *option[19] = {"port", server.port, "user", "secure", "dbname", "app"};
+        const char *option[19] = {"port", pg_lone_server()->port, "user", "secure", "dbname",
+                                  "app"};
         memcpy(option + 6, row[i].option, sizeof row[i].option);
-        prepare(&l, option);
+        pg_lone_init(&l, option);
         if (lone_open(&l) != row[i].code)
             fail_msg("row %zu: %s: %s", i, error_name(l.error.code), l.error.text);
         if (row[i].code == ERROR_OK)
-            assert_int_equal(ask_integer(&l, "select ssl::int from pg_stat_ssl "
-                                             "where pid = pg_backend_pid()"),
+            assert_int_equal(pg_lone_integer(&l, "select ssl::int from pg_stat_ssl "
+                                                 "where pid = pg_backend_pid()"),
                              1);
         lone_close(&l);
     }
@@ -235,7 +142,7 @@ static void values_come_as_what_they_are(void **unused)
 {
     (void)unused;
     struct lone l;
-    open_app(&l);
+    pg_lone_open(&l);
     const struct {
         const char *sql;
         int type;
@@ -272,14 +179,14 @@ static void values_come_as_what_they_are(void **unused)
         snprintf(sql, sizeof sql, "select %s", row[i].sql);
         struct request r = lone_request(NEBULA_RUN, sql);
         assert_int_equal(lone_call(&l, &r), ERROR_OK);
-        struct nebula_value v = cell(&r, 0, 0);
+        struct nebula_value v = pg_lone_cell(&r, 0, 0);
         assert_int_equal(v.type, row[i].type);
         if (v.type == NEBULA_INT || v.type == NEBULA_BOOL)
             assert_true(v.integer == row[i].integer);
         if (v.type == NEBULA_FLOAT)
             assert_true(v.number == row[i].number);
         if (v.type == NEBULA_TEXT)
-            assert_text(v, row[i].text);
+            pg_lone_is_text(v, row[i].text);
         if (v.type == NEBULA_BYTES) {
             assert_int_equal(v.size, row[i].integer);
             assert_memory_equal(v.bytes, row[i].text, v.size);
@@ -294,11 +201,12 @@ static void not_a_number_is_one(void **unused)
 {
     (void)unused;
     struct lone l;
-    open_app(&l);
+    pg_lone_open(&l);
     struct nebula_value nan_value = {.type = NEBULA_FLOAT, .number = NAN};
-    struct request r = run_values(&l, "select $1::float8, $1::float8 = 'NaN'", &nan_value, 1);
-    assert_true(isnan(cell(&r, 0, 0).number));
-    assert_int_equal(cell(&r, 0, 1).integer, 1);
+    struct request r =
+        pg_lone_run_values(&l, "select $1::float8, $1::float8 = 'NaN'", &nan_value, 1);
+    assert_true(isnan(pg_lone_cell(&r, 0, 0).number));
+    assert_int_equal(pg_lone_cell(&r, 0, 1).integer, 1);
     reply_fini(&r.reply);
     lone_close(&l);
 }
@@ -307,10 +215,10 @@ static void columns_have_names_and_types(void **unused)
 {
     (void)unused;
     struct lone l;
-    open_app(&l);
+    pg_lone_open(&l);
     struct request r =
         lone_request(NEBULA_RUN, "select 1::int8 as big, 'x'::uuid_name as named where false");
-    do_well(&l, "drop domain if exists uuid_name; create domain uuid_name as bytea");
+    pg_lone_script(&l, "drop domain if exists uuid_name; create domain uuid_name as bytea");
     assert_int_equal(lone_call(&l, &r), ERROR_OK);
     assert_int_equal(r.reply.result->rows, 0);
     assert_int_equal(r.reply.result->columns, 2);
@@ -329,7 +237,7 @@ static void bytes_survive_whatever_the_session_says(void **unused)
 {
     (void)unused;
     struct lone l;
-    open_app(&l);
+    pg_lone_open(&l);
     static char all[3 * 256];
     for (size_t i = 0; i < sizeof all; i++)
         all[i] = (char)(i < 256 ? i : i < 512 ? '\\' : i * 7);
@@ -339,17 +247,18 @@ static void bytes_survive_whatever_the_session_says(void **unused)
     for (size_t i = 0; i < COUNT(style); i++) {
         char sql[64];
         snprintf(sql, sizeof sql, "set bytea_output = %s", style[i]);
-        do_well(&l, sql);
-        struct request r = run_values(&l, "select $1, $2, null::bytea, '\\x5c78'::bytea", v, 2);
+        pg_lone_script(&l, sql);
+        struct request r =
+            pg_lone_run_values(&l, "select $1, $2, null::bytea, '\\x5c78'::bytea", v, 2);
         assert_int_equal(r.reply.error.code, ERROR_OK);
         for (int again = 0; again < 2; again++) {
-            assert_int_equal(cell(&r, 0, 0).type, NEBULA_BYTES);
-            assert_int_equal(cell(&r, 0, 0).size, sizeof all);
-            assert_memory_equal(cell(&r, 0, 0).bytes, all, sizeof all);
-            assert_int_equal(cell(&r, 0, 1).size, 0);
-            assert_int_equal(cell(&r, 0, 1).type, NEBULA_BYTES);
-            assert_int_equal(cell(&r, 0, 2).type, NEBULA_NULL);
-            assert_memory_equal(cell(&r, 0, 3).bytes, "\\x", 2);
+            assert_int_equal(pg_lone_cell(&r, 0, 0).type, NEBULA_BYTES);
+            assert_int_equal(pg_lone_cell(&r, 0, 0).size, sizeof all);
+            assert_memory_equal(pg_lone_cell(&r, 0, 0).bytes, all, sizeof all);
+            assert_int_equal(pg_lone_cell(&r, 0, 1).size, 0);
+            assert_int_equal(pg_lone_cell(&r, 0, 1).type, NEBULA_BYTES);
+            assert_int_equal(pg_lone_cell(&r, 0, 2).type, NEBULA_NULL);
+            assert_memory_equal(pg_lone_cell(&r, 0, 3).bytes, "\\x", 2);
         }
         reply_fini(&r.reply);
     }
@@ -360,7 +269,7 @@ static void floats_go_and_come_exactly(void **unused)
 {
     (void)unused;
     struct lone l;
-    open_app(&l);
+    pg_lone_open(&l);
     srand(7);
     for (int i = 0; i < 2000; i++) {
         union {
@@ -370,12 +279,13 @@ static void floats_go_and_come_exactly(void **unused)
         if (isnan(f.number) || isinf(f.number))
             continue;
         struct nebula_value v = {.type = NEBULA_FLOAT, .number = f.number};
-        struct request r = run_values(&l, "select $1::float8, float8send($1::float8)", &v, 1);
+        struct request r =
+            pg_lone_run_values(&l, "select $1::float8, float8send($1::float8)", &v, 1);
         assert_int_equal(r.reply.error.code, ERROR_OK);
-        assert_true(cell(&r, 0, 0).number == f.number);
+        assert_true(pg_lone_cell(&r, 0, 0).number == f.number);
         uint64_t sent = 0;
         for (int b = 0; b < 8; b++)
-            sent = sent << 8 | (unsigned char)cell(&r, 0, 1).bytes[b];
+            sent = sent << 8 | (unsigned char)pg_lone_cell(&r, 0, 1).bytes[b];
         assert_true(sent == f.bits); /* the server's own view of it */
         reply_fini(&r.reply);
     }
@@ -386,9 +296,9 @@ static void parameters_fit_what_the_statement_needs(void **unused)
 {
     (void)unused;
     struct lone l;
-    open_app(&l);
-    do_well(&l,
-            "create temp table t (a int8, b numeric, c text, d bool, e float8, f bytea, g jsonb)");
+    pg_lone_open(&l);
+    pg_lone_script(
+        &l, "create temp table t (a int8, b numeric, c text, d bool, e float8, f bytea, g jsonb)");
     struct nebula_value v[7] = {{.type = NEBULA_INT, .integer = INT64_MIN},
                                 {.type = NEBULA_FLOAT, .number = 0.1},
                                 {.type = NEBULA_TEXT, .size = 3, .bytes = "abcdef"},
@@ -397,29 +307,27 @@ static void parameters_fit_what_the_statement_needs(void **unused)
                                 {.type = NEBULA_BYTES, .size = 2, .bytes = "\0\1"},
                                 {.type = NEBULA_TEXT, .size = 2, .bytes = "{}"}};
     for (int i = 0; i < 3; i++) { /* unprepared, being prepared, prepared */
-        struct request r = run_values(&l, "insert into t values ($1,$2,$3,$4,$5,$6,$7)", v, 7);
+        struct request r =
+            pg_lone_run_values(&l, "insert into t values ($1,$2,$3,$4,$5,$6,$7)", v, 7);
         assert_int_equal(r.reply.error.code, ERROR_OK);
         assert_int_equal(r.reply.changed, 1);
         assert_null(r.reply.result);
         assert_true(r.is_sent);
     }
     assert_int_equal(
-        ask_integer(&l, "select count(*) from t where a = -9223372036854775808 and b = 0.1 "
-                        "and c = 'abc' and d and e is null and f = '\\x0001'"),
+        pg_lone_integer(&l, "select count(*) from t where a = -9223372036854775808 and b = 0.1 "
+                            "and c = 'abc' and d and e is null and f = '\\x0001'"),
         3);
     struct nebula_value zero = {.type = NEBULA_TEXT, .size = 3, .bytes = "a\0b"};
-    struct request r = run_values(&l, "select $1", &zero, 1);
+    struct request r = pg_lone_run_values(&l, "select $1", &zero, 1);
     assert_int_equal(r.reply.error.code, ERROR_QUERY);
     assert_false(r.is_sent);
-    expect(&l, NEBULA_RUN, "select 1", ERROR_OK, "");
+    pg_lone_say(&l, "select 1");
     lone_close(&l);
 }
 
 int main(void)
 {
-    pg_server_start(&server);
-    world = world_real();
-    loop = loop_new(world);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_by_address_name_and_socket),
         cmocka_unit_test(options_of_the_declaration_win),
@@ -432,9 +340,5 @@ int main(void)
         cmocka_unit_test(floats_go_and_come_exactly),
         cmocka_unit_test(parameters_fit_what_the_statement_needs),
     };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    loop_free(&loop);
-    free(world);
-    pg_server_stop(&server);
-    return failed;
+    return pg_lone_run(tests, COUNT(tests));
 }

@@ -120,8 +120,11 @@ void loop_unsoon(struct loop *loop, struct soon *s)
 
 static void run_soons(struct loop *loop)
 {
-    for (int i = 0; i < SOONS_A_TURN && !list_is_empty(&loop->soons); i++) {
-        struct soon *s = container_of(list_pop_head(&loop->soons), struct soon, node);
+    for (int i = 0; i < SOONS_A_TURN; i++) {
+        struct list_node *n = list_pop_head(&loop->soons);
+        if (n == NULL)
+            return;
+        struct soon *s = container_of(n, struct soon, node);
         s->run(s);
     }
 }

@@ -19,13 +19,42 @@
 
 /* --- names that answer when the spec says so -------------------------------------------------- */
 
-/* Stands before the C library's: a name that begins with "held" answers when the gate opens. */
+/* Stands before the C library's: a name that begins with "held" needs a pass to come back. */
 static struct gate {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int inside;
-    bool is_open;
+    int entered, inside, passes;
 } gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void gate_pass(void)
+{
+    pthread_mutex_lock(&gate.lock);
+    gate.entered++;
+    gate.inside++;
+    pthread_cond_broadcast(&gate.changed);
+    while (gate.passes == 0)
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    gate.passes--;
+    gate.inside--;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static void gate_open(int passes)
+{
+    pthread_mutex_lock(&gate.lock);
+    gate.passes += passes;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static void gate_wait(const int *counter, int count)
+{
+    pthread_mutex_lock(&gate.lock);
+    while (*counter != count)
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+}
 
 typedef int lookup(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
@@ -35,14 +64,7 @@ int getaddrinfo(const char *restrict host, const char *restrict service,
     sigset_t mask;
     CHECK(pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0 && sigismember(&mask, SIGTERM) == 1);
     if (strncmp(host, "held", 4) == 0) {
-        pthread_mutex_lock(&gate.lock);
-        gate.inside++;
-        pthread_cond_broadcast(&gate.changed);
-        while (!gate.is_open)
-            pthread_cond_wait(&gate.changed, &gate.lock);
-        gate.inside--;
-        pthread_cond_broadcast(&gate.changed);
-        pthread_mutex_unlock(&gate.lock);
+        gate_pass();
         host = "127.0.0.1";
     }
     if (strcmp(host, "nobody.invalid") == 0)
@@ -52,23 +74,9 @@ int getaddrinfo(const char *restrict host, const char *restrict service,
     return real(host, service, hints, found);
 }
 
-static void gate_wait_inside(int count)
-{
-    pthread_mutex_lock(&gate.lock);
-    while (gate.inside != count)
-        pthread_cond_wait(&gate.changed, &gate.lock);
-    pthread_mutex_unlock(&gate.lock);
-}
-
-static void gate_set(bool is_open)
-{
-    pthread_mutex_lock(&gate.lock);
-    gate.is_open = is_open;
-    pthread_cond_broadcast(&gate.changed);
-    pthread_mutex_unlock(&gate.lock);
-}
-
 /* --- names ------------------------------------------------------------------------------------ */
+
+#define CLERKS 4
 
 struct answer {
     int count, addresses;
@@ -128,36 +136,43 @@ static void a_name_that_does_not_exist_says_so(void **state)
     assert_non_null(strstr(a.text, "not known"));
 }
 
+/* Asks for `count` held names and waits until each clerk is inside with one. */
+static void ask_held(struct stage *s, struct answer *a, struct resolve **r, int count)
+{
+    gate.entered = 0; /* nobody is inside: the clerks are of this stage's loop */
+    for (int i = 0; i < count; i++) {
+        a[i] = (struct answer){0};
+        r[i] = loop_resolve(s->loop, "held", NULL, answered, &a[i]);
+        assert_non_null(r[i]);
+    }
+    gate_wait(&gate.inside, count < CLERKS ? count : CLERKS);
+}
+
 static void four_are_looked_up_at_once_and_the_others_wait(void **state)
 {
     struct stage *s = *state;
-    struct answer a[7] = {0};
-    gate_set(false);
-    for (size_t i = 0; i < COUNT(a); i++)
-        assert_non_null(loop_resolve(s->loop, "held", NULL, answered, &a[i]));
-    gate_wait_inside(4);
+    struct answer a[7];
+    struct resolve *r[7];
+    ask_held(s, a, r, 7);
     loop_turn(s->loop, 0);
-    for (size_t i = 0; i < COUNT(a); i++)
+    for (int i = 0; i < 7; i++)
         assert_int_equal(a[i].count, 0);
-    gate_set(true);
-    for (size_t i = 0; i < COUNT(a); i++)
+    gate_open(7);
+    for (int i = 0; i < 7; i++)
         turn_until(s->loop, &a[i].count, 1);
 }
 
 static void a_question_can_be_forgotten_at_any_time(void **state)
 {
     struct stage *s = *state;
-    struct answer a[7] = {0};
+    struct answer a[7];
     struct resolve *r[7];
-    gate_set(false);
-    for (int i = 0; i < 7; i++)
-        assert_non_null(r[i] = loop_resolve(s->loop, "held", NULL, answered, &a[i]));
-    gate_wait_inside(4);
-    resolve_forget(&r[0]); /* a thread is busy with it */
+    ask_held(s, a, r, 7);
+    resolve_forget(&r[0]); /* a clerk is busy with it */
     assert_null(r[0]);
     resolve_forget(&r[5]); /* in the queue */
     a[3].resolve = r[3];   /* in its own answer */
-    gate_set(true);
+    gate_open(6);
     for (int i = 1; i < 7; i++)
         if (i != 5)
             turn_until(s->loop, &a[i].count, 1);
@@ -168,34 +183,33 @@ static void a_question_can_be_forgotten_at_any_time(void **state)
 static void an_answer_on_its_way_can_be_forgotten(void **state)
 {
     struct stage *s = *state;
-    struct answer a = {0};
-    gate_set(false);
-    struct resolve *r = loop_resolve(s->loop, "held", NULL, answered, &a);
-    gate_wait_inside(1);
-    gate_set(true);
-    gate_wait_inside(0);
-    resolve_forget(&r); /* and the loop is freed with the answer still in it, or not */
-    assert_int_equal(a.count, 0);
+    struct answer a[CLERKS + 1];
+    struct resolve *r[CLERKS + 1];
+    ask_held(s, a, r, CLERKS + 1);
+    gate_open(1);
+    gate_wait(&gate.entered,
+              CLERKS + 1); /* a clerk took the last: its first answer is on its way */
+    for (int i = 0; i <= CLERKS; i++)
+        resolve_forget(&r[i]);
+    gate_open(CLERKS);
+    gate_wait(&gate.inside, 0);
+    for (int i = 0; i <= CLERKS; i++)
+        assert_int_equal(a[i].count, 0);
 }
 
 static void a_name_server_that_is_silent_holds_nobody_up(void **unused)
 {
     (void)unused;
-    struct stage *s;
-    struct answer a = {0};
     void *state;
+    struct answer a;
+    struct resolve *r;
     stage_open(&state);
-    s = state;
-    gate_set(false);
-    struct resolve *r = loop_resolve(s->loop, "held", NULL, answered, &a);
-    gate_wait_inside(1);
+    ask_held(state, &a, &r, 1);
     resolve_forget(&r);
-    loop_free(&s->loop); /* returns though the thread is inside */
-    gate_set(true);
-    gate_wait_inside(0);
+    stage_close(&state); /* returns though the clerk is inside */
+    gate_open(1);
+    gate_wait(&gate.inside, 0);
     assert_int_equal(a.count, 0);
-    free(s->world);
-    free(s);
 }
 
 int main(void)

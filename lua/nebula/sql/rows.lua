@@ -3,8 +3,11 @@
 -- A row has every column: NULL is null, so that row.nme, which nobody selected, is nil and nothing else is.
 -- Two columns of one name would hide each other, so they are a mistake of the statement.
 
+local c = require "nebula.c"
 local call = require "nebula.call"
 local new_table = require "table.new"
+
+local TEXT = c.lib.NEBULA_TEXT
 
 local cell, column, lua = call.cell, call.column, call.lua
 
@@ -36,9 +39,8 @@ end
 
 -- Decoders are for words; what the driver gave as a number or a boolean is one already.
 local function value_of(v, decode)
-  local value = lua(v)
-  if decode and type(value) == "string" and v.type == call.TEXT then return decode(value) end
-  return value
+  if decode and v.type == TEXT then return decode(lua(v)) end
+  return lua(v)
 end
 
 --- One row.

@@ -234,7 +234,7 @@ int64_t nebula_task_deadline(struct nebula *n, int64_t at_us)
 {
     struct task *t = enter(n)->task;
     int64_t before_us = t->deadline_us == INT64_MAX ? 0 : t->deadline_us;
-    t->deadline_us = at_us == 0 ? INT64_MAX : at_us;
+    task_deadline(t, at_us == 0 ? INT64_MAX : at_us);
     return before_us;
 }
 
@@ -415,11 +415,12 @@ int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t w
 {
     struct engine *e = enter(n);
     struct resource *r = table_get(&e->resources, resource);
+    int64_t now_us = engine_now(e);
     if (r != NULL && (uint32_t)role < ROLES_MOST && r->pool[role] != NULL &&
-        e->lease_free != NULL && !task_is_done(e->task, engine_now(e))) {
-        struct conn *c = pool_hit(r->pool[role]);
+        !task_is_done(e->task, now_us)) {
+        struct conn *c = pool_hit(r->pool[role], now_us);
         if (c != NULL)
-            return lease_begin(e, c)->handle;
+            return lease_begin(c, e->task);
     }
     return lease_slowly(n, resource, role, within_us, is_fail_fast);
 }
@@ -432,12 +433,11 @@ int32_t nebula_ticket(const struct nebula *n)
 int32_t nebula_release(struct nebula *n, int64_t handle, int32_t verdict)
 {
     struct engine *e = enter(n);
-    struct lease *l = lease_find(e, handle);
-    if (l == NULL)
+    struct conn *c = lease_find(&e->leases, handle);
+    if (c == NULL)
         return engine_refuse(e, ERROR_STALE, "the lease has ended already");
-    struct conn *c = l->conn;
-    lease_retire(l);
-    if (c != NULL && (verdict != NEBULA_GOOD || !pool_return(c->pool, c)))
+    lease_end(c);
+    if (verdict != NEBULA_GOOD || !pool_return(c->pool, c, engine_now(e)))
         pool_give(c->pool, c, (enum nebula_verdict)verdict);
     return 0;
 }

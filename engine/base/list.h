@@ -1,8 +1,8 @@
 /* list.h - an intrusive list that counts itself.
  *
- * What is in a list carries a node; being in no list is a state of the node and can be asked. A node
- * is always initialised, so taking it out twice is harmless: list_remove() on a loose node does
- * nothing. The whole engine relies on one fact: a thing is in at most one list by one node.
+ * What is in a list carries a node; being in no list is a state of the node and can be asked. A
+ * node is always initialised, so taking it out twice is harmless: list_remove() on a loose node
+ * does nothing. The whole engine relies on one fact: a thing is in at most one list by one node.
  */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
@@ -73,6 +73,21 @@ static inline void list_remove(struct list *l, struct list_node *n)
     n->next->prev = n->prev;
     node_init(n);
     l->count--;
+}
+
+/* From one list to the head of another; the same as removing and pushing, in fewer steps. */
+static inline void list_move(struct list *from, struct list *to, struct list_node *n)
+{
+    CHECK(node_is_listed(n));
+    n->prev->next = n->next;
+    n->next->prev = n->prev;
+    from->count--;
+    struct list_node *head = to->ring.next;
+    n->prev = &to->ring;
+    n->next = head;
+    head->prev = n;
+    to->ring.next = n;
+    to->count++;
 }
 
 /* The first or last node, NULL when the list is empty. */

@@ -27,6 +27,7 @@ static int grow(struct table *t)
     struct table_row *row = realloc(t->row, (size_t)size * sizeof *row);
     if (row == NULL)
         return -1;
+    row[0] = (struct table_row){.thing = NULL};
     t->row = row;
     int32_t first = t->size == 0 ? 1 : t->size;
     for (int32_t i = size - 1; i >= first; i--) {

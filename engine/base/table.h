@@ -32,7 +32,8 @@ void table_drop(struct table *t, int32_t number);
 /* NULL when there is no such thing now. */
 static inline void *table_get(const struct table *t, int32_t number)
 {
-    return number > 0 && number < t->size ? t->row[number].thing : NULL;
+    /* A negative number is a large one without its sign; row 0 holds nothing. */
+    return (uint32_t)number < (uint32_t)t->size ? t->row[number].thing : NULL;
 }
 
 #endif

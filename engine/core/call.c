@@ -306,18 +306,13 @@ static struct call *call_new(struct engine *e, struct resource *r,
 
 int32_t call_begin(struct engine *e, const struct nebula_request *request)
 {
-    struct lease *lease = NULL;
-    struct resource *r = table_get(&e->resources, request->resource);
     loop_refresh(e->loop); /* the caller may have computed for long since the turn began */
-    if (request->lease != 0) {
-        lease = lease_find(e, request->lease);
-        if (lease == NULL)
-            return engine_refuse(e, ERROR_STALE, "the lease has ended");
-        if (lease->conn == NULL)
-            return engine_refuse(e, ERROR_STALE, "the lease lost its connection (%s): lease again",
-                                 error_name(lease->lost));
-        r = lease->conn->pool->resource;
-    }
+    struct conn *leased = request->lease == 0 ? NULL : lease_find(&e->leases, request->lease);
+    if (request->lease != 0 && leased == NULL)
+        return engine_refuse(e, ERROR_STALE,
+                             "the lease has ended: it was given back, or its connection was lost");
+    struct resource *r =
+        leased != NULL ? leased->pool->resource : table_get(&e->resources, request->resource);
     if (r == NULL)
         return engine_refuse(e, ERROR_USAGE, "there is no resource number %d", request->resource);
     struct call *c = call_new(e, r, request);
@@ -336,8 +331,8 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
     r->calls++;
     struct retry_policy retry = resource_retry(r);
     retry_budget_earn(&r->budget, &retry, engine_now(e));
-    if (lease != NULL)
-        attempt(c, lease->conn);
+    if (leased != NULL)
+        attempt(c, leased);
     else
         take(c);
     return number;

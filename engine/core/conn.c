@@ -39,30 +39,6 @@ const char *conn_state_name(enum conn_state state)
     return name[state];
 }
 
-/* --- moving ------------------------------------------------------------------------------------
- */
-
-static const uint8_t legal[CONN_STATES] = {
-    [CONN_OPENING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
-    [CONN_IDLE] = 1 << CONN_LEASED | 1 << CONN_CHECKING | 1 << CONN_CLOSING,
-    [CONN_LEASED] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CANCELLING |
-                    1 << CONN_CLOSING,
-    [CONN_CHECKING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
-    [CONN_RESETTING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
-    [CONN_CANCELLING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CLOSING,
-    [CONN_CLOSING] = 0,
-};
-
-void conn_move(struct conn *c, enum conn_state to)
-{
-    CHECK(legal[c->state] >> to & 1);
-    trace(c, TRACE_CONN_MOVED, c->state, to);
-    list_remove(&c->pool->conn[c->state], &c->node);
-    c->state = to;
-    c->since_us = engine_now(c->engine);
-    list_push_head(&c->pool->conn[to], &c->node);
-}
-
 /* --- ends --------------------------------------------------------------------------------------
  */
 
@@ -93,10 +69,10 @@ static void end_sent(struct conn *c, const struct error *why)
 static void retire(struct conn *c, const struct error *why, bool is_let_go)
 {
     bool was_opening = c->state == CONN_OPENING;
-    conn_move(c, CONN_CLOSING);
+    conn_move(c->pool, c, CONN_CLOSING, engine_now(c->engine));
     loop_disarm(c->engine->loop, &c->timer);
-    if (c->lease != NULL)
-        lease_lose(c->lease, why->code);
+    if (c->lease != 0)
+        lease_end(c);
     end_unsent(c, why);
     if (is_let_go)
         end_sent(c, why);
@@ -209,7 +185,9 @@ void conn_closed(struct conn *c)
     end_sent(c, &why);
     list_remove(&pool->conn[CONN_CLOSING], &c->node);
     pool->stats.closed++;
+    pool->stats.past_uses += c->uses;
     c->engine->conns--;
+    lease_drop(&c->engine->leases, c);
     free(c);
     keep_gone(pool);
 }
@@ -229,8 +207,10 @@ struct conn *conn_open(struct pool *pool, const struct target *target)
 {
     struct engine *e = pool->engine;
     struct conn *c = calloc(1, sizeof *c + pool->driver->size);
-    if (c == NULL)
+    if (c == NULL || !lease_add(&e->leases, c)) {
+        free(c);
         return NULL;
+    }
     c->pool = pool;
     c->engine = e;
     c->driver = pool->driver;
@@ -269,10 +249,10 @@ void conn_cancel(struct conn *c)
     CHECK(c->state == CONN_LEASED);
     struct error why;
     error_set(&why, ERROR_STALE, "%s: the lease ended before this was sent", conn_resource(c));
-    conn_move(c, CONN_CANCELLING);
+    conn_move(c->pool, c, CONN_CANCELLING, engine_now(c->engine));
     c->pool->stats.cancels++;
-    if (c->lease != NULL)
-        lease_lose(c->lease, ERROR_CANCELLED);
+    if (c->lease != 0)
+        lease_end(c);
     end_unsent(c, &why);
     if (conn_head(c) == NULL && (c->session & SESSION_STREAMING) != 0 && !care_stop_stream(c))
         return;

@@ -17,6 +17,7 @@ struct engine;
 struct pool;
 struct request;
 struct target;
+struct task;
 
 enum conn_state {
     CONN_OPENING = 0,
@@ -40,7 +41,9 @@ enum {
 struct conn {
     struct list_node node; /* in its pool's list of its state: first, the hit path lives here */
     struct pool *pool;
-    struct lease *lease;    /* who has it, NULL when nobody */
+    int64_t lease; /* the handle under which it is lent, 0 when it is not; see lease.h */
+    int64_t last_lease;
+    struct task *holder;    /* of the lease */
     int64_t fresh_until_us; /* may be lent without a question until then: idle check or end of life,
                                the sooner */
     int64_t since_us;       /* in this state */
@@ -94,7 +97,6 @@ bool conn_unsend(struct conn *c, struct request *r);
 void conn_cancel(struct conn *c);
 /* Idempotent. What is in flight ends with *why once the driver has let go of it. */
 void conn_close(struct conn *c, const struct error *why);
-void conn_move(struct conn *c, enum conn_state to); /* along a legal move, or a CHECK fails */
 const char *conn_state_name(enum conn_state state);
 
 #endif

@@ -62,7 +62,7 @@ void engine_free(struct engine **engine)
         if (r != NULL)
             resource_free(&r);
     }
-    leases_fini(e);
+    lease_fini(&e->leases);
     table_fini(&e->tickets);
     table_fini(&e->tasks);
     table_fini(&e->resources);

@@ -60,13 +60,14 @@ static void put_states(json_t *o, const struct pool *p)
     put_number(o, "waiting", p->waiters.count);
 }
 
-static void put_stats(json_t *o, const struct pool_stats *s)
+static void put_stats(json_t *o, const struct pool *p)
 {
+    const struct pool_stats *s = &p->stats;
     const struct {
         const char *key;
         uint64_t number;
     } row[] = {
-        {"leases", s->leases},
+        {"leases", pool_leases(p)},
         {"waited", s->waited},
         {"refused", s->refused},
         {"opened", s->opened},
@@ -89,7 +90,7 @@ static json_t *pool_json(const struct pool *p)
     put_number(o, "min", p->size.min);
     put_number(o, "max", p->size.max);
     put_states(o, p);
-    put_stats(o, &p->stats);
+    put_stats(o, p);
     if (p->trouble != NULL)
         put_text(o, "trouble", p->trouble->text);
     return o;
@@ -132,7 +133,7 @@ static json_t *summary_json(const struct resource *r)
         for (int s = 0; p != NULL && s < CONN_STATES; s++)
             sum[s] += p->conn[s].count;
         waiting += p == NULL ? 0 : p->waiters.count;
-        leases += p == NULL ? 0 : (int64_t)p->stats.leases;
+        leases += p == NULL ? 0 : (int64_t)pool_leases(p);
     }
     int64_t open = sum[CONN_IDLE] + sum[CONN_LEASED] + sum[CONN_CHECKING] + sum[CONN_RESETTING] +
                    sum[CONN_CANCELLING];

@@ -56,7 +56,7 @@ static void failed(struct pool *p, const struct error *why)
 
 static void open_missing(struct pool *p)
 {
-    if (p->is_gated || engine_now(p->engine) < p->open_again_us)
+    if (pool_is_closed(p) || engine_now(p->engine) < p->open_again_us)
         return;
     struct fill_counts n = count(p);
     for (int32_t missing = fill_wanted(&p->fill, &p->size, &n); missing > 0; missing--) {
@@ -180,7 +180,7 @@ static int64_t next_look(const struct pool *p)
 {
     int64_t idle_us = p->resource->spec.pool.idle_us, at_us = INT64_MAX;
     struct fill_counts n = count(p);
-    if (!p->is_gated && p->open_again_us > engine_now(p->engine) &&
+    if (!pool_is_closed(p) && p->open_again_us > engine_now(p->engine) &&
         fill_wanted(&p->fill, &p->size, &n) > 0)
         at_us = p->open_again_us;
     if (idle_us > 0 && is_spare(p)) {
@@ -239,13 +239,12 @@ void keep_unstart(struct pool *p, struct starter *s)
 
 void keep_pause(struct pool *p)
 {
-    p->is_gated = p->is_paused = true;
+    p->gate |= GATE_PAUSED;
 }
 
 void keep_resume(struct pool *p)
 {
-    p->is_paused = false;
-    p->is_gated = p->engine->is_stopping;
+    p->gate &= ~(uint32_t)GATE_PAUSED;
     pool_serve(p);
     keep_look(p);
 }
@@ -263,7 +262,7 @@ void keep_stop(struct pool *p)
 {
     struct error why;
     error_set(&why, ERROR_CLOSED, "%s: the engine is shutting down", p->resource->spec.name);
-    p->is_gated = true;
+    p->gate |= GATE_STOPPING;
     loop_disarm(p->engine->loop, &p->keeper);
     tell_starters(p, &why);
     pool_refuse_all(p, &why);

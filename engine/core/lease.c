@@ -2,63 +2,64 @@
 
 #include "core/pool.h"
 
-#define LEASES_MOST ((1 << LEASE_INDEX_BITS) - 1)
+#define FIRST_SIZE 16
 
-static bool make_room(struct engine *e)
+static bool grow(struct lease_table *t)
 {
-    if (e->leases < e->leases_size)
-        return true;
-    if (e->leases_size >= LEASES_MOST / 2)
+    int32_t size = t->size == 0 ? FIRST_SIZE : t->size * 2;
+    if (size > LEASE_STEP)
         return false;
-    int32_t size = e->leases_size == 0 ? 16 : e->leases_size * 2;
-    struct lease **lease = realloc(e->lease, (size_t)size * sizeof *lease);
-    if (lease == NULL)
+    struct lease_row *row = realloc(t->row, (size_t)size * sizeof *row);
+    if (row == NULL)
         return false;
-    e->lease = lease;
-    e->leases_size = size;
-    return true;
-}
-
-bool lease_reserve(struct engine *e)
-{
-    if (e->lease_free != NULL)
-        return true;
-    if (!make_room(e))
-        return false;
-    struct lease *l = malloc(sizeof *l);
-    if (l == NULL)
-        return false;
-    /* Generation 1 at index 0 makes the first handle positive. */
-    *l = (struct lease){.last_handle = e->leases};
-    node_init(&l->in_task);
-    e->lease[e->leases++] = l;
-    e->lease_free = l;
-    return true;
-}
-
-void leases_fini(struct engine *e)
-{
-    for (int32_t i = 0; i < e->leases; i++) {
-        CHECK(e->lease[i]->handle == 0);
-        free(e->lease[i]);
+    row[0] = (struct lease_row){.conn = NULL};
+    t->row = row;
+    int32_t first = t->size == 0 ? 1 : t->size;
+    for (int32_t i = size - 1; i >= first; i--) {
+        row[i] = (struct lease_row){.last_handle = i, .next_free = t->free_head};
+        t->free_head = i;
     }
-    free(e->lease);
-    e->lease = NULL;
-    e->lease_free = NULL;
-    e->leases = e->leases_size = 0;
+    t->size = size;
+    return true;
 }
 
-void lease_lose(struct lease *l, enum error_code why)
+bool lease_add(struct lease_table *t, struct conn *c)
 {
-    l->conn->lease = NULL;
-    l->conn = NULL;
-    l->lost = why;
+    if (t->free_head == 0 && !grow(t))
+        return false;
+    struct lease_row *row = &t->row[t->free_head];
+    t->free_head = row->next_free;
+    t->used++;
+    row->conn = c;
+    c->last_lease = row->last_handle;
+    return true;
 }
 
-void lease_end(struct lease *l, enum nebula_verdict verdict)
+void lease_drop(struct lease_table *t, const struct conn *c)
 {
-    struct conn *c = l->conn;
-    lease_retire(l);
-    if (c != NULL)
-        pool_give(c->pool, c, verdict);
+    int32_t index = (int32_t)(c->last_lease & (LEASE_STEP - 1));
+    CHECK(c->lease == 0 && t->row[index].conn == c);
+    t->row[index] = (struct lease_row){.last_handle = c->last_lease, .next_free = t->free_head};
+    t->free_head = index;
+    t->used--;
+}
+
+void lease_fini(struct lease_table *t)
+{
+    CHECK(t->used == 0);
+    free(t->row);
+    t->row = NULL;
+    t->size = t->free_head = 0;
+}
+
+void lease_end_all(struct engine *e, struct task *task)
+{
+    struct lease_table *t = &e->leases;
+    for (int32_t i = 1; i < t->size; i++) {
+        struct conn *c = t->row[i].conn;
+        if (c == NULL || c->lease == 0 || c->holder != task)
+            continue;
+        lease_end(c);
+        pool_give(c->pool, c, NEBULA_GOOD);
+    }
 }

@@ -1,8 +1,11 @@
 /* lease.h - a connection lent to a task, under a handle that goes stale.
  *
- * Leases come from a list of free ones and go back to it, so lending allocates nothing. A handle is
- * the lease's index with a generation that moves each time the lease ends: an old handle is an
- * error and never somebody else's connection.
+ * A lease is not a thing of its own: it is the connection, a holder and a generation, so that
+ * lending allocates and links nothing. A handle is the connection's row in the engine's table with
+ * a generation that moves at each lease: an old handle is an error and never somebody else's
+ * connection. A row outlives its connection and keeps the generation for the next one.
+ *
+ * A task knows that it was lent something; only such a one looks for leases when it ends.
  */
 #ifndef CORE_LEASE_H
 #define CORE_LEASE_H
@@ -12,62 +15,47 @@
 #include "core/task.h"
 #include "nebula.h" /* enum nebula_verdict */
 
-#define LEASE_INDEX_BITS 24
+#define LEASE_ROW_BITS 24
+#define LEASE_STEP ((int64_t)1 << LEASE_ROW_BITS)
 
-struct lease {
-    struct list_node in_task;
-    int64_t handle;    /* 0 when free */
-    struct conn *conn; /* NULL once lost */
-    struct task *task;
-    struct lease *next_free;
-    int64_t last_handle;
-    enum error_code lost; /* why there is no connection */
+struct lease_row {
+    struct conn *conn;   /* NULL when free */
+    int64_t last_handle; /* of the connection before */
+    int32_t next_free;
 };
 
-/* Makes sure that the next lease_begin() finds a free lease. False when out of memory. */
-bool lease_reserve(struct engine *e);
-/* Frees them all: none is in use. */
-void leases_fini(struct engine *e);
+/* A row for c. False when out of memory. */
+bool lease_add(struct lease_table *t, struct conn *c);
+void lease_drop(struct lease_table *t, const struct conn *c);
+void lease_fini(struct lease_table *t); /* every row is free */
 
-/* Lends c to the current task. A lease was reserved. */
-static inline struct lease *lease_begin(struct engine *e, struct conn *c)
+/* Gives everything back that the task still holds. */
+void lease_end_all(struct engine *e, struct task *t);
+
+/* The connection behind a handle; NULL when the lease has ended or its connection was lost. */
+static inline struct conn *lease_find(const struct lease_table *t, int64_t handle)
 {
-    struct lease *l = e->lease_free;
-    CHECK(l != NULL);
-    e->lease_free = l->next_free;
-    l->last_handle += 1 << LEASE_INDEX_BITS;
-    l->handle = l->last_handle;
-    l->conn = c;
-    l->task = e->task;
-    c->lease = l;
-    list_push_tail(&l->task->leases, &l->in_task);
-    return l;
-}
-
-/* Takes the lease itself out of use; its connection, if it has one, is still LEASED. */
-static inline void lease_retire(struct lease *l)
-{
-    struct task *t = l->task;
-    list_remove(&t->leases, &l->in_task);
-    l->handle = 0;
-    l->next_free = t->engine->lease_free;
-    t->engine->lease_free = l;
-    if (l->conn != NULL)
-        l->conn->lease = NULL;
-}
-
-/* The task goes on with the lease but the connection does not. */
-void lease_lose(struct lease *l, enum error_code why);
-/* Gives the connection back. */
-void lease_end(struct lease *l, enum nebula_verdict verdict);
-
-static inline struct lease *lease_find(const struct engine *e, int64_t handle)
-{
-    int64_t index = handle & ((1 << LEASE_INDEX_BITS) - 1);
-    if (handle <= 0 || index >= e->leases)
+    uint32_t index = (uint32_t)handle & (LEASE_STEP - 1);
+    if (index >= (uint32_t)t->size)
         return NULL;
-    struct lease *l = e->lease[index];
-    return l->handle == handle ? l : NULL;
+    struct conn *c = t->row[index].conn;
+    return c != NULL && c->lease == handle && handle != 0 ? c : NULL;
+}
+
+/* Lends c, which is LEASED, to t. Returns the handle. */
+static inline int64_t lease_begin(struct conn *c, struct task *t)
+{
+    c->holder = t;
+    t->may_hold = true;
+    c->last_lease += LEASE_STEP;
+    c->lease = c->last_lease;
+    return c->lease;
+}
+
+/* The handle is stale from here on; what becomes of the connection is the caller's to say. */
+static inline void lease_end(struct conn *c)
+{
+    c->lease = 0;
 }
 
 #endif

@@ -33,16 +33,8 @@ static void served(struct waiter *w, struct conn *c)
     struct lend *l = container_of(w, struct lend, waiter);
     struct engine *e = l->ticket.engine;
     loop_disarm(e->loop, &l->timer);
-    if (!lease_reserve(e)) {
-        error_set(&l->error, ERROR_MEMORY, "%s: no memory for a lease", conn_resource(c));
-        pool_give(l->pool, c, NEBULA_GOOD);
-    } else {
-        struct task *acting = e->task;
-        e->task = l->ticket.task;
-        l->lease = lease_begin(e, c)->handle;
-        e->task = acting;
-    }
-    ticket_end(&l->ticket, l->error.code);
+    l->lease = lease_begin(c, l->ticket.task);
+    ticket_end(&l->ticket, ERROR_OK);
 }
 
 static void refused(struct waiter *w, const struct error *why)
@@ -113,7 +105,7 @@ static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast, int32
     struct conn *c = pool_take(p, &l->waiter, &why);
     int64_t result = 0;
     if (c != NULL)
-        result = lease_begin(e, c)->handle;
+        result = lease_begin(c, e->task);
     else if (why.code != ERROR_OK)
         result = engine_refuse(e, why.code, "%s", why.text);
     if (result == 0)
@@ -129,8 +121,8 @@ int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_
     struct engine *e = r->engine;
     struct pool *p = resource_pool(r, role);
     loop_refresh(e->loop); /* the caller may have computed for long since the turn began */
-    if (p == NULL || !lease_reserve(e))
-        return engine_refuse(e, ERROR_MEMORY, "%s: no memory for a lease", r->spec.name);
+    if (p == NULL)
+        return engine_refuse(e, ERROR_MEMORY, "%s: no memory for a pool", r->spec.name);
     if (task_is_cancelled(e->task))
         return engine_refuse(e, ERROR_CANCELLED, "the task was cancelled");
     if (e->task->deadline_us <= engine_now(e))

@@ -12,6 +12,7 @@ struct pool *pool_new(struct resource *r, int32_t role)
     p->engine = r->engine;
     p->resource = r;
     p->role = role;
+    p->number = r->number;
     p->driver = r->driver;
     p->is_fifo = spec->is_fifo;
     p->target = (struct target){.resource = r->spec.name,
@@ -21,6 +22,7 @@ struct pool *pool_new(struct resource *r, int32_t role)
     p->size = (struct fill_policy){.min = role == 0 ? spec->min : 0,
                                    .max = resource_role_max(r, role),
                                    .connecting = spec->connecting};
+    p->check_us = spec->check_us < 0 ? INT64_MAX / 2 : spec->check_us;
     fill_init(&p->fill, &p->size);
     list_init(&p->waiters);
     list_init(&p->starters);
@@ -48,12 +50,33 @@ int32_t pool_all(const struct pool *p)
     return (int32_t)all;
 }
 
+uint64_t pool_leases(const struct pool *p)
+{
+    uint64_t leases = p->stats.past_uses;
+    for (int i = 0; i < CONN_STATES; i++)
+        for (struct list_node *n = list_head(&p->conn[i]); n != NULL; n = list_next(&p->conn[i], n))
+            leases += container_of(n, struct conn, node)->uses;
+    return leases;
+}
+
+static bool is_paused(const struct pool *p)
+{
+    return (p->gate & GATE_PAUSED) != 0;
+}
+
 /* --- the queue ---------------------------------------------------------------------------------
  */
 
-static void refuse(struct pool *p, struct waiter *w, const struct error *why)
+static void leave_queue(struct pool *p, struct waiter *w)
 {
     list_remove(&p->waiters, &w->node);
+    if (list_is_empty(&p->waiters))
+        p->gate &= ~(uint32_t)GATE_QUEUE;
+}
+
+static void refuse(struct pool *p, struct waiter *w, const struct error *why)
+{
+    leave_queue(p, w);
     p->stats.refused++;
     engine_trace(p->engine, TRACE_REFUSED, p->resource->number, why->code, 0, 0);
     w->refused(w, why);
@@ -68,7 +91,7 @@ void pool_refuse_all(struct pool *p, const struct error *why)
 
 void pool_leave(struct pool *p, struct waiter *w)
 {
-    list_remove(&p->waiters, &w->node);
+    leave_queue(p, w);
 }
 
 /* The first one whose time is not over; those before him are refused. */
@@ -90,7 +113,7 @@ void pool_explain_wait(const struct pool *p, const struct waiter *w, struct erro
 {
     const char *name = p->resource->spec.name;
     long long ms = (engine_now(p->engine) - w->arrived_us) / 1000;
-    if (p->is_paused)
+    if (is_paused(p))
         error_set(out, ERROR_PAUSED, "%s: still paused after %lld ms", name, ms);
     else if (p->trouble != NULL)
         error_set(out, p->trouble->code, "%s: no connection within %lld ms: %s", name, ms,
@@ -102,15 +125,14 @@ void pool_explain_wait(const struct pool *p, const struct waiter *w, struct erro
 
 static void lend(struct conn *c)
 {
-    conn_move(c, CONN_LEASED);
+    conn_move(c->pool, c, CONN_LEASED, engine_now(c->engine));
     c->uses++;
-    c->pool->stats.leases++;
 }
 
 static void hand_over(struct pool *p, struct waiter *w, struct conn *c)
 {
     int64_t waited_us = engine_now(p->engine) - w->arrived_us;
-    list_remove(&p->waiters, &w->node);
+    leave_queue(p, w);
     lend(c);
     p->stats.waited++;
     p->stats.waited_us += waited_us;
@@ -118,20 +140,11 @@ static void hand_over(struct pool *p, struct waiter *w, struct conn *c)
     w->served(w, c);
 }
 
-static void rest(struct conn *c)
-{
-    int64_t check_us = c->pool->resource->spec.pool.check_us;
-    c->fresh_until_us = c->life_end_us;
-    if (check_us >= 0 && engine_now(c->engine) + check_us < c->fresh_until_us)
-        c->fresh_until_us = engine_now(c->engine) + check_us;
-    conn_move(c, CONN_IDLE);
-}
-
 void pool_settled(struct pool *p, struct conn *c)
 {
-    struct waiter *w = p->is_paused ? NULL : next_waiter(p);
+    struct waiter *w = is_paused(p) ? NULL : next_waiter(p);
     if (w == NULL)
-        rest(c);
+        pool_rest(p, c, engine_now(p->engine));
     else
         hand_over(p, w, c);
 }
@@ -182,7 +195,7 @@ static enum error_code refuse_newcomer(struct pool *p, const struct waiter *w, s
     const char *name = p->resource->spec.name;
     if (p->engine->is_stopping)
         return error_set(e, ERROR_CLOSED, "%s: the engine is shutting down", name);
-    if (w->is_fail_fast && p->is_paused)
+    if (w->is_fail_fast && is_paused(p))
         return error_set(e, ERROR_PAUSED, "%s: paused", name);
     if (w->is_fail_fast && p->trouble != NULL && !may_come(p))
         return error_set(e, p->trouble->code, "%s: %s", name, p->trouble->text);
@@ -198,7 +211,7 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
 {
     e->code = ERROR_OK;
     node_init(&w->node);
-    if (!p->is_gated && next_waiter(p) == NULL) {
+    if (!pool_is_closed(p) && next_waiter(p) == NULL) {
         struct conn *c = next_idle(p);
         if (c != NULL) {
             lend(c);
@@ -211,6 +224,7 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
         return NULL;
     }
     list_push_tail(&p->waiters, &w->node);
+    p->gate |= GATE_QUEUE;
     engine_trace(p->engine, TRACE_WAITS, p->resource->number, p->waiters.count, 0, 0);
     keep_look(p);
     return NULL;
@@ -220,17 +234,8 @@ void pool_serve(struct pool *p)
 {
     struct waiter *w;
     struct conn *c;
-    while (!p->is_gated && (w = next_waiter(p)) != NULL && (c = next_idle(p)) != NULL)
+    while (!pool_is_closed(p) && (w = next_waiter(p)) != NULL && (c = next_idle(p)) != NULL)
         hand_over(p, w, c);
-}
-
-bool pool_return(struct pool *p, struct conn *c)
-{
-    if (c->session != 0 || c->state != CONN_LEASED || p->is_gated || !list_is_empty(&p->waiters) ||
-        !list_is_empty(&c->requests) || engine_now(p->engine) >= c->life_end_us)
-        return false;
-    rest(c);
-    return true;
 }
 
 void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict)

@@ -19,10 +19,13 @@
 
 struct resource;
 
+/* Why a newcomer may not have an idle connection just so. */
+enum { GATE_PAUSED = 1, GATE_STOPPING = 2, GATE_QUEUE = 4 };
+
 struct pool_stats {
-    uint64_t leases;  /* given out, to one-shot calls too */
-    uint64_t waited;  /* of those, after waiting */
-    uint64_t refused; /* full, late, paused */
+    uint64_t past_uses; /* leases of connections that are gone; see pool_leases() */
+    uint64_t waited;    /* leases after waiting */
+    uint64_t refused;   /* full, late, paused */
     uint64_t opened, open_failed, closed, lost;
     uint64_t checks, resets, cancels;
     int64_t waited_us; /* by all who waited, together */
@@ -38,10 +41,10 @@ struct waiter {
 };
 
 struct pool {
-    bool is_gated; /* paused or stopping: the short path is closed */
+    uint32_t gate; /* GATE_ bits; the short path is open when there are none */
     bool is_fifo;
-    bool is_paused;
     int32_t role;
+    int32_t number; /* its resource's */
     struct list waiters;
     struct list conn[CONN_STATES]; /* newest head */
     struct pool_stats stats;
@@ -51,6 +54,7 @@ struct pool {
     const struct driver *driver;
     struct target target;
     struct fill_policy size;
+    int64_t check_us; /* idle for longer: asked first; the sum with any time is no overflow */
     struct fill fill;
     int64_t open_again_us; /* not before, after a failure */
     struct error *trouble; /* why the last attempt to connect failed, NULL since it succeeded */
@@ -63,7 +67,8 @@ struct pool {
 struct pool *pool_new(struct resource *r, int32_t role);
 /* No connection is left. */
 void pool_free(struct pool **p);
-int32_t pool_all(const struct pool *p); /* connections of whatever state */
+uint64_t pool_leases(const struct pool *p); /* given out so far, to one-shot calls too */
+int32_t pool_all(const struct pool *p);     /* connections of whatever state */
 
 /* A connection, LEASED, at once; or NULL: then the waiter is queued if e->code is OK, else refused.
  */
@@ -109,25 +114,64 @@ struct starter {
 void keep_start(struct pool *p, struct starter *s);
 void keep_unstart(struct pool *p, struct starter *s); /* idempotent */
 
-/* The short path to an idle connection: no clock, no allocation. NULL: take the long one. */
-static inline struct conn *pool_hit(struct pool *p)
+/* Paused or stopping: nobody is served from what is idle, and nothing is opened. */
+static inline bool pool_is_closed(const struct pool *p)
 {
-    if (p->is_gated || !list_is_empty(&p->waiters))
-        return NULL;
-    struct list *idle = &p->conn[CONN_IDLE];
-    struct list_node *n = p->is_fifo ? list_tail(idle) : list_head(idle);
-    if (n == NULL)
+    return (p->gate & (GATE_PAUSED | GATE_STOPPING)) != 0;
+}
+
+/* The one function that moves a connection, along this table of legal moves. */
+static inline void conn_move(struct pool *p, struct conn *c, enum conn_state to, int64_t now_us)
+{
+    static const uint8_t legal[CONN_STATES] = {
+        [CONN_OPENING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
+        [CONN_IDLE] = 1 << CONN_LEASED | 1 << CONN_CHECKING | 1 << CONN_CLOSING,
+        [CONN_LEASED] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING |
+                        1 << CONN_CANCELLING | 1 << CONN_CLOSING,
+        [CONN_CHECKING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
+        [CONN_RESETTING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
+        [CONN_CANCELLING] =
+            1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CLOSING,
+    };
+    enum conn_state from = c->state;
+    CHECK(legal[from] >> to & 1);
+    if (__builtin_expect(p->engine->tracer != NULL, 0))
+        engine_trace(p->engine, TRACE_CONN_MOVED, p->number, c->id, from, to);
+    list_move(&p->conn[from], &p->conn[to], &c->node);
+    c->state = to;
+    c->since_us = now_us;
+}
+
+/* The short path to an idle connection: no clock, no allocation. NULL: take the long one. */
+static inline struct conn *pool_hit(struct pool *p, int64_t now_us)
+{
+    struct list_node *ring = &p->conn[CONN_IDLE].ring;
+    struct list_node *n = p->is_fifo ? ring->prev : ring->next;
+    if (p->gate != 0 || n == ring)
         return NULL;
     struct conn *c = container_of(n, struct conn, node);
-    if (engine_now(p->engine) >= c->fresh_until_us)
+    if (now_us >= c->fresh_until_us)
         return NULL;
-    conn_move(c, CONN_LEASED);
+    conn_move(p, c, CONN_LEASED, now_us);
     c->uses++;
-    p->stats.leases++;
     return c;
 }
 
+/* Idle from now on; until when it may be lent without a question is known already. */
+static inline void pool_rest(struct pool *p, struct conn *c, int64_t now_us)
+{
+    int64_t check_at_us = now_us + p->check_us;
+    c->fresh_until_us = check_at_us < c->life_end_us ? check_at_us : c->life_end_us;
+    conn_move(p, c, CONN_IDLE, now_us);
+}
+
 /* And the short path back: false when it has to be looked after first. */
-bool pool_return(struct pool *p, struct conn *c);
+static inline bool pool_return(struct pool *p, struct conn *c, int64_t now_us)
+{
+    if ((c->session | p->gate | c->requests.count) != 0 || now_us >= c->life_end_us)
+        return false;
+    pool_rest(p, c, now_us);
+    return true;
+}
 
 #endif

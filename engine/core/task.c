@@ -8,10 +8,9 @@ struct task *task_new(struct engine *e, const struct task *parent)
     struct task *t = malloc(sizeof *t);
     if (t == NULL)
         return NULL;
-    *t =
-        (struct task){.engine = e, .deadline_us = parent == NULL ? INT64_MAX : parent->deadline_us};
+    *t = (struct task){.engine = e};
+    task_deadline(t, parent == NULL ? INT64_MAX : parent->deadline_us);
     list_init(&t->tickets);
-    list_init(&t->leases);
     t->number = table_add(&e->tasks, t);
     if (t->number == 0) {
         free(t);
@@ -27,8 +26,8 @@ void task_free(struct task **task)
     struct list_node *n;
     while ((n = list_head(&t->tickets)) != NULL)
         ticket_drop(container_of(n, struct ticket, in_task));
-    while ((n = list_head(&t->leases)) != NULL)
-        lease_end(container_of(n, struct lease, in_task), NEBULA_GOOD);
+    if (t->may_hold)
+        lease_end_all(t->engine, t);
     if (t->engine->task == t)
         t->engine->task = t->engine->nobody;
     table_drop(&t->engine->tasks, t->number);
@@ -38,6 +37,7 @@ void task_free(struct task **task)
 void task_cancel(struct task *t)
 {
     t->is_cancelled = true;
+    t->begins_until_us = INT64_MIN;
     struct list_node *next;
     for (struct list_node *n = list_head(&t->tickets); n != NULL; n = next) {
         next = list_next(&t->tickets, n);
@@ -48,5 +48,11 @@ void task_cancel(struct task *t)
 void task_grace(struct task *t, int64_t at_us)
 {
     t->is_cancelled = false;
+    task_deadline(t, at_us);
+}
+
+void task_deadline(struct task *t, int64_t at_us)
+{
     t->deadline_us = at_us;
+    t->begins_until_us = t->is_cancelled ? INT64_MIN : at_us;
 }

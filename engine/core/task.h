@@ -11,8 +11,10 @@
 struct task {
     struct engine *engine;
     struct list tickets;
-    struct list leases;
-    int64_t deadline_us; /* INT64_MAX: none */
+    bool may_hold;           /* was lent something since it began, so its end has to look */
+    int64_t deadline_us;     /* INT64_MAX: none */
+    int64_t begins_until_us; /* begins nothing new from then on: the deadline, or never once
+                                cancelled */
     int32_t number;
     bool is_cancelled;
 };
@@ -23,13 +25,14 @@ struct task *task_new(struct engine *e, const struct task *parent);
 void task_free(struct task **t);
 
 void task_cancel(struct task *t);
+void task_deadline(struct task *t, int64_t at_us); /* INT64_MAX: none */
 /* A cancelled task may act again until at_us, to clean up. */
 void task_grace(struct task *t, int64_t at_us);
 
 /* Cancelled, or past its deadline: it begins nothing new. */
 static inline bool task_is_done(const struct task *t, int64_t now_us)
 {
-    return t->is_cancelled || now_us >= t->deadline_us;
+    return now_us >= t->begins_until_us;
 }
 
 static inline bool task_is_cancelled(const struct task *t)

@@ -1,9 +1,9 @@
 /* log.h - what people and machines read afterwards: one line for each thing that happened.
  *
  * A line is a level, a text and fields. It is formatted into a buffer on the stack and leaves with
- * one write(2), so that lines of several writers do not mix; nothing is allocated. Secrets are masked in every text. A
- * line that would be longer than LOG_LINE is cut and says so. Logging never fails: a line that cannot be
- * written is counted and forgotten.
+ * one write(2), so that lines of several writers do not mix; nothing is allocated. Secrets are
+ * masked in every text. A line that would be longer than LOG_LINE is cut and says so. Logging never
+ * fails: a line that cannot be written is counted and forgotten.
  *
  * For one thread.
  */
@@ -18,9 +18,9 @@
 #define LOG_LINE 4096 /* bytes, the newline included: what a pipe takes in one piece */
 
 enum log_format {
-    LOG_JSON = 0, /* {"time":"2024-05-01T12:00:00.000000Z","level":"warn","text":"...","resource":"shop"} */
+    LOG_JSON = 0, /* {"time":"2024-05-01T12:00:00.000000Z","level":"warn","text":"...", fields} */
     LOG_LOGFMT,   /* time=2024-05-01T12:00:00.000000Z level=warn text="..." resource=shop */
-    LOG_PRETTY,   /* 12:00:00.000 warn  ...  resource=shop */
+    LOG_PRETTY,   /* 12:00:00.000 warn  ...  resource=shop; the local time of day */
 };
 enum log_level { LOG_DEBUG = 0, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_NOTHING };
 
@@ -33,10 +33,10 @@ struct log_field {
 struct log {
     int fd; /* borrowed */
     enum log_format format;
-    enum log_level level;           /* nothing below it is written */
-    bool is_coloured;               /* pretty on a terminal, unless NO_COLOR is set */
-    const struct secrets *secrets;  /* borrowed, may be NULL */
-    uint64_t lost;                  /* lines that could not be written */
+    enum log_level level;          /* nothing below it is written */
+    bool is_coloured;              /* pretty on a terminal, unless NO_COLOR is set */
+    const struct secrets *secrets; /* borrowed, may be NULL */
+    uint64_t lost;                 /* lines that could not be written */
 };
 
 void log_init(struct log *l, int fd, enum log_format format, enum log_level level,

@@ -58,9 +58,10 @@ static void page_free(struct secrets *s, struct page *p)
 /* The newest page if it has room, else a new one. */
 static struct page *page_with(struct secrets *s, size_t room)
 {
-    struct list_node *n = list_head(&s->pages);
-    struct page *p = n == NULL ? NULL : container_of(n, struct page, node);
-    return p != NULL && p->size - p->used >= room ? p : page_new(s, room);
+    if (list_is_empty(&s->pages))
+        return page_new(s, room);
+    struct page *p = container_of(list_head(&s->pages), struct page, node);
+    return p->size - p->used >= room ? p : page_new(s, room);
 }
 
 static struct secret *first_secret(const struct secrets *s)

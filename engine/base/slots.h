@@ -1,7 +1,7 @@
 /* slots.h - handles for things that outsiders name: an index with a generation.
  *
- * A handle is a positive integer. It is worth nothing once its thing has left: the slot's generation
- * has moved on, and slots_get() answers NULL. Slots are reused last in first out, so a
+ * A handle is a positive integer. It is worth nothing once its thing has left: the slot's
+ * generation has moved on, and slots_get() answers NULL. Slots are reused last in first out, so a
  * busy engine touches few of them. Not for the lease path, which has a table of its own.
  */
 #ifndef BASE_SLOTS_H

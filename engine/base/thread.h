@@ -1,6 +1,7 @@
 /* thread.h - how the engine starts a thread: all signals blocked, named for ps.
  *
- * The library is a guest: a signal of the program must never land in a thread the program does not know of.
+ * The library is a guest: a signal of the program must never land in a thread the program does not
+ * know of.
  */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H

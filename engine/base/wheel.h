@@ -1,11 +1,11 @@
 /* wheel.h - many timers, each armed, moved and cancelled in constant time.
  *
- * A hierarchical timing wheel (Varghese and Lauck, 1987): eight levels of 64 slots, the lowest slot one tick
- * of 1 ms. A timer never fires early and at most one tick late by the wheel's own account. Timers of
- * one tick fire in the order in which they were armed, so a run can be repeated.
+ * A hierarchical timing wheel (Varghese and Lauck, 1987): eight levels of 64 slots, the lowest slot
+ * one tick of 1 ms. A timer never fires early and at most one tick late by the wheel's own account.
+ * Timers of one tick fire in the order in which they were armed, so a run can be repeated.
  *
- * The wheel has no clock: the loop tells it the time. It reaches 8,900 years; a timer armed for later
- * (INT64_MAX, say) never fires.
+ * The wheel has no clock: the loop tells it the time. It reaches 8,900 years; a timer armed for
+ * later (INT64_MAX, say) never fires.
  */
 #ifndef BASE_WHEEL_H
 #define BASE_WHEEL_H
@@ -42,12 +42,12 @@ bool timer_is_armed(const struct timer *t);
 void wheel_arm(struct wheel *w, struct timer *t, int64_t at_us);
 void wheel_disarm(struct wheel *w, struct timer *t); /* idempotent */
 
-/* When wheel_turn() is next worth calling, in us; INT64_MAX without timers. Never later than the first
- * timer's tick; sooner when timers have to come down a level first. */
+/* When wheel_turn() is next worth calling, in us; INT64_MAX without timers. Never later than the
+ * first timer's tick; sooner when timers have to come down a level first. */
 int64_t wheel_next_us(const struct wheel *w);
 
-/* Fires what is due, at most `most` timers; returns how many. What is left is due at once. A timer may arm and
- * disarm any other, and itself, while it fires. */
+/* Fires what is due, at most `most` timers; returns how many. What is left is due at once. A timer
+ * may arm and disarm any other, and itself, while it fires. */
 int wheel_turn(struct wheel *w, int64_t now_us, int most);
 
 #endif

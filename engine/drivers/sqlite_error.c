@@ -75,6 +75,12 @@ static enum error_code explain_open(const struct sqlite_session *s, struct error
     }
 }
 
+/* A folder can be opened for reading, and fails at the first read. */
+static bool is_folder(const struct sqlite_session *s, int rc)
+{
+    return (rc & 0xff) == SQLITE_IOERR && s->db != NULL && sqlite3_system_errno(s->db) == EISDIR;
+}
+
 static enum error_code explain_stop(const struct sqlite_session *s, struct error *e)
 {
     if (s->world->now_us(s->world) >= s->deadline_us)
@@ -103,7 +109,7 @@ enum error_code sqlite_session_explain(const struct sqlite_session *s, int rc, s
         rc == SQLITE_INTERRUPT || ((rc & 0xff) == SQLITE_BUSY && atomic_load(&s->is_stopping));
     if (is_stopped)
         explain_stop(s, e);
-    else if ((rc & 0xff) == SQLITE_CANTOPEN)
+    else if ((rc & 0xff) == SQLITE_CANTOPEN || is_folder(s, rc))
         explain_open(s, e);
     else if (m == NULL)
         error_set(e, ERROR_SERVER, "SQLite: %s", sqlite3_errstr(rc));

@@ -101,15 +101,13 @@ static struct statement *take(struct sqlite_session *s, const struct request *r,
     if (rc == SQLITE_MISUSE)
         error_set(&out->error, ERROR_QUERY,
                   "there is more than one statement in the text: run a script, or one at a time");
+    else if (rc == SQLITE_EMPTY)
+        error_set(&out->error, ERROR_QUERY, "there is no statement in the text");
     else if (rc != SQLITE_OK)
         fail(s, out, rc);
-    else if (taken->stmt == NULL)
-        error_set(&out->error, ERROR_QUERY, "there is no statement in the text");
-    else if (may_run(s, taken->stmt, out))
-        return taken;
-    if (taken != NULL)
+    else if (!may_run(s, taken->stmt, out))
         statement_give(&taken);
-    return NULL;
+    return taken;
 }
 
 static struct statement *take_bound(struct sqlite_session *s, const struct request *r,

@@ -77,6 +77,8 @@ static int prepare(struct statements *all, sqlite3 *db, const char *text, uint32
     memcpy(s->text, text, size);
     const char *rest;
     int rc = sqlite3_prepare_v3(db, text, -1, SQLITE_PREPARE_PERSISTENT, &s->stmt, &rest);
+    if (rc == SQLITE_OK && s->stmt == NULL)
+        rc = SQLITE_EMPTY;
     if (rc == SQLITE_OK && *rest != '\0')
         rc = find_another(db, rest);
     if (rc != SQLITE_OK) {

@@ -19,7 +19,7 @@
 struct statement {
     struct list_node node;  /* in `used`, the one used last first; loose when not kept */
     struct statement *next; /* of the same bucket */
-    sqlite3_stmt *stmt;     /* NULL: the text holds no statement */
+    sqlite3_stmt *stmt;
     uint32_t hash, size;
     bool is_kept, is_taken;
     char text[];
@@ -34,7 +34,8 @@ void statements_init(struct statements *all);
 void statements_fini(struct statements *all); /* none is taken */
 
 /* The one statement in text (NUL-terminated), ready to be bound; it is the caller's until given
- * back. Returns SQLite's code; SQLITE_MISUSE when text holds more than one statement. */
+ * back. Returns SQLite's code; SQLITE_MISUSE when there is more than one statement in the text,
+ * SQLITE_EMPTY when there is none. */
 int statement_take(struct statements *all, sqlite3 *db, const char *text, uint32_t size,
                    struct statement **out);
 /* Resets it, so that it holds no lock, and NULLs *taken. Returns what the reset says: a failed

@@ -74,6 +74,7 @@ static void attempt_ended(struct call *c)
 {
     c->error = c->request.reply.error;
     c->outcome = outcome_of(&c->request);
+    c->is_doubtful = c->is_doubtful || c->outcome == OUTCOME_IN_DOUBT;
     if (c->error.code != ERROR_OK && (go_to_writer(c) || pause_before_retry(c)))
         return;
     answer(c);
@@ -156,10 +157,18 @@ static void take(struct call *c)
 /* --- the end -----------------------------------------------------------------------------------
  */
 
+/* What one attempt left open, no later failure can prove. */
+static void doubt(struct call *c)
+{
+    if (c->is_doubtful && c->outcome == OUTCOME_FAILED)
+        c->outcome = OUTCOME_IN_DOUBT;
+}
+
 static void answer(struct call *c)
 {
     c->state = CALL_OVER;
     loop_disarm(c->ticket.engine->loop, &c->timer);
+    doubt(c);
     c->resource->failed += c->outcome == OUTCOME_FAILED;
     c->resource->in_doubt += c->outcome == OUTCOME_IN_DOUBT;
     ticket_end(&c->ticket, c->error.code);
@@ -221,6 +230,7 @@ static void call_abandon(struct ticket *t)
     struct call *c = (struct call *)t;
     c->outcome = withdraw(c);
     c->state = CALL_OVER;
+    doubt(c);
     error_set(&c->error, ERROR_CANCELLED, "%s: the task was cancelled", c->resource->spec.name);
 }
 

@@ -28,6 +28,7 @@ struct call {
     bool is_leased;    /* runs on the caller's lease: no retry, no giving back */
     bool is_in_flight; /* the connection has the request */
     bool is_dropped;   /* nobody wants the reply any more */
+    bool is_doubtful;  /* an attempt ended in doubt */
     int32_t role;
     int32_t attempts;
     int64_t deadline_us;

@@ -107,7 +107,7 @@ void nebula_close(struct nebula **nebula)
     struct engine *e = enter(n);
     engine_stop(e, engine_now(e));
     while (!engine_is_stopped(e))
-        nebula_turn(n, INT64_MAX);
+        loop_turn(e->loop, INT64_MAX); /* whoever was answered does not ask any more */
     let_go(nebula);
 }
 

@@ -78,6 +78,7 @@ static void retire(struct conn *c, const struct error *why, bool is_let_go)
         end_sent(c, why);
     if (was_opening)
         keep_open_failed(c->pool, why);
+    keep_soon(c->pool);
     c->driver->close(c);
 }
 
@@ -189,7 +190,7 @@ void conn_closed(struct conn *c)
     c->engine->conns--;
     lease_drop(&c->engine->leases, c);
     free(c);
-    keep_gone(pool);
+    keep_soon(pool);
 }
 
 void conn_notice(struct conn *c, const char *text)

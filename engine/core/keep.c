@@ -130,10 +130,9 @@ void keep_open_failed(struct pool *p, const struct error *why)
     keep_look(p);
 }
 
-void keep_gone(struct pool *p)
+void keep_soon(struct pool *p)
 {
-    if (!p->engine->is_stopping)
-        keep_look(p);
+    loop_soon(p->engine->loop, &p->look);
 }
 
 /* --- closing, and looking again ----------------------------------------------------------------
@@ -200,6 +199,7 @@ void keep_look(struct pool *p)
     if (p->engine->is_stopping)
         return;
     close_old(p);
+    pool_serve(p);
     open_missing(p);
     int64_t at_us = next_look(p);
     if (at_us == INT64_MAX)
@@ -213,8 +213,14 @@ static void keeper_fired(struct timer *t)
     keep_look(container_of(t, struct pool, keeper));
 }
 
+static void look(struct soon *s)
+{
+    keep_look(container_of(s, struct pool, look));
+}
+
 void keep_init(struct pool *p)
 {
+    soon_init(&p->look, look);
     timer_init(&p->keeper, keeper_fired);
 }
 
@@ -245,7 +251,6 @@ void keep_pause(struct pool *p)
 void keep_resume(struct pool *p)
 {
     p->gate &= ~(uint32_t)GATE_PAUSED;
-    pool_serve(p);
     keep_look(p);
 }
 

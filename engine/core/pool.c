@@ -38,6 +38,7 @@ void pool_free(struct pool **pool)
     *pool = NULL;
     CHECK(pool_all(p) == 0 && list_is_empty(&p->waiters) && list_is_empty(&p->starters));
     loop_disarm(p->engine->loop, &p->keeper);
+    loop_unsoon(p->engine->loop, &p->look);
     free(p->trouble);
     free(p);
 }
@@ -160,22 +161,30 @@ static void retire_old(struct conn *c)
     conn_close(c, &why);
 }
 
-/* The idle connection that is next in turn; NULL when there is none that may be lent without a
- * question. One that was idle for too long is asked, and comes to the waiters when it has answered.
- */
+/* One that was idle for too long is asked first, for each waiter one; it comes to them when it has
+ * answered. */
+static void ask(struct pool *p, struct conn *c)
+{
+    uint32_t wanted = p->waiters.count > 0 ? p->waiters.count : 1;
+    if (p->conn[CONN_CHECKING].count < wanted)
+        care_check(c);
+}
+
+/* The idle connection that is next in turn and may be lent without a question; NULL when there is
+ * none. */
 static struct conn *next_idle(struct pool *p)
 {
     struct list *idle = &p->conn[CONN_IDLE];
-    struct list_node *n;
-    while ((n = p->is_fifo ? list_tail(idle) : list_head(idle)) != NULL) {
+    struct list_node *n = p->is_fifo ? idle->ring.prev : idle->ring.next, *next;
+    for (; n != &idle->ring; n = next) {
         struct conn *c = container_of(n, struct conn, node);
+        next = p->is_fifo ? n->prev : n->next;
         if (engine_now(p->engine) < c->fresh_until_us)
             return c;
-        if (engine_now(p->engine) < c->life_end_us) {
-            care_check(c);
-            return NULL;
-        }
-        retire_old(c);
+        if (engine_now(p->engine) < c->life_end_us)
+            ask(p, c);
+        else
+            retire_old(c);
     }
     return NULL;
 }

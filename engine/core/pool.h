@@ -60,6 +60,7 @@ struct pool {
     struct error *trouble; /* why the last attempt to connect failed, NULL since it succeeded */
     struct list starters;
     struct timer keeper;
+    struct soon look;
     uint32_t last_id;
 };
 
@@ -96,9 +97,10 @@ void pool_serve(struct pool *p);
 void keep_init(struct pool *p);
 void keep_opened(struct pool *p, struct conn *c);
 void keep_open_failed(struct pool *p, const struct error *why);
-/* A connection is gone for good: there is room for another. */
-void keep_gone(struct pool *p);
-/* Opens what is missing, closes what is too old, and knows when to look again. */
+/* Looks soon: from the top of the loop, not inside whatever made it necessary. */
+void keep_soon(struct pool *p);
+/* Serves waiters from what is idle, opens what is missing, closes what is too old, and knows when
+ * to look again. */
 void keep_look(struct pool *p);
 void keep_pause(struct pool *p);
 void keep_resume(struct pool *p);

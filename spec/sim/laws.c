@@ -103,6 +103,11 @@ static void inspect_progress(const struct view *v)
             law_broken("%s: %u wait beside connection %u, which is idle", v->d->spec.name,
                        p->waiters.count, c->id);
     }
+    uint32_t turning = p->conn[CONN_OPENING].count + p->conn[CONN_CHECKING].count +
+                       p->conn[CONN_RESETTING].count + p->conn[CONN_CANCELLING].count;
+    if (p->conn[CONN_IDLE].count > 0 && p->waiters.count > turning)
+        law_broken("%s: %u wait, and nobody asks whether the idle ones live", v->d->spec.name,
+                   p->waiters.count);
     bool is_full = pool_all(p) >= p->size.max;
     bool is_pausing = v->now_us <= p->open_again_us + SLACK_US && timer_is_armed(&p->keeper);
     uint32_t coming = (uint32_t)pool_all(p) - p->conn[CONN_IDLE].count;
@@ -166,6 +171,16 @@ void laws_inspect(struct play *p)
         law_broken("%u connections are in lists, %u are alive", all, p->engine->conns);
     inspect_leases(p);
     inspect_books(p);
+}
+
+void laws_expect_started(const struct play *p, const struct declared *d)
+{
+    const struct pool *pool = resource_of(p, d)->pool[0];
+    int32_t open = pool_all(pool) - (int32_t)pool->conn[CONN_OPENING].count -
+                   (int32_t)pool->conn[CONN_CLOSING].count;
+    if (open < d->spec.pool.min || open < 1)
+        law_broken("%s: started with %d connections, %d is the minimum", d->spec.name, open,
+                   d->spec.pool.min);
 }
 
 /* After quiet times with a healthy server every pool has its minimum, and nothing else is going on.

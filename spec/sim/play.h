@@ -143,6 +143,8 @@ void play_heard(struct listener *l, const struct heard *h);
 /* --- laws.c ----------------------------------------------------------------------------------- */
 
 void laws_inspect(struct play *p);
+/* At the moment in which a start ends well. */
+void laws_expect_started(const struct play *p, const struct declared *d);
 bool laws_are_warm(const struct play *p); /* every pool has its minimum, idle */
 
 #endif

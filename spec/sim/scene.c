@@ -146,6 +146,8 @@ static void happened(struct tracer *t, enum trace_what what, int64_t now_us, int
     p->happened++;
     if (what == TRACE_CONN_MOVED)
         inspect_move(p, resource, a, b, c);
+    if (what == TRACE_TICKET_ENDED && a < OPS && p->op[a].kind == OP_START && b == ERROR_OK)
+        laws_expect_started(p, &p->declared[p->op[a].resource]);
     const int64_t all[] = {(int64_t)what, now_us, resource, a, b, c};
     for (size_t i = 0; i < COUNT(all); i++)
         mix(p, all[i]);
@@ -174,7 +176,7 @@ static bool raise_curtain(struct play *p)
     p->tracer.happened = happened;
     p->listener.heard = play_heard;
     p->engine->tracer = &p->tracer;
-    p->is_faultless = chance(p, 125);
+    p->is_faultless = chance(p, 150);
     for (int i = 0; i < DECLARED; i++)
         declare(p, i);
     return true;
@@ -190,9 +192,9 @@ static int64_t roll_span(struct play *p)
 
 static void step(struct play *p)
 {
-    if (chance(p, 500))
+    for (int64_t acts = roll(p, 0, 4); acts > 0 && law_verdict() == NULL; acts--)
         play_act(p);
-    else
+    if (law_verdict() == NULL)
         play_turn(p, roll_span(p));
     if (law_verdict() != NULL)
         return;

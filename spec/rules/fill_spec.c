@@ -1,0 +1,110 @@
+#include "rules/fill.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/check.h"
+
+static const struct fill_policy policy = {.min = 2, .max = 5, .connecting = 4};
+
+static void opens_what_is_missing_and_no_more(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *when;
+        struct fill_counts n;
+        int32_t wanted;
+    } row[] = {
+        {"the warm minimum, from nothing", {.all = 0}, 2},
+        {"half of the minimum", {.all = 1}, 1},
+        {"warm", {.all = 2}, 0},
+        {"the minimum is on its way", {.all = 2, .opening = 2, .coming = 2}, 0},
+        {"what is closing does not count as warm", {.all = 2, .closing = 1}, 1},
+        {"one for each waiter", {.all = 2, .waiting = 2}, 2},
+        {"not for a waiter who is about to be served",
+         {.all = 3, .waiting = 2, .coming = 1, .opening = 1},
+         1},
+        {"never beyond max", {.all = 4, .waiting = 9}, 1},
+        {"never beyond max, closing ones included", {.all = 5, .closing = 3, .waiting = 9}, 0},
+        {"few at a time", {.all = 0, .waiting = 9}, 4},
+        {"few at a time, those under way included",
+         {.all = 3, .opening = 3, .coming = 3, .waiting = 9},
+         1},
+    };
+    for (size_t i = 0; i < COUNT(row); i++) {
+        struct fill f;
+        fill_init(&f, &policy);
+        int32_t wanted = fill_wanted(&f, &policy, &row[i].n);
+        if (wanted != row[i].wanted)
+            fail_msg("%s: %d, not %d", row[i].when, wanted, row[i].wanted);
+    }
+}
+
+/* A sentence: 'x' an attempt fails, '.' one succeeds. The answer is how many may connect at once
+ * then. */
+static int32_t allowed_after(const char *attempts)
+{
+    struct fill f;
+    fill_init(&f, &policy);
+    for (; *attempts != '\0'; attempts++)
+        if (*attempts == '.')
+            fill_opened(&f, &policy);
+        else
+            fill_failed(&f);
+    return f.allowed;
+}
+
+static void one_probes_after_an_outage_and_then_the_ramp_doubles(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *attempts;
+        int32_t allowed;
+    } row[] = {{"", 4},    {".", 4},    {"x", 1},     {"xxxx", 1}, {"x.", 2},
+               {"x..", 4}, {"x...", 4}, {"xx..x", 1}, {"x.x.", 2}};
+    for (size_t i = 0; i < COUNT(row); i++)
+        assert_int_equal(allowed_after(row[i].attempts), row[i].allowed);
+}
+
+static void failures_in_a_row_are_counted(void **unused)
+{
+    (void)unused;
+    struct fill f;
+    fill_init(&f, &policy);
+    for (int i = 0; i < 3; i++)
+        fill_failed(&f);
+    assert_int_equal(f.failures, 3);
+    fill_opened(&f, &policy);
+    assert_int_equal(f.failures, 0);
+    f.failures = INT32_MAX;
+    fill_failed(&f);
+    assert_int_equal(f.failures, INT32_MAX);
+}
+
+static void odd_bounds_are_reached(void **unused)
+{
+    (void)unused;
+    static const struct fill_policy odd = {.min = 0, .max = 9, .connecting = 5};
+    struct fill f;
+    fill_init(&f, &odd);
+    fill_failed(&f);
+    int32_t expected[] = {2, 4, 5, 5};
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        fill_opened(&f, &odd);
+        assert_int_equal(f.allowed, expected[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(opens_what_is_missing_and_no_more),
+        cmocka_unit_test(one_probes_after_an_outage_and_then_the_ramp_doubles),
+        cmocka_unit_test(failures_in_a_row_are_counted),
+        cmocka_unit_test(odd_bounds_are_reached),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -57,7 +57,8 @@ struct watch {
 };
 void watch_init(struct watch *w, void (*ready)(struct watch *w, int events));
 bool watch_is_on(const struct watch *w);
-/* Starts it, or changes its events. False when out of memory or fd cannot be watched. */
+/* Starts it, or changes its events. False when out of memory or fd cannot be watched; a descriptor
+ * has one watch. An error of the descriptor is told as all that the watch waits for. */
 bool loop_watch(struct loop *loop, struct watch *w, int fd, int events);
 /* Idempotent. After it returns, fd may be closed and its number used again. */
 void loop_unwatch(struct loop *loop, struct watch *w);
@@ -86,8 +87,8 @@ typedef void resolve_done(void *data, const struct resolved *found, const struct
 /* NULL when out of memory or threads: done() will not run then. */
 struct resolve *loop_resolve(struct loop *loop, const char *host, const char *service,
                              resolve_done *done, void *data);
-void resolve_forget(
-    struct resolve **r); /* done() will not run; frees when the thread has come back */
+/* done() will not run. Safe at any time until done() returned, which ends r by itself. */
+void resolve_forget(struct resolve **r);
 
 /* Signals: for the program only, never for the library. arrived() runs on the loop. */
 struct signal_watch {

@@ -430,10 +430,10 @@ int32_t nebula_ticket(const struct nebula *n)
     return n->ticket;
 }
 
-int32_t nebula_release(struct nebula *n, int64_t handle, int32_t verdict)
+int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
 {
     struct engine *e = enter(n);
-    struct conn *c = lease_find(&e->leases, handle);
+    struct conn *c = lease_find(&e->leases, lease);
     if (c == NULL)
         return engine_refuse(e, ERROR_STALE, "the lease has ended already");
     lease_end(c);

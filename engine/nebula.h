@@ -27,11 +27,11 @@ struct nebula;
 
 enum nebula_type {
     NEBULA_NULL = 0,
-    NEBULA_BOOL,   /* integer, 0 or 1 */
-    NEBULA_INT,    /* integer */
-    NEBULA_FLOAT,  /* number */
-    NEBULA_TEXT,   /* bytes, size: in the database's own words, encoded as UTF-8 */
-    NEBULA_BYTES,  /* bytes, size: anything */
+    NEBULA_BOOL,  /* integer, 0 or 1 */
+    NEBULA_INT,   /* integer */
+    NEBULA_FLOAT, /* number */
+    NEBULA_TEXT,  /* bytes, size: in the database's own words, encoded as UTF-8 */
+    NEBULA_BYTES, /* bytes, size: anything */
 };
 
 struct nebula_value {
@@ -62,18 +62,18 @@ enum nebula_verb {
 };
 
 struct nebula_request {
-    int64_t lease;       /* 0: the engine leases one for this request alone and may retry */
+    int64_t lease; /* 0: the engine leases one for this request alone and may retry */
     int32_t resource;
-    int32_t verb;        /* enum nebula_verb */
-    int32_t role;        /* which of the kind's roles, 0 is the first; ignored with a lease */
-    int32_t count;       /* values */
-    int32_t window;      /* STREAM, PULL: most rows in the reply, at least 1 */
+    int32_t verb;   /* enum nebula_verb */
+    int32_t role;   /* which of the kind's roles, 0 is the first; ignored with a lease */
+    int32_t count;  /* values */
+    int32_t window; /* STREAM, PULL: most rows in the reply, at least 1 */
     uint32_t text_size;
-    const char *text;    /* copied */
+    const char *text;                 /* copied */
     const struct nebula_value *value; /* copied, their bytes too */
-    int64_t within_us;   /* 0: as the policy says. Never beyond the task's deadline */
-    bool is_idempotent;  /* doing it twice does no harm, so it may be repeated when in doubt */
-    bool is_fail_fast;   /* do not queue for a connection */
+    int64_t within_us;                /* 0: as the policy says. Never beyond the task's deadline */
+    bool is_idempotent; /* doing it twice does no harm, so it may be repeated when in doubt */
+    bool is_fail_fast;  /* do not queue for a connection */
 };
 
 /* What a ticket ended with. Pointers live until nebula_done(). */
@@ -112,43 +112,43 @@ struct nebula_option {
 };
 
 struct nebula_pool {
-    int32_t min;          /* kept open without traffic */
-    int32_t max;          /* never more, connecting ones included */
-    int32_t queue;        /* most waiters; one more is refused with `full` */
-    int32_t connecting;   /* at once */
-    bool is_fail_fast;    /* refuse with `full` instead of queueing */
-    bool is_fifo;         /* lend the connection that was idle longest (default: the last one used) */
-    int64_t idle_us;      /* closed when idle for longer, down to min; 0 never */
-    int64_t life_us;      /* closed after about this long; 0 never */
-    int32_t life_jitter;  /* percent of life that is drawn at birth and taken off, 0..50 */
-    int64_t check_us;     /* asked whether it lives when idle for longer; 0 always asked, -1 never */
-    int64_t connect_us;   /* bound of one attempt to connect, and of one check or reset */
-    int64_t start_us;     /* nebula_start(): attempts go on for so long */
+    int32_t min;        /* kept open without traffic */
+    int32_t max;        /* never more, connecting ones included */
+    int32_t queue;      /* most waiters; one more is refused with `full` */
+    int32_t connecting; /* at once */
+    bool is_fail_fast;  /* refuse with `full` instead of queueing */
+    bool is_fifo;       /* lend the connection that was idle longest (default: the last one used) */
+    int64_t idle_us;    /* closed when idle for longer, down to min; 0 never */
+    int64_t life_us;    /* closed after about this long; 0 never */
+    int32_t life_jitter; /* percent of life that is drawn at birth and taken off, 0..50 */
+    int64_t check_us;    /* asked whether it lives when idle for longer; 0 always asked, -1 never */
+    int64_t connect_us;  /* bound of one attempt to connect, and of one check or reset */
+    int64_t start_us;    /* nebula_start(): attempts go on for so long */
 };
 
 struct nebula_policy {
-    int64_t deadline_us;  /* of a call as a whole, retries included */
-    int64_t wait_us;      /* the part of it that may pass in the queue */
-    int32_t tries;        /* 1: no retry */
-    int64_t pause_us;     /* before the first retry; doubles, with full jitter */
+    int64_t deadline_us; /* of a call as a whole, retries included */
+    int64_t wait_us;     /* the part of it that may pass in the queue */
+    int32_t tries;       /* 1: no retry */
+    int64_t pause_us;    /* before the first retry; doubles, with full jitter */
     int64_t pause_max_us;
     int32_t budget;       /* retries, in percent of calls */
     int32_t budget_least; /* retries a second that are allowed whatever the percentage */
 };
 
 struct nebula_spec {
-    const char *name;   /* all strings are copied */
+    const char *name; /* all strings are copied */
     const char *kind;
     const char *driver;
     const char *policy_name;
-    const char *file;   /* where it was declared, for people */
+    const char *file; /* where it was declared, for people */
     int32_t line;
-    int32_t roles;      /* 1..4; role i has role_name[i] and room for role_max[i] connections */
+    int32_t roles; /* 1..4; role i has role_name[i] and room for role_max[i] connections */
     const char *role_name[4];
-    int32_t role_max[4]; /* 0: as pool.max */
-    const char *check;  /* a SCRIPT that a living connection answers */
+    int32_t role_max[4];  /* 0: as pool.max */
+    const char *check;    /* a SCRIPT that a living connection answers */
     const char *rollback; /* a SCRIPT that ends an open transaction without effect */
-    const char *reset;  /* a SCRIPT that makes a session without transaction clean */
+    const char *reset;    /* a SCRIPT that makes a session without transaction clean */
     const struct nebula_option *option;
     int32_t options;
     struct nebula_pool pool;
@@ -168,8 +168,8 @@ struct nebula_options {
 /* NULL on failure; then the sentence is in text (size bytes, may be NULL). */
 struct nebula *nebula_open(const struct nebula_options *options, char *text, uint32_t size);
 
-/* Begins to stop: nothing new is begun, idle connections close, leases and calls may go on until at_us,
- * then they are cancelled. Again with a sooner time hurries it. */
+/* Begins to stop: nothing new is begun, idle connections close, leases and calls may go on until
+ * at_us, then they are cancelled. Again with a sooner time hurries it. */
 void nebula_stop(struct nebula *n, int64_t at_us);
 bool nebula_is_stopped(const struct nebula *n); /* stopping, and no connection is left */
 /* Closes whatever is left and frees. Blocks until the drivers are done. *n becomes NULL. */
@@ -177,7 +177,8 @@ void nebula_close(struct nebula **n);
 
 /* Waits for something to do until until_us (0: do not wait), and does it. */
 void nebula_turn(struct nebula *n, int64_t until_us);
-/* Ends the wait of the turn under way, or of the next. The one function that another thread may call. */
+/* Ends the wait of the turn under way, or of the next. The one function that another thread may
+ * call. */
 void nebula_interrupt(struct nebula *n);
 /* The next ticket that ended; false when there is none. */
 bool nebula_next(struct nebula *n, struct nebula_event *out);
@@ -193,22 +194,26 @@ const char *nebula_error_action(int32_t code); /* "retry" "wait" "rotate" "fix" 
 /* The resource's number (> 0), or a negative code. */
 int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec);
 int32_t nebula_find(struct nebula *n, const char *name); /* 0 when there is none */
-/* A ticket that ends when the first `min` connections (at least one) are open, or start_us has passed. */
+/* A ticket that ends when the first `min` connections (at least one) are open, or start_us has
+ * passed. */
 int32_t nebula_start(struct nebula *n, int32_t resource);
-int32_t nebula_pause(struct nebula *n, int32_t resource);  /* new leases wait; 0 or a negative code */
+int32_t nebula_pause(struct nebula *n,
+                     int32_t resource); /* new leases wait; 0 or a negative code */
 int32_t nebula_resume(struct nebula *n, int32_t resource);
 
 /* --- tasks ------------------------------------------------------------------------------------ */
 
 /* A new task (> 0) with the deadline of its parent (0: of nobody), or a negative code. */
 int32_t nebula_task_open(struct nebula *n, int32_t parent);
-void nebula_task_enter(struct nebula *n, int32_t task); /* acts for it from here on; 0: for nobody */
-/* Sets the deadline of the task entered; 0 none. Returns the one before, to be put back. It is the caller's
- * to keep the sooner one. */
+void nebula_task_enter(struct nebula *n,
+                       int32_t task); /* acts for it from here on; 0: for nobody */
+/* Sets the deadline of the task entered; 0 none. Returns the one before, to be put back. It is the
+ * caller's to keep the sooner one. */
 int64_t nebula_task_deadline(struct nebula *n, int64_t at_us);
 /* Ends all its tickets with `cancelled`, and everything it asks for from now on at once. */
 void nebula_task_cancel(struct nebula *n, int32_t task);
-/* What a cancelled task may still do to clean up: not cancelled until at_us, which is its deadline. */
+/* What a cancelled task may still do to clean up: not cancelled until at_us, which is its deadline.
+ */
 void nebula_task_grace(struct nebula *n, int32_t task, int64_t at_us);
 /* Ends it: its tickets vanish without an event, its leases are given back. */
 void nebula_task_close(struct nebula *n, int32_t task);
@@ -216,8 +221,9 @@ void nebula_task_close(struct nebula *n, int32_t task);
 /* --- tickets ---------------------------------------------------------------------------------- */
 
 /* All return a ticket (> 0) or a negative code. */
-int32_t nebula_sleep(struct nebula *n, int64_t span_us); /* ends ok after span_us, 0: in the next turn */
-int32_t nebula_wait(struct nebula *n);                   /* ends when somebody wakes it */
+int32_t nebula_sleep(struct nebula *n,
+                     int64_t span_us); /* ends ok after span_us, 0: in the next turn */
+int32_t nebula_wait(struct nebula *n); /* ends when somebody wakes it */
 int32_t nebula_call(struct nebula *n, const struct nebula_request *request);
 
 /* Ends a nebula_wait() with code (0 ok). A ticket that has ended already is left alone. */
@@ -235,21 +241,22 @@ void nebula_done(struct nebula *n, int32_t ticket);
 
 /* --- leases ----------------------------------------------------------------------------------- */
 
-/* A lease (> 0); or 0 when one has to be waited for, with the ticket in nebula_ticket(); or a negative
- * code. within_us: as in struct nebula_request. */
+/* A lease (> 0); or 0 when one has to be waited for, with the ticket in nebula_ticket(); or a
+ * negative code. within_us: as in struct nebula_request. */
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
                      bool is_fail_fast);
 int32_t nebula_ticket(const struct nebula *n);
-/* 0, or -ERROR_STALE. A connection that is not clean is made clean, or closed, before anybody else gets it. */
+/* 0, or -ERROR_STALE. A connection that is not clean is made clean, or closed, before anybody else
+ * gets it. */
 int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict);
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
-/* One request of the control socket, as JSON ({"verb":"ls"}), answered as one JSON line, whose bytes live
- * until the next call of this. */
+/* One request of the control socket, as JSON ({"verb":"ls"}), answered as one JSON line, whose
+ * bytes live until the next call of this. */
 const char *nebula_ask(struct nebula *n, const char *request);
-/* Sends one request to another engine's control socket and waits for the line; NULL and a sentence in text when it
- * cannot be had. Free the answer with nebula_free(). Blocks; for command lines. */
+/* Sends one request to another engine's control socket and waits for the line; NULL and a sentence
+ * in text when it cannot be had. Free the answer with nebula_free(). Blocks; for command lines. */
 char *nebula_ask_other(const char *path, const char *request, char *text, uint32_t size);
 void nebula_free(void *answer);
 

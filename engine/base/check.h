@@ -10,8 +10,8 @@
 #define UNREACHABLE() check_failed(__FILE__, __LINE__, __func__, "unreachable")
 
 /* The struct around a member that a list, a timer or a callback hands back. */
-#define container_of(pointer, type, member) \
-    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 __attribute__((cold)) static inline _Noreturn void check_failed(const char *file, int line,
                                                                 const char *func, const char *what)

@@ -68,8 +68,8 @@ enum error_action error_action_of(enum error_code code)
 const char *error_action_name(enum error_action action)
 {
     static const char *const name[] = {
-        [ACTION_NONE] = "none", [ACTION_RETRY] = "retry", [ACTION_WAIT] = "wait",
-        [ACTION_ROTATE] = "rotate", [ACTION_FIX] = "fix", [ACTION_STOP] = "stop",
+        [ACTION_NONE] = "none",     [ACTION_RETRY] = "retry", [ACTION_WAIT] = "wait",
+        [ACTION_ROTATE] = "rotate", [ACTION_FIX] = "fix",     [ACTION_STOP] = "stop",
         [ACTION_ASK] = "ask"};
     CHECK((size_t)action < COUNT(name));
     return name[action];

@@ -70,8 +70,8 @@ enum outcome {
 /* An error by value: no part of it is owned by anybody else. */
 struct error {
     enum error_code code;
-    char state[8];              /* the server's own code (SQLSTATE, SQLite's result code), "" if none */
-    int64_t retry_after_us;     /* what the server asked for, 0 if nothing */
+    char state[8];          /* the server's own code (SQLSTATE, SQLite's result code), "" if none */
+    int64_t retry_after_us; /* what the server asked for, 0 if nothing */
     char text[ERROR_TEXT_SIZE]; /* one sentence, without secrets */
 };
 
@@ -84,10 +84,10 @@ enum error_code error_set_list(struct error *e, enum error_code code, const char
 
 void error_clear(struct error *e);
 
-const char *error_name(enum error_code code);              /* "deadline" */
-const char *error_manual(enum error_code code);            /* the row's sentence */
+const char *error_name(enum error_code code);   /* "deadline" */
+const char *error_manual(enum error_code code); /* the row's sentence */
 enum error_action error_action_of(enum error_code code);
-const char *error_action_name(enum error_action action);   /* "retry" */
-const char *outcome_name(enum outcome outcome);            /* "ok" "failed" "in_doubt" */
+const char *error_action_name(enum error_action action); /* "retry" */
+const char *outcome_name(enum outcome outcome);          /* "ok" "failed" "in_doubt" */
 
 #endif

@@ -204,14 +204,29 @@ static bool run(struct job *job)
     return status == 0;
 }
 
-static int prepare_inside(lua_State *J)
+static void open_libraries(lua_State *J)
 {
     static const lua_CFunction library[] = {luaopen_base, luaopen_table, luaopen_string,
                                             luaopen_math};
+    /* Not even for preludes: files, chunks (bytecode too), other people's globals. An endless loop
+     * in the handler of xpcall() is not ended by a hook, and coroutines in coroutines overflow the
+     * stack of C. */
+    static const char *const taken_away[] = {"collectgarbage", "coroutine", "dofile",  "getfenv",
+                                             "load",           "loadfile",  "gcinfo",  "loadstring",
+                                             "newproxy",       "print",     "setfenv", "xpcall"};
     for (size_t i = 0; i < COUNT(library); i++) {
         lua_pushcfunction(J, library[i]);
         lua_call(J, 0, 0);
     }
+    for (size_t i = 0; i < COUNT(taken_away); i++) {
+        lua_pushnil(J);
+        lua_setglobal(J, taken_away[i]);
+    }
+}
+
+static int prepare_inside(lua_State *J)
+{
+    open_libraries(J);
     luaJIT_setmode(J, 0,
                    LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF); /* no hook fires in compiled loops */
     lua_createtable(J, 0, 4);
@@ -312,15 +327,15 @@ static int fetch_records(lua_State *J)
     return 0;
 }
 
-static bool push_records(lua_State *L, struct judge *j)
+static void push_records(lua_State *L, struct judge *j)
 {
+    j->most = SIZE_MAX; /* nothing of theirs runs any more */
     if (lua_cpcall(j->lua, fetch_records, NULL) != 0)
-        return false;
+        luaL_error(L, "no memory to bring declarations back");
     struct copy c = {.from = j->lua, .to = L};
     lua_settop(j->lua, 0);
     lua_getfield(j->lua, LUA_REGISTRYINDEX, "records");
     copy_value(&c, 1, 0);
-    return true;
 }
 
 /* --- what Lua calls -----------------------------------------------------------------------------
@@ -365,8 +380,9 @@ static int evaluate_inside(lua_State *L)
     lua_newtable(L);                /* 5: errors */
     if (lua_cpcall(j->lua, prepare_inside, NULL) != 0)
         return luaL_error(L, "the judge has not memory enough to begin");
-    bool has_run = run_list(L, j, 3, true, 5) && run_list(L, j, 4, false, 5);
-    if (!has_run || !push_records(L, j))
+    if (run_list(L, j, 3, true, 5) && run_list(L, j, 4, false, 5))
+        push_records(L, j);
+    else
         lua_pushnil(L);
     lua_pushvalue(L, 5);
     return 2;

@@ -151,14 +151,18 @@ void rig_release(struct rig *r, int64_t lease)
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
+int32_t rig_request(struct rig *r, struct nebula_request request)
+{
+    request.resource = r->shop;
+    request.text_size = request.text == NULL ? 0 : (uint32_t)strlen(request.text);
+    if (request.verb == 0)
+        request.verb = NEBULA_RUN;
+    return nebula_call(r->nebula, &request);
+}
+
 int32_t rig_call(struct rig *r, int64_t lease, const char *text)
 {
-    const struct nebula_request request = {.lease = lease,
-                                           .resource = r->shop,
-                                           .verb = NEBULA_RUN,
-                                           .text = text,
-                                           .text_size = (uint32_t)strlen(text)};
-    return nebula_call(r->nebula, &request);
+    return rig_request(r, (struct nebula_request){.lease = lease, .text = text});
 }
 
 int32_t rig_say(struct rig *r, int64_t lease, const char *text)

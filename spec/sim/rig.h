@@ -55,6 +55,8 @@ int64_t rig_lease(struct rig *r);        /* and waits for it */
 int64_t rig_lease_of(struct rig *r, int32_t ticket); /* waits for one that was asked for */
 void rig_release(struct rig *r, int64_t lease);
 
+/* Asks for what the request says; shop, RUN and the size of its text are filled in. The ticket. */
+int32_t rig_request(struct rig *r, struct nebula_request request);
 /* A RUN of text, on the lease or 0; the ticket. */
 int32_t rig_call(struct rig *r, int64_t lease, const char *text);
 int32_t rig_say(struct rig *r, int64_t lease, const char *text); /* and waits: its code */

@@ -43,8 +43,7 @@ static void hurry(struct sqlite *s, bool is_open)
         sqlite3_interrupt(s->session.db);
 }
 
-/* --- close -------------------------------------------------------------------------------------
- */
+/* --- close ---------------------------------------------------------------------------------- */
 
 static void run_close(struct job *j)
 {
@@ -63,8 +62,7 @@ static void begin_close(struct sqlite *s)
     work(s, run_close, done_close);
 }
 
-/* --- open --------------------------------------------------------------------------------------
- */
+/* --- open ----------------------------------------------------------------------------------- */
 
 static void run_open(struct job *j)
 {
@@ -113,8 +111,7 @@ static void open_session(struct conn *c, const struct target *t)
         work(s, run_open, done_open);
 }
 
-/* --- send, cancel ------------------------------------------------------------------------------
- */
+/* --- send, cancel --------------------------------------------------------------------------- */
 
 static void run_request(struct job *j)
 {

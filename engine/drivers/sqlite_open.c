@@ -84,8 +84,7 @@ static int notice(void *data, int what, const char *name, const char *argument, 
     return SQLITE_OK;
 }
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening -------------------------------------------------------------------------------- */
 
 static void close_database(struct sqlite_session *s)
 {

@@ -88,8 +88,7 @@ bool sqlite_options_is_wal(const struct sqlite_options *o)
     return strcmp(o->journal, "wal") == 0;
 }
 
-/* --- where the file lies -----------------------------------------------------------------------
- */
+/* --- where the file lies -------------------------------------------------------------------- */
 
 /* What may be mounted on several machines at once. FUSE is not here: most of it is local, and it
  * does not say what is behind it. */

@@ -23,8 +23,7 @@ struct rows {
     size_t size;         /* of all blocks and cells */
 };
 
-/* --- memory ------------------------------------------------------------------------------------
- */
+/* --- memory --------------------------------------------------------------------------------- */
 
 static bool add_block(struct rows *all, size_t least)
 {
@@ -73,8 +72,7 @@ static bool make_room(struct rows *all)
     return true;
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading -------------------------------------------------------------------------------- */
 
 static void read_cell(const struct result *r, int32_t row, int32_t column, struct nebula_value *out)
 {
@@ -99,8 +97,7 @@ static void free_result(struct result *r)
 static const struct result_type type = {
     .cell = read_cell, .column = read_column, .free = free_result};
 
-/* --- filling -----------------------------------------------------------------------------------
- */
+/* --- filling -------------------------------------------------------------------------------- */
 
 static bool name_columns(struct rows *all, sqlite3_stmt *stmt)
 {

@@ -8,8 +8,7 @@
 #include "base/check.h"
 #include "drivers/sqlite_rows.h"
 
-/* --- refusing ----------------------------------------------------------------------------------
- */
+/* --- refusing ------------------------------------------------------------------------------- */
 
 static void fail(struct sqlite_session *s, struct reply *out, int rc)
 {
@@ -38,8 +37,7 @@ static bool may_run(const struct sqlite_session *s, sqlite3_stmt *stmt, struct r
     return false;
 }
 
-/* --- parameters --------------------------------------------------------------------------------
- */
+/* --- parameters ----------------------------------------------------------------------------- */
 
 static int bind_one(sqlite3_stmt *stmt, int at, const struct nebula_value *v,
                     sqlite3_destructor_type lifetime)
@@ -88,8 +86,7 @@ static bool bind_all(struct sqlite_session *s, sqlite3_stmt *stmt, const struct 
     return true;
 }
 
-/* --- one statement -----------------------------------------------------------------------------
- */
+/* --- one statement -------------------------------------------------------------------------- */
 
 /* A statement for r that may run here; NULL when out->error says why not. */
 static struct statement *take(struct sqlite_session *s, const struct request *r, struct reply *out)
@@ -186,8 +183,7 @@ static void prepare(struct sqlite_session *s, struct request *r)
         statement_give(&taken);
 }
 
-/* --- streams -----------------------------------------------------------------------------------
- */
+/* --- streams -------------------------------------------------------------------------------- */
 
 static void pull(struct sqlite_session *s, struct request *r)
 {
@@ -229,8 +225,7 @@ void sqlite_session_stop_stream(struct sqlite_session *s)
         statement_give(&s->stream);
 }
 
-/* --- scripts -----------------------------------------------------------------------------------
- */
+/* --- scripts -------------------------------------------------------------------------------- */
 
 /* Runs the statement to its end and throws it away. */
 static int finish(struct sqlite_session *s, sqlite3_stmt *stmt, struct reply *out)
@@ -297,8 +292,7 @@ static void script(struct sqlite_session *s, struct request *r)
         number(&out->error, n);
 }
 
-/* --- serving -----------------------------------------------------------------------------------
- */
+/* --- serving -------------------------------------------------------------------------------- */
 
 /* Whoever writes to a file without a name acknowledges what nobody will read. */
 static bool has_moved(struct sqlite_session *s)

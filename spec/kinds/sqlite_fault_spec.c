@@ -4,7 +4,7 @@
  * allocator and for the system calls of its files. An allocation is counted on whatever thread it
  * happens.
  */
-#include "support/lone_conn.h"
+#include "support/sqlite_place.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -20,12 +20,8 @@
 #include <cmocka.h>
 
 #include "base/check.h"
-#include "drivers/drivers.h"
 
-enum { READER = 0, WRITER = 1 };
-
-/* --- the machine ---------------------------------------------------------------------------------
- */
+/* --- the machine ---------------------------------------------------------------------------- */
 
 static atomic_long asked, fail_at; /* fail_at 0: nothing fails */
 static atomic_int write_errno;     /* 0: the disk is well */
@@ -108,68 +104,26 @@ static int stand_before(void **unused)
     return 0;
 }
 
-/* --- a folder, a loop ----------------------------------------------------------------------------
- */
+/* --- what every test needs -------------------------------------------------------------------- */
 
-struct home {
-    struct world *world;
-    struct loop *loop;
-    char folder[64], file[80];
-};
-
-/* In memory: the disk is not what is tested when hundreds of files are made. */
-static void home_init(struct home *h)
+static void lone_in(struct place *p, struct lone *l, int32_t role)
 {
-    h->world = world_real();
-    h->loop = loop_new(h->world);
-    assert_non_null(h->loop);
-    strcpy(h->folder, "/dev/shm/nebula-sqlite-XXXXXX");
-    assert_non_null(mkdtemp(h->folder));
-    snprintf(h->file, sizeof h->file, "%s/some.db", h->folder);
-}
-
-static void empty(struct home *h)
-{
-    static const char *const end[] = {"", "-wal", "-shm", "-journal"};
-    char path[100];
-    for (size_t i = 0; i < COUNT(end); i++) {
-        snprintf(path, sizeof path, "%s%s", h->file, end[i]);
-        unlink(path);
-    }
-}
-
-static void home_fini(struct home *h)
-{
-    empty(h);
-    assert_int_equal(rmdir(h->folder), 0);
-    loop_free(&h->loop);
-    free(h->world);
-}
-
-static void lone_in(struct home *h, struct lone *l, int32_t role)
-{
-    const char *option[] = {"file", h->file, NULL};
+    const char *option[] = {"file", p->file, NULL};
     long nth = atomic_exchange(&fail_at, 0); /* what the test itself needs does not fail */
-    lone_init(l, h->loop, &driver_sqlite, option, role);
+    lone_init(l, p->loop, &driver_sqlite, option, role);
     atomic_store(&fail_at, nth);
 }
 
-static int64_t count_rows(struct home *h)
+static int64_t count_rows(struct place *p)
 {
     struct lone l;
-    lone_in(h, &l, READER);
-    assert_int_equal(lone_open(&l), ERROR_OK);
-    struct request r = lone_request(NEBULA_RUN, "select count(*) from t");
-    assert_int_equal(lone_call(&l, &r), ERROR_OK);
-    struct nebula_value v;
-    r.reply.result->type->cell(r.reply.result, 0, 0, &v);
-    reply_fini(&r.reply);
+    place_open(p, &l, READER);
+    int64_t rows = place_number(&l, "select count(*) from t");
     lone_close(&l);
-    return v.integer;
+    return rows;
 }
 
-/* --- memory --------------------------------------------------------------------------------------
- */
+/* --- memory --------------------------------------------------------------------------------- */
 
 /* Whether it was done; a failure is out of memory and nothing else. */
 static bool attempt(struct lone *l, enum nebula_verb verb, const char *text)
@@ -181,11 +135,11 @@ static bool attempt(struct lone *l, enum nebula_verb verb, const char *text)
 }
 
 /* Returns how many rows were acknowledged. */
-static int write_some(struct home *h)
+static int write_some(struct place *p)
 {
     struct lone l;
     int rows = 0;
-    lone_in(h, &l, WRITER);
+    lone_in(p, &l, WRITER);
     enum error_code code = lone_open(&l);
     if (code != ERROR_OK && code != ERROR_MEMORY)
         fail_msg("open: %s (allocation %ld)", l.error.text, atomic_load(&fail_at));
@@ -202,10 +156,10 @@ static int write_some(struct home *h)
     return rows;
 }
 
-static void read_some(struct home *h)
+static void read_some(struct place *p)
 {
     struct lone l;
-    lone_in(h, &l, READER);
+    lone_in(p, &l, READER);
     enum error_code code = lone_open(&l);
     if (code != ERROR_OK && code != ERROR_MEMORY)
         fail_msg("open: %s (allocation %ld)", l.error.text, atomic_load(&fail_at));
@@ -220,23 +174,23 @@ static void read_some(struct home *h)
 /* Runs it with every single allocation failing once; true while there was one to fail. */
 static bool survives(long nth)
 {
-    struct home h;
-    home_init(&h);
+    struct place p;
+    place_init(&p);
     struct lone l;
-    lone_in(&h, &l, WRITER);
+    lone_in(&p, &l, WRITER);
     assert_int_equal(lone_open(&l), ERROR_OK);
     assert_int_equal(lone_do(&l, NEBULA_SCRIPT, "create table t(a)"), ERROR_OK);
     lone_close(&l);
     atomic_store(&asked, 0);
     atomic_store(&fail_at, nth);
-    int rows = write_some(&h);
-    read_some(&h);
+    int rows = write_some(&p);
+    read_some(&p);
     bool is_over = atomic_load(&asked) < nth;
     atomic_store(&fail_at, 0);
-    if (count_rows(&h) != rows)
+    if (count_rows(&p) != rows)
         fail_msg("%d rows were acknowledged, %ld are there (allocation %ld)", rows,
-                 (long)count_rows(&h), nth);
-    home_fini(&h);
+                 (long)count_rows(&p), nth);
+    place_fini(&p);
     return !is_over;
 }
 
@@ -250,8 +204,7 @@ static void no_memory(void **unused)
     assert_true(nth > 300);
 }
 
-/* --- disk ----------------------------------------------------------------------------------------
- */
+/* --- disk ----------------------------------------------------------------------------------- */
 
 static void bad_disk(void **unused)
 {
@@ -260,10 +213,10 @@ static void bad_disk(void **unused)
         int why;
         const char *says;
     } row[] = {{ENOSPC, "make room"}, {EIO, "the disk or its file system failed"}};
-    struct home h;
-    home_init(&h);
+    struct place p;
+    place_init(&p);
     struct lone l;
-    lone_in(&h, &l, WRITER);
+    lone_in(&p, &l, WRITER);
     assert_int_equal(lone_open(&l), ERROR_OK);
     assert_int_equal(lone_do(&l, NEBULA_SCRIPT, "create table t(a)"), ERROR_OK);
     for (size_t i = 0; i < COUNT(row); i++) {
@@ -272,44 +225,43 @@ static void bad_disk(void **unused)
         assert_int_equal(lone_call(&l, &r), ERROR_STORAGE);
         if (strstr(r.reply.error.text, row[i].says) == NULL)
             fail_msg("%s", r.reply.error.text);
-        assert_non_null(strstr(r.reply.error.text, h.file));
+        assert_non_null(strstr(r.reply.error.text, p.file));
         assert_int_equal(l.conn->session, 0);
         atomic_store(&write_errno, 0);
         assert_int_equal(lone_do(&l, NEBULA_RUN, "insert into t values (1)"), ERROR_OK);
-        assert_int_equal(count_rows(&h), (int64_t)i + 1);
+        assert_int_equal(count_rows(&p), (int64_t)i + 1);
     }
     lone_close(&l);
-    home_fini(&h);
+    place_fini(&p);
 }
 
-/* --- network -------------------------------------------------------------------------------------
- */
+/* --- network -------------------------------------------------------------------------------- */
 
 static void far_file(void **unused)
 {
     (void)unused;
     static const long network[] = {0x6969,           0x517b,     (long)0xff534d42,
                                    (long)0xfe534d42, 0x5346414f, 0x01021997};
-    struct home h;
-    home_init(&h);
+    struct place p;
+    place_init(&p);
     for (size_t i = 0; i < COUNT(network); i++) {
         atomic_store(&file_system, network[i]);
         for (int32_t role = READER; role <= WRITER; role++) {
             struct lone l;
-            lone_in(&h, &l, role);
+            lone_in(&p, &l, role);
             assert_int_equal(lone_open(&l), ERROR_CONFIG);
             assert_non_null(strstr(l.error.text, "journal = \"delete\""));
             lone_close(&l);
         }
-        assert_int_not_equal(access(h.file, F_OK), 0);
+        assert_int_not_equal(access(p.file, F_OK), 0);
     }
-    const char *option[] = {"file", h.file, "journal", "delete", NULL};
+    const char *option[] = {"file", p.file, "journal", "delete", NULL};
     struct lone l;
-    lone_init(&l, h.loop, &driver_sqlite, option, READER);
+    lone_init(&l, p.loop, &driver_sqlite, option, READER);
     assert_int_equal(lone_open(&l), ERROR_OK);
     lone_close(&l);
     atomic_store(&file_system, 0);
-    home_fini(&h);
+    place_fini(&p);
 }
 
 int main(void)

@@ -43,7 +43,7 @@ struct driver {
     void (*close)(struct conn *c);
 };
 
-/* The drivers that are linked in, by name; NULL if there is none. drivers/table.c, or the
+/* The drivers that are linked in, by name; NULL if there is none. drivers/drivers.c, or the
  * simulation's. */
 const struct driver *driver_find(const char *name);
 

@@ -58,7 +58,7 @@ static void roll_odds(struct play *p, struct server *s)
 {
     for (int f = FAULT_NONE + 1; f < FAULTS && !p->is_faultless; f++) {
         bool is_statement = f >= FAULT_UNSENT && f <= FAULT_CONFLICT;
-        int most = is_statement ? 40 : f >= FAULT_CANCEL_SLOW ? 400 : 150;
+        int most = is_statement ? 100 : f >= FAULT_CANCEL_SLOW ? 400 : 200;
         if (chance(p, 500))
             server_odds(s, (enum fault)f, (int)roll(p, 1, most));
     }

@@ -40,20 +40,29 @@ static void sent(struct postgres *p, bool ok)
 
 /* --- one statement ---------------------------------------------------------------------------- */
 
-/* By its name, or with its text when it has none. */
-static bool send_statement(struct postgres *p, const struct pg_params *v, bool by_name)
+/* named: NULL when it goes with its text and without a name. */
+static bool send_statement(struct postgres *p, const struct pg_params *v,
+                           const struct pg_statement *named)
 {
-    if (!by_name)
+    if (named == NULL)
         return PQsendQueryParams(p->pg, p->request->text, v->count, v->type, v->value, v->size,
                                  v->format, 0);
-    struct pg_name name = pg_statement_name(p->statement->id);
+    struct pg_name name = pg_statement_name(named->id);
     return PQsendQueryPrepared(p->pg, name.text, v->count, v->value, v->size, v->format, 0);
+}
+
+/* Inside a transaction a DEALLOCATE that fails would take the transaction with it. A stream reads
+ * one result only. */
+static bool may_evict(struct postgres *p)
+{
+    return p->statements.gones > 0 && !p->is_stream &&
+           (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0;
 }
 
 /* A Sync of its own: whatever becomes of it does not touch the statement. */
 static bool send_evictions(struct postgres *p)
 {
-    p->is_evicting = p->statements.gones > 0;
+    p->is_evicting = true;
     for (int i = 0; i < p->statements.gones; i++) {
         char text[32 + PG_NAME_SIZE];
         struct pg_name name = pg_statement_name(p->statements.gone[i]);
@@ -62,26 +71,24 @@ static bool send_evictions(struct postgres *p)
             return false;
     }
     p->statements.gones = 0;
-    return !p->is_evicting || PQpipelineSync(p->pg);
+    return PQpipelineSync(p->pg) != 0;
 }
 
-static bool send_pipeline(struct postgres *p, const struct pg_params *v, bool prepares)
+static bool send_pipeline(struct postgres *p, const struct pg_params *v,
+                          const struct pg_statement *named)
 {
     p->is_pipelined = PQenterPipelineMode(p->pg) != 0;
     if (!p->is_pipelined)
         return false;
-    /* Inside a transaction a DEALLOCATE that fails would take the transaction with it. */
-    bool may_evict = (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0;
-    if (may_evict && !send_evictions(p))
+    if (may_evict(p) && !send_evictions(p))
         return false;
-    p->is_preparing = prepares;
-    struct pg_name name = {""};
-    if (p->statement != NULL)
-        name = pg_statement_name(p->statement->id);
-    if (prepares && !PQsendPrepare(p->pg, name.text, p->request->text, v->count, v->type))
-        return false;
-    return send_statement(p, v, prepares || (p->statement != NULL && p->statement->is_prepared)) &&
-           PQpipelineSync(p->pg);
+    p->is_preparing = named != NULL && !named->is_prepared;
+    if (p->is_preparing) {
+        struct pg_name name = pg_statement_name(named->id);
+        if (!PQsendPrepare(p->pg, name.text, p->request->text, v->count, v->type))
+            return false;
+    }
+    return send_statement(p, v, named) && PQpipelineSync(p->pg);
 }
 
 static void run(struct postgres *p, bool may_prepare)
@@ -92,14 +99,12 @@ static void run(struct postgres *p, bool may_prepare)
         pg_owe(p, PG_OWES_ANSWER);
         return;
     }
-    struct pg_statement *it = p->statement;
-    bool is_prepared = it != NULL && it->is_prepared;
-    bool prepares = it != NULL && !is_prepared && may_prepare;
-    bool evicts = p->statements.gones > 0 && !p->is_stream &&
-                  (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0;
+    const struct pg_statement *named = p->statement;
+    if (named != NULL && !named->is_prepared && !may_prepare)
+        named = NULL;
+    bool needs_pipeline = (named != NULL && !named->is_prepared) || may_evict(p);
     r->is_sent = true;
-    bool ok =
-        prepares || evicts ? send_pipeline(p, &v, prepares) : send_statement(p, &v, is_prepared);
+    bool ok = needs_pipeline ? send_pipeline(p, &v, named) : send_statement(p, &v, named);
     pg_params_fini(&v);
     if (ok && p->is_stream)
         ok = PQsetSingleRowMode(p->pg) != 0;

@@ -125,7 +125,9 @@ void pg_statements_forget(struct pg_statements *s)
 static bool make_room(struct pg_statements *s, size_t size)
 {
     while (s->used.count >= PG_STATEMENTS_MOST || s->bytes + size > PG_STATEMENTS_BYTES) {
-        struct pg_statement *last = container_of(list_tail(&s->used), struct pg_statement, node);
+        struct list_node *n = list_tail(&s->used);
+        CHECK(n != NULL);
+        struct pg_statement *last = container_of(n, struct pg_statement, node);
         if (last->is_prepared && s->gones == PG_GONE_MOST)
             return false;
         pg_statements_retire(s, last);

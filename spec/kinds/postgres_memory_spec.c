@@ -1,0 +1,153 @@
+/* postgres_memory_spec.c - the n-th allocation fails, ours or libpq's, for n from 1 until the
+ * scenario passes.
+ *
+ * malloc() and its family stand before the C library's (or the sanitizer's) in this program, for
+ * libraries too. Whatever fails, every begin has its one end, nothing leaks and nothing hangs.
+ */
+#include "core/driver.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "support/pg_lone.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#define REAL(name) __interceptor_##name
+#else
+#define REAL(name) __libc_##name
+#endif
+void *REAL(malloc)(size_t size);
+void *REAL(calloc)(size_t count, size_t size);
+void *REAL(realloc)(void *block, size_t size);
+
+static struct {
+    pthread_t thread; /* others are left alone: the loop's own, the cancel's */
+    bool is_on;
+    int left;
+    int failed;
+} fault;
+
+static bool fails(void)
+{
+    if (!fault.is_on || !pthread_equal(pthread_self(), fault.thread) || --fault.left != 0)
+        return false;
+    fault.failed++;
+    errno = ENOMEM;
+    return true;
+}
+
+void *malloc(size_t size)
+{
+    return fails() ? NULL : REAL(malloc)(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : REAL(calloc)(count, size);
+}
+
+void *realloc(void *block, size_t size)
+{
+    return fails() ? NULL : REAL(realloc)(block, size);
+}
+
+/* --- the scenario ----------------------------------------------------------------------------- */
+
+/* Turns until is_over(); false when libpq waits for what never comes. */
+static bool turn_until(struct lone *l, const struct request *r)
+{
+    int64_t until_us = loop_refresh(l->loop) + (fault.failed > 0 ? 200 * MS : 20 * SECOND);
+    for (;;) {
+        bool is_over = r == NULL ? l->said[SAID_OPENED] != 0 : lone_has_ended(r);
+        if ((is_over && !l->is_cancelling) || l->said[SAID_FAILED] != 0)
+            return true;
+        if (loop_refresh(l->loop) >= until_us)
+            break;
+        if (fault.failed > 0 && until_us - loop_now_us(l->loop) > SECOND)
+            until_us = loop_now_us(l->loop) + 200 * MS;
+        loop_turn(l->loop, until_us);
+    }
+    assert_true(fault.failed > 0);
+    return false;
+}
+
+static bool ask(struct lone *l, enum nebula_verb verb, const char *text, const char *parameter)
+{
+    struct nebula_value v = {.type = NEBULA_BYTES, .size = 3, .bytes = parameter};
+    struct request r = lone_request(verb, text);
+    r.window = 2;
+    if (parameter != NULL) {
+        r.value = &v;
+        r.count = 1;
+    }
+    if (l->said[SAID_FAILED] != 0 || l->conn == NULL)
+        return false;
+    lone_begin_send(l, &r);
+    if (strstr(text, "pg_sleep") != NULL)
+        lone_begin_cancel(l);
+    if (!turn_until(l, &r)) {
+        lone_close(l);
+        return false;
+    }
+    bool ok = r.reply.error.code == ERROR_OK;
+    assert_true(ok || r.reply.error.text[0] != '\0');
+    if (ok && r.reply.result != NULL)
+        assert_int_not_equal(pg_lone_cell(&r, 0, 0).type, NEBULA_NULL);
+    reply_fini(&r.reply);
+    return ok;
+}
+
+/* Opened by the socket's path: without TLS, whose library is not ours to prove. */
+static bool scenario(struct lone *l)
+{
+    bool ok = true;
+    lone_begin_open(l);
+    if (!turn_until(l, NULL) || l->said[SAID_FAILED] != 0)
+        return false;
+    for (int i = 0; i < 3; i++)
+        ok &= ask(l, NEBULA_RUN, "select $1::bytea, 7", "abc");
+    ok &= ask(l, NEBULA_SCRIPT, "set bytea_output = escape", NULL);
+    ok &= ask(l, NEBULA_RUN, "select $1::bytea, 7", "a\\c");
+    ok &= ask(l, NEBULA_PREPARE, "select 1", NULL);
+    ok &= ask(l, NEBULA_STREAM, "select generate_series(1, 5)", NULL);
+    ok &= ask(l, NEBULA_PULL, "", NULL);
+    ok &= ask(l, NEBULA_STOP, "", NULL);
+    ask(l, NEBULA_RUN, "select pg_sleep(60)", NULL);
+    return ok && l->conn != NULL && l->said[SAID_FAILED] == 0;
+}
+
+static void whatever_allocation_fails(void **unused)
+{
+    (void)unused;
+    fault.thread = pthread_self();
+    int n = 1;
+    for (bool passed = false; !passed; n++) {
+        struct lone l;
+        pg_lone_init(&l, (const char *const[]){"host", pg_lone_server()->folder, "port",
+                                               pg_lone_server()->port, "user", "app", NULL});
+        fault.failed = 0;
+        fault.left = n;
+        fault.is_on = true;
+        bool ok = scenario(&l);
+        passed = ok && fault.failed == 0;
+        lone_close(&l);
+        fault.is_on = false;
+        assert_true(n < 5000);
+    }
+    print_message("%d allocations failed in turn\n", n - 2);
+    assert_true(n > 50);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whatever_allocation_fails)};
+    return pg_lone_run(tests, COUNT(tests));
+}

@@ -144,7 +144,7 @@ ANALYZER := -fanalyzer -Wno-analyzer-malloc-leak -Wno-analyzer-use-after-free -W
 CPPCHECK := --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	--suppress=missingIncludeSystem -Iengine
 
-lint-built: $(LINT_C:%=$(BUILD)/lint/%) lint-format lint-lua lint-libs
+lint-built: $(LINT_C:%=$(BUILD)/lint/%) lint-format lint-lua lint-libs lint-docs
 
 lint-format:
 	@clang-format --dry-run -Werror $(FORMAT)
@@ -154,6 +154,10 @@ lint-lua:
 
 lint-libs: all
 	@sh spec/support/unused_libs.sh $(BUILD)/nebula $(ENGINE_LIBS) luajit
+
+lint-docs:
+	@sh docs/reference.sh $(BUILD)/reference && diff -ru docs/reference $(BUILD)/reference || \
+		{ echo "docs/reference is not what the sources say: make docs"; exit 1; }
 
 $(BUILD)/lint/%.c: %.c $(HEADERS) .clang-tidy
 	@echo LINT $(patsubst engine/%,%,$<)
@@ -224,7 +228,7 @@ help: ## list the targets
 
 FORCE:
 .PHONY: FORCE all specs built built-specs test-built asan-built sim-built coverage-built lint-built \
-	lint-format lint-lua lint-libs run \
+	lint-format lint-lua lint-libs lint-docs run \
 	test prove lint floors long format asan sim bench coverage docs clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

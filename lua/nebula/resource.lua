@@ -17,6 +17,7 @@ local lib, engine = c.lib, c.engine
 ---@field roles string[]
 ---@field package id integer the engine's number
 ---@field package role_index table<string, integer>
+---@field package pool table settings of the pool, as declared
 
 ---@class nebula.LeaseOptions
 ---@field deadline string|nil how long to wait for it, a duration; default: the policy's wait
@@ -215,24 +216,33 @@ function resources.declare(spec)
     index[role] = i - 1
   end
   local self = setmetatable(
-    { id = id, name = spec.name, kind = kind, roles = roles, role_index = index, min = spec.pool.min },
+    { id = id, name = spec.name, kind = kind, roles = roles, role_index = index, pool = spec.pool },
     metatable_of(kind))
   by_name[spec.name], call.resources[id] = self, self
   in_order[#in_order + 1] = self
   return self
 end
 
---- Waits until every resource with `min` connections has them.
----@return true|nil
----@return nebula.Error|nil err of the first that could not
-function resources.start()
+-- The tickets of the starts that have to be waited for.
+local function begin_starts()
   local tickets = {}
   for _, resource in ipairs(in_order) do
-    if resource.min > 0 then
-      tickets[#tickets + 1] = { resource = resource, number = lib.nebula_start(engine, resource.id) }
+    local number = resource.pool.min > 0 and lib.nebula_start(engine, resource.id)
+    if number and (number < 0 or resource.pool.start_us > 0) then
+      tickets[#tickets + 1] = { resource = resource, number = number }
+    elseif number then
+      lib.nebula_cancel(engine, number) -- the pool fills all the same
     end
   end
-  local first
+  return tickets
+end
+
+--- Begins to open the `min` connections of every resource, and waits for those of the resources with
+--- `start_within`.
+---@return true|nil
+---@return nebula.Error|nil err of the first that did not come in time
+function resources.start()
+  local tickets, first = begin_starts(), nil
   for _, ticket in ipairs(tickets) do
     local ok, err = wait.settle(ticket.number)
     if not ok and not first then

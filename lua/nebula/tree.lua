@@ -115,8 +115,9 @@ function tree.try(fn, ...)
 end
 
 local function report(self, failure)
-  lib.nebula_log(engine, 3, ("task of %s: %s\n%s"):format(self.place or "the program",
-    tostring(failure), failure.traceback))
+  local lines = failure.traceback ~= "" and "\n" .. failure.traceback or ""
+  lib.nebula_log(engine, 3, ("%s: %s%s"):format(self.place and "the task of " .. self.place or "the workflow",
+    tostring(failure), lines))
 end
 
 local function run_deferred(self)

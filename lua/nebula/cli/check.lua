@@ -1,0 +1,29 @@
+local folder = require "nebula.cli.folder"
+local show = require "nebula.cli.show"
+
+return {
+  name = "check",
+  arguments = "[DIR]",
+  most = 1,
+  text = "read the declarations of a folder and say everything that is wrong with them",
+  manual = [[
+Reads resources/*.lua and policies/*.lua of DIR (default: the folder you are in) without connecting to
+anything. Every mistake is printed with its file, line and column. Exit code 2 when there is one.]],
+  options = { { name = "json", text = "one JSON object: ok, resources, errors" } },
+  run = function(given, arguments)
+    local set, problems = folder.read(arguments[1] or ".")
+    local resources = {}
+    for i, one in ipairs(set and set.resources or {}) do
+      resources[i] = { name = one.name, kind = one.kind.name, policy = one.policy_name, file = one.file, line = one.line }
+    end
+    if given.json then
+      show.json { ok = set ~= nil, resources = show.list(resources), errors = show.list(problems or {}) }
+    elseif set then
+      print(("%d %s, no mistakes"):format(#resources, #resources == 1 and "resource" or "resources"))
+    else
+      folder.complain(problems)
+      show.complain("%d %s", #problems, #problems == 1 and "mistake" or "mistakes")
+    end
+    return set and 0 or 2
+  end,
+}

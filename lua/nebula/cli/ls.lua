@@ -1,0 +1,71 @@
+local engines = require "nebula.cli.engines"
+local folder = require "nebula.cli.folder"
+local show = require "nebula.cli.show"
+
+local colours = { ready = "green", paused = "yellow", ["in trouble"] = "red" }
+
+local function show_engine(answer)
+  local stopping = answer.stopping and ", stopping" or ""
+  print(show.paint("bold", ("%s (pid %d, %d tasks%s)"):format(answer.program, answer.pid, answer.tasks, stopping)))
+  local rows = {}
+  for i, r in ipairs(answer.resources) do
+    rows[i] = { r.name, r.kind, r.open, r.idle, r.leased, r.max, r.waiting, r.calls, r.failed, r.retries,
+      show.paint(colours[r.state] or "bold", r.state) }
+  end
+  show.table({ "NAME", "KIND", "OPEN", "IDLE", "LEASED", "MAX", "WAITING", "CALLS", "FAILED", "RETRIES", "STATE" },
+    rows)
+end
+
+local function from_files(given)
+  local set, problems = folder.read(given.dir or ".")
+  if not set then
+    folder.complain(problems)
+    return 2
+  end
+  local list = {}
+  for i, r in ipairs(set.resources) do
+    list[i] = { name = r.name, kind = r.kind.name, policy = r.policy_name, min = r.pool.min, max = r.pool.max,
+      file = r.file, line = r.line }
+  end
+  if given.json then
+    show.json { engines = show.list {}, resources = show.list(list), note = "not running: shown from the files" }
+    return 0
+  end
+  print("not running: shown from the files")
+  local rows = {}
+  for i, r in ipairs(list) do
+    rows[i] = { r.name, r.kind, r.policy, r.min, r.max, r.file .. ":" .. r.line }
+  end
+  show.table({ "NAME", "KIND", "POLICY", "MIN", "MAX", "DECLARED" }, rows)
+  return 0
+end
+
+return {
+  name = "ls",
+  text = "list the resources of the engines that run, or else those that the files declare",
+  manual = [[
+Asks every engine of yours that runs. When none does, it says so and lists what the files declare.]],
+  options = {
+    { name = "dir", value = "DIR", text = "the folder whose declarations are shown when nothing runs (default .)" },
+    { name = "json", text = "one JSON object: engines, or resources and note" },
+  },
+  run = function(given)
+    local answers, why = engines.ask { verb = "ls" }
+    if why then
+      show.complain("%s", why)
+    end
+    if #answers == 0 then
+      return from_files(given)
+    elseif given.json then
+      show.json { engines = answers }
+      return 0
+    end
+    for i, answer in ipairs(answers) do
+      if i > 1 then
+        print()
+      end
+      show_engine(answer)
+    end
+    return 0
+  end,
+}

@@ -1,0 +1,107 @@
+local folder = require "nebula.cli.folder"
+local show = require "nebula.cli.show"
+local units = require "nebula.units"
+local worker = require "nebula.worker"
+
+local formats = { json = 0, logfmt = 1, pretty = 2 }
+local levels = { debug = 0, info = 1, warn = 2, error = 3, nothing = 4 }
+
+local function control_path()
+  local where, why = worker.run_dir()
+  if not where then
+    show.complain("no control socket: %s", why)
+    return nil
+  end
+  return ("%s/%d.sock"):format(where, worker.pid)
+end
+
+local function open_engine(given, file)
+  local format = given.log or (worker.is_terminal(2) and "pretty" or "logfmt")
+  return worker.open {
+    control = control_path(),
+    name = file,
+    log_format = formats[format],
+    log_level = levels[given["log-level"] or "info"],
+  }
+end
+
+-- Makes what the folder declares known to the engine; false after complaining.
+local function declare(dir)
+  local set, problems = folder.read(dir)
+  if not set then
+    folder.complain(problems)
+    return false
+  end
+  local resources = require "nebula.resource"
+  for _, one in ipairs(set.resources) do
+    local resource, err = resources.declare(one)
+    if not resource then
+      show.complain("%s:%d: %s", one.file, one.line, tostring(err))
+      return false
+    end
+  end
+  return true
+end
+
+local function load_workflow(file, dir, arguments)
+  local nebula = require "nebula"
+  package.path = package.path .. ";" .. dir .. "/?.lua"
+  nebula.args = arguments
+  local chunk, why = loadfile(file)
+  return chunk and setfenv(chunk, nebula.environment()), why
+end
+
+local function run(given, arguments)
+  local drain_us, why = units.duration(given.drain or "10s")
+  if not drain_us then
+    show.complain("--drain: %s", why)
+    return 2
+  end
+  local file = table.remove(arguments, 1)
+  local dir = given.dir or file:match("^(.*)/[^/]*$") or "."
+  local opened, problem = open_engine(given, file)
+  if not opened then
+    show.complain("%s", problem)
+    return 1
+  end
+  require "nebula.exit"
+  local chunk, mistake = load_workflow(file, dir, arguments)
+  if not chunk then
+    show.complain("%s", mistake)
+    return 2
+  elseif not declare(dir) then
+    return 2
+  end
+  require("nebula.supervisor").begin {
+    file = file,
+    chunk = chunk,
+    arguments = arguments,
+    drain_us = drain_us,
+    is_staying = given.stay,
+  }
+end
+
+return {
+  name = "run",
+  arguments = "FILE [ARGS]",
+  least = 1,
+  text = "run a workflow",
+  manual = [[
+Runs FILE with the resources that resources/*.lua and policies/*.lua beside it declare. What stands behind FILE
+goes to the workflow, as `args`.
+
+SIGINT and SIGTERM drain: nothing new is begun, sleeps end, what is under way goes on. After --drain it
+is cancelled, and what was still open is said. A second signal stops at once (exit code 130 or 143).
+
+Exit codes: 0 ok, 1 the work failed, 2 invalid files or usage.]],
+  options = {
+    { name = "dir", value = "DIR", text = "the folder with resources/ and policies/ (default: that of FILE)" },
+    { name = "drain", value = "TIME", text = "bound of the drain (default 10s)" },
+    { name = "stay", text = "keep the engine up after the workflow, until a signal" },
+    { name = "log", value = "FORMAT", one_of = formats,
+      text = "json, logfmt or pretty (default: pretty on a terminal, else logfmt)" },
+    { name = "log-level", value = "LEVEL", one_of = levels,
+      text = "debug, info, warn, error or nothing (default info)" },
+  },
+  run = run,
+}

@@ -1,0 +1,69 @@
+--- show: how commands print: aligned tables, colours on a terminal alone, JSON for programs.
+
+local json = require "cjson"
+local worker = require "nebula.worker"
+
+local show = {}
+
+local no_color = os.getenv "NO_COLOR"
+local is_coloured = worker.is_terminal(1) and (no_color == nil or no_color == "")
+
+local codes = { bold = 1, red = 31, green = 32, yellow = 33 }
+
+--- The text in a colour, where colours are seen.
+---@param colour "bold"|"red"|"green"|"yellow"
+---@param text string
+---@return string
+function show.paint(colour, text)
+  return is_coloured and ("\27[%dm%s\27[0m"):format(codes[colour], text) or text
+end
+
+--- Prints rows under a head, each column as wide as it needs.
+---@param head string[]
+---@param rows any[][]
+function show.table(head, rows)
+  local width = {}
+  for _, row in ipairs { head, unpack(rows) } do
+    for i, cell in ipairs(row) do
+      width[i] = math.max(width[i] or 0, #tostring(cell))
+    end
+  end
+  local function line(row, colour)
+    local cells = {}
+    for i, cell in ipairs(row) do
+      local is_number = type(cell) == "number"
+      cells[i] = ("%" .. (is_number and "" or "-") .. width[i] .. "s"):format(tostring(cell))
+    end
+    local text = table.concat(cells, "  "):gsub("%s+$", "")
+    print(colour and show.paint(colour, text) or text)
+  end
+  line(head, "bold")
+  for _, row in ipairs(rows) do
+    line(row)
+  end
+end
+
+local EMPTY = "\1an empty list"
+
+--- One JSON value on one line.
+---@param value any
+function show.json(value)
+  print((json.encode(value):gsub(json.encode(EMPTY):gsub("%p", "%%%0"), "[]")))
+end
+
+--- For show.json(): a list that stays one when it is empty, where a table of Lua could be an object too.
+---@param list any[]
+---@return any
+function show.list(list)
+  return #list > 0 and list or EMPTY
+end
+
+--- A complaint, on stderr.
+---@param format string
+---@param ... any
+function show.complain(format, ...)
+  io.stdout:flush()
+  io.stderr:write("nebula: ", format:format(...), "\n")
+end
+
+return show

@@ -1,0 +1,166 @@
+--- supervisor: runs a workflow to its end, whatever comes.
+--
+-- SIGINT and SIGTERM begin a drain: nothing new is begun, sleeps end, and what is under way has the drain's time to
+-- come to its end. Then it is cancelled, and what was still open is said.
+
+local c = require "nebula.c"
+local failures = require "nebula.failure"
+local json = require "cjson"
+local log = require "nebula.log"
+local resources = require "nebula.resource"
+local tasks = require "nebula.task"
+local time = require "nebula.time"
+local tree = require "nebula.tree"
+local wait = require "nebula.wait"
+local worker = require "nebula.worker"
+
+local lib, engine = c.lib, c.engine
+
+local CUT_US = 2000000    -- for cancelled tasks to clean up
+local MARGIN_US = 2000000 -- before the process ends by force
+local SHOWN = 20          -- tasks named of those that are still open
+
+local signal_names = { [2] = "SIGINT", [15] = "SIGTERM" }
+
+local supervisor = {}
+
+local function now_us()
+  return lib.nebula_now_us(engine)
+end
+
+-- Waits for the end of the flow (nil: of nothing), a signal, or the deadline in force.
+local function wait_for(flow)
+  local ticket = lib.nebula_wait(engine)
+  if flow then
+    flow.joiners = { [ticket] = true }
+  end
+  worker.on_signal(ticket)
+  local _, err = wait.settle(ticket)
+  return err
+end
+
+local function open_tasks(flow)
+  local list = {}
+  for _, task in pairs(tree.alive()) do
+    if task ~= flow.parent then
+      list[#list + 1] = task
+    end
+  end
+  table.sort(list, function(a, b)
+    return a.id < b.id
+  end)
+  return list
+end
+
+local function say_what_is_open(flow)
+  local list = open_tasks(flow)
+  for i = 1, math.min(#list, SHOWN) do
+    log.warn("still open: the task of %s, waiting at %s", list[i].place or "the workflow",
+      failures.place_of(list[i].co) or "an unknown place")
+  end
+  if #list > SHOWN then
+    log.warn("still open: %d more tasks", #list - SHOWN)
+  end
+  for _, resource in ipairs(json.decode(c.string(lib.nebula_ask(engine, '{"verb":"ls"}'))).resources) do
+    if resource.leased > 0 then
+      log.warn("still open: %d leases of %s", resource.leased, resource.name)
+    end
+  end
+end
+
+local function drain(flow, signum, drain_us)
+  log.warn("%s: draining for at most %g s; a second signal stops at once", signal_names[signum], drain_us / 1e6)
+  local at_us = now_us() + drain_us
+  lib.nebula_stop(engine, at_us + CUT_US) -- hurried below, once what is open has been seen
+  time.hurry()
+  lib.nebula_task_deadline(engine, at_us)
+  while not flow.is_ended and not wait_for(flow) do end
+  if flow.is_ended then
+    return
+  end
+  say_what_is_open(flow)
+  lib.nebula_stop(engine, now_us())
+  flow:cancel()
+  lib.nebula_task_deadline(engine, now_us() + CUT_US)
+  while not flow.is_ended and not wait_for(flow) do end
+end
+
+local function say(text)
+  io.stdout:flush()
+  io.stderr:write("nebula: ", text, "\n")
+end
+
+-- The exit code of a flow that has ended, after its last words.
+local function judge(flow, file)
+  if not flow.is_ended then
+    say(file .. ": stopped before it came to its end")
+    return 1
+  end
+  local ended = { tree.try(flow.join, flow) }
+  if not ended[1] then
+    local failure = flow.failure
+    say(tostring(failure) .. (failure.traceback ~= "" and "\n" .. failure.traceback or ""))
+    return 1
+  elseif ended[2] == nil and ended[3] ~= nil then
+    say(("%s: %s"):format(file, tostring(ended[3])))
+    return 1
+  end
+  return 0
+end
+
+local function stay(drain_us)
+  io.stdout:flush() -- the workflow has said all it had to say
+  log.info("the workflow has ended; the engine stays up until a signal")
+  local signum
+  repeat
+    wait_for(nil)
+    signum = worker.on_signal(0)
+  until signum
+  log.info("%s: stopping", signal_names[signum])
+  lib.nebula_stop(engine, now_us() + drain_us)
+end
+
+---@class nebula.Supervised
+---@field file string the workflow's, for messages
+---@field chunk fun(...): any its code
+---@field arguments string[]
+---@field drain_us integer
+---@field is_staying boolean|nil keep the engine up afterwards
+
+local function supervise(given)
+  local ok, err = resources.start()
+  if not ok then
+    say(tostring(err))
+    return 1
+  end
+  local flow = tasks.task(given.chunk, unpack(given.arguments))
+  while not flow.is_ended do
+    wait_for(flow)
+    local signum = not flow.is_ended and worker.on_signal(0)
+    if signum then
+      drain(flow, signum, given.drain_us)
+      return judge(flow, given.file)
+    end
+  end
+  local code = judge(flow, given.file)
+  if given.is_staying then
+    stay(given.drain_us)
+  end
+  return code
+end
+
+--- Makes it the program's work; the program ends with it.
+---@param given nebula.Supervised
+function supervisor.begin(given)
+  assert(worker.listen(given.drain_us + CUT_US + MARGIN_US))
+  tree.root(function()
+    worker.exit(supervise(given))
+  end, function(failure)
+    if failure then
+      say(tostring(failure))
+      worker.exit(1)
+    end
+  end)
+end
+
+return supervisor

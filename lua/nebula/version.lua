@@ -1,0 +1,3 @@
+--- version: of the project as a whole.
+
+return "0.1.0"

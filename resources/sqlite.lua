@@ -48,17 +48,17 @@ local options = {
   },
   cache_size = {
     type = "size",
-    default = "8MB",
+    default = "8MiB",
     class = "next-connection",
     text = "Memory for pages, of each connection.",
   },
   page_size = {
     type = "size",
     class = "restart",
-    text = "Bytes of a page, a power of two from 512B to 64KB. Counts when the file is created. Default: SQLite's.",
+    text = "Bytes of a page, a power of two from 512B to 64KiB. Counts when the file is created. Default: SQLite's.",
     check = function(size)
       if size < 512 or size > 65536 or 2 ^ math.floor(math.log(size) / math.log(2) + 0.5) ~= size then
-        return "a page has a power of two of bytes, from 512B to 64KB"
+        return "a page has a power of two of bytes, from 512B to 64KiB"
       end
     end,
   },

@@ -49,12 +49,14 @@ function declared.inspect(resource)
   return ask({ verb = "inspect", name = resource.name }).resource
 end
 
----The pool of a role, the first by default.
+---The pool of a role, if it was used yet; by default the first that was.
 ---@param resource nebula.Resource
----@param role? integer
+---@param role? string
 ---@return table
 function declared.pool(resource, role)
-  return declared.inspect(resource).pools[role or 1]
+  for _, pool in ipairs(declared.inspect(resource).pools) do
+    if not role or pool.role == role then return pool end
+  end
 end
 
 local moving = { "leased", "opening", "checking", "resetting", "cancelling", "closing", "waiting" }

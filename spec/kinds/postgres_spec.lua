@@ -6,6 +6,7 @@ local contract = require "spec.kinds.contract"
 local declared = require "spec.kinds.declared"
 local socket = require "spec.support.socket"
 local postgres = require "spec.support.postgres"
+local proxy = require "spec.support.proxy"
 local tmp = require "spec.support.tmp"
 
 local server = postgres.start()
@@ -140,10 +141,45 @@ describe("postgres", function()
       assert.is_false(ok)
       assert.matches("not a lease of the kind postgres", message)
     end
-    ok, message = pcall(theirs.query, ours, "select 1")
+    local ok, message = pcall(theirs.query, ours, "select 1")
+    assert.is_false(ok)
     assert.matches("not a lease of the kind sqlite", message)
     assert(ours:release())
     assert(theirs:release())
+  end)
+
+  it("is in doubt when the answer to a commit is lost, and only then", function()
+    local network = proxy.start(server)
+    local far = declared.use((declare("postgres_far", "pool = { max = 1 }"):gsub("port = %d+", "port = " .. network.port)))
+    assert(db:exec "create table f (a int)")
+    local function transfer(number, cut)
+      return far:transaction(function(tx)
+        assert(tx:exec("insert into f values (?)", number))
+        cut()
+        return "done"
+      end)
+    end
+    local work = task(function()
+      return { transfer(1, function() network:tell("blackhole", "down") end) }
+    end)
+    clock.eventually("it is committed", function() return db:value "select count(*) from f" == 1 end)
+    network:tell "cut"
+    network:tell "pass"
+    local result, err = unpack(work:join(), 1, 2)
+    assert.is_nil(result)
+    assert.equal("lost", err.code)
+    assert.equal("in_doubt", err.outcome)
+    assert.equal("commit", err.statement)
+    result, err = transfer(2, function()
+      network:tell "cut"
+      network:tell "pass"
+      clock.eventually("it is gone", function() return declared.inspect(far).open == 0 end)
+    end)
+    assert.is_nil(result)
+    assert.equal("failed", err.outcome)
+    assert.equal("done", transfer(3, function() end))
+    assert.same({ { a = 1 }, { a = 3 } }, db:query "select a from f order by a")
+    network:stop()
   end)
 
   it("waits for nobody when it is stopped: the caller is answered at his deadline", function()

@@ -36,7 +36,7 @@ end
 local function float(most_exponent, precision)
   return function()
     if random(20) == 1 then return one_of { "NaN", "Infinity", "-Infinity", "-0", "0" } end
-    return ("%." .. precision .. "ge%d"):format((random() - 0.5) * 10, random(-most_exponent, most_exponent))
+    return ("%." .. precision .. "fe%d"):format((random() - 0.5) * 10, random(-most_exponent, most_exponent))
   end
 end
 

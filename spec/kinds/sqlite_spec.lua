@@ -31,4 +31,121 @@ describe("sqlite", function()
       { "pragma case_sensitive_like = on", "select 'a' like 'A'", 1 },
     },
   }
+
+  local function fresh(name, settings)
+    return declared.use(('sqlite "sqlite_%s" { file = %q, %s }'):format(name, folder .. "/" .. name .. ".db",
+      settings or "pool = { max = 3 }"))
+  end
+
+  local before
+  before_each(function() before = declared.count() end)
+  after_each(function()
+    collectgarbage()
+    declared.is_whole(before)
+  end)
+
+  it("sends what writes to the one writer, whatever its words look like, and readers cannot write", function()
+    local db = fresh "roles"
+    assert(db:exec "create table t (a)")
+    assert.same({ { a = 1 } }, db:query "insert into t values (1) returning a")
+    assert.equal(2, db:exec "with n (i) as (values (2), (3)) insert into t select i from n")
+    assert.equal(1, declared.pool(db, "writer").opened)
+    for_each({ 1, 2, 3, 4, 5, 6 }, { parallel = 6 }, function() assert.equal(3, db:value "select count(*) from t") end)
+    assert.truthy(declared.pool(db, "reader").opened <= 3)
+    local result, err = db:with(function(lease) return lease:exec "delete from t" end)
+    assert.is_nil(result)
+    assert.equal("read_only", err.code)
+    assert.equal(3, db:value "select count(*) from t")
+  end)
+
+  it("lets those who write wait for each other in turn, and nobody is locked out", function()
+    local db = fresh "turns"
+    assert(db:exec "create table t (a integer)")
+    local list = {}
+    for i = 1, 40 do list[i] = i end
+    for_each(list, { parallel = 40 }, function()
+      assert(db:transaction(function(tx)
+        local last = tx:value "select coalesce(max(a), 0) from t"
+        sleep "1ms"
+        return tx:exec("insert into t values (?)", last + 1)
+      end))
+    end)
+    assert.equal(40, db:value "select max(a) from t")
+    assert.equal(1, declared.pool(db, "writer").opened)
+  end)
+
+  it("does not let a task wait for the writer that it has itself", function()
+    local db = fresh "itself"
+    assert(db:exec "create table t (a)")
+    assert(db:transaction(function(tx)
+      local ok, message = pcall(db.exec, db, "insert into t values (1)")
+      assert.is_false(ok)
+      assert.matches("in a transaction of this task, which has the writer: use its tx", tostring(message))
+      assert.equal(0, db:value "select count(*) from t")
+      assert(tx:exec "insert into t values (2)")
+    end))
+    assert.equal(1, db:exec "delete from t")
+  end)
+
+  it("reads while it is written", function()
+    local db = fresh "beside"
+    assert(db:exec "create table t (a)")
+    assert(db:transaction(function(tx)
+      assert(tx:exec "insert into t values (1)")
+      assert.equal(0, db:value "select count(*) from t")
+    end))
+    assert.equal(1, db:value "select count(*) from t")
+  end)
+
+  it("tells the id of the row that was inserted last", function()
+    local db = fresh "ids"
+    assert(db:exec "create table t (id integer primary key, a)")
+    assert.same({ 1, 1 }, { db:exec "insert into t (a) values ('x')" })
+    assert.same({ 2, 3 }, { db:exec "insert into t (a) values ('y'), ('z')" })
+  end)
+
+  it("keeps documents as text, and has no arrays", function()
+    local db = fresh "values"
+    assert.equal('{"a":[1,null]}', db:value("select ?", { a = { 1, null } }))
+    assert.equal("[]", db:value("select json(?)", "[]"))
+    assert.equal("\0\255", db:value("select ?", bytes "\0\255"))
+    assert.equal("blob", db:value("select typeof(?)", bytes "a"))
+    assert.equal(1, db:value("select ?", true))
+    local ok, message = pcall(db.value, db, "select ?", array { 1 })
+    assert.is_false(ok)
+    assert.matches("value 1: this kind has no arrays; a plain table is sent as JSON", tostring(message))
+  end)
+
+  it("in memory is one connection that stays, for everybody", function()
+    local db = declared.use [[sqlite "sqlite_memory" { file = ":memory:", pool = { max = 1, idle = "1ms" } }]]
+    assert(db:exec "create table t (a)")
+    for_each({ 1, 2, 3, 4 }, { parallel = 4 }, function(i) assert.equal(1, db:exec("insert into t values (?)", i)) end)
+    local passed = clock.now() + 50
+    clock.eventually("the idle time passes", function() return clock.now() > passed end)
+    assert.equal(10, db:value "select sum(a) from t")
+    assert.equal(1, #declared.inspect(db).connections)
+    assert(db:transaction(function(tx) return tx:exec "delete from t" end))
+  end)
+
+  it("refuses declarations that cannot work", function()
+    local rows = {
+      { 'file = ":memory:"', "1: .*pool.*one: write pool = { max = 1 }, or give a file" },
+      { 'file = ""', "a file has a name" }, { 'file = "file:a.db?mode=ro"', "write the path alone" },
+      { 'file = "a.db", page_size = "1000B"', "power of two" }, { 'file = "a.db", journal = "wall"', 'journal: .*did you mean "wal"' },
+      { "create = true", "file" }, { 'fill = "a.db"', "file" },
+    }
+    for _, row in ipairs(rows) do
+      assert.matches(row[2], declared.complaints(('sqlite "sqlite_wrong" { %s }'):format(row[1])))
+    end
+  end)
+
+  it("is as it was declared", function()
+    local db = fresh("settings", [[journal = "delete", synchronous = "normal", foreign_keys = false,
+      page_size = "8KiB", cache_size = "4MiB", pool = { max = 1 }]])
+    assert(db:exec "create table t (a)")
+    local told = { journal_mode = "delete", synchronous = 1, foreign_keys = 0, page_size = 8192, cache_size = -4096 }
+    for name, value in pairs(told) do
+      assert.equal(value, db:value({ role = "writer" }, "pragma " .. name), name)
+    end
+  end)
 end)

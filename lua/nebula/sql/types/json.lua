@@ -169,15 +169,26 @@ local function write_list(value, count, depth)
   return "[" .. table.concat(piece, ",") .. "]"
 end
 
-local function write_object(value, depth)
-  local piece = {}
-  for key, inner in pairs(value) do
+local function sorted_names(value)
+  local names, count = {}, 0
+  for key in pairs(value) do
     if type(key) ~= "string" then
       error("a table is either a list without holes or has strings as keys, to be a JSON document", 0)
     end
-    piece[#piece + 1] = quoted(key) .. ":" .. write(inner, depth)
+    count = count + 1
+    names[count] = key
   end
-  table.sort(piece) -- the same table is the same text, whoever wrote it
+  table.sort(names)
+  return names
+end
+
+-- Sorted, so that the same table is the same text whoever wrote it. And nothing recurses inside of a loop over
+-- pairs(): LuaJIT 2.1 of 2022, compiling that, loses entries.
+local function write_object(value, depth)
+  local names, piece = sorted_names(value), {}
+  for at = 1, #names do
+    piece[at] = quoted(names[at]) .. ":" .. write(value[names[at]], depth)
+  end
   return "{" .. table.concat(piece, ",") .. "}"
 end
 

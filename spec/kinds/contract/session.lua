@@ -1,0 +1,83 @@
+-- Leases, and what they leave behind. A part of the contract; see contract.lua.
+local assert = require "luassert"
+local busted = require "busted"
+local clock = require "spec.support.clock"
+local declared = require "spec.kinds.declared"
+
+local describe, it = busted.describe, busted.it
+
+return function(kind, on)
+  local fresh, fails, raises = on.fresh, on.fails, on.raises
+  local db
+
+  busted.setup(function() db = on.db end)
+
+  describe("leases", function()
+    it("are one session, with all verbs", function()
+      local lease = assert(db:lease(kind.writing))
+      assert.equal(1, lease:exec "insert into t (a) values (1)")
+      assert.equal(1, lease:value "select a from t")
+      assert.equal(1, #lease:query "select * from t")
+      assert.equal(1, lease:one("select a from t where a = :a", { a = 1 }).a)
+      assert.equal(1, lease:prepare("select a from t"):value())
+      assert(lease:transaction(function(tx) return tx:exec "insert into t (a) values (2)" end))
+      assert(lease:exec "begin")
+      assert(lease:exec "delete from t")
+      assert(lease:exec "rollback")
+      assert.equal(2, lease:value "select count(*) from t")
+      assert(lease:release())
+      fails("stale", "failed", lease:query "select 1")
+      fails("stale", "failed", lease:release())
+    end)
+
+    it("are given back by with(), however it ends", function()
+      assert.equal(7, db:with(kind.writing, function(lease) return lease:value "select 7" end))
+      raises("on purpose", function() db:with(function() error "on purpose" end) end)
+    end)
+  end)
+
+  describe("reset", function()
+    for _, row in ipairs(kind.dirty) do
+      local words, question, clean = unpack(row)
+      it("undoes: " .. words, function()
+        local one = fresh "pool = { max = 1 }"
+        local before_it = one:value(question)
+        assert.equal(clean, before_it)
+        one:with(kind.writing, function(lease)
+          assert(lease:exec(words))
+          assert.not_equal(clean, lease:value(question))
+        end)
+        one:with(kind.writing, function(lease) assert.equal(clean, lease:value(question)) end)
+        assert.equal(clean, one:value(question))
+      end)
+    end
+
+    it("rolls back what a lease left open", function()
+      db:with(kind.writing, function(lease)
+        assert(lease:exec "begin")
+        assert(lease:exec "insert into t (a) values (1)")
+      end)
+      clock.eventually("rolled back", function() return db:exec "insert into t (a) values (1)" == 1 end)
+    end)
+
+    it("happens only when something may have changed the session", function()
+      local one = fresh "pool = { max = 1 }"
+      for _ = 1, 5 do
+        assert(one:value "select 1")
+        assert(one:transaction(function(tx) return tx:value "select 1" end))
+        one:with(function(lease) return lease:query "select 1" end)
+      end
+      for _, pool in ipairs(declared.inspect(one).pools) do assert.equal(0, pool.resets) end
+    end)
+  end)
+
+  describe("check", function()
+    it("asks a connection that was idle before it is lent", function()
+      local one = fresh 'pool = { max = 1, check = "0s" }'
+      for _ = 1, 5 do assert.equal(1, one:value "select 1") end
+      local pool = declared.pool(one)
+      assert.equal(1, pool.opened)
+      assert.truthy(pool.checks >= 4, pool.checks)
+    end)
+  end)
+end

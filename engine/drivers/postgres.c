@@ -145,9 +145,7 @@ static void postgres_send(struct conn *c, struct request *r)
     error_clear(&p->problem);
     p->changed = -1;
     p->is_evicting = p->is_preparing = p->is_again = p->is_stale = p->is_complete = false;
-    p->is_stream = false;
-    p->is_dirty = (r->verb == NEBULA_RUN || r->verb == NEBULA_STREAM || r->verb == NEBULA_SCRIPT) &&
-                  pg_text_is_suspect(r->text);
+    p->is_stream = p->is_dirty = false;
     pg_send(p);
 }
 

@@ -74,6 +74,11 @@ bool pg_is_all_or_nothing(const char *text);
 #define PG_GONE_MOST 64                   /* to be deallocated at the next occasion */
 #define PG_BUCKETS 128
 
+#define PG_NAME_SIZE 16
+struct pg_name {
+    char text[PG_NAME_SIZE];
+};
+
 struct pg_statement {
     struct list_node node; /* by last use, newest first */
     struct pg_statement *next;
@@ -82,7 +87,8 @@ struct pg_statement {
     uint32_t text_size;
     uint32_t size; /* of key */
     bool is_prepared;
-    bool is_suspect;
+    bool is_suspect; /* its text may change the session */
+    struct pg_name name;
     char key[]; /* the text, then which parameters are BYTES */
 };
 
@@ -93,11 +99,6 @@ struct pg_statements {
     size_t bytes;
     uint32_t gone[PG_GONE_MOST];
     int gones;
-};
-
-#define PG_NAME_SIZE 16
-struct pg_name {
-    char text[PG_NAME_SIZE];
 };
 
 void pg_statements_init(struct pg_statements *s);

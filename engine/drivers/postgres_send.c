@@ -47,8 +47,7 @@ static bool send_statement(struct postgres *p, const struct pg_params *v,
     if (named == NULL)
         return PQsendQueryParams(p->pg, p->request->text, v->count, v->type, v->value, v->size,
                                  v->format, 0);
-    struct pg_name name = pg_statement_name(named->id);
-    return PQsendQueryPrepared(p->pg, name.text, v->count, v->value, v->size, v->format, 0);
+    return PQsendQueryPrepared(p->pg, named->name.text, v->count, v->value, v->size, v->format, 0);
 }
 
 /* Inside a transaction a DEALLOCATE that fails would take the transaction with it. A stream reads
@@ -83,11 +82,9 @@ static bool send_pipeline(struct postgres *p, const struct pg_params *v,
     if (may_evict(p) && !send_evictions(p))
         return false;
     p->is_preparing = named != NULL && !named->is_prepared;
-    if (p->is_preparing) {
-        struct pg_name name = pg_statement_name(named->id);
-        if (!PQsendPrepare(p->pg, name.text, p->request->text, v->count, v->type))
-            return false;
-    }
+    if (p->is_preparing &&
+        !PQsendPrepare(p->pg, named->name.text, p->request->text, v->count, v->type))
+        return false;
     return send_statement(p, v, named) && PQpipelineSync(p->pg);
 }
 
@@ -123,24 +120,31 @@ static bool make_room(struct postgres *p, int32_t most)
     return p->rows != NULL;
 }
 
-static void send_run(struct postgres *p)
+/* Looking through a text for traces takes longer than finding it among those that were looked
+ * through. */
+static bool find_statement(struct postgres *p)
 {
     bool is_new;
-    if (!make_room(p, 1))
-        return;
     p->statement = pg_statements_use(&p->statements, p->request, &is_new);
-    run(p, !is_new);
+    p->is_dirty |=
+        p->statement != NULL ? p->statement->is_suspect : pg_text_is_suspect(p->request->text);
+    return !is_new;
+}
+
+static void send_run(struct postgres *p)
+{
+    if (make_room(p, 1))
+        run(p, find_statement(p));
 }
 
 /* A stream is long and its one round trip short: it is not worth a pipeline, and uses what is
  * there. */
 static void send_stream(struct postgres *p)
 {
-    bool is_new;
     if (!make_room(p, p->request->window))
         return;
     p->is_stream = true;
-    p->statement = pg_statements_use(&p->statements, p->request, &is_new);
+    find_statement(p);
     run(p, false);
 }
 
@@ -157,11 +161,10 @@ static void send_prepare(struct postgres *p)
         pg_owe(p, PG_OWES_ANSWER);
         return;
     }
-    struct pg_name name = {""}; /* what cannot be kept is at least read by the server */
-    if (p->statement != NULL)
-        name = pg_statement_name(p->statement->id);
+    /* What cannot be kept is at least read by the server. */
+    const char *name = p->statement != NULL ? p->statement->name.text : "";
     p->is_preparing = p->request->is_sent = true;
-    bool ok = PQsendPrepare(p->pg, name.text, p->request->text, v.count, v.type) != 0;
+    bool ok = PQsendPrepare(p->pg, name, p->request->text, v.count, v.type) != 0;
     pg_params_fini(&v);
     sent(p, ok);
 }
@@ -169,6 +172,7 @@ static void send_prepare(struct postgres *p)
 static void send_script(struct postgres *p)
 {
     p->request->is_sent = true;
+    p->is_dirty = pg_text_is_suspect(p->request->text);
     sent(p, PQsendQuery(p->pg, p->request->text) != 0);
 }
 

@@ -148,6 +148,7 @@ static struct pg_statement *add(struct pg_statements *s, const struct request *r
                                 .text_size = r->text_size,
                                 .size = (uint32_t)size,
                                 .is_suspect = pg_text_is_suspect(r->text)};
+    it->name = pg_statement_name(it->id);
     memcpy(it->key, r->text, (size_t)r->text_size + 1);
     write_tail(it->key + r->text_size + 1, r);
     it->next = s->bucket[hash % PG_BUCKETS];

@@ -21,6 +21,8 @@ static enum outcome outcome_of(const struct request *r)
 {
     if (r->reply.error.code == ERROR_OK)
         return OUTCOME_OK;
+    if (r->reply.is_partial)
+        return OUTCOME_IN_DOUBT;
     return r->reply.error.code == ERROR_LOST && r->is_sent ? OUTCOME_IN_DOUBT : OUTCOME_FAILED;
 }
 

@@ -36,6 +36,7 @@ struct reply {
     int64_t changed;       /* rows the statement touched, -1 when it makes no sense */
     int64_t last_id;       /* SQLite: rowid of the last insert; 0 elsewhere */
     bool more;             /* a stream: there may be more to pull */
+    bool is_partial;       /* with an error: some of it was done and stays done */
     bool wants_writer;     /* not done at all: it needs a connection of the role `writer` */
 };
 

@@ -288,8 +288,10 @@ static void script(struct sqlite_session *s, struct request *r)
         n++;
     if (out->wants_writer)
         undo_begin(s, was_outside);
-    else if (out->error.code != ERROR_OK && n > 1)
+    else if (out->error.code != ERROR_OK && n > 1) {
         number(&out->error, n);
+        out->is_partial = was_outside && sqlite3_get_autocommit(s->db) != 0;
+    }
 }
 
 /* --- serving -------------------------------------------------------------------------------- */

@@ -25,7 +25,7 @@ struct pg {
 void pg_server_start(struct pg *s);
 void pg_server_stop(struct pg *s); /* and removes all of it */
 
-/* One process of the server, found by its pid, or all of them. */
+/* To every process of it: SIGSTOP freezes the whole server. */
 void pg_server_signal_all(const struct pg *s, int signum);
 
 /* Runs SQL as the administrator over the Unix socket, blocking; the first cell of the first row, ""

@@ -15,9 +15,9 @@
 
 #define STEPS_MOST 10000000 /* about a hundred for each of 10,000 declarations, ten times over */
 #define STRIDE 1000         /* steps between two looks at the bounds */
-#define WORK_MOST_US 500000 /* for what is long in one step: comparing strings of 2 MB */
+#define WORK_MOST_US 500000 /* for what is long in one step: comparing strings of 4 MB */
 #define MEMORY_MOST (64 << 20)
-#define PIECE_MOST (2 << 20)
+#define PIECE_MOST (4 << 20)
 #define DEPTH_MOST 32
 #define VALUES_MOST 500000
 #define LEVELS_MOST 250 /* finding a level costs its depth */
@@ -258,15 +258,32 @@ static void push_marked(struct copy *c, const char *what)
     lua_rawset(c->to, -3);
 }
 
+static bool copy_scalar(struct copy *c, int index)
+{
+    size_t size;
+    const char *text;
+    switch (lua_type(c->from, index)) {
+    case LUA_TBOOLEAN:
+        lua_pushboolean(c->to, lua_toboolean(c->from, index));
+        return true;
+    case LUA_TNUMBER:
+        lua_pushnumber(c->to, lua_tonumber(c->from, index));
+        return true;
+    case LUA_TSTRING:
+        text = lua_tolstring(c->from, index, &size);
+        lua_pushlstring(c->to, text, size);
+        return true;
+    }
+    return false;
+}
+
 static void copy_key(struct copy *c, int index)
 {
     int type = lua_type(c->from, index);
     bool is_mark = type == LUA_TLIGHTUSERDATA && lua_touserdata(c->from, index) == &mark;
     if (is_mark)
         lua_pushlightuserdata(c->to, (void *)(uintptr_t)&mark);
-    else if (type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN)
-        copy_value(c, index, 0);
-    else
+    else if (!copy_scalar(c, index))
         lua_pushfstring(c->to, "(%s)", lua_typename(c->from, type));
 }
 
@@ -290,31 +307,12 @@ static void copy_table(struct copy *c, int index, int depth)
 
 static void copy_value(struct copy *c, int index, int depth)
 {
-    if (++c->values > VALUES_MOST) {
+    if (++c->values > VALUES_MOST)
         push_marked(c, "large");
-        return;
-    }
-    size_t size;
-    const char *text;
-    switch (lua_type(c->from, index)) {
-    case LUA_TNIL:
-        lua_pushnil(c->to);
-        return;
-    case LUA_TBOOLEAN:
-        lua_pushboolean(c->to, lua_toboolean(c->from, index));
-        return;
-    case LUA_TNUMBER:
-        lua_pushnumber(c->to, lua_tonumber(c->from, index));
-        return;
-    case LUA_TSTRING:
-        text = lua_tolstring(c->from, index, &size);
-        lua_pushlstring(c->to, text, size);
-        return;
-    case LUA_TTABLE:
+    else if (lua_type(c->from, index) == LUA_TTABLE)
         copy_table(c, index, depth);
-        return;
-    }
-    push_marked(c, "function");
+    else if (!copy_scalar(c, index))
+        push_marked(c, "function");
 }
 
 /* Makes room on the judge's stack while an error there can still be caught. */

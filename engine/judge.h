@@ -27,7 +27,7 @@
  * does not keep the next ones from running, unless the bound of steps was reached. records is nil
  * when not even the preludes could run; then errors[1] has source 0. Bounds of one evaluation: 10
  * million steps or half a second of work (default of `steps`), 64 MB (default of `memory`, in
- * bytes), 2 MB for a single string or table.
+ * bytes), 4 MB for a single string or table.
  *
  *   mark: the value of room.mark, in this state.
  *   read(path, most_bytes) -> bytes | nil, why        base/file.h

@@ -80,25 +80,25 @@ local function report_unknown(list, unknown, kinds, reports)
   end
   for _, use in ipairs(unknown) do
     local source, name = list[use.source], use.name
-    if source then
+    if reports:wants() then
       local column = source:places():word(name:match("[^.]*"), use.line)
       local text = rows.names_not_yet[name] and name .. ": not yet in force"
         or "unknown name " .. shape.quote(name) .. suggest(name, names)
-      reports:add(source.file, use.line, column, "", text)
+      reports:put(source.file, use.line, column, "", text)
     end
   end
 end
 
 local function split(list, records, reports)
-  local resources, declared_policies = {}, {}
+  local resources, declared_policies, last = {}, {}, nil
   for _, record in ipairs(records) do
-    local source = list[record.source]
-    if not source then -- the tree was cut off here
-      reports:add(list[#list].file, 1, 1, "", "the declarations hold more values than the engine takes")
+    if type(record[3]) ~= "number" then -- the tree was cut off in the one before
+      reports:add(list[last[2]].file, last[3], 1, "", "here the declarations begin to hold more than 500,000 values")
       break
     end
-    local one = declaration.new(record, source, reports)
-    table.insert(record.kind == "policy" and declared_policies or resources, one)
+    local one = declaration.new(record, list[record[2]], reports)
+    table.insert(record[1] == "policy" and declared_policies or resources, one)
+    last = record
   end
   return resources, declared_policies
 end
@@ -148,7 +148,7 @@ local function read_resource(one, kinds, known_policies)
   local settings, from_env = one:check(joined(rows.resource, kind.options))
   local policy, why
   if type(settings.policy) == "string" then
-    policy, why = known_policies:get(settings.policy)
+    policy, why = known_policies:get(settings.policy, from_env.policy)
     if not policy then
       one:fail({ "policy" }, why)
     end
@@ -187,8 +187,8 @@ function declare.read(what)
   local list = sources.read(what.home, what.dirs, reports)
   local records, failures = evaluate(list, what.kinds)
   report_failures(list, failures, reports)
-  report_unknown(list, records.unknown, what.kinds, reports)
-  local declared, declared_policies = split(list, records.declarations, reports)
+  report_unknown(list, records[1], what.kinds, reports)
+  local declared, declared_policies = split(list, records[2], reports)
   local known_policies = policies.collect(declared_policies)
   known_policies:check(declared_policies)
   local resources = read_resources(declared, what.kinds, known_policies)

@@ -29,7 +29,7 @@ local function read(text, factors, words)
     return nil, "is too large; expected " .. words
   end
   local whole = math.floor(value + 0.5)
-  if math.abs(whole - value) > 1e-6 * math.max(value, 1) then
+  if math.abs(whole - value) > 1e-9 * math.max(value, 1) then
     return nil, "is finer than the engine counts; expected " .. words
   end
   return whole

@@ -9,7 +9,7 @@ local tokens = require "nebula.declare.tokens"
 ---@class nebula.Where
 ---@field private words nebula.Token[]
 ---@field private lines table<integer, nebula.Token[]>
----@field private calls table<string, table[]>|nil
+---@field private calls table<string, table>|nil by kind
 local Where = {}
 Where.__index = Where
 
@@ -110,25 +110,29 @@ local function read_calls(words)
   for i in ipairs(words) do
     local call = read_call(words, i)
     if call then
-      calls[call.kind] = calls[call.kind] or {}
-      table.insert(calls[call.kind], call)
+      local of_kind = calls[call.kind] or { by_line = {}, by_name = {} }
+      calls[call.kind] = of_kind
+      of_kind.by_line[call.argument] = of_kind.by_line[call.argument] or {}
+      table.insert(of_kind.by_line[call.argument], call)
+      if call.name then
+        of_kind.by_name[call.name] = of_kind.by_name[call.name] or call
+      end
     end
   end
   return calls
 end
 
---- The call that made a declaration: the one with its name, in its line if there are several.
+--- The call that made a declaration: in its line, with its name or one that is computed.
 local function find_call(calls, name, line)
-  local nearest, best = nil, 0
-  for _, call in ipairs(calls) do
-    if call.name == name or call.name == nil then
-      local score = (call.argument == line and 2 or 0) + (call.name == name and 1 or 0)
-      if score > best then
-        nearest, best = call, score
-      end
+  local computed
+  for _, call in ipairs(calls.by_line[line] or {}) do
+    if call.name == name then
+      return call
+    elseif not call.name then
+      computed = computed or call
     end
   end
-  return nearest
+  return computed or calls.by_name[name]
 end
 
 --- Where a setting of a declaration stands.
@@ -140,7 +144,7 @@ end
 ---@return integer column in bytes, from 1
 function Where:setting(kind, name, line, path)
   self.calls = self.calls or read_calls(self.words)
-  local place = find_call(self.calls[kind] or {}, name, line)
+  local place = self.calls[kind] and find_call(self.calls[kind], name, line)
   if not place then
     return line, self:word(kind, line)
   end

@@ -20,8 +20,11 @@ Declaration.__index = Declaration
 ---@param text string
 function Declaration:fail(path, text)
   self.failed = true
+  if not self.report:wants() then
+    return
+  end
   local line, column = self.source:places():setting(self.kind, self.name, self.line, path)
-  self.report:add(self.source.file, line, column, report.show(self.name, path), text)
+  self.report:put(self.source.file, line, column, report.show(self.name, path), text)
 end
 
 --- Checks the settings by rows, reports what is wrong.
@@ -59,7 +62,7 @@ end
 ---@return nebula.Declaration|nil
 function declaration.new(record, source, reports)
   local one = setmetatable({
-    kind = record.kind, name = record.name, settings = record.settings, source = source, line = record.line,
+    kind = record[1], source = source, line = record[3], name = record[4], settings = record[5] or nil,
     report = reports,
   }, Declaration)
   check_form(one)

@@ -101,11 +101,13 @@ end
 
 --- The policy of a resource in the engine's units; nil and why there is none.
 ---@param name string
+---@param is_secret boolean|nil the name may not be repeated
 ---@return table|nil policy
 ---@return string|nil why
-function Policies:get(name)
+function Policies:get(name, is_secret)
   if not self.settings[name] then
-    return nil, "there is no policy " .. shape.quote(name) .. suggest(name, self:names())
+    return nil, ("there is no policy %s%s"):format(is_secret and "of this name" or shape.quote(name),
+      suggest(not is_secret and name, self:names()))
   end
   return engine_units(self.settings[name])
 end

@@ -1,10 +1,12 @@
 --- prelude: the names that a declaration may use, and the records that it leaves.
 --
--- It runs in the judge after strings.lua. room.kinds has the names of the kinds. The records:
+-- It runs in the judge after strings.lua. room.kinds has the names of the kinds. The records are two lists:
 --
---   declarations  { kind=, name=, settings=, source=, line= } in order; kind is "policy" for a policy, and the
---                 place is that of the name
---   unknown       { name=, source=, line= } for every unknown name that was used
+--   1  { name=, source=, line= } for every unknown name that was used
+--   2  { kind, source, line, name, settings } for every declaration in order; kind is "policy" for a policy, and the
+--      place is that of the name
+--
+-- All are lists because lists are copied in order: of a tree that is cut off, everything but its end is known.
 --
 -- Unknown names do not stop the file: whoever misspelt three names hears of three. What they stand for is
 -- marked, answers to everything with itself, and is passed over in the tree.
@@ -12,7 +14,7 @@
 local room = ...
 local mark, here, strings = room.mark, room.here, room.strings
 
-local records = { declarations = {}, unknown = {} }
+local unknown_names, declarations = {}, {}
 local operators = { "add", "sub", "mul", "div", "mod", "pow", "unm", "concat", "call", "index" }
 
 --- A metatable whose every operator is what make(operator) returns.
@@ -32,14 +34,15 @@ local inert = operated(function()
   end
 end)
 
+local UNKNOWN_MOST = 2000 -- nobody reads so far
 local told = {}
 
 local function unknown(name)
   local source, line = here()
   local key = source .. ":" .. line .. ":" .. tostring(name)
-  if not told[key] then
+  if not told[key] and #unknown_names < UNKNOWN_MOST then
     told[key] = true
-    records.unknown[#records.unknown + 1] = { name = name, source = source, line = line }
+    unknown_names[#unknown_names + 1] = { name = name, source = source, line = line }
   end
   return setmetatable({ [mark] = "unknown" }, inert)
 end
@@ -94,10 +97,10 @@ end
 local function declare(kind)
   return function(name)
     local source, line = here()
-    local record = { kind = kind, name = name, source = source, line = line }
-    records.declarations[#records.declarations + 1] = record
+    local record = { kind, source, line, name or false, false }
+    declarations[#declarations + 1] = record
     return function(settings)
-      record.settings = settings
+      record[5] = settings
     end
   end
 end
@@ -146,4 +149,4 @@ for kind in pairs(room.kinds) do
 end
 
 room.environment = closed(names, "")
-room.records = records
+room.records = { unknown_names, declarations }

@@ -29,16 +29,27 @@ local function printable(text)
   return (text:gsub("[%c\127-\255]", "?"))
 end
 
+--- Counts an error. Only when it answers true is it still to be added: finding its place is work.
+---@return boolean
+function Report:wants()
+  self.count = self.count + 1
+  return self.count <= MOST
+end
+
 ---@param file string
 ---@param line integer
 ---@param column integer
 ---@param path string
 ---@param text string
-function Report:add(file, line, column, path, text)
-  self.count = self.count + 1
-  if self.count <= MOST then
-    local e = { file = file, line = line, column = column, path = path, text = printable(without_secrets(text)) }
-    self.errors[self.count] = setmetatable(e, Line)
+function Report:put(file, line, column, path, text)
+  local e = { file = file, line = line, column = column, path = path, text = printable(without_secrets(text)) }
+  self.errors[#self.errors + 1] = setmetatable(e, Line)
+end
+
+--- Counts an error whose place is known, and adds it.
+function Report:add(...)
+  if self:wants() then
+    self:put(...)
   end
 end
 
@@ -63,7 +74,7 @@ function Report:list()
   if self.count > MOST then
     local last = self.errors[MOST]
     local text = ("and %d more errors, not shown"):format(self.count - MOST)
-    self.errors[MOST + 1] = setmetatable({ file = last.file, line = last.line, column = 1, path = "", text = text }, Line)
+    self:put(last.file, last.line, last.column, "", text)
   end
   return self.errors
 end

@@ -78,16 +78,15 @@ end
 --- Counts lines up to places that only grow.
 local function line_counter(source)
   local line, start = 1, 1 -- of the line
+  local break_at = source:find("[\r\n]") or #source + 1
   return function(at)
-    while true do
-      local break_at = source:find("[\r\n]", start)
-      if not break_at or break_at >= at then
-        return line, at - start + 1
-      end
+    while break_at < at do
       local pair = source:sub(break_at, break_at + 1)
       local is_pair = pair == "\r\n" or pair == "\n\r"
       line, start = line + 1, break_at + (is_pair and 2 or 1)
+      break_at = source:find("[\r\n]", start) or #source + 1
     end
+    return line, at - start + 1
   end
 end
 

@@ -204,15 +204,15 @@ static enum outcome withdraw(struct call *c)
 static void explain_deadline(struct call *c)
 {
     const char *name = c->resource->spec.name;
-    long long ms = c->resource->spec.policy.deadline_us / 1000;
+    long long ms = (engine_now(c->ticket.engine) - c->begun_us) / 1000;
     if (c->state == CALL_WAITING && engine_now(c->ticket.engine) < c->deadline_us)
         pool_explain_wait(c->pool, &c->waiter, &c->error);
     else if (c->state == CALL_WAITING)
         error_set(&c->error, ERROR_DEADLINE,
-                  "%s: the deadline passed in the queue for a connection", name);
+                  "%s: the deadline passed after %lld ms in the queue for a connection", name, ms);
     else if (c->state == CALL_SENT)
-        error_set(&c->error, ERROR_DEADLINE,
-                  "%s: no answer by the deadline (the policy's bound is %lld ms)", name, ms);
+        error_set(&c->error, ERROR_DEADLINE, "%s: no answer by the deadline, after %lld ms", name,
+                  ms);
 }
 
 static void timer_fired(struct timer *t)
@@ -307,6 +307,7 @@ static struct call *call_new(struct engine *e, struct resource *r,
     c->resource = r;
     c->role = request->role;
     c->is_leased = request->lease != 0;
+    c->begun_us = engine_now(e);
     c->deadline_us = deadline_of(e, r, request->within_us);
     c->waiter = (struct waiter){.served = served,
                                 .refused = refused,

@@ -16,6 +16,7 @@ local lib, engine = c.lib, c.engine
 ---@field text string one sentence, without secrets
 ---@field state string the server's own code (SQLSTATE ...), "" if none
 ---@field retry_after number|nil seconds, when the server asked for a pause
+---@field statement string|nil what was asked of a database, without its literals
 local Error = {}
 Error.__index = Error
 
@@ -26,7 +27,8 @@ function Error:__tostring()
   end
   local state = self.state ~= "" and " " .. self.state or ""
   local doubt = self.outcome == "in_doubt" and "; the server may have done it" or ""
-  return ("%s (%s%s%s)"):format(text, self.code, state, doubt)
+  local statement = self.statement and ", in: " .. self.statement or ""
+  return ("%s (%s%s%s)%s"):format(text, self.code, state, doubt, statement)
 end
 
 local errors = {}

@@ -86,6 +86,7 @@ return function(kind, on)
       assert.equal(kind.prefix, err.resource)
       assert.equal("select nothing from nowhere where secret = ?", err.statement)
       assert.is_nil(tostring(err):find("hush", 1, true))
+      assert.equal(", in: " .. err.statement, tostring(err):sub(-#err.statement - 6))
       fails("query", "failed", db:query "select 1 +")
     end)
 

@@ -14,7 +14,8 @@ anything. Every mistake is printed with its file, line and column. Exit code 2 w
     local set, problems = folder.read(arguments[1] or ".")
     local resources = {}
     for i, one in ipairs(set and set.resources or {}) do
-      resources[i] = { name = one.name, kind = one.kind.name, policy = one.policy_name, file = one.file, line = one.line }
+      resources[i] = { name = one.name, kind = one.kind.name, policy = one.policy_name,
+        file = one.file, line = one.line }
     end
     if given.json then
       show.json { ok = set ~= nil, resources = show.list(resources), errors = show.list(problems or {}) }

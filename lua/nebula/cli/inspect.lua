@@ -57,8 +57,8 @@ local function of_files(given, name)
   for i, r in ipairs(set.resources) do
     names[i] = r.name
     if r.name == name then
-      local told = { name = r.name, kind = r.kind.name, policy = r.policy_name, file = r.file, line = r.line, pool = r.pool,
-        limits = r.policy, note = "not running: shown from the files" }
+      local told = { name = r.name, kind = r.kind.name, policy = r.policy_name, file = r.file, line = r.line,
+        pool = r.pool, limits = r.policy, note = "not running: shown from the files" }
       if given.json then
         show.json(told)
       else

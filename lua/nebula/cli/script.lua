@@ -95,7 +95,7 @@ local function main(...)
       chunk(...)
     end
   end, function(failure)
-    if failure then
+    if failure and failure.value ~= nil then -- a bare error() only ends the script, as in Lua
       io.stderr:write("nebula-lua: ", tostring(failure), "\n", failure.traceback, "\n")
     end
     worker.exit(failure and 1 or 0)

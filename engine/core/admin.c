@@ -9,6 +9,8 @@
 
 #include "core/inspect.h"
 
+#define REST_US 100000
+
 struct client {
     struct admin *admin;
     struct watch watch;
@@ -21,6 +23,7 @@ struct client {
 struct admin {
     struct engine *engine;
     struct watch watch;
+    struct timer rest; /* while the process has no descriptor left */
     int fd;
     char *path;
     struct client *client[ADMIN_CLIENTS]; /* NULL when free */
@@ -128,13 +131,32 @@ static struct client **free_place(struct admin *a)
     return NULL;
 }
 
+/* The client stays in the kernel's queue; asking for it again and again would only burn the turn.
+ */
+static void rest(struct admin *a)
+{
+    struct loop *loop = a->engine->loop;
+    loop_unwatch(loop, &a->watch);
+    loop_arm(loop, &a->rest, loop_now_us(loop) + REST_US);
+}
+
+static void rested(struct timer *t)
+{
+    struct admin *a = container_of(t, struct admin, rest);
+    if (!loop_watch(a->engine->loop, &a->watch, a->fd, WATCH_READ))
+        rest(a);
+}
+
 static void accept_client(struct watch *w, int events)
 {
     (void)events;
     struct admin *a = container_of(w, struct admin, watch);
     int fd = accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+            rest(a);
         return;
+    }
     struct client **place = free_place(a);
     struct client *c = place != NULL && is_our_user(fd) ? calloc(1, sizeof *c) : NULL;
     if (c == NULL) {
@@ -204,6 +226,7 @@ struct admin *admin_open(struct engine *engine, const char *path, const char *pr
     }
     a->engine = engine;
     watch_init(&a->watch, accept_client);
+    timer_init(&a->rest, rested);
     clear_path(&at);
     a->fd = bind_at(&at, e);
     if (a->fd >= 0 && loop_watch(engine->loop, &a->watch, a->fd, WATCH_READ))
@@ -222,6 +245,7 @@ void admin_close(struct admin **admin)
         if (a->client[i] != NULL)
             hang_up(a->client[i]);
     loop_unwatch(a->engine->loop, &a->watch);
+    loop_disarm(a->engine->loop, &a->rest);
     if (a->fd >= 0) {
         unlink(a->path);
         close(a->fd);

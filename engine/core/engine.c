@@ -32,6 +32,7 @@ struct engine *engine_new(struct loop *loop)
     table_init(&e->tickets, ENGINE_TICKETS_MOST);
     table_init(&e->tasks, ENGINE_TASKS_MOST);
     table_init(&e->resources, ENGINE_RESOURCES_MOST);
+    index_init(&e->names);
     list_init(&e->ready);
     secrets_init(&e->secrets);
     log_init(&e->log, -1, LOG_LOGFMT, LOG_NOTHING, &e->secrets);
@@ -66,6 +67,7 @@ void engine_free(struct engine **engine)
     table_fini(&e->tickets);
     table_fini(&e->tasks);
     table_fini(&e->resources);
+    index_fini(&e->names);
     secrets_fini(&e->secrets);
     free(e->program);
     free(e);

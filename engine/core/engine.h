@@ -7,6 +7,7 @@
 #define CORE_ENGINE_H
 
 #include "base/error.h"
+#include "base/index.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/table.h"
@@ -40,6 +41,7 @@ struct engine {
     struct log log;         /* says nothing until the host sets it up */
     struct secrets secrets; /* never shown */
     struct table tickets, tasks, resources;
+    struct index names;  /* of resources */
     struct list ready;   /* tickets that ended and that the host has not seen */
     struct task *nobody; /* acts when no task does */
     struct error error;  /* of the last negative result */

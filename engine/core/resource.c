@@ -158,9 +158,9 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
     copy_spec(&copier, &copy);
     r->spec = copy;
     r->engine = engine;
-    if (!keep_secrets(r)) {
+    if (!keep_secrets(r) || !index_add(&engine->names, r->spec.name, r)) {
         resource_free(&r);
-        error_set(e, ERROR_MEMORY, "%s: no memory for its secrets", spec->name);
+        error_set(e, ERROR_MEMORY, "%s: no memory for its name and secrets", spec->name);
         return NULL;
     }
     r->driver = driver_find(r->spec.driver);
@@ -183,12 +183,7 @@ void resource_free(struct resource **resource)
 
 struct resource *resource_find(const struct engine *e, const char *name)
 {
-    for (int32_t i = 1; i < e->resources.size; i++) {
-        struct resource *r = table_get(&e->resources, i);
-        if (r != NULL && strcmp(r->spec.name, name) == 0)
-            return r;
-    }
-    return NULL;
+    return index_get(&e->names, name);
 }
 
 int32_t resource_role_max(const struct resource *r, int32_t role)

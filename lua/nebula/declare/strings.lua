@@ -144,7 +144,8 @@ local function expand(m, replacement, from, to)
 end
 
 local function replaced(m, replacement, from, to)
-  local kind, value = type(replacement)
+  local kind = type(replacement)
+  local value
   if kind == "table" then
     value = replacement[capture(m, 1, from, to)]
   elseif kind == "function" then

@@ -228,6 +228,16 @@ static int worker_is_terminal(lua_State *lua)
     return 1;
 }
 
+static int worker_is_home(lua_State *lua)
+{
+    struct stat home, other;
+    bool is_home = stat(self(lua)->home, &home) == 0 &&
+                   stat(luaL_checkstring(lua, 1), &other) == 0 && home.st_dev == other.st_dev &&
+                   home.st_ino == other.st_ino;
+    lua_pushboolean(lua, is_home);
+    return 1;
+}
+
 static int worker_run_dir(lua_State *lua)
 {
     const char *own = getenv("NEBULA_RUN_DIR");
@@ -255,7 +265,7 @@ static int open_module(lua_State *lua)
         {"open", worker_open},       {"start", worker_start},
         {"listen", worker_listen},   {"on_signal", worker_on_signal},
         {"exit", worker_exit},       {"is_terminal", worker_is_terminal},
-        {"run_dir", worker_run_dir},
+        {"is_home", worker_is_home}, {"run_dir", worker_run_dir},
     };
     struct worker *w = self(lua);
     lua_createtable(lua, 0, COUNT(functions) + 4);

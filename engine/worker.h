@@ -16,6 +16,7 @@
  * nil, why on_signal(ticket)   the ticket of a nebula_wait() that the next signal wakes; 0 for none
  * -> the signal that came, or nil exit(code)       ends the loop once the running task has parked
  *   is_terminal(fd)  whether a person looks at it
+ *   is_home(path)    whether path, written in whatever way, is the home
  *   run_dir()        the folder of the control sockets, made when it is not there -> path | nil,
  * why pid              of this process
  */

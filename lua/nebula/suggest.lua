@@ -21,7 +21,7 @@ end
 ---@param names string[]
 ---@return string|nil
 local function nearest(word, names)
-  local best, least = nil, math.max(1, math.floor(#word / 3)) + 1
+  local best, least = nil, math.max(1, math.ceil(#word / 3)) + 1
   for _, name in ipairs(names) do
     local d = distance(word:lower(), name:lower())
     if d < least then

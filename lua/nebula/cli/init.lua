@@ -51,9 +51,11 @@ local function read_option(command, given, word, following)
   local option, why = find(command, name)
   if not option then
     return nil, why
+  elseif not option.value and value then
+    return nil, ("--%s takes no value"):format(name)
   elseif not option.value then
     given[name] = true
-    return value and nil or 1, ("--%s takes no value"):format(name)
+    return 1
   end
   local taken = value and 1 or 2
   value = value or following

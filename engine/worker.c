@@ -261,12 +261,18 @@ static int worker_run_dir(lua_State *lua)
 
 static int open_module(lua_State *lua)
 {
+    /* clang-format off */
     static const luaL_Reg functions[] = {
-        {"open", worker_open},       {"start", worker_start},
-        {"listen", worker_listen},   {"on_signal", worker_on_signal},
-        {"exit", worker_exit},       {"is_terminal", worker_is_terminal},
-        {"is_home", worker_is_home}, {"run_dir", worker_run_dir},
+        {"open", worker_open},
+        {"start", worker_start},
+        {"listen", worker_listen},
+        {"on_signal", worker_on_signal},
+        {"exit", worker_exit},
+        {"is_terminal", worker_is_terminal},
+        {"is_home", worker_is_home},
+        {"run_dir", worker_run_dir},
     };
+    /* clang-format on */
     struct worker *w = self(lua);
     lua_createtable(lua, 0, COUNT(functions) + 4);
     for (size_t i = 0; i < COUNT(functions); i++) {

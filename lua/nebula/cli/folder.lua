@@ -24,7 +24,8 @@ end
 ---@return table|nil set
 ---@return table[]|nil errors
 function folder.read(path)
-  return require("nebula.declare").read { home = worker.home, dirs = { path }, kinds = kinds() }
+  local dir = worker.is_home(path) and worker.home or path -- its resources/ are kinds
+  return require("nebula.declare").read { home = worker.home, dirs = { dir }, kinds = kinds() }
 end
 
 --- Prints what is wrong, one line each.

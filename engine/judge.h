@@ -5,8 +5,8 @@
  * state it is called from; what comes back are copies of tables, strings, numbers and booleans.
  *
  * What a declaration may use is not decided here but by the preludes, trusted Lua that is run first
- * (lua/nebula/declare/). Whatever they leave out cannot be reached. What cannot be bounded they do not have
- * themselves: coroutines, xpcall, load and the like.
+ * (lua/nebula/declare/). Whatever they leave out cannot be reached. What cannot be bounded they do
+ * not have themselves: coroutines, xpcall, load and the like.
  */
 #ifndef JUDGE_H
 #define JUDGE_H

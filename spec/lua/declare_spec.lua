@@ -1,72 +1,13 @@
 -- Declarations from folders, read as `nebula check` and `nebula run` read them.
 
-local declare = require "nebula.declare"
-local tmp = require "spec.support.tmp"
+local declared = require "spec.support.declared"
 
-local ROWS = {
-  file = { type = "string", required = true },
-  create = { type = "boolean", default = true },
-  journal = { type = "enum", one_of = { "wal", "delete" }, default = "wal" },
-  cache_size = { type = "size", default = "8MB" },
-  mmap_size = { type = "size" },
-  password = { type = "secret" },
-  port = { type = "integer", min = 1, max = 65535 },
-  tags = { type = "list", max = 4 },
-  hosts = { type = "list" },
-  service = { type = "string", not_yet = "write its settings here" },
-}
-
-local function spec_of(declared)
-  local told = { options = {} }
-  for name, value in pairs(declared.options) do
-    if type(value) ~= "table" then
-      table.insert(told.options, { name = name, value = tostring(value), secret = ROWS[name].type == "secret" })
-    end
-  end
-  table.sort(told.options, function(a, b) return a.name < b.name end)
-  if declared.options.file == ":memory:" and declared.pool.max ~= 1 then
-    return nil, { { path = "pool.max", text = "one is enough" } }
-  elseif declared.options.file == ":memory:" then
-    told.pool, told.roles, told.role_max = { life = 0 }, { "writer" }, { 1 }
-  end
-  return told
-end
-
-local function kind(name)
-  return { name = name, driver = name, roles = { "main" }, options = ROWS, spec = spec_of }
-end
-
-local KINDS = { sqlite = kind "sqlite", postgres = kind "postgres" }
-
-local folder
-
--- Reads a folder that holds these files: path -> text.
-local function read(files)
-  folder = tmp.folder()
-  for path, text in pairs(files) do
-    tmp.write(folder, path, text)
-  end
-  return declare.read { home = ".", dirs = { folder }, kinds = KINDS }
-end
-
--- The errors as lines, without the folder.
-local function errors_of(files)
-  local set, errors = read(files)
-  assert.is_nil(set)
-  local lines = {}
-  for i, e in ipairs(errors) do
-    lines[i] = tostring(e):sub(#folder + 2)
-  end
-  return table.concat(lines, "\n")
-end
-
-local function errors_in(text)
-  return errors_of { ["resources/a.lua"] = text }
-end
+local errors_of, errors_in, read = declared.errors_of, declared.errors_in, declared.read
+local KINDS = declared.kinds
 
 describe("declare", function()
   it("gives resources with everything that the engine wants to know", function()
-    local set = assert(read {
+    local set, _, folder = read {
       ["resources/b.lua"] = 'sqlite "late" { file = "late.db", policy = "mine" }',
       ["resources/a.lua"] = [[
 sqlite "orders" { file = "o.db", pool = { min = 2, max = 4, order = "fifo", idle = "1m", life = "0s", check = "1s" } }
@@ -76,8 +17,8 @@ postgres("shop") {
 }
 ]],
       ["policies/mine.lua"] = [[return policy "mine" { like = "standard", call = { deadline = "100ms" }, retry = { tries = 9 } }]],
-    })
-    local orders, shop, late = unpack(set.resources)
+    }
+    local orders, shop, late = unpack(assert(set).resources)
     assert.same({
       min = 2, max = 4, queue = 1000, connecting = 2, fail_fast = false, fifo = true, idle_us = 60e6, life_us = 0,
       life_jitter = 10, check_us = 1e6, connect_us = 5e6, start_us = 0,
@@ -104,14 +45,6 @@ postgres("shop") {
     assert.same({ { "writer" }, { 1 }, 0, 1 }, { m.roles, m.role_max, m.pool.life_us, m.pool.max })
     assert.equal("resources/a.lua:1:42: m.pool.max: one is enough",
       errors_in 'sqlite "m" { file = ":memory:", pool = { max = 2 } }')
-  end)
-
-  it("has no mistakes in the policies that ship", function()
-    for _, name in ipairs { "standard", "database", "cache", "batch", "critical", "external-api" } do
-      local set = assert(read { ["resources/a.lua"] = ('sqlite "a" { file = "f", policy = "%s" }'):format(name) })
-      local policy = set.resources[1].policy
-      assert.is_true(policy.wait_us <= policy.deadline_us and policy.tries >= 2)
-    end
   end)
 
   it("finds errors on 20 lines of one declaration, each with its place", function()
@@ -257,37 +190,6 @@ resources/a.lua:4:1: ?: a name begins with a letter, goes on with letters, digit
       (errors_in 'sqlite { file = "x" }\nsqlite "a"\nsqlite "b" "c"\nsqlite "no way" {}'))
   end)
 
-  it("reports duplicates, but a policy of the user's replaces one that ships", function()
-    assert.equal("resources/b.lua:1:1: a: there is already a resource of this name, in " .. "DIR/resources/a.lua:1",
-      (errors_of { ["resources/a.lua"] = 'sqlite "a" { file = "1" }', ["resources/b.lua"] = 'postgres "a" { file = "2" }' })
-        :gsub("in /[^:]*/resources", "in DIR/resources"))
-    assert.matches("there is already a policy of this name", errors_of {
-      ["policies/a.lua"] = 'policy "p" {} policy "p" {}' })
-    local set = assert(read { ["resources/a.lua"] = 'sqlite "a" { file = "1" }',
-      ["policies/a.lua"] = 'policy "standard" { retry = { tries = 1 } }' })
-    assert.equal(1, set.resources[1].policy.tries)
-    assert.equal(5e6, set.resources[1].policy.deadline_us)
-  end)
-
-  it("reports policies that are like themselves, like nothing, or contradict themselves", function()
-    assert.equal([[
-policies/a.lua:3:14: c.like: goes round in a circle: a -> b -> c -> a
-policies/a.lua:4:14: d.like: there is no policy "nobody"
-policies/a.lua:5:14: e.like: goes round in a circle: e -> e
-policies/a.lua:6:42: f.call.wait: is more than deadline, which is 1s
-policies/a.lua:7:15: g.call: expected a table { ... }, got a number
-policies/a.lua:7:35: g.retry.on: "always" is not possible here; known: safe
-policies/a.lua:7:52: g.limit: not yet in force: pool.max and pool.queue bound what runs and what waits]],
-      (errors_of { ["policies/a.lua"] = [[
-policy "a" { like = "b" }
-policy "b" { like = "c" }
-policy "c" { like = "a" }
-policy "d" { like = "nobody" }
-policy "e" { like = "e" }
-policy "f" { call = { deadline = "1s",   wait = "2s" } }
-policy "g" {  call = 5, retry = { on = "always" }, limit = {} }]] }))
-  end)
-
   it("finds the place of settings that were computed", function()
     assert.equal([[
 resources/a.lua:3:39: s1.pool.max: is less than 1
@@ -296,37 +198,5 @@ local pool = { max = 0 }
 for i = 1, 2 do
   sqlite("s" .. i) { file = "f" .. i, pool = pool }
 end]]))
-  end)
-
-  it("reads the environment, as a secret", function()
-    local set = assert(read { ["resources/a.lua"] = [[
-sqlite "a" { file = "postgres://u:" .. env "HOME" .. "@h", password = env("NEBULA_SPEC_NONE", "none"), journal = "wal" }]] })
-    local shown = {}
-    for _, option in ipairs(set.resources[1].options) do
-      shown[option.name] = option
-    end
-    assert.same({ name = "file", value = "postgres://u:" .. os.getenv "HOME" .. "@h", secret = true }, shown.file)
-    assert.same({ name = "password", value = "none", secret = true }, shown.password)
-    assert.is_false(shown.journal.secret)
-    assert.equal("resources/a.lua:1:14: a.file: the environment variable NEBULA_SPEC_NONE is not set",
-      errors_in 'sqlite "a" { file = env "NEBULA_SPEC_NONE" }')
-    for _, use in ipairs { 'tostring(env "HOME")', 'env "HOME" + 1', '("%s"):format(env "HOME")', 'env "HOME" < "a"',
-      'env "HOME".x', 'env(5)', 'env("A", {})', 'env "HOME" .. {}' } do
-      assert.matches("^resources/a.lua:2:%d+: ", errors_in("\nlocal a = " .. use))
-    end
-  end)
-
-  it("says so when a folder is not there, and reads one that has no declarations", function()
-    local _, errors = declare.read { home = ".", dirs = { "/nowhere/at/all" }, kinds = KINDS }
-    assert.equal("/nowhere/at/all:1:1: cannot be read: No such file or directory", tostring(errors[1]))
-    assert.same({ resources = {} }, (read {}))
-  end)
-
-  it("lists resources of several folders in order", function()
-    read { ["resources/z.lua"] = 'sqlite "one" { file = "1" }' }
-    local first = folder
-    read { ["resources/a.lua"] = 'sqlite "two" { file = "2" }' }
-    local set = assert(declare.read { home = ".", dirs = { first, folder }, kinds = KINDS })
-    assert.same({ "one", "two" }, { set.resources[1].name, set.resources[2].name })
   end)
 end)

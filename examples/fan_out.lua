@@ -19,14 +19,18 @@ for _, limit in ipairs { 7, 10, 70, 700, 1000, 100000 } do
   print(limit, answers[limit])
 end
 
-ok, err = deadline("300ms", function()
+local counted = {}
+ok, err = deadline("500ms", function()
   return for_each({ 5, 50, 2000000000 }, { parallel = 3 }, function(limit)
     local count, why = shop:value(count_to, limit)
-    print(("counting to %d:"):format(limit), count or why.code)
+    counted[limit] = count or why.code
     if not count then
       return nil, why
     end
   end)
 end)
-print("within 300 ms:", ok, err.code)
+for _, limit in ipairs { 5, 50, 2000000000 } do
+  print(("counting to %d:"):format(limit), counted[limit])
+end
+print("within 500 ms:", ok, err.code)
 print("and afterwards:", assert(shop:value(count_to, 3)))

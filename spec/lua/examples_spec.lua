@@ -1,0 +1,101 @@
+-- Every example says what it should, on SQLite and on PostgreSQL: only the declaration differs. limit: 400 s
+
+local postgres = require "spec.support.postgres"
+local process = require "spec.support.process"
+local tmp = require "spec.support.tmp"
+
+local expected = require "spec.lua.examples_expected"
+
+local NEBULA = process.program "nebula"
+local QUIET = { "--log-level", "error" }
+
+local server = postgres.start()
+-- The shipped declaration as it is, and what stands in its comment with the address of the spec's server.
+local declared = {
+  sqlite = tmp.read "examples/resources/shop.lua",
+  postgresql = ([[postgres "shop" { host = %q, port = %d, dbname = %q, user = %q, password = env "SHOP_PASSWORD",
+    pool = { max = 8 }, policy = "database" }]]):format(server.host, server.port, server.dbname, server.user),
+}
+
+local function folder_for(kind)
+  local folder = tmp.folder()
+  tmp.write(folder, "resources/shop.lua", declared[kind])
+  return folder
+end
+
+local function run(folder, file, ...)
+  local words = { NEBULA, "run", "--dir", folder, QUIET[1], QUIET[2], "examples/" .. file .. ".lua", ... }
+  words.env = { SHOP_FILE = folder .. "/shop.db", SHOP_PASSWORD = server.password, NEBULA_RUN_DIR = folder }
+  words.within = 120000
+  local ran = process.run(words)
+  assert.equal("", ran.errors)
+  assert.equal(0, ran.code)
+  return ran.output
+end
+
+local function examples()
+  local list = {}
+  for path in io.popen("ls examples/*.lua"):lines() do list[#list + 1] = path:match "([^/]*)%.lua$" end
+  return list
+end
+
+describe("the examples", function()
+  local data
+
+  setup(function() data = tmp.folder() end)
+
+  it("are all known here", function()
+    local known = { "generate", "import_and_report" }
+    for name in pairs(expected.prints) do known[#known + 1] = name end
+    table.sort(known)
+    assert.same(known, examples())
+  end)
+
+  it("generate the same data for everybody", function()
+    local folder = folder_for "sqlite"
+    assert.equal(([[
+FOLDER/customers.tsv: 2500 rows
+FOLDER/products.tsv: 240 rows
+FOLDER/orders.tsv: 120000 rows
+]]):gsub("FOLDER", data), run(folder, "generate", data), nil)
+    for name, sum in pairs(expected.sums) do
+      local ran = process.run { "md5sum", ("%s/%s.tsv"):format(data, name) }
+      assert.equal(sum, ran.output:match "^%x+", name)
+    end
+    assert.is_nil(io.open(folder .. "/shop.db"), "what is not used is not opened")
+  end)
+
+  for kind in pairs(declared) do
+    describe("on " .. kind, function()
+      local folder
+      setup(function() folder = folder_for(kind) end)
+
+      for name, text in pairs(expected.prints) do
+        -- Twice: what an example leaves behind does not hinder it.
+        it(name .. " says what it should, and again", function()
+          assert.equal(text, run(folder, name))
+          assert.equal(text, run(folder, name))
+        end)
+      end
+
+      it("import_and_report reports on 120,000 rows", function()
+        assert.equal(expected.report, run(folder, "import_and_report", data))
+        local lives_in_file = io.open(folder .. "/shop.db") ~= nil
+        assert.equal(kind == "sqlite", lives_in_file)
+      end)
+    end)
+  end
+
+  -- It shows build/nebula, whatever build the specs run in.
+  if NEBULA ~= "build/nebula" then return end
+  it("are shown by run.sh, with ls and inspect of what they used", function()
+    local ran = process.run { "sh", "examples/run.sh", within = 120000, env = { NEBULA_RUN_DIR = tmp.folder() } }
+    assert.equal(0, ran.code, ran.errors)
+    assert.is_not_nil(ran.output:find(expected.report, 1, true), ran.output)
+    local _, after = ran.output:match "^(.*)\nIn all: [^\n]*\n(.*)$"
+    for _, word in ipairs { "%$ build/nebula ls\n.*\nshop +sqlite +4", "%$ build/nebula inspect shop\n",
+      "shop %(pid %d+%)", "role reader", "role writer", "connections\n", "writer +idle" } do
+      assert.matches(word, after)
+    end
+  end)
+end)

@@ -8,7 +8,7 @@
 
 local marked = require "nebula.declare.marked"
 local suggest = require "nebula.suggest"
-local units = require "nebula.units"
+local values = require "nebula.declare.values"
 
 ---@class nebula.Row
 ---@field type "string"|"integer"|"number"|"boolean"|"duration"|"size"|"rate"|"enum"|"secret"|"list"|"map"|"table"
@@ -28,116 +28,9 @@ local units = require "nebula.units"
 ---@field path (string|integer)[]
 ---@field text string
 
-local shape = {}
+local shape = { quote = values.quote }
 
---- A word or number that a user wrote, if it is harmless to repeat it.
----@param value any
----@return string # `"lifo"`, `12`, or "this"
-function shape.quote(value)
-  if type(value) == "number" then
-    return ("%.14g"):format(value)
-  elseif type(value) == "string" and #value <= 40 and value:find("^[%w_][%w_%.%-%%/ ]*$") then
-    return '"' .. value .. '"'
-  end
-  return "this"
-end
-
--- Sequences that look like UTF-8 but are too long for what they say, surrogates, or beyond the last character.
-local IMPOSSIBLE = { "\224[\128-\159]", "\237[\160-\191]", "\240[\128-\143]", "\244[\144-\191]" }
-
-local function is_utf8(value)
-  for _, pattern in ipairs(IMPOSSIBLE) do
-    if value:find(pattern) then
-      return false
-    end
-  end
-  local rest = value:gsub("[\194-\223][\128-\191]", ""):gsub("[\224-\239][\128-\191][\128-\191]", "")
-    :gsub("[\240-\244][\128-\191][\128-\191][\128-\191]", "")
-  return not rest:find("[\128-\255]")
-end
-
-local function read_string(value, row)
-  if type(value) ~= "string" then
-    return nil, "expected a text, got a " .. type(value)
-  end
-  if value:find("%z") then
-    return nil, "holds a NUL byte"
-  elseif not is_utf8(value) then
-    return nil, "is not valid UTF-8"
-  elseif #value > (row.max or 4096) then
-    return nil, ("has %d bytes; the most is %d"):format(#value, row.max or 4096)
-  end
-  return value
-end
-
-local function read_number(value, _, from_text)
-  if from_text then
-    value = tonumber(value)
-  end
-  if type(value) ~= "number" then
-    return nil, "expected a number" .. (from_text and "" or ", got a " .. type(value))
-  elseif value ~= value or math.abs(value) == math.huge then
-    return nil, "is not a finite number"
-  end
-  return value
-end
-
-local function read_integer(value, row, from_text)
-  local number, why = read_number(value, row, from_text)
-  if not number then
-    return nil, (why:gsub("expected a number", "expected a whole number"))
-  elseif number % 1 ~= 0 or math.abs(number) >= 2 ^ 53 then
-    return nil, from_text and "is no whole number" or shape.quote(number) .. " is no whole number"
-  end
-  return number
-end
-
-local function read_boolean(value, _, from_text)
-  if from_text and (value == "true" or value == "false") then
-    return value == "true"
-  elseif type(value) ~= "boolean" then
-    return nil, "expected true or false" .. (from_text and "" or ", got a " .. type(value))
-  end
-  return value
-end
-
-local function read_enum(value, row, from_text)
-  for _, word in ipairs(row.one_of) do
-    if word == value then
-      return value
-    end
-  end
-  if from_text then
-    return nil, "the environment's value is not possible here; known: " .. table.concat(row.one_of, ", ")
-  end
-  return nil, shape.quote(value) .. " is not possible here" .. suggest(value, { unpack(row.one_of) })
-end
-
-local function read_unit(read)
-  return function(value, _, from_text)
-    local amount, why = read(value)
-    if not amount and not from_text and type(value) ~= "table" then
-      why = shape.quote(value) .. " will not do: " .. why
-    end
-    return amount, why
-  end
-end
-
-local SHOW = { duration = units.show_duration, size = units.show_size }
-local READ = {
-  string = read_string, secret = read_string, number = read_number, integer = read_integer, boolean = read_boolean,
-  enum = read_enum, duration = read_unit(units.duration), size = read_unit(units.size), rate = read_unit(units.rate),
-}
-local BOUNDED = { integer = true, number = true, duration = true, size = true, rate = true }
-
-local function check_bounds(value, row)
-  local show = SHOW[row.type] or tostring
-  if row.min and value < row.min then
-    return "is less than " .. show(row.min)
-  elseif row.max and value > row.max then
-    return "is more than " .. show(row.max)
-  end
-end
+local HINTS = 100 -- so many unknown settings are compared with the known ones: it takes time
 
 ---@class nebula.Reading one pass over a tree: where it is, and what was wrong so far
 ---@field path (string|integer)[]
@@ -169,10 +62,7 @@ function Reading:leaf(row, value)
     value = text
     self.from_env[self.path[1]] = true
   end
-  local read, why = READ[row.type](value, row, is_from_env)
-  if read ~= nil and BOUNDED[row.type] then
-    why = check_bounds(read, row)
-  end
+  local read, why = values.read(row, value, is_from_env)
   if why then
     return self:fail(why)
   end
@@ -207,7 +97,7 @@ function Reading:value(row, value)
     return nil -- already told where it was named
   elseif mark and mark ~= "env" then
     return self:fail(marked.TEXT[mark])
-  elseif READ[row.type] then
+  elseif values.is_single(row) then
     return self:leaf(row, value)
   elseif type(value) ~= "table" or mark then
     return self:fail(("expected a %s { ... }, got a %s"):format(row.type, mark and "text" or type(value)))
@@ -220,6 +110,8 @@ end
 function Reading:unknown(rows, name)
   if type(name) ~= "string" then
     return self:fail("a value without a name")
+  elseif #self.errors >= HINTS then
+    return self:fail("unknown setting")
   end
   local names = {}
   for known, row in pairs(rows) do
@@ -241,8 +133,8 @@ function Reading:fields(rows, tree)
 end
 
 local function default_of(row)
-  if row.default ~= nil and READ[row.type] then
-    return (READ[row.type](row.default, row))
+  if row.default ~= nil and values.is_single(row) then
+    return (values.read(row, row.default))
   end
   return row.default
 end

@@ -1,0 +1,140 @@
+--- values: single values of settings, read by their rows: from what was written to what the engine counts in.
+
+local suggest = require "nebula.suggest"
+local units = require "nebula.units"
+
+local values = {}
+
+--- A word or number that a user wrote, if it is harmless to repeat it.
+---@param value any
+---@return string # `"lifo"`, `12`, or "this"
+function values.quote(value)
+  if type(value) == "number" then
+    return ("%.14g"):format(value)
+  elseif type(value) == "string" and #value <= 40 and value:find("^[%w_][%w_%.%-%%/ ]*$") then
+    return '"' .. value .. '"'
+  end
+  return "this"
+end
+
+-- Sequences that look like UTF-8 but are too long for what they say, surrogates, or beyond the last character.
+local IMPOSSIBLE = { "\224[\128-\159]", "\237[\160-\191]", "\240[\128-\143]", "\244[\144-\191]" }
+
+local function is_utf8(value)
+  for _, pattern in ipairs(IMPOSSIBLE) do
+    if value:find(pattern) then
+      return false
+    end
+  end
+  local rest = value:gsub("[\194-\223][\128-\191]", ""):gsub("[\224-\239][\128-\191][\128-\191]", "")
+    :gsub("[\240-\244][\128-\191][\128-\191][\128-\191]", "")
+  return not rest:find("[\128-\255]")
+end
+
+local function read_string(value, row)
+  if type(value) ~= "string" then
+    return nil, "expected a text, got a " .. type(value)
+  end
+  if value:find("%z") then
+    return nil, "holds a NUL byte"
+  elseif not is_utf8(value) then
+    return nil, "is not valid UTF-8"
+  elseif #value > (row.max or 4096) then
+    return nil, ("has %d bytes; the most is %d"):format(#value, row.max or 4096)
+  end
+  return value
+end
+
+local function read_number(value, _, from_text)
+  if from_text then
+    value = tonumber(value)
+  end
+  if type(value) ~= "number" then
+    return nil, "expected a number" .. (from_text and "" or ", got a " .. type(value))
+  elseif value ~= value or math.abs(value) == math.huge then
+    return nil, "is not a finite number"
+  end
+  return value
+end
+
+local function read_integer(value, row, from_text)
+  local number, why = read_number(value, row, from_text)
+  if not number then
+    return nil, (why:gsub("expected a number", "expected a whole number"))
+  elseif number % 1 ~= 0 or math.abs(number) >= 2 ^ 53 then
+    return nil, from_text and "is no whole number" or values.quote(number) .. " is no whole number"
+  end
+  return number
+end
+
+local function read_boolean(value, _, from_text)
+  if from_text and (value == "true" or value == "false") then
+    return value == "true"
+  elseif type(value) ~= "boolean" then
+    return nil, "expected true or false" .. (from_text and "" or ", got a " .. type(value))
+  end
+  return value
+end
+
+local function read_enum(value, row, from_text)
+  for _, word in ipairs(row.one_of) do
+    if word == value then
+      return value
+    end
+  end
+  if from_text then
+    return nil, "the environment's value is not possible here; known: " .. table.concat(row.one_of, ", ")
+  end
+  return nil, values.quote(value) .. " is not possible here" .. suggest(value, { unpack(row.one_of) })
+end
+
+local function read_unit(read)
+  return function(value, _, from_text)
+    local amount, why = read(value)
+    if not amount and not from_text and type(value) ~= "table" then
+      why = values.quote(value) .. " will not do: " .. why
+    end
+    return amount, why
+  end
+end
+
+local SHOW = { duration = units.show_duration, size = units.show_size }
+local BOUNDED = { integer = true, number = true, duration = true, size = true, rate = true }
+local READ = {
+  string = read_string, secret = read_string, number = read_number, integer = read_integer, boolean = read_boolean,
+  enum = read_enum, duration = read_unit(units.duration), size = read_unit(units.size), rate = read_unit(units.rate),
+}
+
+local function check_bounds(value, row)
+  local show = SHOW[row.type] or tostring
+  if row.min and value < row.min then
+    return "is less than " .. show(row.min)
+  elseif row.max and value > row.max then
+    return "is more than " .. show(row.max)
+  end
+end
+
+--- Is a row about one value, not about a table of them?
+---@param row nebula.Row
+function values.is_single(row)
+  return READ[row.type] ~= nil
+end
+
+--- A value as the engine counts it, or nil and why not.
+---@param row nebula.Row of a single value
+---@param value any
+---@param from_text boolean|nil it is text from the environment: a number may be written in it, and it is not repeated
+---@return any|nil
+---@return string|nil why
+function values.read(row, value, from_text)
+  local read, why = READ[row.type](value, row, from_text)
+  if read ~= nil and BOUNDED[row.type] then
+    why = check_bounds(read, row)
+  end
+  if why then
+    return nil, why
+  end
+  return read
+end
+
+return values

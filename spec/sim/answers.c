@@ -105,7 +105,7 @@ static struct op *find_call(struct play *p, int64_t lessee)
     if (p->asking != NULL && p->asking->lessee == lessee)
         return p->asking;
     for (int32_t t = 1; t <= p->most_ticket; t++) {
-        if (p->op[t].kind != OP_NONE && p->op[t].lessee == lessee)
+        if (p->op[t].kind != OP_NONE && p->op[t].kind != OP_ANSWERED && p->op[t].lessee == lessee)
             return &p->op[t];
     }
     return NULL;
@@ -255,7 +255,7 @@ static void expect_in_time(struct play *p, const struct op *op, const struct neb
 static void answered(struct play *p, const struct nebula_event *e)
 {
     struct op *op = e->ticket > 0 && e->ticket < OPS ? &p->op[e->ticket] : NULL;
-    if (op == NULL || op->kind == OP_NONE) {
+    if (op == NULL || op->kind == OP_NONE || op->kind == OP_ANSWERED) {
         law_broken("ticket %d was answered, but nobody waits for it", e->ticket);
         return;
     }
@@ -274,10 +274,20 @@ static void answered(struct play *p, const struct nebula_event *e)
     else if (op->kind == OP_LEASE)
         lease_ended(p, op, &r);
     op->actor->busy--;
-    op->kind = OP_NONE;
-    p->ops--;
+    op->kind = OP_ANSWERED;
     p->answered++;
-    nebula_done(p->nebula, e->ticket);
+}
+
+/* Most tickets are given back at once, some only when their late reply has come in. */
+static void give_back(struct play *p)
+{
+    for (int32_t t = 1; t <= p->most_ticket; t++) {
+        if (p->op[t].kind != OP_ANSWERED || dice_hits(&p->dice, 300))
+            continue;
+        nebula_done(p->nebula, t);
+        p->op[t].kind = OP_NONE;
+        p->ops--;
+    }
 }
 
 /* Nobody is served after one who came 5 ms later in the same queue. */
@@ -306,5 +316,6 @@ void answers_take(struct play *p)
     struct nebula_event e;
     while (nebula_next(p->nebula, &e))
         answered(p, &e);
+    give_back(p);
     inspect_order(p);
 }

@@ -34,13 +34,26 @@ static void inspect_idle(const struct view *v, const struct conn *c)
                    (long long)(v->now_us - c->since_us), (long long)idle_us);
 }
 
+/* As long as declared, less what was drawn at birth. */
+static void inspect_life(const struct view *v, const struct conn *c)
+{
+    const struct nebula_pool *pool = &v->d->spec.pool;
+    int64_t life_us = c->life_end_us - c->created_us;
+    int64_t least_us = pool->life_us - pool->life_us / 100 * pool->life_jitter;
+    if (pool->life_us > 0 && (life_us > pool->life_us || life_us < least_us))
+        law_broken("%s: connection %u has a life of %lld us", v->d->spec.name, c->id,
+                   (long long)life_us);
+}
+
 static void inspect_conn(const struct view *v, const struct conn *c, enum conn_state state)
 {
     const char *name = v->d->spec.name;
     if (c->state != state || c->pool != v->pool)
         law_broken("%s: connection %u is in a list that is not its own", name, c->id);
-    if (state == CONN_IDLE)
+    if (state == CONN_IDLE) {
         inspect_idle(v, c);
+        inspect_life(v, c);
+    }
     if (state == CONN_LEASED && c->lease == 0 && c->requests.count == 0)
         law_broken("%s: connection %u is leased to nobody", name, c->id);
     if (state == CONN_LEASED && c->since_us == v->now_us && v->now_us >= c->life_end_us)

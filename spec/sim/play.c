@@ -139,7 +139,7 @@ static int32_t any_ticket(struct play *p)
     if (p->ops == 0)
         return 0;
     int32_t t = (int32_t)roll(p, 1, p->most_ticket);
-    return p->op[t].kind == OP_NONE ? 0 : t;
+    return p->op[t].kind == OP_NONE ? 0 : t; /* one that ended is left alone by whatever comes */
 }
 
 static void disturb_ticket(struct play *p)

@@ -36,7 +36,16 @@ struct declared {
     int64_t calm_since_us;
 };
 
-enum op_kind { OP_NONE = 0, OP_SLEEP, OP_WAIT, OP_START, OP_LEASE, OP_CALL, OP_ON_LEASE };
+enum op_kind {
+    OP_NONE = 0,
+    OP_SLEEP,
+    OP_WAIT,
+    OP_START,
+    OP_LEASE,
+    OP_CALL,
+    OP_ON_LEASE,
+    OP_ANSWERED, /* its reply was read; the ticket is given back some time later */
+};
 enum word {
     WORD_ADD = 0,
     WORD_PUT,

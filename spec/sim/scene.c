@@ -19,6 +19,12 @@ static bool chance(struct play *p, int permille)
     return dice_hits(&p->dice, permille);
 }
 
+/* Of a time in the life of a connection: short ones matter often, long ones seldom. */
+static int64_t roll_bound(struct play *p)
+{
+    return chance(p, 700) ? roll(p, 10 * MS, SECOND) : roll(p, SECOND, 10 * SECOND);
+}
+
 static struct nebula_pool roll_pool(struct play *p)
 {
     struct nebula_pool pool = {
@@ -27,8 +33,8 @@ static struct nebula_pool roll_pool(struct play *p)
         .connecting = (int32_t)roll(p, 1, 4),
         .is_fail_fast = chance(p, 100),
         .is_fifo = chance(p, 500),
-        .idle_us = chance(p, 400) ? 0 : roll(p, 50 * MS, 10 * SECOND),
-        .life_us = chance(p, 400) ? 0 : roll(p, 200 * MS, 20 * SECOND),
+        .idle_us = chance(p, 400) ? 0 : roll_bound(p),
+        .life_us = chance(p, 400) ? 0 : roll_bound(p),
         .life_jitter = (int32_t)roll(p, 0, 50),
         .check_us = chance(p, 200)   ? -1
                     : chance(p, 200) ? 0

@@ -21,7 +21,10 @@ struct order {
     const char *trace;
 };
 
-/* A failed CHECK() ends the process; the seed must be told all the same. */
+#define PATIENCE_S 30 /* a play takes milliseconds */
+
+/* A failed CHECK() ends the process, and some bugs end nothing; the seed must be told all the same.
+ */
 static volatile sig_atomic_t seed_under_way;
 
 static void say_how_to_replay(uint64_t seed, int64_t events)
@@ -34,9 +37,10 @@ static void died(int signum)
 {
     char text[160];
     int size = snprintf(text, sizeof text,
-                        "not ok 1 - seed %d failed: signal %d\n# replay: build/spec/sim/seeds_spec "
+                        "not ok 1 - seed %d failed: %s\n# replay: build/spec/sim/seeds_spec "
                         "--seed %d --trace /dev/stdout\n",
-                        (int)seed_under_way, signum, (int)seed_under_way);
+                        (int)seed_under_way, signum == SIGALRM ? "it does not end" : "it crashed",
+                        (int)seed_under_way);
     if (write(STDOUT_FILENO, text, (size_t)size) != size)
         _exit(3);
     _exit(1);
@@ -47,7 +51,9 @@ static bool play_one(const struct order *o, uint64_t seed, struct outcome_of_pla
 {
     seed_under_way = (int)seed;
     FILE *trace = o->trace == NULL ? NULL : fopen(o->trace, "w");
+    alarm(PATIENCE_S);
     play_seed(seed, o->events, trace, out);
+    alarm(0);
     if (trace != NULL)
         fclose(trace);
     if (out->why[0] == '\0')
@@ -147,6 +153,7 @@ int main(int argc, char **argv)
     }
     signal(SIGABRT, died);
     signal(SIGSEGV, died);
+    signal(SIGALRM, died);
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!play_range(&o))
         return 1;

@@ -14,14 +14,15 @@ end
 
 local protocols = { "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3" }
 
-local options = {
+local options
+options = {
   url = {
     type = "secret",
     class = "next-connection",
     text = "All of it in one: postgresql://user:password@host:port/dbname?sslmode=require. What is also declared by "
       .. "its own name counts more. Kept secret as a whole.",
     check = function(text)
-      local _, problem = url.parse(text)
+      local _, problem = url.parse(text, options)
       return problem
     end,
   },
@@ -109,7 +110,7 @@ end
 
 local function spec(declared)
   local value = {}
-  if declared.options.url then value = assert(url.parse(declared.options.url)) end
+  if declared.options.url then value = assert(url.parse(declared.options.url, options)) end
   for name, declared_value in pairs(declared.options) do
     if name ~= "url" then value[name] = declared_value end
   end

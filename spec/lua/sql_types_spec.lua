@@ -269,6 +269,9 @@ describe("parameters that are tables", function()
 end)
 
 describe("addresses", function()
+  local options = require("nebula.kind").load({ require("nebula.worker").home .. "/resources/postgres.lua" }).postgres.options
+  local function parse(text) return url.parse(text, options) end
+
   it("are taken apart", function()
     local rows = {
       { "postgresql://", {} },
@@ -280,20 +283,22 @@ describe("addresses", function()
       { "postgresql:///shop?host=/run/pg&port=1", { dbname = "shop", host = "/run/pg", port = "1" } },
       { "postgresql://u:@db", { user = "u", host = "db" } },
     }
-    for _, row in ipairs(rows) do assert.same(row[2], url.parse(row[1])) end
+    for _, row in ipairs(rows) do assert.same(row[2], parse(row[1])) end
   end)
 
   it("are refused without a word of what is in them", function()
     local rows = {
       "mysql://u:hush@db", "postgresql://u:hush@a,b", "postgresql://u:hush@db:port/x", "postgresql://u:hush@db?sslmode=hush",
-      "postgresql://u:hush@db?hush", "postgresql://u:hush@db?Hush=1", "postgresql://u:hush@db:70000", "postgresql://u@db:1:hush",
+      "postgresql://u:hush@db?hush", "postgresql://u:hush@db?Hush=1", "postgresql://u:hush@db:70000", "postgresql://u:hush@db?keepalives=hush",
+      "postgresql://u:hush@db?keepalives_idle=hush", "postgresql://u:hush@?host=hush,hush", "postgresql://u:hush@db?service=hush",
+      "postgresql://u:hush@db?url=hush", "postgresql://u@db:1:hush",
     }
     for _, text in ipairs(rows) do
-      local settings, complaint = url.parse(text)
+      local settings, complaint = parse(text)
       assert.is_nil(settings, text)
       assert.is_nil(complaint:lower():find("hush", 1, true), complaint)
     end
-    local _, complaint = url.parse "postgresql://db?sslmod=require"
+    local _, complaint = parse "postgresql://db?sslmod=require"
     assert.equal("behind the ? is a setting sslmod that is not known", complaint)
   end)
 end)

@@ -23,7 +23,7 @@ for name, kind in pairs(verbs.options) do known[name] = kind end
 ---@class nebula.Stream
 ---@field package on nebula.Resource|nebula.Lease
 ---@field package lease nebula.Lease|nil from the first row to the last
----@field package state "new"|"open"|"ended"
+---@field package state "new"|"open"|"read"|"ended" read: the server has nothing more
 local Stream = {}
 Stream.__index = Stream
 
@@ -39,9 +39,8 @@ local function disarm(guard)
   getmetatable(guard).__gc = nil
 end
 
-local function finish(self, err)
-  self.state, self.failure, self.window, self.layout = "ended", err, {}, nil
-  self.at, self.count = 0, 0
+-- Nothing more comes over the connection: it is free for others, whoever still reads the last window.
+local function leave(self, err)
   if self.lease then verbs.streaming[tonumber(self.lease.id)] = nil end
   if self.guard then
     disarm(self.guard)
@@ -49,6 +48,12 @@ local function finish(self, err)
   end
   if self.watcher then self.watcher(err) end
   self.lease, self.guard, self.watcher, self.values = nil, nil, nil, nil
+end
+
+local function finish(self, err)
+  leave(self, err)
+  self.state, self.failure, self.window = "ended", err, {}
+  self.at, self.count = 0, 0
 end
 
 -- A stream on a resource has a lease of its own.
@@ -93,7 +98,10 @@ local function pull(self)
   self.layout = self.layout or verbs.laid_out(self.lease, ticket, self.text, call.reply.columns)
   self.window, self.at, self.count = rows.all(ticket, self.layout, count), 0, count
   call.done(ticket)
-  self.is_last = not more
+  if not more then
+    self.state = "read"
+    leave(self)
+  end
   return count > 0 or more and pull(self)
 end
 
@@ -102,11 +110,8 @@ end
 ---@return nebula.Error|nil err what ended it too soon
 function Stream:next()
   if self.at == self.count then
+    if self.state == "read" then finish(self) end
     if self.state == "ended" then return nil, self.failure end
-    if self.is_last then
-      finish(self)
-      return nil
-    end
     local _, err = pull(self)
     if err then return nil, err end
     if self.count == 0 then return self:next() end
@@ -122,7 +127,7 @@ end
 ---@return nebula.Error|nil
 function Stream:close()
   local err
-  if self.state == "open" and not self.is_last and not self.guard then
+  if self.state == "open" and not self.guard then
     local ticket
     ticket, err = call.run(self.lease, lib.NEBULA_STOP, nil, "", 0)
     if ticket then call.done(ticket) end

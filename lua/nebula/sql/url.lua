@@ -2,17 +2,6 @@
 --
 -- No complaint repeats any part of the address but names of settings: a password may be anywhere in it.
 
-local settings = {}
-for name in ([[host port dbname user password passfile application_name options sslmode sslrootcert sslcert sslkey
-  sslpassword sslcrl sslcrldir sslsni ssl_min_protocol_version ssl_max_protocol_version channel_binding requirepeer
-  gssencmode krbsrvname keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout]])
-  :gmatch "%S+" do
-  settings[name] = true
-end
-
-local sslmodes = {}
-for mode in ("disable allow prefer require verify-ca verify-full"):gmatch "%S+" do sslmodes[mode] = true end
-
 local function decoded(text)
   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
@@ -32,15 +21,36 @@ local function authority(text, into)
   into.host, into.port = decoded(host), port
 end
 
+-- What is wrong with a setting, by the row that the kind has for it.
+local function complaint_of(name, value, row)
+  local most = row.max or 2 ^ 31 - 1
+  if row.one_of and not (", " .. table.concat(row.one_of, ", ") .. ","):find(", " .. value .. ",", 1, true) then
+    return ("its %s is none of %s"):format(name, table.concat(row.one_of, ", "))
+  elseif row.type == "integer" and not (value:find "^%d+$" and value + 0 >= row.min and value + 0 <= most) then
+    return ("its %s is no number from %d to %d"):format(name, row.min, most)
+  elseif row.type == "boolean" and value ~= "0" and value ~= "1" then
+    return ("its %s is neither 0 nor 1"):format(name)
+  end
+  return row.check and row.check(value)
+end
+
 local function query(text, into)
   for pair in text:gmatch "[^&]+" do
     local name, value = pair:match "^([^=]*)=(.*)$"
     if not name then return "behind the ? stand settings as name=value, joined by &" end
-    if not settings[name] then
+    into[name] = decoded(value)
+  end
+end
+
+local function check(settings, rows)
+  for name, value in pairs(settings) do
+    local row = rows[name]
+    if not row or row.not_yet or name == "url" then
       local shown = name:find "^[%l_]+$" and #name < 32 and " " .. name or ""
       return ("behind the ? is a setting%s that is not known"):format(shown)
     end
-    into[name] = decoded(value)
+    local complaint = complaint_of(name, value, row)
+    if complaint then return complaint end
   end
 end
 
@@ -48,9 +58,10 @@ local M = {}
 
 --- The settings in an address.
 ---@param text string
+---@param rows table<string, nebula.Row> the settings that there are
 ---@return table<string, string>? settings nil when it is no such address
 ---@return string? complaint without any of its secrets
-function M.parse(text)
+function M.parse(text, rows)
   local place, rest = text:match "^postgres://([^/?]*)(.*)$"
   if not place then place, rest = text:match "^postgresql://([^/?]*)(.*)$" end
   if not place then return nil, "an address begins with postgresql://" end
@@ -58,16 +69,12 @@ function M.parse(text)
   local complaint = authority(place, into)
   local dbname, settings_text = rest:match "^/?([^?]*)%??(.*)$"
   complaint = complaint or query(settings_text, into)
-  if complaint then return nil, complaint end
   if dbname ~= "" then into.dbname = decoded(dbname) end
   for name, value in pairs(into) do
     if value == "" then into[name] = nil end
   end
-  if into.port and not (tonumber(into.port) and tonumber(into.port) >= 1 and tonumber(into.port) <= 65535) then
-    return nil, "its port is not a number from 1 to 65535"
-  elseif into.sslmode and not sslmodes[into.sslmode] then
-    return nil, "its sslmode is none of disable, allow, prefer, require, verify-ca, verify-full"
-  end
+  complaint = complaint or check(into, rows)
+  if complaint then return nil, complaint end
   return into
 end
 

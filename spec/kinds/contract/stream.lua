@@ -28,11 +28,18 @@ return function(kind, on)
       for _ in db:stream "select 1 as a where 1 = 0" do error "there is no row" end
     end)
 
+    it("frees its connection with the last window, whoever reads it", function()
+      local one = fresh "pool = { max = 1 }"
+      local sum = 0
+      for row in one:stream(numbers:format(3)) do sum = sum + row.i * one:value "select 1" end
+      assert.equal(6, sum)
+    end)
+
     it("takes values, and ends for good", function()
       local stream = db:stream("select :a as a", { a = "x" })
       assert.same({ a = "x" }, stream:next())
-      assert.same({ n = 1 }, { n = select("#", stream:next()) })
-      assert.is_nil(stream:next())
+      assert.same({}, { stream:next() })
+      assert.same({}, { stream:next() })
       assert.truthy(stream:close())
     end)
 

@@ -123,8 +123,8 @@ local function joined(a, b)
   return out
 end
 
---- What the kind makes of its own options. Whatever came from the environment is as secret as a password.
-local function tell(one, kind, settings, from_env)
+--- What the kind makes of its own options. An address with somebody before its @ is a secret as a whole.
+local function tell(one, kind, settings)
   local own = {}
   for name in pairs(kind.options) do
     own[name] = settings[name]
@@ -138,7 +138,7 @@ local function tell(one, kind, settings, from_env)
     one:fail(path, problem.text)
   end
   for _, option in ipairs(told and told.options or {}) do
-    option.secret = option.secret or from_env[option.name] or option.value:find("://[^/]*@") ~= nil
+    option.secret = option.secret or option.value:find("://.*@") ~= nil
   end
   return told
 end
@@ -153,7 +153,7 @@ local function read_resource(one, kinds, known_policies)
       one:fail({ "policy" }, why)
     end
   end
-  local told = not one.failed and tell(one, kind, settings, from_env)
+  local told = not one.failed and tell(one, kind, settings)
   if one.failed then
     return nil
   end

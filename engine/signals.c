@@ -12,7 +12,8 @@
 #include "nebula.h"
 
 struct signals {
-    struct nebula *engine;
+    pthread_mutex_t mutex;
+    struct nebula *engine; /* under the mutex; NULL once it is being closed */
     int64_t bound_us;
     sigset_t set;
     pthread_t thread;
@@ -36,7 +37,10 @@ static void *listen(void *data)
     if (atomic_load(&s->is_over))
         return NULL;
     atomic_store(&s->first, first);
-    nebula_interrupt(s->engine);
+    pthread_mutex_lock(&s->mutex);
+    if (s->engine != NULL)
+        nebula_interrupt(s->engine);
+    pthread_mutex_unlock(&s->mutex);
 
     struct timespec bound = {.tv_sec = s->bound_us / 1000000,
                              .tv_nsec = s->bound_us % 1000000 * 1000};
@@ -53,6 +57,7 @@ struct signals *signals_new(struct nebula *engine, int64_t bound_us)
     struct signals *s = calloc(1, sizeof *s);
     if (s == NULL)
         return NULL;
+    pthread_mutex_init(&s->mutex, NULL);
     s->engine = engine;
     s->bound_us = bound_us;
     sigemptyset(&s->set);
@@ -61,10 +66,18 @@ struct signals *signals_new(struct nebula *engine, int64_t bound_us)
     pthread_sigmask(SIG_BLOCK, &s->set, NULL);
     if (pthread_create(&s->thread, NULL, listen, s) != 0) {
         pthread_sigmask(SIG_UNBLOCK, &s->set, NULL);
+        pthread_mutex_destroy(&s->mutex);
         free(s);
         return NULL;
     }
     return s;
+}
+
+void signals_leave(struct signals *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->engine = NULL;
+    pthread_mutex_unlock(&s->mutex);
 }
 
 void signals_free(struct signals **signals)
@@ -76,6 +89,7 @@ void signals_free(struct signals **signals)
     atomic_store(&s->is_over, true);
     pthread_kill(s->thread, SIGTERM);
     pthread_join(s->thread, NULL);
+    pthread_mutex_destroy(&s->mutex);
     free(s);
 }
 

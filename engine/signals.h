@@ -16,8 +16,10 @@ struct signals;
  * interrupted at the first signal; bound_us later the process ends. NULL when out of memory or
  * threads. */
 struct signals *signals_new(struct nebula *engine, int64_t bound_us);
-/* Call it before the engine is closed. Signals stay blocked: what comes now is too late to drain
- * for. */
+/* The engine is about to be closed and is not interrupted any more; the bound and the second signal
+ * still count, in case closing takes long. */
+void signals_leave(struct signals *s);
+/* After signals_leave(). The signals stay blocked: what comes now is too late to matter. */
 void signals_free(struct signals **s);
 
 /* The first signal that came, 0 when none did. */

@@ -339,11 +339,11 @@ void worker_free(struct worker **worker)
 {
     struct worker *w = *worker;
     *worker = NULL;
-    if (w->engine != NULL) {
-        nebula_stop(w->engine, nebula_now_us(w->engine));
-        signals_free(&w->signals);
+    if (w->signals != NULL)
+        signals_leave(w->signals);
+    if (w->engine != NULL)
         nebula_close(&w->engine);
-    }
+    signals_free(&w->signals);
     if (w->lua != NULL)
         lua_close(w->lua);
     free(w->parked);

@@ -80,7 +80,7 @@ local function wait_for(scope)
   end
 end
 
---- Calls fn(item, index) for every item of a list, each in a task of its own kind, several at a time. When
+--- Calls fn(item, index) for every item of a list, several at a time, in tasks of its own. When
 --- one raises, the others are cancelled and it is raised here; when one returns `nil, err`, the others are
 --- cancelled and that is returned.
 ---@generic T

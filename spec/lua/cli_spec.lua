@@ -24,6 +24,15 @@ local function nebula(...)
   return process.run(command(...))
 end
 
+-- The same on a terminal, where errors and output come out together.
+local function terminal(...)
+  local words = table.concat({ process.program "nebula", ... }, " ")
+  return process.run {
+    "script", "-qec", words, "/dev/null",
+    env = { NEBULA_RUN_DIR = sockets, NO_COLOR = false, TERM = "xterm" },
+  }
+end
+
 local function workflow(text)
   return tmp.write(folder, "flow.lua", text)
 end
@@ -90,10 +99,11 @@ describe("the command line", function()
     says(version, ended(0, nebula "--version").output)
   end)
 
-  it("paints nothing that is no terminal", function()
+  it("paints on a terminal alone", function()
     local plain = command("help")
     plain.env.NO_COLOR = false
     assert.is_nil(process.run(plain).output:find "\27")
+    says("\27[1mcommands\27[0m", terminal("help").output)
   end)
 end)
 
@@ -186,6 +196,14 @@ nebula: FLOW:1: broken: this
     says("not a lease of the kind sqlite", result.output)
     says("true\nnil\tstale\n2\nfalse\tinside\n", result.output)
     says("its roles are", result.output)
+  end)
+
+  it("tells of progress in the log, and on a terminal in one line that is drawn over", function()
+    local text = 'local bar = progress("import", 4) for _ = 1, 4 do bar:add() sleep "60ms" end bar:finish()'
+    says("import: 4 of 4 (100 %)", ended(0, run(text)).errors)
+    local shown = ended(0, terminal("run", workflow(text))).output
+    assert.matches("\r\27%[Kimport: [23] of 4", shown)
+    assert.matches("import: 4 of 4 %(100 %%%), %d+/s\r?\n", shown)
   end)
 
   it("writes its log as asked", function()

@@ -1,0 +1,159 @@
+-- Leases as Lua sees them: of a kind, ended with their task, cheap.
+
+local c = require "nebula.c"
+local clock = require "spec.support.clock"
+local declare = require "nebula.declare"
+local json = require "cjson"
+local kinds = require "nebula.kind"
+local leases = require "nebula.lease"
+local resources = require "nebula.resource"
+local tmp = require "spec.support.tmp"
+local worker = require "nebula.worker"
+
+
+local shop
+
+setup(function()
+  local folder = tmp.folder()
+  tmp.write(folder, "resources/shop.lua", ('sqlite "lease_shop" { file = %q, pool = { max = 2 } }'):format(
+    folder .. "/shop.db"))
+  local known = kinds.load { worker.home .. "/resources/sqlite.lua" }
+  local set = assert(declare.read { home = worker.home, dirs = { folder }, kinds = known })
+  shop = assert(resources.declare(set.resources[1]))
+end)
+
+local function leased()
+  local answer = json.decode(c.string(c.lib.nebula_ask(c.engine, '{"verb":"inspect","name":"lease_shop"}')))
+  return answer.resource.leased
+end
+
+local function raises(text, fn, ...)
+  local ok, message = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.is_not_nil(tostring(message):find(text, 1, true), tostring(message))
+end
+
+describe("a lease", function()
+  after_each(function()
+    assert.equal(0, leased())
+  end)
+
+  it("cannot be used as one of another kind", function()
+    local function said(self, word)
+      return word .. self.resource
+    end
+    local one = leases.type { name = "one", lease = { say = said } }
+    local other = leases.type { name = "other", lease = { say = said } }
+    local lease = one(7, 3)
+    assert.equal("hi3", lease:say "hi")
+    raises("say: this is not a lease of the kind other", other(7, 3).say, lease, "hi")
+    raises("release: this is not a lease of the kind other", other(7, 3).release, lease)
+    raises("say: this is not a lease of the kind one", lease.say, {}, "hi")
+  end)
+
+  it("is worth nothing once it was given back", function()
+    local lease = assert(shop:lease())
+    assert.equal(1, lease:value "select 1")
+    assert.is_true(lease:release())
+    local result, err = lease:value "select 1"
+    assert.is_nil(result)
+    assert.equal("stale", err.code)
+    assert.equal("stale", select(2, lease:release()).code)
+  end)
+
+  it("ends with its task, however that ends", function()
+    for _, ending in ipairs { function() end, error, cancel } do
+      local t = task(function()
+        assert(shop:lease())
+        ending()
+        sleep "1ms"
+      end)
+      pcall(t.join, t)
+      assert.equal(0, leased())
+    end
+  end)
+
+  it("is given back by with(), which passes on results and failures", function()
+    assert.same({ 1, nil, 3 }, { shop:with(function(lease)
+      assert.equal(1, leased())
+      return lease:value "select 1", nil, 3
+    end) })
+    raises("inside", shop.with, shop, function()
+      error "inside"
+    end)
+    raises('did you mean "role"', shop.with, shop, { rol = "reader" }, error)
+  end)
+
+  it("is waited for until the deadline, or not at all", function()
+    local first, second = assert(shop:lease()), assert(shop:lease())
+    local got, err = shop:lease { deadline = "5ms" }
+    assert.is_nil(got)
+    assert.equal("wait", err.code)
+    assert.equal("full", select(2, shop:lease { fail_fast = true }).code)
+    local waiter = task(function()
+      local lease = assert(shop:lease { deadline = "5s" })
+      return lease:value "select 'served'"
+    end)
+    sleep "1ms"
+    first:release()
+    assert.equal("served", waiter:join())
+    second:release()
+  end)
+
+  it("goes from task to task in the order of asking", function()
+    local holder, held = { assert(shop:lease()), assert(shop:lease()) }, {}
+    local tasks = {}
+    for i = 1, 20 do
+      tasks[i] = task(function()
+        local lease = assert(shop:lease())
+        held[#held + 1] = i
+        sleep "1ms"
+        lease:release()
+      end)
+    end
+    sleep "1ms"
+    holder[1]:release()
+    holder[2]:release()
+    for i = 1, 20 do
+      tasks[i]:join()
+    end
+    for i = 1, 20 do
+      assert.equal(i, held[i])
+    end
+  end)
+
+  it("costs no memory on the way in and out", function()
+    local function churn(n)
+      for _ = 1, n do
+        local lease = shop:lease()
+        lease:release()
+      end
+    end
+    churn(10000)
+    collectgarbage()
+    collectgarbage "stop"
+    local before = collectgarbage "count"
+    churn(100000)
+    local grown = collectgarbage "count" - before
+    collectgarbage "restart"
+    assert.is_true(grown < 100, grown .. " kB for 100,000 leases")
+  end)
+end)
+
+describe("a paused resource", function()
+  it("lends nothing until it is resumed", function()
+    assert.is_true(shop:pause())
+    local waiter = task(function()
+      return shop:with({ deadline = "5s" }, function(lease)
+        return lease:value "select 1"
+      end)
+    end)
+    sleep "2ms"
+    assert.equal(0, leased())
+    assert.is_true(shop:resume())
+    assert.equal(1, waiter:join())
+    clock.eventually("it is back", function()
+      return leased() == 0
+    end)
+  end)
+end)

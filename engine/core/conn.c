@@ -72,7 +72,7 @@ static void retire(struct conn *c, const struct error *why, bool is_let_go)
     conn_move(c->pool, c, CONN_CLOSING, engine_now(c->engine));
     loop_disarm(c->engine->loop, &c->timer);
     if (c->lease != 0)
-        lease_end(c);
+        lease_lose(&c->engine->leases, c);
     end_unsent(c, why);
     if (is_let_go)
         end_sent(c, why);

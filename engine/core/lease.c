@@ -39,9 +39,17 @@ void lease_drop(struct lease_table *t, const struct conn *c)
 {
     int32_t index = (int32_t)(c->last_lease & (LEASE_STEP - 1));
     CHECK(c->lease == 0 && t->row[index].conn == c);
-    t->row[index] = (struct lease_row){.last_handle = c->last_lease, .next_free = t->free_head};
+    t->row[index].conn = NULL;
+    t->row[index].last_handle = c->last_lease;
+    t->row[index].next_free = t->free_head;
     t->free_head = index;
     t->used--;
+}
+
+void lease_lose(struct lease_table *t, struct conn *c)
+{
+    t->row[c->lease & (LEASE_STEP - 1)].lost_handle = c->lease;
+    lease_end(c);
 }
 
 void lease_fini(struct lease_table *t)

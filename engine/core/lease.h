@@ -21,13 +21,15 @@
 struct lease_row {
     struct conn *conn;   /* NULL when free */
     int64_t last_handle; /* of the connection before */
+    int64_t lost_handle; /* the last one whose connection went before it was given back */
     int32_t next_free;
 };
 
 /* A row for c. False when out of memory. */
 bool lease_add(struct lease_table *t, struct conn *c);
 void lease_drop(struct lease_table *t, const struct conn *c);
-void lease_fini(struct lease_table *t); /* every row is free */
+void lease_lose(struct lease_table *t, struct conn *c); /* ends the lease of one that goes */
+void lease_fini(struct lease_table *t);                 /* every row is free */
 
 /* Gives everything back that the task still holds. */
 void lease_end_all(struct engine *e, struct task *t);
@@ -50,6 +52,14 @@ static inline int64_t lease_begin(struct conn *c, struct task *t)
     c->last_lease += LEASE_STEP;
     c->lease = c->last_lease;
     return c->lease;
+}
+
+/* Why lease_find() found nothing: the connection went while it was lent, and the holder may not
+ * know. */
+static inline bool lease_was_lost(const struct lease_table *t, int64_t handle)
+{
+    uint32_t index = (uint32_t)handle & (LEASE_STEP - 1);
+    return index < (uint32_t)t->size && handle != 0 && t->row[index].lost_handle == handle;
 }
 
 /* The handle is stale from here on; what becomes of the connection is the caller's to say. */

@@ -68,7 +68,7 @@ static void what_is_lost_while_idle_is_not_lent(void **unused)
     rig_end(&r);
 }
 
-static void a_lease_on_a_lost_connection_is_stale(void **unused)
+static void a_lease_whose_connection_went_is_lost(void **unused)
 {
     (void)unused;
     struct rig r;
@@ -77,8 +77,11 @@ static void a_lease_on_a_lost_connection_is_stale(void **unused)
     int64_t lease = rig_lease(&r);
     server_crash(r.server, world_time_us());
     rig_pass(&r, 10 * MS);
-    assert_int_equal(rig_call(&r, lease, "add 1 1"), -ERROR_STALE);
+    assert_int_equal(rig_call(&r, lease, "add 1 1"), -ERROR_LOST);
     assert_int_equal(nebula_release(r.nebula, lease, NEBULA_GOOD), -ERROR_STALE);
+    int64_t next = rig_lease(&r);
+    rig_release(&r, next);
+    assert_int_equal(rig_call(&r, next, "add 1 1"), -ERROR_STALE);
     rig_end(&r);
 }
 
@@ -367,7 +370,7 @@ static void stopping_closes_what_is_idle_at_once_and_leases_at_the_bound(void **
     assert_int_equal(rig_ask(&r), -ERROR_CLOSED);
     rig_pass(&r, 100 * MS);
     assert_int_equal(server_wires(r.server, 0), 0);
-    assert_int_equal(rig_call(&r, lease, "add 1 1"), -ERROR_STALE);
+    assert_int_equal(rig_call(&r, lease, "add 1 1"), -ERROR_LOST);
     rig_end(&r);
 }
 
@@ -399,7 +402,7 @@ int main(void)
         cmocka_unit_test(who_does_not_wait_hears_why_a_connection_does_not_open),
         cmocka_unit_test(a_slow_connect_is_given_up_at_its_bound_and_tried_again),
         cmocka_unit_test(what_is_lost_while_idle_is_not_lent),
-        cmocka_unit_test(a_lease_on_a_lost_connection_is_stale),
+        cmocka_unit_test(a_lease_whose_connection_went_is_lost),
         cmocka_unit_test(a_transaction_ends_with_its_connection),
         cmocka_unit_test(one_that_died_silently_is_found_by_its_check),
         cmocka_unit_test(a_cancelled_connection_is_used_again_when_all_has_ended),

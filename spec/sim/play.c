@@ -30,6 +30,8 @@ static void open_actor(struct play *p)
             continue;
         bool has_parent = parent->task != 0 && chance(p, 300);
         int32_t task = nebula_task_open(p->nebula, has_parent ? parent->task : 0);
+        if (task <= 0 && p->is_starved)
+            return;
         if (task <= 0) {
             law_broken("a task was refused: %s", nebula_error(p->nebula));
             return;
@@ -87,7 +89,9 @@ static bool begin_op(struct play *p, const struct op *op, int32_t ticket)
     if (ticket <= 0) {
         p->refused++;
         enum error_code code = (enum error_code) - ticket;
-        if (code == ERROR_USAGE || code == ERROR_MEMORY || code == ERROR_LIMIT || ticket == 0)
+        bool is_excused = code == ERROR_MEMORY && p->is_starved;
+        if (code == ERROR_USAGE || code == ERROR_LIMIT || ticket == 0 ||
+            (code == ERROR_MEMORY && !is_excused))
             law_broken("refused with %s: %s", nebula_error_name(-ticket), nebula_error(p->nebula));
         if (code == ERROR_CANCELLED && !op->actor->is_cancelled)
             law_broken("refused as cancelled, but its task was not");
@@ -369,7 +373,8 @@ static void operate(struct play *p)
         char request[64];
         snprintf(request, sizeof request, "{\"verb\":\"inspect\",\"name\":\"%s\"}", d->spec.name);
         if (strstr(nebula_ask(p->nebula, chance(p, 500) ? "{\"verb\":\"ls\"}" : request),
-                   "\"ok\":true") == NULL)
+                   "\"ok\":true") == NULL &&
+            !p->is_starved)
             law_broken("ls or inspect did not answer");
     }
 }

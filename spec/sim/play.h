@@ -113,6 +113,7 @@ struct play {
     int64_t newest_served[DECLARED]
                          [SERVER_ROLES]; /* begun_us of the newest who was served in this step */
     bool is_faultless, is_stopping;
+    bool is_starved;                        /* allocations fail now and then */
     int64_t idle_since_us[DECLARED][CONNS]; /* by the connection's number */
     struct listener listener;
     struct tracer tracer;

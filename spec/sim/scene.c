@@ -183,6 +183,7 @@ static bool raise_curtain(struct play *p)
     p->listener.heard = play_heard;
     p->engine->tracer = &p->tracer;
     p->is_faultless = chance(p, 150);
+    p->is_starved = !p->is_faultless && chance(p, 150);
     for (int i = 0; i < DECLARED; i++)
         declare(p, i);
     return true;
@@ -198,6 +199,8 @@ static int64_t roll_span(struct play *p)
 
 static void step(struct play *p)
 {
+    if (p->is_starved && chance(p, 50))
+        memory_fail(roll(p, 1, 20));
     for (int64_t acts = roll(p, 0, 4); acts > 0 && law_verdict() == NULL; acts--)
         play_act(p);
     if (law_verdict() == NULL)
@@ -307,6 +310,7 @@ static void play_all(struct play *p, int64_t steps)
         return;
     for (int64_t i = 0; i < steps && law_verdict() == NULL; i++)
         step(p);
+    memory_fail(0);
     if (law_verdict() == NULL && chance(p, 500))
         rest(p);
     if (law_verdict() == NULL && chance(p, 800))

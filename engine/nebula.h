@@ -123,7 +123,7 @@ struct nebula_pool {
     int32_t life_jitter; /* percent of life that is drawn at birth and taken off, 0..50 */
     int64_t check_us;    /* asked whether it lives when idle for longer; 0 always asked, -1 never */
     int64_t connect_us;  /* bound of one attempt to connect, and of one check or reset */
-    int64_t start_us;    /* nebula_start(): attempts go on for so long */
+    int64_t start_us;    /* nebula_start(): attempts go on for so long; 0: until the first fails */
 };
 
 struct nebula_policy {

@@ -24,6 +24,19 @@ static void tell_starters(struct pool *p, const struct error *why)
     }
 }
 
+static void tell_impatient_starters(struct pool *p, const struct error *why)
+{
+    struct list_node *n, *next;
+    for (n = list_head(&p->starters); n != NULL; n = next) {
+        next = list_next(&p->starters, n);
+        struct starter *s = container_of(n, struct starter, node);
+        if (s->is_patient)
+            continue;
+        list_remove(&p->starters, n);
+        s->started(s, why);
+    }
+}
+
 /* --- opening -----------------------------------------------------------------------------------
  */
 
@@ -126,6 +139,7 @@ void keep_open_failed(struct pool *p, const struct error *why)
         tell_starters(p, why);
     } else {
         refuse_impatient(p, why);
+        tell_impatient_starters(p, why);
     }
     keep_look(p);
 }

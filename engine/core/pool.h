@@ -111,6 +111,7 @@ void keep_cut(struct pool *p); /* closes everything */
 /* Somebody waits for the pool to be warm: `min` connections, at least one. */
 struct starter {
     struct list_node node;
+    bool is_patient; /* goes on after a failed attempt */
     void (*started)(struct starter *s, const struct error *why); /* why->code OK: warm */
 };
 void keep_start(struct pool *p, struct starter *s);
@@ -122,8 +123,9 @@ static inline bool pool_is_closed(const struct pool *p)
     return (p->gate & (GATE_PAUSED | GATE_STOPPING)) != 0;
 }
 
-/* The one function that moves a connection, along this table of legal moves. */
-static inline void conn_move(struct pool *p, struct conn *c, enum conn_state to, int64_t now_us)
+/* Moves a connection along this table of legal moves, and tells nobody. Whoever is not on the short
+ * path calls conn_move(). */
+static inline void conn_shift(struct pool *p, struct conn *c, enum conn_state to, int64_t now_us)
 {
     static const uint8_t legal[CONN_STATES] = {
         [CONN_OPENING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
@@ -137,11 +139,17 @@ static inline void conn_move(struct pool *p, struct conn *c, enum conn_state to,
     };
     enum conn_state from = c->state;
     CHECK(legal[from] >> to & 1);
-    if (__builtin_expect(p->engine->tracer != NULL, 0))
-        engine_trace(p->engine, TRACE_CONN_MOVED, p->number, c->id, from, to);
     list_move(&p->conn[from], &p->conn[to], &c->node);
     c->state = to;
     c->since_us = now_us;
+}
+
+/* The one function that moves a connection. */
+static inline void conn_move(struct pool *p, struct conn *c, enum conn_state to, int64_t now_us)
+{
+    enum conn_state from = c->state;
+    conn_shift(p, c, to, now_us);
+    engine_trace(p->engine, TRACE_CONN_MOVED, p->number, c->id, from, to);
 }
 
 /* The short path to an idle connection: no clock, no allocation. NULL: take the long one. */
@@ -154,17 +162,18 @@ static inline struct conn *pool_hit(struct pool *p, int64_t now_us)
     struct conn *c = container_of(n, struct conn, node);
     if (now_us >= c->fresh_until_us)
         return NULL;
-    conn_move(p, c, CONN_LEASED, now_us);
+    CHECK(c->state == CONN_IDLE);
+    conn_shift(p, c, CONN_LEASED, now_us);
     c->uses++;
     return c;
 }
 
-/* Idle from now on; until when it may be lent without a question is known already. */
-static inline void pool_rest(struct pool *p, struct conn *c, int64_t now_us)
+/* Until when it may be lent without a question, if it is idle from now on. */
+static inline int64_t pool_fresh_until_us(const struct pool *p, const struct conn *c,
+                                          int64_t now_us)
 {
     int64_t check_at_us = now_us + p->check_us;
-    c->fresh_until_us = check_at_us < c->life_end_us ? check_at_us : c->life_end_us;
-    conn_move(p, c, CONN_IDLE, now_us);
+    return check_at_us < c->life_end_us ? check_at_us : c->life_end_us;
 }
 
 /* And the short path back: false when it has to be looked after first. */
@@ -172,7 +181,9 @@ static inline bool pool_return(struct pool *p, struct conn *c, int64_t now_us)
 {
     if ((c->session | p->gate | c->requests.count) != 0 || now_us >= c->life_end_us)
         return false;
-    pool_rest(p, c, now_us);
+    CHECK(c->state == CONN_LEASED);
+    c->fresh_until_us = pool_fresh_until_us(p, c, now_us);
+    conn_shift(p, c, CONN_IDLE, now_us);
     return true;
 }
 

@@ -68,9 +68,11 @@ int32_t start_begin(struct resource *r)
     }
     s->pool = p;
     s->starter.started = started;
+    s->starter.is_patient = r->spec.pool.start_us > 0;
     node_init(&s->starter.node);
     timer_init(&s->timer, too_late);
-    loop_arm(e->loop, &s->timer, engine_now(e) + r->spec.pool.start_us);
+    if (s->starter.is_patient)
+        loop_arm(e->loop, &s->timer, engine_now(e) + r->spec.pool.start_us);
     keep_start(p, &s->starter);
     return number;
 }

@@ -195,6 +195,20 @@ static void start_tries_again_until_its_bound(void **unused)
     rig_end(&r);
 }
 
+static void a_start_without_patience_ends_with_its_first_attempt(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.pool.start_us = 0;
+    rig_open(&r);
+    server_crash(r.server, world_time_us() + 300 * MS);
+    assert_int_equal(rig_await(&r, nebula_start(r.nebula, r.shop), NULL), ERROR_UNREACHABLE);
+    rig_pass(&r, SECOND);
+    assert_int_equal(rig_await(&r, nebula_start(r.nebula, r.shop), NULL), ERROR_OK);
+    rig_end(&r);
+}
+
 static void start_says_why_it_did_not_work(void **unused)
 {
     (void)unused;
@@ -314,6 +328,7 @@ static void inspect_shows_each_connection(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_start_without_patience_ends_with_its_first_attempt),
         cmocka_unit_test(what_is_idle_for_too_long_is_closed_down_to_the_minimum),
         cmocka_unit_test(a_life_is_as_long_as_was_drawn_at_birth),
         cmocka_unit_test(a_lease_may_outlive_the_life_but_nobody_gets_it_after),

@@ -1,0 +1,40 @@
+-- postgresql:// addresses are taken apart, and nothing of them shows when they are wrong.
+
+local kind = require "nebula.kind"
+local url = require "nebula.sql.url"
+local worker = require "nebula.worker"
+
+describe("addresses", function()
+  local options = kind.load({ worker.home .. "/resources/postgres.lua" }).postgres.options
+  local function parse(text) return url.parse(text, options) end
+
+  it("are taken apart", function()
+    local rows = {
+      { "postgresql://", {} },
+      { "postgres://db", { host = "db" } },
+      { "postgresql://u:p%40w:x@db:5433/shop?sslmode=require&application_name=a%20b",
+        { user = "u", password = "p@w:x", host = "db", port = "5433", dbname = "shop", sslmode = "require", application_name = "a b" } },
+      { "postgresql://u@[::1]:5433/", { user = "u", host = "::1", port = "5433" } },
+      { "postgresql://%2Frun%2Fpg/shop", { host = "/run/pg", dbname = "shop" } },
+      { "postgresql:///shop?host=/run/pg&port=1", { dbname = "shop", host = "/run/pg", port = "1" } },
+      { "postgresql://u:@db", { user = "u", host = "db" } },
+    }
+    for _, row in ipairs(rows) do assert.same(row[2], parse(row[1])) end
+  end)
+
+  it("are refused without a word of what is in them", function()
+    local rows = {
+      "mysql://u:hush@db", "postgresql://u:hush@a,b", "postgresql://u:hush@db:port/x", "postgresql://u:hush@db?sslmode=hush",
+      "postgresql://u:hush@db?hush", "postgresql://u:hush@db?Hush=1", "postgresql://u:hush@db:70000", "postgresql://u:hush@db?keepalives=hush",
+      "postgresql://u:hush@db?keepalives_idle=hush", "postgresql://u:hush@?host=hush,hush", "postgresql://u:hush@db?service=hush",
+      "postgresql://u:hush@db?url=hush", "postgresql://u@db:1:hush",
+    }
+    for _, text in ipairs(rows) do
+      local settings, complaint = parse(text)
+      assert.is_nil(settings, text)
+      assert.is_nil(complaint:lower():find("hush", 1, true), complaint)
+    end
+    local _, complaint = parse "postgresql://db?sslmod=require"
+    assert.equal("behind the ? is a setting sslmod that is not known", complaint)
+  end)
+end)

@@ -1,5 +1,7 @@
 #include "core/pool.h"
 
+#include <string.h>
+
 #include "core/lease.h"
 #include "core/resource.h"
 
@@ -110,6 +112,15 @@ static struct waiter *next_waiter(struct pool *p)
     return NULL;
 }
 
+/* What hinders the pool is what the waiter is told, the server's own code included. */
+static void explain_trouble(const struct pool *p, long long waited_ms, struct error *out)
+{
+    error_set(out, p->trouble->code, "%s: no connection within %lld ms: %s",
+              p->resource->spec.name, waited_ms, p->trouble->text);
+    memcpy(out->state, p->trouble->state, sizeof out->state);
+    out->retry_after_us = p->trouble->retry_after_us;
+}
+
 void pool_explain_wait(const struct pool *p, const struct waiter *w, struct error *out)
 {
     const char *name = p->resource->spec.name;
@@ -117,8 +128,7 @@ void pool_explain_wait(const struct pool *p, const struct waiter *w, struct erro
     if (is_paused(p))
         error_set(out, ERROR_PAUSED, "%s: still paused after %lld ms", name, ms);
     else if (p->trouble != NULL)
-        error_set(out, p->trouble->code, "%s: no connection within %lld ms: %s", name, ms,
-                  p->trouble->text);
+        explain_trouble(p, ms, out);
     else
         error_set(out, ERROR_WAIT, "%s: all %d connections were in use for %lld ms, %u are waiting",
                   name, p->size.max, ms, p->waiters.count);

@@ -1,0 +1,283 @@
+-- ground.lua - what the specs of faults share: a load in a process of its own, what it said, and what must hold after
+-- any fault.
+--
+--   local load = ground.begin { kind = "postgres", declare = "postgres \"shop\" { ... }" }
+--   load:flows()                 calls of every way work
+--   ... the fault, and its end ...
+--   load:flows()
+--   load:finish()                the pool is whole, the engine ends well
+--   ground.agrees(load, tally)   with what the server has
+local assert = require "luassert"
+local clock = require "spec.support.clock"
+local json = require "cjson"
+local process = require "spec.support.process"
+local tmp = require "spec.support.tmp"
+
+local NEBULA = process.program "nebula"
+local moving = { "leased", "opening", "checking", "resetting", "cancelling", "closing", "waiting" }
+
+-- What may be done about each code: docs/reference says the same.
+local actions = {
+  ok = "none", deadline = "retry", wait = "wait", full = "wait", lost = "retry", unreachable = "wait", denied = "rotate",
+  busy = "wait", locked = "wait", conflict = "retry", storage = "ask", query = "fix", read_only = "retry", protocol = "ask",
+}
+
+-- Calls that nobody may repeat are in doubt only when something was sent and no answer came.
+local doubtful = { lost = true, deadline = true }
+
+local policy = [[
+return policy "faults" {
+  call = { deadline = "2s", wait = "2s" },
+  retry = { tries = 3, pause = "10ms", pause_max = "100ms" },
+}
+]]
+
+---@class spec.Load
+---@field ends table[] each { id, how, outcome, code, action, state, took, at }
+---@field calls integer? once it has stopped
+---@field deadline integer ms of each call
+local load = {}
+load.__index = load
+
+local ground = {}
+
+---@class spec.LoadGiven
+---@field kind string
+---@field declare string the declaration of the resource "shop", under the policy "faults"
+---@field tasks integer? 15
+---@field deadline integer? ms, 250
+---@field first integer? the first id less one, 0
+---@field output string|nil "pipe", or a file by default
+
+---@param given spec.LoadGiven
+---@return spec.Load
+function ground.begin(given)
+  local folder = tmp.folder()
+  tmp.write(folder, "resources/shop.lua", given.declare)
+  tmp.write(folder, "policies/faults.lua", policy)
+  local self = setmetatable({ folder = folder, ends = {}, rest = "", read_to = 0, deadline = given.deadline or 250,
+    tasks = given.tasks or 15, path = tmp.write(folder, "said", "") }, load)
+  self.child = process.start { NEBULA, "run", "--dir", folder, "--log-level", "error", "spec/faults/load.lua",
+    given.kind, folder, tostring(self.tasks), tostring(self.deadline), tostring(given.first or 0),
+    output = given.output or self.path, env = { NEBULA_RUN_DIR = folder } }
+  self.is_piped = given.output == "pipe"
+  return self
+end
+
+local function understand(self, line)
+  local id, how, outcome, code, action, state, took, at = line:match(
+    "^end (%d+) (%a+) ([%a_]+) ([%a_]+) (%a+) (%S+) (%S+) (%S+)$")
+  if id then
+    self.ends[#self.ends + 1] = { id = tonumber(id), how = how, outcome = outcome, code = code, action = action,
+      state = state, took = tonumber(took), at = tonumber(at) }
+    return
+  end
+  local word, count = line:match "^(%a+) (%d+)$"
+  self[word == "sum" and "calls" or word == "again" and "answers" or error("the load said: " .. line)] = tonumber(count)
+end
+
+---Takes in what the load has said since.
+function load:read()
+  local text
+  if self.is_piped then
+    text = self.child:take()
+  else
+    local file = assert(io.open(self.path, "rb"))
+    file:seek("set", self.read_to)
+    text = file:read "*a"
+    file:close()
+    self.read_to = self.read_to + #text
+  end
+  text = self.rest .. text
+  local whole = text:match "^.*\n" or ""
+  self.rest = text:sub(#whole + 1)
+  for line in whole:gmatch "[^\n]+" do understand(self, line) end
+end
+
+function load:still_runs()
+  if not self.child:is_running() then
+    self:read()
+    local _, errors = self.child:take()
+    error("the load has ended: " .. errors, 0)
+  end
+end
+
+---Waits until there is such an end, and returns it.
+---@param what string
+---@param is_it fun(one: table): boolean
+---@param from? integer look at the ends behind this number
+---@param within? integer ms
+function load:sees(what, is_it, from, within)
+  local at = (from or 0) + 1
+  return clock.eventually(what, function()
+    self:read()
+    while self.ends[at] do
+      if is_it(self.ends[at]) then return self.ends[at] end
+      at = at + 1
+    end
+    self:still_runs()
+  end, within or 10000)
+end
+
+---Waits until calls of each way that begin from now on work.
+---@param ways? string[] those that can; default all
+function load:flows(ways)
+  self:read()
+  local from, now = #self.ends, clock.now()
+  for _, how in ipairs(ways or { "exec", "transaction", "select", "upsert", "slow" }) do
+    self:sees("a call works: " .. how, function(one)
+      return one.how == how and one.outcome == "ok" and one.at - one.took > now
+    end, from)
+  end
+end
+
+---@return table the resource as `nebula inspect --json` shows it
+function load:inspect()
+  local ran = process.run { NEBULA, "inspect", "--json", "shop", env = { NEBULA_RUN_DIR = self.folder } }
+  assert.equal(0, ran.code, ran.errors)
+  local engines = json.decode(ran.output).engines
+  assert.equal(1, engines and #engines, ran.output .. ran.errors)
+  return engines[1].resource
+end
+
+local function what_moves(resource)
+  for _, pool in ipairs(resource.pools) do
+    for _, state in ipairs(moving) do
+      if pool[state] > 0 then return ("%s: %d %s"):format(pool.role, pool[state], state) end
+    end
+  end
+end
+
+-- In doubt beyond two seconds a connection is closed, and closing does not wait.
+function load:is_whole()
+  local still
+  local is_quiet = clock.wait(function()
+    still = what_moves(self:inspect())
+    return not still
+  end, 5000)
+  assert(is_quiet, still)
+end
+
+---Ends the load: every call has come to an end, the pool is whole, and works.
+function load:finish()
+  tmp.write(self.folder, "stop", "")
+  clock.eventually("the calls come to their ends", function()
+    self:read()
+    self:still_runs()
+    return self.calls
+  end)
+  self:is_whole()
+  tmp.write(self.folder, "again", "")
+  local ended = self.child:wait(15000)
+  self:read()
+  local _, errors = self.child:take()
+  self.child:kill()
+  assert.same({ code = 0 }, ended, errors)
+  assert.equal("", errors)
+  assert.equal(self.tasks, self.answers)
+  assert.equal(self.calls, #self.ends)
+end
+
+-- --- what must hold ---------------------------------------------------------------------------------
+
+---Every end is one of those that may be, with the action that belongs to its code.
+---@param may string codes with spaces between, beside ok
+function load:ends_only(may)
+  local allowed = { ok = true }
+  for code in may:gmatch "%S+" do allowed[code] = true end
+  for _, one in ipairs(self.ends) do
+    local shown = ("%s %d: %s %s %s"):format(one.how, one.id, one.code, one.outcome, one.action)
+    assert(allowed[one.code], shown)
+    assert.equal(actions[one.code], one.action, shown)
+    assert.equal(one.code == "ok", one.outcome == "ok", shown)
+    if one.outcome == "in_doubt" and one.how ~= "upsert" and one.how ~= "select" then
+      assert(doubtful[one.code], shown)
+    end
+  end
+end
+
+---@class spec.Tally what the server has: by id, how often
+---@field tally table<integer, integer>
+---@field pair table<integer, integer>
+---@field upserts table<integer, integer>
+
+local tables_of = { exec = { "tally" }, slow = { "tally" }, transaction = { "tally", "pair" }, upsert = { "upserts" },
+  select = {} }
+
+local function check_one(one, has)
+  for _, name in ipairs(tables_of[one.how]) do
+    local count = has[name][one.id] or 0
+    local shown = ("%s %d ended as %s (%s) and is in %s %d times"):format(one.how, one.id, one.outcome, one.code, name, count)
+    if one.outcome == "ok" then assert(count == 1, shown) end
+    if one.outcome == "failed" then assert(count == 0, shown) end
+    assert(count <= 1, shown)
+  end
+  if one.how == "transaction" then
+    assert((has.tally[one.id] or 0) == (has.pair[one.id] or 0), "half of transaction " .. one.id)
+  end
+end
+
+---Every ok is there once, every failed absent, every one in doubt at most once, and nothing else is there.
+---@param self spec.Load
+---@param has spec.Tally
+function ground.agrees(self, has)
+  local known, counts = {}, { ok = 0, failed = 0, in_doubt = 0 }
+  for _, one in ipairs(self.ends) do
+    check_one(one, has)
+    assert(not known[one.id], "an id ended twice")
+    known[one.id] = true
+    counts[one.outcome] = counts[one.outcome] + 1
+  end
+  for name, ids in pairs(has) do
+    for id in pairs(ids) do assert(known[id], ("%s has %d, which nobody asked for"):format(name, id)) end
+  end
+  if self.calls then assert.equal(self.calls, counts.ok + counts.failed + counts.in_doubt) end
+end
+
+-- --- lateness ---------------------------------------------------------------------------------------
+
+local control
+local lateness = {} -- ms later than the control in its second, of all answers to a deadline
+
+---From here on there is something to compare with.
+function ground.watch()
+  local path = tmp.write(tmp.folder(), "control", "")
+  control = { path = path, child = process.start { process.program "nebula-lua", "spec/faults/control.lua", path } }
+end
+
+local function control_by_second()
+  local worst = {}
+  for second, ms in tmp.read(control.path):gmatch "(%d+) (%S+)\n" do worst[tonumber(second)] = tonumber(ms) end
+  return worst
+end
+
+---Remembers how late the answers of this load to its deadlines were.
+---@param self spec.Load
+function ground.measure(self)
+  local last = math.floor(self.ends[#self.ends].at / 1000)
+  local worst
+  clock.eventually("the control has measured", function()
+    worst = control_by_second()
+    return worst[last]
+  end)
+  for _, one in ipairs(self.ends) do
+    if one.took >= self.deadline then
+      local second = math.floor(one.at / 1000)
+      lateness[#lateness + 1] = one.took - self.deadline - math.max(worst[second] or 0, worst[second - 1] or 0)
+    end
+  end
+end
+
+---Over all loads that were measured: p99.9 at most 5 ms later than the control, and never 20.
+---@param least integer answers that there must be for this to mean anything
+function ground.is_in_time(least)
+  table.sort(lateness)
+  assert(#lateness >= least, ("only %d answers to a deadline"):format(#lateness))
+  local worst, most = lateness[#lateness], lateness[math.ceil(#lateness * 0.999)]
+  local shown = ("%d answers: p50 %.1f, p99.9 %.1f, worst %.1f ms later than the control"):format(#lateness,
+    lateness[math.ceil(#lateness / 2)], most, worst)
+  assert(most <= 5 and worst < 20, shown)
+  print("# " .. shown)
+end
+
+return ground

@@ -155,7 +155,7 @@ lint-lua:
 lint-libs: all
 	@sh spec/support/unused_libs.sh $(BUILD)/nebula $(ENGINE_LIBS) luajit
 
-lint-docs:
+lint-docs: all
 	@sh docs/reference.sh $(BUILD)/reference && diff -ru docs/reference $(BUILD)/reference || \
 		{ echo "docs/reference is not what the sources say: make docs"; exit 1; }
 
@@ -216,6 +216,8 @@ coverage: ## lines of the engine that the specs run; fails under 85 percent
 	+@$(MAKE_IN) $(COVERAGE) coverage-built
 
 docs: ## write the reference pages from the tables in the sources
+	@deploy/setup.sh run
+	+@$(MAKE_IN) all
 	@sh docs/reference.sh
 
 clean: ## remove all that was made

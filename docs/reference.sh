@@ -33,3 +33,5 @@ awk -F '"' '
         rows++
     }
     END { if (!rows) exit 1 }' engine/base/error.h >"$folder/errors.md"
+
+"${NEBULA_BUILD:-build}/nebula-lua" docs/settings.lua >"$folder/settings.md"

@@ -1,0 +1,73 @@
+-- settings.lua - writes the reference page of all settings from the rows that check them.    nebula-lua docs/settings.lua
+
+local judge = require "nebula.judge"
+local kind = require "nebula.kind"
+local rows = require "nebula.declare.rows"
+
+local function sorted(fields)
+  local names = {}
+  for name in pairs(fields) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return names
+end
+
+local function kind_of_value(row)
+  if row.one_of then
+    return "`" .. table.concat(row.one_of, "` `") .. "`"
+  end
+  local bounds = (row.type == "integer" or row.type == "number") and row.min and row.max
+    and (", %g to %g"):format(row.min, row.max) or ""
+  return row.type .. bounds
+end
+
+local function default_of(row)
+  return row.required and "required" or row.default ~= nil and "`" .. tostring(row.default) .. "`" or ""
+end
+
+local function cell(text)
+  return ((text or ""):gsub("|", "\\|"):gsub("%s+", " "))
+end
+
+-- One line for each setting; a table's own settings follow it, as pool.min.
+local function print_rows(fields, path)
+  for _, name in ipairs(sorted(fields)) do
+    local row, full = fields[name], path .. name
+    if row.not_yet then
+      print(("| `%s` | | | | not yet in force: %s |"):format(full, cell(row.not_yet)))
+    elseif row.type == "table" and row.fields then
+      print_rows(row.fields, full .. ".")
+    else
+      print(("| `%s` | %s | %s | %s | %s |"):format(full, kind_of_value(row), default_of(row), row.class or "",
+        cell(row.text)))
+    end
+  end
+end
+
+local function print_table(title, text, fields)
+  print(("\n## %s\n\n%s\n"):format(title, text))
+  print "| setting | value | default | change | what it does |"
+  print "|---|---|---|---|---|"
+  print_rows(fields, "")
+end
+
+print [[
+# Settings
+
+Written by `make docs` from the rows that check the declarations.
+
+A duration is a string with a unit (`"250ms"`, `"5s"`, `"10m"`, `"1h"`), a size too (`"64KB"`, `"8MB"`). *Change* says
+what a changed setting will take once declarations can be reloaded: `live` at the next call, `next-connection` with new
+connections, `restart` with a new program. A setting that is known but not yet in force is refused by name.]]
+
+print_table("Every resource", "`KIND \"name\" { ... }` in `resources/*.lua`.", rows.resource)
+print_table("A policy", "`return policy \"name\" { ... }` in `policies/*.lua`.", rows.policy)
+local paths = assert(judge.names("resources", ".lua", 100))
+for i, name in ipairs(paths) do
+  paths[i] = "resources/" .. name
+end
+local kinds = kind.load(paths)
+for _, name in ipairs(sorted(kinds)) do
+  print_table("Kind `" .. name .. "`", "Beside what every resource has.", kinds[name].options)
+end

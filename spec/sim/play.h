@@ -1,9 +1,10 @@
 /* play.h - one seed's play: an engine, servers with faults, and tasks that do all that the border
  * allows.
  *
- *   scene.c    what is declared and how sick the servers are, all rolled; the end, when everything
- * must be gone play.c     the tasks: what they ask for answers.c  what they get, and whether it is
- * true laws.c     what must hold after every step, seen from the inside
+ * - scene.c rolls what is declared and how sick the servers are; at its end everything is gone.
+ * - play.c is the tasks: what they ask for.
+ * - answers.c is what they get, and whether it is true.
+ * - laws.c is what must hold after every step, seen from the inside.
  */
 #ifndef SIM_PLAY_H
 #define SIM_PLAY_H
@@ -33,7 +34,6 @@ struct declared {
     struct nebula_option option[2];
     int32_t number;
     bool is_paused;
-    int64_t calm_since_us;
 };
 
 enum op_kind {

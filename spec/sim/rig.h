@@ -26,14 +26,15 @@ struct rig {
     struct nebula *nebula;
     struct engine *engine;
     struct server *server;
-    struct nebula_spec spec; /* max 2, queue 100, no idle, life or check bound; deadline 1 s, wait
-                                500 ms, one try */
+    struct nebula_spec spec; /* what rig_begin() says, until the scenario says otherwise */
     struct nebula_option option;
     int32_t shop;
     bool is_answered[RIG_TICKETS];
     int32_t code[RIG_TICKETS];
 };
 
+/* At most 2 connections and 100 waiters, no idle, life or check bound; calls have a deadline of 1
+ * s, wait 500 ms at most and are tried once. */
 void rig_begin(struct rig *r);
 void rig_open(struct rig *r);
 void rig_end(struct rig *r);

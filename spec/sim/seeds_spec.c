@@ -27,8 +27,7 @@ struct order {
 #define SLICE 1000
 #define PATIENCE_S 30 /* a play takes milliseconds */
 
-/* A failed CHECK() ends the process, and some bugs end nothing; the seed must be told all the same.
- */
+/* A failed CHECK() ends the process, and some bugs end nothing: tell the seed. */
 static volatile sig_atomic_t seed_under_way;
 
 static void say_how_to_replay(uint64_t seed, int64_t events)

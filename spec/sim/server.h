@@ -3,11 +3,13 @@
  * It understands a few words. The first number after a word is who says it, one lessee of a
  * connection; the second what about:
  *
- *   add L ID   adds one to ID, in the transaction if one is open      begin L, commit L, undo L
- *   put L ID   makes ID one, however often it is said                 set L      dirties the
- * session get L ID   changes nothing                                        fail L ID  is refused
- *   rows L N   a stream of N rows
- *   check, rollback, reset: the pool's own words, said by nobody
+ * - `add L ID` adds one to ID, in the transaction if one is open.
+ * - `put L ID` makes ID one, however often it is said.
+ * - `get L ID` changes nothing, and `fail L ID` is refused.
+ * - `begin L`, `commit L` and `undo L` are transactions.
+ * - `set L` dirties the session.
+ * - `rows L N` is a stream of N rows.
+ * - `check`, `rollback` and `reset` are the pool's own words, said by nobody.
  *
  * It keeps the tally of what was applied, and it watches the laws that only a server can see: what
  * one lessee left in a session never meets another one, and a cancel never hits a statement that it

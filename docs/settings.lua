@@ -1,17 +1,9 @@
--- settings.lua - writes the reference page of all settings from the rows that check them.    nebula-lua docs/settings.lua
+-- settings.lua - writes the reference page of all settings from the rows that check them.
 
 local judge = require "nebula.judge"
+local keys = require "nebula.keys"
 local kind = require "nebula.kind"
 local rows = require "nebula.declare.rows"
-
-local function sorted(fields)
-  local names = {}
-  for name in pairs(fields) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
 
 local function kind_of_value(row)
   if row.one_of then
@@ -32,7 +24,7 @@ end
 
 -- One line for each setting; a table's own settings follow it, as pool.min.
 local function print_rows(fields, path)
-  for _, name in ipairs(sorted(fields)) do
+  for _, name in ipairs(keys(fields)) do
     local row, full = fields[name], path .. name
     if row.not_yet then
       print(("| `%s` | | | | not yet in force: %s |"):format(full, cell(row.not_yet)))
@@ -68,6 +60,6 @@ for i, name in ipairs(paths) do
   paths[i] = "resources/" .. name
 end
 local kinds = kind.load(paths)
-for _, name in ipairs(sorted(kinds)) do
+for _, name in ipairs(keys(kinds)) do
   print_table("Kind `" .. name .. "`", "Beside what every resource has.", kinds[name].options)
 end

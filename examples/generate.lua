@@ -1,7 +1,7 @@
 -- Makes the data of import_and_report.lua.    nebula run examples/generate.lua FOLDER [ORDERS]
 --
--- Three files of a small shop in tab-separated columns: customers, products and one year of orders. The seed is fixed, so
--- everybody gets the same bytes.
+-- Three files of a small shop in tab-separated columns: customers, products and one year of orders. The seed is
+-- fixed, so everybody gets the same bytes.
 
 local folder = args[1] or error("usage: nebula run examples/generate.lua FOLDER [ORDERS]", 0)
 local orders = tonumber(args[2] or 120000)

@@ -1,8 +1,8 @@
 -- Import and report.    nebula run examples/import_and_report.lua FOLDER
 --
--- Reads customers, products and orders (made by generate.lua), imports them in batches under one deadline, joins and
--- aggregates them in the database, and prints a report. It runs on SQLite and on PostgreSQL: only the declaration in
--- resources/shop.lua differs.
+-- Reads customers, products and orders (made by generate.lua), imports them in batches under one deadline, joins
+-- and aggregates them in the database, and prints a report. It runs on SQLite and on PostgreSQL: only the
+-- declaration in resources/shop.lua differs.
 
 local folder = args[1] or error("usage: nebula run examples/import_and_report.lua FOLDER", 0)
 local shop = use "shop"

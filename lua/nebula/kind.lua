@@ -6,6 +6,7 @@
 -- ship are loaded by path; a user's own folder of the same name needs no more than its paths given to
 -- load() too, once the engine wants to trust it.
 
+local keys = require "nebula.keys"
 local suggest = require "nebula.suggest"
 
 ---@class nebula.Declared what a declaration says once its shape was checked
@@ -45,18 +46,12 @@ local fields = {
   sql = { "table" },
 }
 
-local function names_of(rows)
-  local names = {}
-  for name in pairs(rows) do names[#names + 1] = name end
-  return names
-end
-
 local function check(name, body)
   for field, value in pairs(body) do
     local row = fields[field]
     if not row then
       error(("kind %q: there is no field %q%s"):format(
-        name, tostring(field), suggest(field, names_of(fields))), 3)
+        name, tostring(field), suggest(field, keys(fields))), 3)
     elseif type(value) ~= row[1] then
       error(("kind %q: %s must be a %s, not a %s"):format(name, field, row[1], type(value)), 3)
     end

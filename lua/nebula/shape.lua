@@ -6,6 +6,7 @@
 -- No text made here contains the value of a setting unless it is a plain word or number, because any setting may
 -- have been given a secret by mistake.
 
+local keys = require "nebula.keys"
 local marked = require "nebula.declare.marked"
 local suggest = require "nebula.suggest"
 local values = require "nebula.declare.values"
@@ -72,7 +73,8 @@ end
 --- The value of a list or map.
 function Reading:entries(row, value)
   local out, count = {}, 0
-  for key, entry in pairs(value) do
+  for _, key in ipairs(keys(value)) do
+    local entry = value[key]
     count = count + 1
     if type(key) ~= (row.type == "list" and "number" or "string") then
       self:within(key, self.fail, row.type == "list" and "a list has no names" or "a value without a name")
@@ -122,9 +124,9 @@ end
 
 function Reading:fields(rows, tree)
   local out = {}
-  for name, value in pairs(tree) do
+  for _, name in ipairs(keys(tree)) do
     if rows[name] then
-      out[name] = self:within(name, self.value, rows[name], value)
+      out[name] = self:within(name, self.value, rows[name], tree[name])
     else
       self:within(name, self.unknown, rows, name)
     end
@@ -146,7 +148,8 @@ function Reading:compare(rows, given, tree, whole)
       return
     end
   end
-  for name, row in pairs(rows) do
+  for _, name in ipairs(keys(rows)) do
+    local row = rows[name]
     local why = row.check and given[name] ~= nil and row.check(given[name], whole)
     if why then
       self:within(name, self.fail, why)
@@ -157,7 +160,8 @@ end
 --- What was given, over what `base` says, over the defaults.
 function Reading:finish(rows, given, tree, base)
   local whole = {}
-  for name, row in pairs(rows) do
+  for _, name in ipairs(keys(rows)) do
+    local row = rows[name]
     if row.type == "table" and not row.not_yet then
       local inner = type(tree[name]) == "table" and tree[name] or {}
       whole[name] = self:within(name, self.finish, row.fields, given[name] or {}, inner, base[name] or {})

@@ -2,6 +2,7 @@
 --
 -- run(given, arguments) returns the exit code, or nothing when it began work that ends the program itself.
 
+local keys = require "nebula.keys"
 local show = require "nebula.cli.show"
 local suggest = require "nebula.suggest"
 
@@ -21,14 +22,6 @@ function commands.load(name)
 end
 
 local aliases = { ["--help"] = "help", ["-h"] = "help", ["--version"] = "version" }
-
-local function keys_of(object)
-  local keys = {}
-  for key in pairs(object) do
-    keys[#keys + 1] = key
-  end
-  return keys
-end
 
 local function find(command, name)
   local names = { "--help" }
@@ -62,7 +55,7 @@ local function read_option(command, given, word, following)
   if not value then
     return nil, ("--%s needs a value: %s"):format(name, option.value)
   elseif option.one_of and not option.one_of[value] then
-    return nil, ("--%s: there is no %q%s"):format(name, value, suggest(value, keys_of(option.one_of)))
+    return nil, ("--%s: there is no %q%s"):format(name, value, suggest(value, keys(option.one_of)))
   end
   given[name] = value
   return taken

@@ -1,5 +1,6 @@
 local engines = require "nebula.cli.engines"
 local folder = require "nebula.cli.folder"
+local keys = require "nebula.keys"
 local show = require "nebula.cli.show"
 local suggest = require "nebula.suggest"
 
@@ -7,18 +8,9 @@ local function ago(now, at)
   return ("%.1f s"):format(math.max(now - at, 0))
 end
 
-local function keys_of(object)
-  local keys = {}
-  for key in pairs(object) do
-    keys[#keys + 1] = key
-  end
-  table.sort(keys)
-  return keys
-end
-
 local function show_fields(title, object)
   print(show.paint("bold", title))
-  for _, key in ipairs(keys_of(object)) do
+  for _, key in ipairs(keys(object)) do
     if type(object[key]) ~= "table" then
       print(("  %-14s %s"):format(key, tostring(object[key])))
     end

@@ -1,0 +1,25 @@
+--- keys: the keys of a table, all of them, in an order that does not change.
+--
+-- Whoever recurses while he walks a table collects its keys first: LuaJIT 2.1 of 2022 loses entries when it
+-- compiles a loop over pairs() that recurses.
+
+local function comes_before(a, b)
+  local kind_a, kind_b = type(a), type(b)
+  if kind_a ~= kind_b then
+    return kind_a < kind_b
+  elseif kind_a == "string" or kind_a == "number" then
+    return a < b
+  end
+  return tostring(a) < tostring(b)
+end
+
+---@param table_of table
+---@return any[]
+return function(table_of)
+  local list = {}
+  for key in pairs(table_of) do
+    list[#list + 1] = key
+  end
+  table.sort(list, comes_before)
+  return list
+end

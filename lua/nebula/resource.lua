@@ -137,12 +137,30 @@ local function methods_of(kind)
   })
 end
 
+local HOT = 200 -- calls after which a function was compiled
+
+-- A function that becomes hot on a way that waits is compiled up to the wait, and what is compiled so is never
+-- inlined: from then on every lease would cost memory. So these become hot at once, on a way that returns: of a
+-- resource that is not there.
+local function make_hot(methods)
+  local nothing = { id = 0, name = "nothing", lease = methods.lease }
+  for _ = 1, HOT do
+    methods.lease(nothing)
+  end
+  for _ = 1, HOT do
+    methods.with(nothing, make_hot)
+  end
+end
+jit.off(make_hot) -- or its loops would be compiled in their place
+
 local metatables = setmetatable({}, { __mode = "k" })
 
 local function metatable_of(kind)
   if not metatables[kind] then
+    local methods = methods_of(kind)
+    make_hot(methods)
     metatables[kind] = {
-      __index = methods_of(kind),
+      __index = methods,
       __tostring = function(self)
         return ("%s %q"):format(kind.name, self.name)
       end,

@@ -122,7 +122,24 @@ describe("a lease", function()
     end
   end)
 
-  it("costs no memory on the way in and out", function()
+  it("costs no memory on the way in and out, also when it was often waited for before", function()
+    local holder = { assert(shop:lease()), assert(shop:lease()) }
+    local list = {}
+    for i = 1, 1000 do
+      list[i] = i
+    end
+    task(function()
+      for _, lease in ipairs(holder) do
+        sleep "1ms"
+        lease:release()
+      end
+    end)
+    for_each(list, { parallel = 50 }, function()
+      local lease = assert(shop:lease())
+      sleep "0s"
+      lease:release()
+    end)
+
     local function churn(n)
       for _ = 1, n do
         local lease = shop:lease()

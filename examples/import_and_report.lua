@@ -86,7 +86,8 @@ end)
 if not imported then
   error(err)
 end
-print(("imported %d customers, %d products, %d orders"):format(imported.customers, imported.products, imported.orders))
+print(("imported %d customers, %d products, %d orders"):format(imported.customers, imported.products,
+  imported.orders))
 
 -- --- the report: three questions at once, each on a connection of its own ---------------------------------------
 

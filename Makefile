@@ -12,7 +12,8 @@ MAKE_IN = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(J
 
 WARN := -Wall -Wextra -Wshadow -Wpedantic -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
 	-Wwrite-strings -Werror
-OPTIMISE ?= -O2
+# Without vectors of two pointers: a load of one of them would wait for the store of both.
+OPTIMISE ?= -O2 -fno-tree-slp-vectorize
 EXTRA ?=
 CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(OPTIMISE) -g -pthread -Iengine $(EXTRA)
 # Other people's headers are system headers: our warnings are for our code.

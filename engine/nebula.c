@@ -398,8 +398,8 @@ void nebula_done(struct nebula *n, int32_t ticket)
 /* --- leases ------------------------------------------------------------------------------------
  */
 
-static int64_t lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
-                            bool is_fail_fast)
+__attribute__((cold, noinline)) static int64_t
+lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us, bool is_fail_fast)
 {
     struct engine *e = n->engine;
     struct resource *r = table_get(&e->resources, resource);
@@ -408,6 +408,19 @@ static int64_t lease_slowly(struct nebula *n, int32_t resource, int32_t role, in
     if (role < 0 || role >= r->spec.roles)
         return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->spec.name, role);
     return lend_begin(r, role, within_us, is_fail_fast, &n->ticket);
+}
+
+/* The short paths tell what they did in their last step, so that nothing has to be kept for it. */
+__attribute__((cold, noinline)) static int64_t tell_lent(struct conn *c)
+{
+    engine_trace(c->engine, TRACE_CONN_MOVED, c->pool->number, c->id, CONN_IDLE, CONN_LEASED);
+    return c->lease;
+}
+
+__attribute__((cold, noinline)) static int32_t tell_home(struct conn *c)
+{
+    engine_trace(c->engine, TRACE_CONN_MOVED, c->pool->number, c->id, CONN_LEASED, CONN_IDLE);
+    return 0;
 }
 
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
@@ -419,8 +432,10 @@ int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t w
     if (r != NULL && (uint32_t)role < ROLES_MOST && r->pool[role] != NULL &&
         !task_is_done(e->task, now_us)) {
         struct conn *c = pool_hit(r->pool[role], now_us);
-        if (c != NULL)
-            return lease_begin(c, e->task);
+        if (c != NULL) {
+            int64_t lease = lease_begin(c, e->task);
+            return e->tracer == NULL ? lease : tell_lent(c);
+        }
     }
     return lease_slowly(n, resource, role, within_us, is_fail_fast);
 }
@@ -430,6 +445,12 @@ int32_t nebula_ticket(const struct nebula *n)
     return n->ticket;
 }
 
+__attribute__((cold, noinline)) static int32_t release_slowly(struct conn *c, int32_t verdict)
+{
+    pool_give(c->pool, c, (enum nebula_verdict)verdict);
+    return 0;
+}
+
 int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
 {
     struct engine *e = enter(n);
@@ -437,9 +458,9 @@ int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
     if (c == NULL)
         return engine_refuse(e, ERROR_STALE, "the lease has ended already");
     lease_end(c);
-    if (verdict != NEBULA_GOOD || !pool_return(c->pool, c, engine_now(e)))
-        pool_give(c->pool, c, (enum nebula_verdict)verdict);
-    return 0;
+    if (verdict == NEBULA_GOOD && pool_return(c->pool, c, engine_now(e)))
+        return e->tracer == NULL ? 0 : tell_home(c);
+    return release_slowly(c, verdict);
 }
 
 /* --- looking -----------------------------------------------------------------------------------

@@ -41,8 +41,8 @@ enum {
 struct conn {
     struct list_node node; /* in its pool's list of its state: first, the hit path lives here */
     struct pool *pool;
-    int64_t lease; /* the handle under which it is lent, 0 when it is not; see lease.h */
-    int64_t last_lease;
+    int64_t lease;          /* the handle under which it is lent, 0 when it is not; see lease.h */
+    int64_t first_lease;    /* handles count up from here with the uses */
     struct task *holder;    /* of the lease */
     int64_t fresh_until_us; /* may be lent without a question until then: idle check or end of life,
                                the sooner */

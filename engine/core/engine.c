@@ -102,3 +102,9 @@ void engine_log(struct engine *e, enum log_level level, const char *text,
 {
     log_write(&e->log, level, e->world->wall_us(e->world), text, field, fields);
 }
+
+void engine_tell(struct engine *e, enum trace_what what, int32_t resource, int64_t a, int64_t b,
+                 int64_t c)
+{
+    e->tracer->happened(e->tracer, what, engine_now(e), resource, a, b, c);
+}

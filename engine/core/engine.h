@@ -72,13 +72,17 @@ __attribute__((format(printf, 3, 4))) int32_t engine_refuse(struct engine *e, en
 void engine_log(struct engine *e, enum log_level level, const char *text,
                 const struct log_field *field, int fields);
 
+/* To the tracer there is. */
+__attribute__((cold, noinline)) void engine_tell(struct engine *e, enum trace_what what,
+                                                 int32_t resource, int64_t a, int64_t b, int64_t c);
+
 /* Inline, because it stands on the lease path: one load and one predicted branch when nobody
  * listens. */
 static inline void engine_trace(struct engine *e, enum trace_what what, int32_t resource, int64_t a,
                                 int64_t b, int64_t c)
 {
     if (__builtin_expect(e->tracer != NULL, 0))
-        e->tracer->happened(e->tracer, what, engine_now(e), resource, a, b, c);
+        engine_tell(e, what, resource, a, b, c);
 }
 
 #endif

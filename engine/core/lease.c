@@ -31,16 +31,16 @@ bool lease_add(struct lease_table *t, struct conn *c)
     t->free_head = row->next_free;
     t->used++;
     row->conn = c;
-    c->last_lease = row->last_handle;
+    c->first_lease = row->last_handle;
     return true;
 }
 
 void lease_drop(struct lease_table *t, const struct conn *c)
 {
-    int32_t index = (int32_t)(c->last_lease & (LEASE_STEP - 1));
+    int32_t index = (int32_t)(c->first_lease & (LEASE_STEP - 1));
     CHECK(c->lease == 0 && t->row[index].conn == c);
     t->row[index].conn = NULL;
-    t->row[index].last_handle = c->last_lease;
+    t->row[index].last_handle = lease_last(c);
     t->row[index].next_free = t->free_head;
     t->free_head = index;
     t->used--;

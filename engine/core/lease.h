@@ -44,13 +44,20 @@ static inline struct conn *lease_find(const struct lease_table *t, int64_t handl
     return c != NULL && c->lease == handle && handle != 0 ? c : NULL;
 }
 
-/* Lends c, which is LEASED, to t. Returns the handle. */
+/* The newest handle that c ever had: each use has one, so that lending writes no counter of its
+ * own. */
+static inline int64_t lease_last(const struct conn *c)
+{
+    return c->first_lease + (int64_t)(c->uses << LEASE_ROW_BITS);
+}
+
+/* Lends c, which is LEASED and was counted as used, to t. Returns the handle. */
 static inline int64_t lease_begin(struct conn *c, struct task *t)
 {
     c->holder = t;
-    t->may_hold = true;
-    c->last_lease += LEASE_STEP;
-    c->lease = c->last_lease;
+    if (!t->may_hold)
+        t->may_hold = true;
+    c->lease = lease_last(c);
     return c->lease;
 }
 

@@ -154,10 +154,12 @@ static void hand_over(struct pool *p, struct waiter *w, struct conn *c)
 void pool_settled(struct pool *p, struct conn *c)
 {
     struct waiter *w = is_paused(p) ? NULL : next_waiter(p);
-    if (w == NULL)
-        pool_rest(p, c, engine_now(p->engine));
-    else
+    if (w != NULL) {
         hand_over(p, w, c);
+        return;
+    }
+    c->fresh_until_us = pool_fresh_until_us(p, c, engine_now(p->engine));
+    conn_move(p, c, CONN_IDLE, engine_now(p->engine));
 }
 
 /* --- taking and giving -------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
+local for_each = require "nebula.for_each"
 local leases = require "nebula.lease"
 local options = require "nebula.options"
 local suggest = require "nebula.suggest"
@@ -241,33 +242,28 @@ function resources.declare(spec)
   return self
 end
 
--- The tickets of the starts that have to be waited for.
-local function begin_starts()
-  local tickets = {}
-  for _, resource in ipairs(in_order) do
-    local number = resource.pool.min > 0 and lib.nebula_start(engine, resource.id)
-    if number and (number < 0 or resource.pool.start_us > 0) then
-      tickets[#tickets + 1] = { resource = resource, number = number }
-    elseif number then
-      lib.nebula_cancel(engine, number) -- the pool fills all the same
-    end
-  end
-  return tickets
-end
-
 --- Begins to open the `min` connections of every resource, and waits for those of the resources with
 --- `start_within`.
 ---@return true|nil
 ---@return nebula.Error|nil err of the first that did not come in time
 function resources.start()
-  local tickets, first = begin_starts(), nil
-  for _, ticket in ipairs(tickets) do
-    local ok, err = wait.settle(ticket.number)
-    if not ok and not first then
-      err.resource = ticket.resource.name
-      first = err
+  local waiting, first = {}, nil
+  for _, resource in ipairs(in_order) do
+    if resource.pool.min > 0 and resource.pool.start_us > 0 then
+      waiting[#waiting + 1] = resource
+    elseif resource.pool.min > 0 then
+      lib.nebula_cancel(engine, lib.nebula_start(engine, resource.id)) -- the pool fills all the same
     end
   end
+  -- An event that comes before its task waits for it is lost, so each start has a task of its own.
+  for_each(waiting, { parallel = math.max(#waiting, 1) }, function(resource)
+    local ok, err = wait.settle(lib.nebula_start(engine, resource.id))
+    if not ok and not first then
+      err.resource = resource.name
+      first = err
+    end
+    return true
+  end)
   return not first or nil, first
 end
 

@@ -8,6 +8,7 @@
 --   load:finish()                the pool is whole, the engine ends well
 --   ground.agrees(load, tally)   with what the server has
 local assert = require "luassert"
+local c = require "nebula.c"
 local clock = require "spec.support.clock"
 local json = require "cjson"
 local process = require "spec.support.process"
@@ -18,7 +19,7 @@ local moving = { "leased", "opening", "checking", "resetting", "cancelling", "cl
 
 -- What may be done about each code: docs/reference says the same.
 local actions = {
-  ok = "none", deadline = "retry", wait = "wait", full = "wait", lost = "retry", unreachable = "wait", denied = "rotate",
+  ok = "none", deadline = "retry", wait = "wait", full = "wait", lost = "retry", unreachable = "wait", paused = "wait", denied = "rotate",
   busy = "wait", locked = "wait", conflict = "retry", storage = "ask", query = "fix", read_only = "retry", protocol = "ask",
 }
 
@@ -138,6 +139,14 @@ function load:inspect()
   local engines = json.decode(ran.output).engines
   assert.equal(1, engines and #engines, ran.output .. ran.errors)
   return engines[1].resource
+end
+
+---Says a verb to the engine's control socket.
+---@param verb "pause"|"resume"
+function load:tell(verb)
+  local path = ("%s/%d.sock"):format(self.folder, self.child.pid)
+  local answer = assert(c.ask_other(path, json.encode { verb = verb, name = "shop" }))
+  assert.is_true(json.decode(answer).ok, answer)
 end
 
 local function what_moves(resource)

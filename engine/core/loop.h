@@ -90,6 +90,18 @@ struct resolve *loop_resolve(struct loop *loop, const char *host, const char *se
 /* done() will not run. Safe at any time until done() returned, which ends r by itself. */
 void resolve_forget(struct resolve **r);
 
+/* Files: a folder that somebody edits. changed() runs on the loop when an entry of it was made,
+ * written, renamed or removed: a hint to read the folder again, which may come several times for
+ * one change. The folder and not the file is watched, because editors put a new file in the old
+ * one's place. A folder that is itself replaced gives no hint: watch its parent too. */
+struct folder_watch {
+    void *impl;
+    void (*changed)(struct folder_watch *w);
+};
+/* False when path is no folder that can be watched, or out of memory. */
+bool loop_watch_folder(struct loop *loop, struct folder_watch *w, const char *path);
+void loop_unwatch_folder(struct loop *loop, struct folder_watch *w); /* idempotent */
+
 /* Signals: for the program only, never for the library. arrived() runs on the loop. */
 struct signal_watch {
     void *impl;

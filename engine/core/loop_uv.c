@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <uv.h>
 
 #include "base/check.h"
@@ -28,7 +29,7 @@ struct loop {
     struct resolver *resolver; /* NULL until the first name */
     int64_t now_us;
     bool is_fresh; /* now_us was read since the wait ended */
-    int handles;   /* watches and signals that are on */
+    int handles;   /* watches, folders and signals that are on */
     struct list soons;
     struct wheel wheel;
 
@@ -45,6 +46,11 @@ struct poll {
 struct catcher {
     uv_signal_t uv;
     struct signal_watch *watch;
+};
+
+struct eye {
+    uv_fs_event_t uv;
+    struct folder_watch *watch;
 };
 
 static void must_be_mine(const struct loop *loop)
@@ -211,6 +217,54 @@ void loop_unwatch(struct loop *loop, struct watch *w)
     p->watch = NULL;
     loop->handles--;
     uv_close((uv_handle_t *)&p->uv, free_poll); /* out of epoll at once, freed later */
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static void seen(uv_fs_event_t *uv, const char *name, int events, int status)
+{
+    (void)name; /* not every system tells it, and whoever reads the folder again needs none */
+    (void)events;
+    (void)status;
+    struct eye *e = container_of(uv, struct eye, uv);
+    awake(uv);
+    e->watch->changed(e->watch);
+}
+
+static void free_eye(uv_handle_t *uv)
+{
+    free(container_of((uv_fs_event_t *)uv, struct eye, uv));
+}
+
+bool loop_watch_folder(struct loop *loop, struct folder_watch *w, const char *path)
+{
+    must_be_mine(loop);
+    struct stat found;
+    struct eye *e = stat(path, &found) == 0 && S_ISDIR(found.st_mode) ? malloc(sizeof *e) : NULL;
+    if (e == NULL)
+        return false;
+    if (uv_fs_event_init(&loop->uv, &e->uv) != 0) {
+        free(e);
+        return false;
+    }
+    e->watch = w;
+    w->impl = e;
+    loop->handles++;
+    if (uv_fs_event_start(&e->uv, seen, path, 0) == 0)
+        return true;
+    loop_unwatch_folder(loop, w);
+    return false;
+}
+
+void loop_unwatch_folder(struct loop *loop, struct folder_watch *w)
+{
+    must_be_mine(loop);
+    struct eye *e = w->impl;
+    if (e == NULL)
+        return;
+    w->impl = NULL;
+    loop->handles--;
+    uv_close((uv_handle_t *)&e->uv, free_eye);
 }
 
 /* --- signals ---------------------------------------------------------------------------------- */

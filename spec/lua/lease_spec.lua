@@ -7,10 +7,12 @@ local json = require "cjson"
 local kinds = require "nebula.kind"
 local leases = require "nebula.lease"
 local resources = require "nebula.resource"
+local tasks = require "spec.support.tasks"
 local tmp = require "spec.support.tmp"
 local worker = require "nebula.worker"
 
 
+local raises = tasks.raises
 local shop
 
 setup(function()
@@ -25,12 +27,6 @@ end)
 local function leased()
   local answer = json.decode(c.string(c.lib.nebula_ask(c.engine, '{"verb":"inspect","name":"lease_shop"}')))
   return answer.resource.leased
-end
-
-local function raises(text, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.is_not_nil(tostring(message):find(text, 1, true), tostring(message))
 end
 
 describe("a lease", function()
@@ -102,9 +98,9 @@ describe("a lease", function()
 
   it("goes from task to task in the order of asking", function()
     local holder, held = { assert(shop:lease()), assert(shop:lease()) }, {}
-    local tasks = {}
+    local waiters = {}
     for i = 1, 20 do
-      tasks[i] = task(function()
+      waiters[i] = task(function()
         local lease = assert(shop:lease())
         held[#held + 1] = i
         sleep "1ms"
@@ -115,7 +111,7 @@ describe("a lease", function()
     holder[1]:release()
     holder[2]:release()
     for i = 1, 20 do
-      tasks[i]:join()
+      waiters[i]:join()
     end
     for i = 1, 20 do
       assert.equal(i, held[i])

@@ -1,0 +1,113 @@
+-- What a workflow is given, and how its failures come out.
+
+local json = require "cjson"
+local process = require "spec.support.process"
+local program = require "spec.support.program"
+local tmp = require "spec.support.tmp"
+
+local command, ended, nebula, run, says, terminal, workflow, folder =
+  program.command, program.ended, program.nebula, program.run, program.says, program.terminal, program.workflow, program.folder
+
+describe("run", function()
+  it("gives a workflow its arguments, its globals and its resources", function()
+    local result = ended(0, run([[
+      local shop = use "shop"
+      print(args[1], args[2], #args, json.encode { null }, type(log.info))
+      print(shop:value "select 1 + 1")
+    ]], "--json", "b"))
+    assert.equal("--json\tb\t2\t[null]\tfunction\n2\n", result.output)
+    assert.equal("", result.errors)
+  end)
+
+  it("ends with 1 and the workflow's own lines when it raises", function()
+    local errors = ended(1, run [[
+local function inner(x) error("broken: " .. x) end
+local function work() local y = inner("this") return y end
+local t = task(work)
+t:join()
+]]).errors
+    assert.equal(([[
+nebula: FLOW:1: broken: this
+  FLOW:1: in 'inner'
+  FLOW:2: in a function of line 2
+  joined by:
+  FLOW:4: in the main chunk
+]]):gsub("FLOW", folder .. "/flow.lua"), errors)
+  end)
+
+  it("ends with 1 when it returns nil, err", function()
+    says("deadline", ended(1, run 'return deadline("1ms", sleep, "1h")').errors)
+  end)
+
+  it("names globals and resources that are not there", function()
+    says('no global "shopp"', ended(1, run "print(shopp)").errors)
+    says('did you mean "sleep"', ended(1, run 'sleeep("1s")').errors)
+    says('did you mean "shop"', ended(1, run 'use "shpo"').errors)
+    says("no method qery; did you mean \"query\"", ended(1, run 'use("shop"):qery "select 1"').errors)
+    assert.equal("1\n", ended(0, run "mine = 1 print(mine)").output)
+  end)
+
+  it("ends with 2 when the file is no Lua or not there", function()
+    says("flow.lua:1:", ended(2, run "local = 1").errors)
+    says("nowhere.lua", ended(2, nebula("run", "nowhere.lua")).errors)
+  end)
+
+  it("ends with the code of os.exit, in order", function()
+    ended(3, run 'use("shop"):value "select 1" os.exit(3)')
+    ended(0, run "task(function() os.exit(true) end):join()")
+    ended(1, run "os.exit(false)")
+  end)
+
+  it("refuses a lease of one kind as another, and a second release", function()
+    local result = ended(0, run [[
+      local shop = use "shop"
+      local lease = shop:lease()
+      print(pcall(lease.release, {}))
+      print(lease:release())
+      local ok, err = lease:release()
+      print(ok, err.code)
+      print(shop:with(function(l) return l:value "select 2" end))
+      print(pcall(shop.with, shop, function() error("inside", 0) end))
+      print(pcall(shop.lease, shop, { role = "riter" }))
+    ]])
+    says("not a lease of the kind sqlite", result.output)
+    says("true\nnil\tstale\n2\nfalse\tinside\n", result.output)
+    says("its roles are", result.output)
+  end)
+
+  it("tells of progress in the log, and on a terminal in one line that is drawn over", function()
+    local text = 'local bar = progress("import", 4) for _ = 1, 4 do bar:add() sleep "60ms" end bar:finish()'
+    says("import: 4 of 4 (100 %)", ended(0, run(text)).errors)
+    local shown = ended(0, terminal("run", workflow(text))).output
+    assert.matches("\r\27%[Kimport: [23] of 4", shown)
+    assert.matches("import: 4 of 4 %(100 %%%), %d+/s\r?\n", shown)
+  end)
+
+  it("writes its log as asked", function()
+    local text = 'log.warn("hot: %d", 5) log.info("quiet")'
+    local words = command("run", "--log", "json", "--log-level", "warn", workflow(text))
+    local lines = ended(0, process.run(words)).errors
+    assert.equal("hot: 5", json.decode(lines).text)
+    assert.equal("", ended(0, nebula("run", "--log-level", "nothing", workflow(text))).errors)
+    says('text="hot: 5"', ended(0, run(text)).errors)
+  end)
+end)
+
+describe("nebula-lua", function()
+  local function lua(...)
+    return process.run { process.program "nebula-lua", ... }
+  end
+
+  it("runs chunks and scripts as one task, with arguments", function()
+    local file = tmp.write(folder, "script.lua", 'print(arg[0], arg[1], ..., sleep "1ms")')
+    assert.equal("1\n" .. file .. "\ta\ta\ttrue\tnil\n", ended(0, lua("-e", "print(1)", file, "a")).output)
+    assert.equal("function\n", ended(0, lua("-lcjson", "-e", "print(type(cjson.encode))")).output)
+  end)
+
+  it("fails as Lua does", function()
+    says("boom", ended(1, lua("-e", 'error "boom"')).errors)
+    says("unexpected symbol", ended(1, lua("-e", "= =")).errors)
+    ended(2, lua "--bad")
+    ended(5, lua("-e", "os.exit(5)"))
+  end)
+end)

@@ -213,7 +213,10 @@ end
 local tables_of = { exec = { "tally" }, slow = { "tally" }, transaction = { "tally", "pair" }, upsert = { "upserts" },
   select = {} }
 
-local function check_one(one, has)
+---One end and what the server has of it agree.
+---@param one table of load.ends
+---@param has spec.Tally
+function ground.check(one, has)
   for _, name in ipairs(tables_of[one.how]) do
     local count = has[name][one.id] or 0
     local shown = ("%s %d ended as %s (%s) and is in %s %d times"):format(one.how, one.id, one.outcome, one.code, name, count)
@@ -232,7 +235,7 @@ end
 function ground.agrees(self, has)
   local known, counts = {}, { ok = 0, failed = 0, in_doubt = 0 }
   for _, one in ipairs(self.ends) do
-    check_one(one, has)
+    ground.check(one, has)
     assert(not known[one.id], "an id ended twice")
     known[one.id] = true
     counts[one.outcome] = counts[one.outcome] + 1

@@ -2,8 +2,7 @@
  *
  * The last number given back is the next one given out, so the numbers stay small and their memory
  * warm. A number says nothing about generations: who keeps one longer than its thing has himself to
- * blame, and table_get() may answer with another thing. Where outsiders keep names, see
- * base/slots.h.
+ * blame, and table_get() may answer with another thing. A lease's handle has one: core/lease.h.
  */
 #ifndef BASE_TABLE_H
 #define BASE_TABLE_H

@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "base/slots.h"
+#include "base/table.h"
 #include "core/blocking.h"
 #include "support/stage.h"
 
@@ -148,19 +148,19 @@ static bool threads_work(struct loop *loop)
     return true;
 }
 
-static bool slots_work(void)
+static bool tables_work(void)
 {
     enum { MANY = 100 };
-    struct slots s;
-    int64_t handle[MANY];
+    struct table t;
     int given = 0;
-    slots_init(&s, MANY);
-    while (given < MANY && (handle[given] = slots_add(&s, &s)) != 0)
+    table_init(&t, MANY);
+    while (given < MANY && table_add(&t, &t) != 0)
         given++;
-    for (int i = 0; i < given; i++)
-        assert_ptr_equal(slots_get(&s, handle[i]),
-                         &s); /* those before the failure are as they were */
-    slots_fini(&s);
+    for (int i = 1; i <= given; i++) { /* those before the failure are as they were */
+        assert_ptr_equal(table_get(&t, i), &t);
+        table_drop(&t, i);
+    }
+    table_fini(&t);
     return given == MANY;
 }
 
@@ -171,7 +171,7 @@ static bool scenario(void)
         return false;
     struct loop *loop = loop_new(world);
     bool ok = loop != NULL && names_work(loop) && watches_work(loop) && signals_work(loop) &&
-              threads_work(loop) && slots_work();
+              threads_work(loop) && tables_work();
     if (loop != NULL)
         loop_free(&loop);
     free(world);

@@ -89,7 +89,7 @@ end
 print(("imported %d customers, %d products, %d orders"):format(imported.customers, imported.products,
   imported.orders))
 
--- --- the report: three questions at once, each on a connection of its own ---------------------------------------
+-- --- the report: three questions at once, each on a connection of its own ----------------------------
 
 local questions = {
   { title = "Revenue by country", sql = [[

@@ -115,8 +115,8 @@ static struct waiter *next_waiter(struct pool *p)
 /* What hinders the pool is what the waiter is told, the server's own code included. */
 static void explain_trouble(const struct pool *p, long long waited_ms, struct error *out)
 {
-    error_set(out, p->trouble->code, "%s: no connection within %lld ms: %s",
-              p->resource->spec.name, waited_ms, p->trouble->text);
+    error_set(out, p->trouble->code, "%s: no connection within %lld ms: %s", p->resource->spec.name,
+              waited_ms, p->trouble->text);
     memcpy(out->state, p->trouble->state, sizeof out->state);
     out->retry_after_us = p->trouble->retry_after_us;
 }

@@ -12,7 +12,7 @@
 static void finds_each_of_many_names_and_no_other(void **unused)
 {
     (void)unused;
-    static char name[NAMES][16];
+    static char name[NAMES][24];
     struct index x;
     index_init(&x);
     assert_null(index_get(&x, "nobody"));
@@ -22,7 +22,7 @@ static void finds_each_of_many_names_and_no_other(void **unused)
         assert_true(index_add(&x, name[i], &name[i]));
     }
     for (int i = 0; i < NAMES; i++) {
-        char other[16];
+        char other[24];
         snprintf(other, sizeof other, "name %d", i);
         assert_ptr_equal(index_get(&x, other), &name[i]);
     }

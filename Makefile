@@ -45,6 +45,7 @@ SIM_C := $(filter-out engine/base/world.c engine/core/loop_uv.c engine/core/bloc
 	$(filter-out %_spec.c,$(wildcard spec/sim/*.c))
 SUPPORT_C := $(filter-out spec/support/proxy.c,$(wildcard spec/support/*.c))
 SPECS := $(SPEC_C:%.c=$(BUILD)/%)
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(filter-out bench/stage.c bench/cas.c,$(wildcard bench/*.c)))
 SIM_SPECS := $(SIM_SPEC_C:%.c=$(BUILD)/%)
 SIM_LIBRARY := $(BUILD)/libsim.a
 SUPPORT := $(if $(SUPPORT_C),$(BUILD)/libsupport.a)
@@ -95,6 +96,18 @@ $(BUILD)/spec/proxy: $(BUILD)/spec/support/proxy.o
 	@echo LD spec/proxy
 	@$(CC) $(CFLAGS) -o $@ $<
 
+# The probes that `make bench` runs. cas.so is the same peer for those in Lua.
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/stage.o $(BUILD)/bench/cas.o $(LIBRARY)
+	@echo LD bench/$*
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/bench/cas.so: bench/cas.c
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -shared -fPIC -o $@ $<
+
+bench-built: $(BENCHES) $(BUILD)/bench/cas.so
+	@:
+
 $(BUILD)/spec/%.o: CFLAGS += -Ispec
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@echo CC $(patsubst engine/%,%,$<)
@@ -106,7 +119,7 @@ $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CFLAGS) $(PKG_CFLAGS)' | cmp -s - $@ || echo '$(CFLAGS) $(PKG_CFLAGS)' > $@
 
--include $(patsubst %.c,$(BUILD)/%.d,$(LIBRARY_C) $(PROGRAM_C) $(SPEC_C) $(SIM_C) $(SUPPORT_C) spec/support/proxy.c)
+-include $(patsubst %.c,$(BUILD)/%.d,$(LIBRARY_C) $(PROGRAM_C) $(SPEC_C) $(SIM_C) $(SUPPORT_C) spec/support/proxy.c $(wildcard bench/*.c))
 
 # --- tests ------------------------------------------------------------------------------------------
 
@@ -210,6 +223,7 @@ sim: ## the whole engine in virtual time; SEED=n for one, SEEDS=n for that many
 bench: ## measure against peers, a table and build/bench.json; ONLY=prefix for some rows
 	@deploy/setup.sh run bench
 	+@$(MAKE_IN) all
+	+@$(MAKE_IN) bench-built
 	@build/nebula-lua bench/run.lua $(ONLY)
 
 coverage: ## lines of the engine that the specs run; fails under 85 percent
@@ -230,7 +244,7 @@ help: ## list the targets
 	@echo "  BUILD=folder builds aside; EXTRA=flags adds flags; JOBS=n limits what runs at once."
 
 FORCE:
-.PHONY: FORCE all specs built built-specs test-built asan-built sim-built coverage-built lint-built \
+.PHONY: FORCE all specs built built-specs test-built asan-built sim-built coverage-built lint-built bench-built \
 	lint-format lint-lua lint-libs lint-docs run \
 	test prove lint floors long format asan sim bench coverage docs clean help
 .SECONDARY:

@@ -1,0 +1,104 @@
+-- rows.lua - what is measured, beside what, and how good it has to be; and the probe that does it.
+--
+-- A probe is a program that prints a line "pair ROW OURS OTHER [CPU_OURS CPU_OTHER]" for each pair of measurements.
+-- Those in C lie in build/bench, those in Lua run under build/nebula-lua. unit is that of OURS and OTHER; the CPU's is us
+-- an operation. is_rate: more is better. The goal of a row noise.* is 1: the same thing beside itself.
+
+local probes = {
+  {
+    name = "hit",
+    rows = {
+      {
+        id = "noise.hit", what = "a compare-and-swap pair beside itself", peer = "itself", unit = "ns", goal = 1,
+      },
+      {
+        id = "pool.hit.c", goal = 0.5, unit = "ns",
+        what = "lease and release of an idle connection from C: 10 connections in 3 resources in turn",
+        peer = "compare-and-swap pair",
+      },
+    },
+  },
+  {
+    name = "hit.lua",
+    rows = {
+      {
+        id = "pool.hit.lua", goal = 0.3, unit = "ns",
+        what = "resource:lease() and lease:release() from Lua: 10 connections in 3 resources in turn",
+        peer = "compare-and-swap pair",
+      },
+    },
+  },
+  {
+    name = "miss_sqlite",
+    rows = {
+      {
+        id = "pool.miss.sqlite", goal = 0.9, unit = "us", peer = "libsqlite3",
+        what = "from asking for a connection that has to be opened to its first row, SQLite",
+      },
+    },
+  },
+  {
+    name = "miss_postgres", needs_server = true,
+    rows = {
+      {
+        id = "pool.miss.pg", goal = 0.9, unit = "us", peer = "libpq",
+        what = "from asking for a connection that has to be opened to its first row, PostgreSQL",
+      },
+    },
+  },
+  {
+    name = "roundtrip.lua", needs_server = true,
+    rows = {
+      {
+        id = "pg.roundtrip", goal = 0.95, unit = "1/s", is_rate = true, peer = "pgbench -M prepared -j 1 -c 8",
+        what = "prepared one-row selects from Lua: 32 tasks, 8 connections, one worker",
+      },
+      { id = "noise.pg", what = "pgbench beside itself", peer = "itself", unit = "1/s", is_rate = true, goal = 1 },
+    },
+  },
+  {
+    name = "overhead", needs_server = true,
+    rows = {
+      {
+        id = "pg.overhead.cpu", goal = 0.95, unit = "us", peer = "libpq, non-blocking",
+        what = "the client's CPU time of a prepared one-row select from C, 8 at a time on 8 connections",
+      },
+    },
+  },
+  {
+    name = "stream.lua", needs_server = true,
+    rows = {
+      {
+        id = "stream.rss.sqlite", goal = 1, unit = "kB", peer = "1,000 rows + 8 MB",
+        what = "peak memory of a process that streams 5 million rows, SQLite",
+      },
+      {
+        id = "stream.rss.pg", goal = 1, unit = "kB", peer = "1,000 rows + 8 MB",
+        what = "peak memory of a process that streams 5 million rows, PostgreSQL",
+      },
+    },
+  },
+  {
+    name = "start",
+    rows = {
+      {
+        id = "start.sqlite", goal = 0.2, unit = "us", peer = "sqlite3 f.db 'select 1'",
+        what = "from the start of the process to the first row on its output: nebula run",
+      },
+      {
+        id = "noise.start", goal = 1, unit = "us", peer = "itself", what = "sqlite3 beside itself",
+      },
+    },
+  },
+  {
+    name = "memory.lua",
+    rows = {
+      {
+        id = "mem.resource", goal = 1, unit = "B", peer = "1 kB",
+        what = "memory of the process for each of 10,000 declared, unused resources",
+      },
+    },
+  },
+}
+
+return probes

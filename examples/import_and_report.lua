@@ -97,7 +97,8 @@ local questions = {
       from orders o join customers c on c.id = o.customer
       where o.state = 'paid' group by c.country order by sum(o.cents) desc]] },
   { title = "Revenue by quarter", sql = [[
-      select 'Q' || ((cast(substr(placed_at, 6, 2) as integer) + 2) / 3) as what, count(*) as orders, sum(cents) as cents
+      select 'Q' || ((cast(substr(placed_at, 6, 2) as integer) + 2) / 3) as what,
+        count(*) as orders, sum(cents) as cents
       from orders where state = 'paid'
       group by (cast(substr(placed_at, 6, 2) as integer) + 2) / 3
       order by (cast(substr(placed_at, 6, 2) as integer) + 2) / 3]] },

@@ -1,6 +1,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
@@ -60,10 +61,21 @@ static void end(struct worker *w, int code)
     w->exit_code = code;
 }
 
+/* Then Lua finds none of its files, and says that they are not there. */
+static bool is_out_of_files(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 && (errno == EMFILE || errno == ENFILE);
+}
+
 /* Tasks catch what they raise; what arrives here leaves Lua without a way to go on. */
 static void fail(struct worker *w, const char *why)
 {
     fprintf(stderr, "nebula: %s\n", why != NULL ? why : "an error that is no text");
+    if (is_out_of_files())
+        fprintf(stderr, "nebula: too many open files: raise the limit (ulimit -n)\n");
     end(w, 1);
 }
 
@@ -201,7 +213,7 @@ static int worker_listen(lua_State *lua)
     if (w->signals == NULL)
         w->signals = signals_new(w->engine, (int64_t)luaL_checknumber(lua, 1));
     if (w->signals == NULL)
-        return refuse(lua, "no thread to listen to signals");
+        return refuse(lua, "no memory or threads to listen to signals");
     lua_pushboolean(lua, true);
     return 1;
 }

@@ -9,7 +9,9 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/check.h"
@@ -374,13 +376,24 @@ static void bound_passed(uv_timer_t *uv)
     (void)uv; /* the turn goes on, which is all it is for */
 }
 
+/* libuv ends the whole process when it finds no descriptors for its first pipe and its epoll. */
+static bool has_descriptors(void)
+{
+    int fd[3], n = 0;
+    while (n < (int)COUNT(fd) && (fd[n] = eventfd(0, EFD_CLOEXEC)) >= 0)
+        n++;
+    for (int i = 0; i < n; i++)
+        close(fd[i]);
+    return n == (int)COUNT(fd);
+}
+
 struct loop *loop_new(struct world *world)
 {
     struct loop *loop = malloc(sizeof *loop);
     if (loop == NULL)
         return NULL;
     *loop = (struct loop){.world = world, .thread = pthread_self()};
-    if (uv_loop_init(&loop->uv) != 0) {
+    if (!has_descriptors() || uv_loop_init(&loop->uv) != 0) {
         free(loop);
         return NULL;
     }

@@ -152,7 +152,12 @@ end
 --- Makes it the program's work; the program ends with it.
 ---@param given nebula.Supervised
 function supervisor.begin(given)
-  assert(worker.listen(given.drain_us + CUT_US + MARGIN_US))
+  local is_heard, why = worker.listen(given.drain_us + CUT_US + MARGIN_US)
+  if not is_heard then
+    say(why)
+    worker.exit(1)
+    return
+  end
   tree.root(function()
     worker.exit(supervise(given))
   end, function(failure)

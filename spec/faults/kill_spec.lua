@@ -1,7 +1,7 @@
 -- kill -9 in the middle of 64 calls: what was acknowledged is there, exactly once. limit: 400 s
 --
--- KILLS=n is how many times for each kind (25; NEBULA_PROVE: 250, and goes on where it was stopped). The load tells of each answer by one write to a pipe; what was written before
--- the kill was acknowledged before the kill.
+-- KILLS=n is how many times for each kind (25; NEBULA_PROVE: 250, and goes on where it was stopped). The load tells of
+-- each answer by one write to a pipe; what was written before the kill was acknowledged before the kill.
 
 local clock = require "spec.support.clock"
 local declared = require "spec.kinds.declared"

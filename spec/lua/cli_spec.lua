@@ -94,7 +94,7 @@ describe("ls and inspect", function()
     says("shop", ended(0, nebula "ls").output)
     local shop = json.decode(ended(0, nebula("inspect", "shop", "--json")).output).engines[1].resource
     assert.equal(1, shop.calls)
-    says("connections", ended(0, nebula("inspect", "shop")).output)
+    says("CONNECTION", ended(0, nebula("inspect", "shop")).output)
     child:signal "TERM"
     ended(0, over(child))
     assert.same({}, json.decode(ended(0, nebula("ls", "--json", "--dir", folder)).output).engines)

@@ -3,16 +3,57 @@ local folder = require "nebula.cli.folder"
 local keys = require "nebula.keys"
 local show = require "nebula.cli.show"
 local suggest = require "nebula.suggest"
+local units = require "nebula.units"
 
-local function ago(now, at)
-  return ("%.1f s"):format(math.max(now - at, 0))
+local FROM_FILES = "not running: shown from the files"
+
+-- --- for people -----------------------------------------------------------------------------------
+
+local function span(seconds)
+  return seconds < 0 and "never" or units.show_duration(math.floor(seconds * 1e6 + 0.5))
 end
 
-local function show_fields(title, object)
-  print(show.paint("bold", title))
-  for _, key in ipairs(keys(object)) do
-    if type(object[key]) ~= "table" then
-      print(("  %-14s %s"):format(key, tostring(object[key])))
+local function ago(now, at)
+  return ("%.1fs ago"):format(math.max(now - at, 0))
+end
+
+local function line(name, format, ...)
+  print(("  %-12s %s"):format(name, format:format(...)))
+end
+
+local function show_settings(r)
+  local p, l = r.pool, r.limits
+  line("declared", "%s:%d", r.file, r.line)
+  line("pool", "min %d, max %d, queue %d, %d connecting at once, %s%s", p.min, p.max, p.queue, p.connecting, p.order,
+    p.fail_fast and ", fail fast" or "")
+  line("", "idle %s, life %s less up to %d %%, check after %s, connect %s, start within %s", span(p.idle), span(p.life),
+    p.life_jitter, span(p.check), span(p.connect), span(p.start_within))
+  line("policy", "%s: deadline %s, of it %s in the queue", r.policy, span(l.deadline), span(l.wait))
+  line("", "%d tries, pauses up to %s, then up to %s; retries: %d %% of calls and %d a second", l.tries, span(l.pause),
+    span(l.pause_max), l.budget, l.budget_least)
+end
+
+local function show_options(options)
+  local list = {}
+  for _, name in ipairs(keys(options)) do
+    list[#list + 1] = ("%s = %s"):format(name, options[name])
+  end
+  line("options", "%s", table.concat(list, ", "))
+end
+
+local function show_pools(pools)
+  local rows = {}
+  for i, p in ipairs(pools) do
+    local open = p.idle + p.leased + p.checking + p.resetting + p.cancelling
+    rows[i] = { p.role, open, p.idle, p.leased, p.opening, p.closing, p.waiting, p.max, p.leases, p.waited, p.refused,
+      p.opened, p.open_failed, p.lost, p.checks, p.resets, p.cancels }
+  end
+  print()
+  show.table({ "ROLE", "OPEN", "IDLE", "LEASED", "OPENING", "CLOSING", "WAITING", "MAX", "LEASES", "WAITED", "REFUSED",
+    "OPENED", "FAILED", "LOST", "CHECKS", "RESETS", "CANCELS" }, rows)
+  for _, p in ipairs(pools) do
+    if p.trouble then
+      print(show.paint("red", ("  %s: %s"):format(p.role, p.trouble)))
     end
   end
 end
@@ -23,20 +64,48 @@ local function show_connections(list)
     rows[i] = { one.connection, one.role, one.state, ago(now, one.since), ago(now, one.created),
       ago(now, one.last_used), one.uses }
   end
-  print(show.paint("bold", "connections"))
-  show.table({ "ID", "ROLE", "STATE", "SINCE", "CREATED", "LAST USED", "USES" }, rows)
+  print()
+  show.table({ "CONNECTION", "ROLE", "STATE", "SINCE", "CREATED", "LAST USED", "USES" }, rows)
 end
 
 local function show_resource(answer)
   local r = answer.resource
-  show_fields(("%s (pid %d)"):format(r.name, answer.pid), r)
-  show_fields("pool", r.pool)
-  show_fields("limits", r.limits)
-  show_fields("options", r.options)
-  for _, pool in ipairs(r.pools) do
-    show_fields("role " .. pool.role, pool)
-  end
+  print(("%s  %s, %s (pid %d)"):format(show.paint("bold", r.name), r.kind, r.state, answer.pid))
+  show_settings(r)
+  show_options(r.options)
+  line("calls", "%d, %d failed, %d in doubt, %d retries", r.calls, r.failed, r.in_doubt, r.retries)
+  show_pools(r.pools)
   show_connections(r.connections)
+end
+
+-- --- from the files -------------------------------------------------------------------------------
+
+-- In the words and units in which an engine that runs tells it.
+local function told(r)
+  local p, l, options = r.pool, r.policy, {}
+  for _, option in ipairs(r.options) do
+    options[option.name] = option.secret and "***" or option.value
+  end
+  return {
+    name = r.name, kind = r.kind.name, policy = r.policy_name, file = r.file, line = r.line, options = options,
+    note = FROM_FILES,
+    pool = {
+      min = p.min, max = p.max, queue = p.queue, connecting = p.connecting, fail_fast = p.fail_fast,
+      order = p.fifo and "fifo" or "lifo", idle = p.idle_us / 1e6, life = p.life_us / 1e6, life_jitter = p.life_jitter,
+      check = p.check_us < 0 and -1 or p.check_us / 1e6, connect = p.connect_us / 1e6,
+      start_within = p.start_us / 1e6,
+    },
+    limits = {
+      deadline = l.deadline_us / 1e6, wait = l.wait_us / 1e6, tries = l.tries, pause = l.pause_us / 1e6,
+      pause_max = l.pause_max_us / 1e6, budget = l.budget, budget_least = l.budget_least,
+    },
+  }
+end
+
+local function show_declared(r)
+  print(("%s  %s (%s)"):format(show.paint("bold", r.name), r.kind, FROM_FILES))
+  show_settings(r)
+  show_options(r.options)
 end
 
 local function of_files(given, name)
@@ -49,15 +118,7 @@ local function of_files(given, name)
   for i, r in ipairs(set.resources) do
     names[i] = r.name
     if r.name == name then
-      local told = { name = r.name, kind = r.kind.name, policy = r.policy_name, file = r.file, line = r.line,
-        pool = r.pool, limits = r.policy, note = "not running: shown from the files" }
-      if given.json then
-        show.json(told)
-      else
-        show_fields(r.name, told)
-        show_fields("pool", told.pool)
-        show_fields("limits", told.limits)
-      end
+      (given.json and show.json or show_declared)(told(r))
       return 0
     end
   end

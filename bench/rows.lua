@@ -1,8 +1,8 @@
 -- rows.lua - what is measured, beside what, and how good it has to be; and the probe that does it.
 --
 -- A probe is a program that prints a line "pair ROW OURS OTHER [CPU_OURS CPU_OTHER]" for each pair of measurements.
--- Those in C lie in build/bench, those in Lua run under build/nebula-lua. unit is that of OURS and OTHER; the CPU's is us
--- an operation. is_rate: more is better. The goal of a row noise.* is 1: the same thing beside itself.
+-- Those in C lie in build/bench, those in Lua run under build/nebula-lua. unit is that of OURS and OTHER; the CPU is in
+-- us an operation. is_rate: more is better. The goal of a row noise.* is 1: the same thing beside itself.
 
 local probes = {
   {

@@ -85,6 +85,7 @@ describe("a mixed load on PostgreSQL", function()
     held = {}
     net:tell "pass"
     server:thaw()
+    if not server.child:is_running() then server:restart() end
     load.child:kill()
   end)
 

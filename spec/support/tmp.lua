@@ -10,9 +10,10 @@ int chmod(const char *path, unsigned mode);
 local tmp = {}
 
 ---A new folder that others may look into (a server may run as somebody else).
+---@param place? string where; default TMPDIR or /tmp
 ---@return string path
-function tmp.folder()
-  local pattern = (os.getenv "TMPDIR" or "/tmp") .. "/nebula-spec-XXXXXX"
+function tmp.folder(place)
+  local pattern = (place or os.getenv "TMPDIR" or "/tmp") .. "/nebula-spec-XXXXXX"
   local path = ffi.new("char[?]", #pattern + 1, pattern)
   if ffi.C.mkdtemp(path) == nil then error("no temporary folder: " .. pattern, 2) end
   local folder = ffi.string(path)

@@ -3,13 +3,14 @@
 # after the build it runs in when that is not the usual one.
 #
 # Lane `any` may run beside others, lane `alone` may not: it measures time. A spec that needs more than the usual time says
-# so in its first lines ("limit: 600 s"), one that measures says "alone".
+# so in its first lines ("limit: 600 s"), one that measures says "alone", and one that looks at the code or the memory of
+# the program says "not under coverage", because there it is another program.
 set -eu
 build=$1
 aside=${build##*/}/
 [ "$build" != build ] || aside=
 shift
-[ $# -gt 0 ] || set -- sim kinds core rules lua support # what takes long first: then no processor waits at the end
+[ $# -gt 0 ] || set -- faults sim kinds core rules lua support # what takes long first: then no processor waits at the end
 
 head_of() {
     head -n 12 "$1"
@@ -18,6 +19,7 @@ head_of() {
 for folder; do
     for file in "spec/$folder"/*_spec.c "spec/$folder"/*_spec.lua "spec/$folder"/*_spec.sh; do
         [ -f "$file" ] || continue
+        if [ "$aside" = coverage/ ] && head_of "$file" | grep -q 'not under coverage'; then continue; fi
         limit=$(head_of "$file" | sed -n 's/.*limit: \([0-9]*\) s.*/\1/p')
         lane=any
         if head_of "$file" | grep -qE '^(--| \*|/\*) alone\b'; then lane=alone; fi

@@ -48,7 +48,7 @@ local options = {
   },
   cache_size = {
     type = "size",
-    default = "8MiB",
+    default = "4MiB",
     class = "next-connection",
     text = "Memory for pages, of each connection.",
   },
@@ -88,7 +88,7 @@ local function in_memory(told, pool)
 end
 
 local function spec(declared)
-  local told = { options = {}, roles = { "reader", "writer" }, role_max = { 0, 1 } }
+  local told = { options = {}, role_max = { 0, 1 } }
   for name in pairs(options) do
     local value = declared.options[name]
     if value ~= nil then told.options[#told.options + 1] = { name = name, value = words(value) } end

@@ -35,6 +35,7 @@ struct engine *engine_new(struct loop *loop)
     index_init(&e->names);
     list_init(&e->ready);
     secrets_init(&e->secrets);
+    names_init(&e->said);
     log_init(&e->log, -1, LOG_LOGFMT, LOG_NOTHING, &e->secrets);
     timer_init(&e->stop_timer, time_is_up);
     e->task = e->nobody = task_new(e, NULL);
@@ -69,6 +70,7 @@ void engine_free(struct engine **engine)
     table_fini(&e->resources);
     index_fini(&e->names);
     secrets_fini(&e->secrets);
+    names_fini(&e->said);
     free(e->program);
     free(e);
 }

@@ -10,6 +10,7 @@
 #include "base/index.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/names.h"
 #include "base/table.h"
 #include "base/world.h"
 #include "core/loop.h"
@@ -40,6 +41,7 @@ struct engine {
     struct loop *loop;
     struct log log;         /* says nothing until the host sets it up */
     struct secrets secrets; /* never shown */
+    struct names said;      /* by declarations, alike */
     struct table tickets, tasks, resources;
     struct index names;  /* of resources */
     struct list ready;   /* tickets that ended and that the host has not seen */

@@ -69,6 +69,7 @@ static enum error_code check(struct engine *engine, const struct nebula_spec *s,
 
 /* Measures with to == NULL, copies otherwise; both by one walk, so they cannot disagree. */
 struct copier {
+    struct names *names;
     char *to;
     size_t used;
 };
@@ -91,26 +92,41 @@ static void copy_text(struct copier *c, const char **text)
         *text = at;
 }
 
-/* Secrets are kept elsewhere, see keep_secrets(). */
+/* What many resources say alike is not copied but kept once in the engine. False when out of
+ * memory.
+ */
+static bool keep_names(struct names *names, struct nebula_spec *s)
+{
+    const char **text[] = {&s->kind,     &s->driver, &s->policy_name, &s->file,
+                           &s->rollback, &s->check,  &s->reset};
+    for (size_t i = 0; i < COUNT(text); i++)
+        if (*text[i] != NULL && (*text[i] = names_keep(names, *text[i])) == NULL)
+            return false;
+    for (int32_t i = 0; i < s->roles; i++)
+        if ((s->role_name[i] = names_keep(names, s->role_name[i])) == NULL)
+            return false;
+    for (int32_t i = 0; i < s->options; i++)
+        if (names_keep(names, s->option[i].name) == NULL)
+            return false;
+    return true;
+}
+
+/* Names were kept already, and secrets are kept elsewhere, see keep_secrets(). */
 static void copy_spec(struct copier *c, struct nebula_spec *s)
 {
     struct nebula_option *option = copy_bytes(c, s->option, (size_t)s->options * sizeof *option);
     for (int32_t i = 0; i < s->options; i++) {
         struct nebula_option one = s->option[i];
-        copy_text(c, &one.name);
         if (!one.is_secret)
             copy_text(c, &one.value);
-        if (option != NULL)
-            option[i] = one;
+        if (option == NULL)
+            continue;
+        one.name = names_keep(c->names, one.name);
+        option[i] = one;
     }
     if (option != NULL)
         s->option = option;
-    const char **text[] = {&s->name, &s->kind,     &s->driver, &s->policy_name,
-                           &s->file, &s->rollback, &s->check,  &s->reset};
-    for (size_t i = 0; i < COUNT(text); i++)
-        copy_text(c, text[i]);
-    for (int32_t i = 0; i < s->roles; i++)
-        copy_text(c, &s->role_name[i]);
+    copy_text(c, &s->name);
 }
 
 /* Moves secret values into locked memory, from where no text shows them. False when out of memory.
@@ -148,13 +164,14 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
     struct nebula_spec copy = *spec;
     struct copier measure = {.to = NULL};
     copy_spec(&measure, &copy);
-    struct resource *r = calloc(1, sizeof *r + measure.used);
+    bool has_names = keep_names(&engine->said, &copy);
+    struct resource *r = has_names ? calloc(1, sizeof *r + measure.used) : NULL;
     if (r == NULL || (r->number = table_add(&engine->resources, r)) == 0) {
         free(r);
         error_set(e, ERROR_MEMORY, "%s: no memory for one more resource", spec->name);
         return NULL;
     }
-    struct copier copier = {.to = r->bytes};
+    struct copier copier = {.names = &engine->said, .to = r->bytes};
     copy_spec(&copier, &copy);
     r->spec = copy;
     r->engine = engine;

@@ -24,7 +24,8 @@ struct resource {
     const struct driver *driver;
     struct retry_budget budget;
     uint64_t calls, retries, failed, in_doubt;
-    struct nebula_spec spec; /* strings and options point into bytes */
+    struct nebula_spec
+        spec; /* its name, options and values point into bytes, the rest is kept in engine->said */
     char bytes[];
 };
 

@@ -18,7 +18,6 @@ local lib, engine = c.lib, c.engine
 ---@field roles string[]
 ---@field package id integer the engine's number
 ---@field package role_index table<string, integer>
----@field package pool table settings of the pool, as declared
 
 ---@class nebula.LeaseOptions
 ---@field deadline string|nil how long to wait for it, a duration; default: the policy's wait
@@ -28,7 +27,7 @@ local lib, engine = c.lib, c.engine
 local lease_options = { deadline = "string", role = "string", fail_fast = "boolean" }
 
 local by_name = {} ---@type table<string, nebula.Resource>
-local in_order = {} ---@type nebula.Resource[]
+local warm = {} ---@type { resource: nebula.Resource, is_awaited: boolean }[] those with `min`, in order
 
 local resources = {}
 
@@ -154,20 +153,38 @@ local function make_hot(methods)
 end
 jit.off(make_hot) -- or its loops would be compiled in their place
 
+local function index_of(roles)
+  local index = {}
+  for i, role in ipairs(roles) do
+    index[role] = i - 1
+  end
+  return index
+end
+
+local function metatable_for(kind, methods)
+  return {
+    __index = methods,
+    __tostring = function(self)
+      return ("%s %q"):format(kind.name, self.name)
+    end,
+  }
+end
+
 local metatables = setmetatable({}, { __mode = "k" })
 
-local function metatable_of(kind)
+-- What all resources of a kind have in common stands beside their methods, so that one which nobody uses is only its
+-- number and its name.
+local function metatable_of(kind, roles)
   if not metatables[kind] then
     local methods = methods_of(kind)
     make_hot(methods)
-    metatables[kind] = {
-      __index = methods,
-      __tostring = function(self)
-        return ("%s %q"):format(kind.name, self.name)
-      end,
-    }
+    methods.kind, methods.roles, methods.role_index = kind, kind.roles, index_of(kind.roles)
+    metatables[kind] = metatable_for(kind, methods)
   end
-  return metatables[kind]
+  if not roles then
+    return metatables[kind]
+  end
+  return metatable_for(kind, setmetatable({ roles = roles, role_index = index_of(roles) }, metatables[kind]))
 end
 
 -- --- declaring --------------------------------------------------------------------------------------
@@ -230,15 +247,11 @@ function resources.declare(spec)
   if id < 0 then
     return nil, errors.from_code(spec.name, id)
   end
-  local index = {}
-  for i, role in ipairs(roles) do
-    index[role] = i - 1
-  end
-  local self = setmetatable(
-    { id = id, name = spec.name, kind = kind, roles = roles, role_index = index, pool = spec.pool },
-    metatable_of(kind))
+  local self = setmetatable({ id = id, name = spec.name }, metatable_of(kind, spec.roles))
   by_name[spec.name], call.resources[id] = self, self
-  in_order[#in_order + 1] = self
+  if spec.pool.min > 0 then
+    warm[#warm + 1] = { resource = self, is_awaited = spec.pool.start_us > 0 }
+  end
   return self
 end
 
@@ -248,11 +261,11 @@ end
 ---@return nebula.Error|nil err of the first that did not come in time
 function resources.start()
   local waiting, first = {}, nil
-  for _, resource in ipairs(in_order) do
-    if resource.pool.min > 0 and resource.pool.start_us > 0 then
-      waiting[#waiting + 1] = resource
-    elseif resource.pool.min > 0 then
-      lib.nebula_cancel(engine, lib.nebula_start(engine, resource.id)) -- the pool fills all the same
+  for _, one in ipairs(warm) do
+    if one.is_awaited then
+      waiting[#waiting + 1] = one.resource
+    else
+      lib.nebula_cancel(engine, lib.nebula_start(engine, one.resource.id)) -- the pool fills all the same
     end
   end
   -- An event that comes before its task waits for it is lost, so each start has a task of its own.
@@ -274,9 +287,10 @@ function resources.use(name)
   local resource = by_name[name]
   if not resource then
     local names = {}
-    for _, one in ipairs(in_order) do
-      names[#names + 1] = one.name
+    for one in pairs(by_name) do
+      names[#names + 1] = one
     end
+    table.sort(names)
     errors.raise('use "%s": no resource of this name is declared%s', tostring(name),
       #names > 0 and suggest(name, names) or "; there are no declarations in resources/")
   end

@@ -57,8 +57,8 @@ function measure.declare(text)
 end
 
 ---The server that bench/run.lua started, as the options of a declaration.
-measure.postgres = [[host = env "PGHOST", port = tonumber(env "PGPORT"), dbname = env "PGDATABASE",
-  user = env "PGUSER", password = env "PGPASSWORD", sslmode = "disable", policy = "standard"]]
+measure.postgres = ([[host = env "PGHOST", port = %s, dbname = env "PGDATABASE", user = env "PGUSER",
+  password = env "PGPASSWORD", sslmode = "disable", policy = "standard"]]):format(os.getenv "PGPORT")
 
 ---One pair for bench/run.lua.
 function measure.pair(row, ours, other, cpu_ours, cpu_other)

@@ -3,6 +3,7 @@
  * It finds its home, the folder with lua/, resources/ and policies/: the nearest one above the
  * program itself, or what NEBULA_HOME says. Everything else is Lua's: lua/nebula/cli/.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -48,12 +49,37 @@ static void keep_no_core(void)
         prctl(PR_SET_DUMPABLE, 0);
 }
 
+/* A database or a socket must never lie where output is written to. */
+static bool has_standard_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* Output that is missing is a failure, whatever the work itself says. */
+static int written(int code)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return code;
+    fprintf(stderr, "nebula: the output could not be written to its end\n");
+    return code == 0 ? 1 : code;
+}
+
 int main(int argc, char **argv)
 {
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const char *name = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "nebula";
     bool is_lua = strcmp(name, "nebula-lua") == 0;
     char home[PATH_MAX];
+    if (!has_standard_streams()) {
+        fprintf(stderr, "nebula: no descriptors to begin with: raise the limit (ulimit -n)\n");
+        return 1;
+    }
     if (!find_home(home)) {
         fprintf(stderr, "nebula: its own folder (with lua/nebula) is not above the program; "
                         "set NEBULA_HOME to it\n");
@@ -69,5 +95,5 @@ int main(int argc, char **argv)
     int code = worker_run(worker, is_lua ? "nebula.cli.script" : "nebula.cli",
                           argc > 0 ? argc - 1 : 0, argv + 1);
     worker_free(&worker);
-    return code;
+    return written(code);
 }

@@ -58,6 +58,24 @@ nebula: FLOW:1: broken: this
     ended(1, run "os.exit(false)")
   end)
 
+  it("runs without any of the three standard streams, and nothing else takes their place", function()
+    local file = workflow [[
+      use("shop"):exec "create table if not exists streams (a)"
+      print "out" io.stderr:write "errors" log.warn "log"
+      assert(use("shop"):value "pragma integrity_check" == "ok")
+    ]]
+    local words = command("run", file)
+    ended(0, process.run { "sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", env = words.env, unpack(words) })
+  end)
+
+  it("ends with 1 when its output cannot be written", function()
+    local words = command("run", workflow 'print "lost"')
+    says("could not be written", ended(1, process.run {
+      "sh", "-c", 'exec "$@" > /dev/full', "sh", env = words.env, unpack(words) }).errors)
+    words = command "version"
+    ended(1, process.run { "sh", "-c", 'exec "$@" > /dev/full', "sh", env = words.env, unpack(words) })
+  end)
+
   it("refuses a lease of one kind as another, and a second release", function()
     local result = ended(0, run [[
       local shop = use "shop"

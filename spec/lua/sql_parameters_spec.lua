@@ -199,10 +199,14 @@ describe("effect", function()
       "select * from t for share", "select * from t for key share", "create table t (a int)", "drop table t",
       "explain analyze delete from t", "set a = 1", "pragma journal_mode", "replace into t values (1)", "call p()",
       "do $$ begin end $$", "select 1; delete from t", "copy t from stdin", "vacuum", "listen a", "truncate t",
+      "create trigger c after insert on t begin delete from t; select case when 1 then 2 end; end; select 1",
     },
     transaction = {
       "begin", "BEGIN IMMEDIATE", "start transaction", "commit", "end", "rollback", "rollback to a", "abort",
       "savepoint a", "release a", "prepare transaction 'a'", "/* so */ commit; select 1",
+      "insert into t values (1); commit; delete from t", "select 1; begin", "delete from t; (select 1); end;",
+      "create function f() returns int begin atomic select 1; end; commit", "create table f (a int, begin int); commit",
+      "create function f() returns int begin atomic end; rollback",
     },
   }
   for effect, list in pairs(rows) do
@@ -221,8 +225,8 @@ describe("effect", function()
 
   it("knows several statements from one", function()
     local lists = {
-      [true] = { "a; b", "create table t (a); insert into t values (1);", "begin; commit" },
-      [false] = { "a", "a;", "a ; ; -- c", "select ';'", 'select ";" ; /* ; b */' },
+      [true] = { "a; b", "create trigger c after insert on t begin delete from t; end; select 1", "create table t (a); insert into t values (1);", "begin; commit" },
+      [false] = { "create trigger c after insert on t begin delete from t; select 1; end;", "a", "a;", "a ; ; -- c", "select ';'", 'select ";" ; /* ; b */' },
     }
     for is_script, list in pairs(lists) do
       for _, sql in ipairs(list) do assert.equal(is_script, statement.of(sql, "postgres").is_script, sql) end

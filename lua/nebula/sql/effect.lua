@@ -92,23 +92,46 @@ local function meant(sql, dialect)
   return words, kinds
 end
 
+local bodies = set "trigger function procedure"
+
+-- Where statements begin, and whether there may be several. A `;` inside the body of a trigger or a function
+-- separates nothing.
+local function begins(words, kinds)
+  local is_begin, is_script = {}, false
+  local is_new, creates, may_have_body, is_in_body = true, false, false, false
+  for at, word in ipairs(words) do
+    if word == ";" and not is_in_body then
+      is_new, is_script, may_have_body = true, true, false
+    elseif kinds[at] == "word" and is_new then
+      is_begin[at], is_new, creates = true, false, word == "create"
+    elseif kinds[at] == "word" and is_in_body then
+      is_in_body = not (word == "end" and (words[at - 1] == ";" or words[at - 1] == "atomic"))
+    elseif kinds[at] == "word" then
+      is_in_body = may_have_body and word == "begin"
+      may_have_body = may_have_body or creates and bodies[word]
+    end
+  end
+  return is_begin, is_script
+end
+
 local M = {}
 
---- Guesses the effect of a statement.
+--- Guesses the effect of a statement, or of several: "transaction" when one of them begins or ends one.
 ---@param sql string
 ---@param dialect nebula.sql.Dialect
 ---@return nebula.sql.Effect
 ---@return boolean is_script there is more than one statement
 function M.of(sql, dialect)
   local words, kinds = meant(sql, dialect)
-  local first, effect, is_script = false, "unknown", false
+  local is_begin, is_script = begins(words, kinds)
+  local first, effect = false, "unknown"
   for at, word in ipairs(words) do
-    if word == ";" then
-      is_script = true
-    elseif word == "(" and first and is_risky(words[at - 1], kinds[at - 1], words[at - 2]) then
+    if word == "(" and first and is_risky(words[at - 1], kinds[at - 1], words[at - 2]) then
       if effect == "read" then effect = "unknown" end
     elseif kinds[at] == "word" and not first then
       first, effect = true, said_by_first(word, words[at + 1])
+    elseif is_begin[at] and said_by_first(word, words[at + 1]) == "transaction" then
+      effect = "transaction"
     elseif kinds[at] == "word" and effect ~= "transaction" and is_writing(word, words[at - 1]) then
       effect = "write"
     end

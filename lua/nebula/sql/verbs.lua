@@ -35,7 +35,11 @@ M.options = { deadline = "string", role = "string", fail_fast = "boolean", idemp
 ---@param on nebula.Resource|nebula.Lease
 ---@return nebula.Resource
 function M.resource_of(on)
-  return type(on) == "cdata" and call.resources[on.resource] or on
+  if type(on) == "cdata" then return call.resources[on.resource] end
+  if type(on) ~= "table" or not on.kind then
+    errors.raise("this is no resource but %s: its methods are called with a colon, as in shop:query(...)", type(on))
+  end
+  return on
 end
 
 local function kind_of(on)
@@ -47,10 +51,11 @@ end
 ---@param sql any
 ---@return nebula.sql.Text
 function M.understand(on, sql)
+  local kind = kind_of(on)
   if type(sql) ~= "string" then
     errors.raise("the statement must be a string, not %s", type(sql))
   end
-  local text, complaint = statement.of(sql, kind_of(on).dialect)
+  local text, complaint = statement.of(sql, kind.dialect)
   return text or errors.raise("%s", complaint)
 end
 
@@ -119,9 +124,12 @@ function M.send(on, verb, given, text, ...)
 end
 
 local function refuse_control(on, text)
-  if text.effect == "transaction" and type(on) ~= "cdata" then
+  if text.effect ~= "transaction" then return end
+  if type(on) ~= "cdata" then
     errors.raise("a statement alone cannot begin or end a transaction: use %s:transaction(fn), in: %s",
       on.name, text.shown)
+  elseif inside.is_in(on) then
+    errors.raise("a transaction of this task is open on this lease, and ends with its function, in: %s", text.shown)
   end
 end
 

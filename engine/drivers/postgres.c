@@ -145,7 +145,7 @@ static void postgres_send(struct conn *c, struct request *r)
     error_clear(&p->problem);
     p->changed = -1;
     p->is_evicting = p->is_preparing = p->is_again = p->is_stale = p->is_complete = false;
-    p->is_stream = p->is_dirty = false;
+    p->is_stream = p->is_dirty = p->is_kept = false;
     pg_send(p);
 }
 

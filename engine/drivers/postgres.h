@@ -179,6 +179,7 @@ struct postgres {
     bool is_again;     /* it was prepared anew because the server had lost it */
     bool is_stale;     /* the server does not take the prepared statement any more */
     bool is_complete;  /* the server said that it did the statement */
+    bool is_kept;      /* an error does not undo all of it: a part was committed, or will be */
     bool is_dirty;
     bool is_stream;
     bool is_spoiled; /* this connection is not to be used again */

@@ -33,6 +33,7 @@ void pg_reply(struct postgres *p)
     struct conn *c = conn_of(p);
     p->request = NULL;
     r->reply = (struct reply){.error = p->problem, .changed = p->changed};
+    r->reply.is_partial = p->problem.code != ERROR_OK && p->is_kept;
     if (p->problem.code == ERROR_OK) {
         r->reply.more = p->phase == PG_HELD;
         if (p->rows != NULL && pg_rows_has_columns(p->rows)) {
@@ -166,6 +167,8 @@ static void note_traces(struct postgres *p, const char *tag, bool has_rows)
         pg_statements_forget(&p->statements);
         p->statement = NULL;
     }
+    if (strcmp(tag, "COMMIT") == 0 || strcmp(tag, "PREPARE TRANSACTION") == 0)
+        p->is_kept = true;
     if (strcmp(tag, "ROLLBACK") == 0 && pg_is_commit(text)) {
         error_set(
             &p->problem, ERROR_QUERY,
@@ -214,9 +217,13 @@ static void complete(struct postgres *p, PGresult *res)
         PQclear(res);
 }
 
-/* COPY comes with a later version: its rows would need verbs of their own. */
-static void refuse_copy(struct postgres *p)
+/* COPY comes with a later version: its rows would need verbs of their own. A server that waits for
+ * rows undoes the statement when they do not come; one that sends them does the statement, and
+ * learns too late that nobody reads. */
+static void refuse_copy(struct postgres *p, ExecStatusType status)
 {
+    if (status != PGRES_COPY_IN && (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0)
+        p->is_kept = true;
     error_set(&p->problem, ERROR_NOT_YET, "%s: COPY from or to the client is not supported yet",
               pg_resource(p));
     p->is_spoiled = true;
@@ -250,7 +257,7 @@ static void take(struct postgres *p, PGresult *res)
     case PGRES_COPY_IN:
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH:
-        refuse_copy(p);
+        refuse_copy(p, PQresultStatus(res));
         break;
     }
     PQclear(res);

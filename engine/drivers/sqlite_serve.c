@@ -268,12 +268,12 @@ static void undo_begin(struct sqlite_session *s, bool was_outside)
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-static void number(struct error *e, int n)
+static void number(struct error *e, int n, bool is_kept)
 {
     char text[sizeof e->text];
     snprintf(text, sizeof text, "%s", e->text);
-    snprintf(e->text, sizeof e->text,
-             "statement %d of the script, those before it are done: %.150s", n, text);
+    snprintf(e->text, sizeof e->text, "statement %d of the script%s: %.150s", n,
+             is_kept ? ", those before it are done" : "", text);
 }
 
 static void script(struct sqlite_session *s, struct request *r)
@@ -284,13 +284,16 @@ static void script(struct sqlite_session *s, struct request *r)
     bool was_outside = sqlite3_get_autocommit(s->db) != 0;
     const char *text = r->text;
     int n = 1;
-    while (run_next(s, &text, out))
+    bool is_kept = false; /* was anything outside of a transaction, or committed */
+    while (run_next(s, &text, out)) {
         n++;
+        is_kept = is_kept || sqlite3_get_autocommit(s->db) != 0;
+    }
     if (out->wants_writer)
         undo_begin(s, was_outside);
     else if (out->error.code != ERROR_OK && n > 1) {
-        number(&out->error, n);
-        out->is_partial = was_outside && sqlite3_get_autocommit(s->db) != 0;
+        number(&out->error, n, is_kept);
+        out->is_partial = is_kept;
     }
 }
 

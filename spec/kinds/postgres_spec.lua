@@ -67,6 +67,24 @@ describe("postgres", function()
     assert.equal("***", declared.inspect(one).options.password)
   end)
 
+  it("refuses COPY to the client, and does not call undone what the server did before it knew", function()
+    assert(db:exec "drop table if exists copied; create table copied (a int)")
+    local function outcome(words)
+      local result, err = db:query(words)
+      assert.is_nil(result)
+      assert.equal("not_yet", err.code)
+      return err.outcome
+    end
+    assert.equal("failed", outcome "copy copied from stdin")
+    assert.equal("in_doubt", outcome "copy (insert into copied values (1) returning a) to stdout")
+    clock.eventually("it was done", function() return db:value "select count(*) from copied" == 1 end)
+    db:transaction(function(tx)
+      tx:exec "insert into copied values (2)"
+      assert.equal("failed", select(2, tx:query "copy copied to stdout").outcome)
+    end)
+    assert.equal(1, db:value "select count(*) from copied")
+  end)
+
   it("understands an address, whose password nobody sees", function()
     local one = declared.use(([[postgres "postgres_url" {
       url = "postgresql://%s:%s@%s:%d/%s?application_name=by%%20address", pool = { max = 1 } }]]):format(server.user,

@@ -30,6 +30,21 @@ return function(kind, on)
       fails("stale", "failed", lease:release())
     end)
 
+    it("know of a script that fails whether a part of it stays", function()
+      local function outcome(words)
+        return db:with(kind.writing, function(lease)
+          local err = select(2, lease:exec(words))
+          lease:exec "rollback"
+          return err.outcome, lease:value "select count(*) from t"
+        end)
+      end
+      assert.same({ "failed", 0 }, { outcome "begin; insert into t (a) values (1); insert into nowhere values (1)" })
+      assert.same({ "in_doubt", 1 }, {
+        outcome "begin; insert into t (a) values (1); commit; insert into nowhere values (1)" })
+      assert.same({ "in_doubt", 2 }, {
+        outcome "begin; insert into t (a) values (2); commit; begin; insert into nowhere values (1)" })
+    end)
+
     it("are given back by with(), however it ends", function()
       assert.equal(7, db:with(kind.writing, function(lease) return lease:value "select 7" end))
       raises("on purpose", function() db:with(function() error "on purpose" end) end)

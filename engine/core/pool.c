@@ -129,6 +129,9 @@ void pool_explain_wait(const struct pool *p, const struct waiter *w, struct erro
         error_set(out, ERROR_PAUSED, "%s: still paused after %lld ms", name, ms);
     else if (p->trouble != NULL)
         explain_trouble(p, ms, out);
+    else if (w->is_last_chance)
+        error_set(out, ERROR_DEADLINE,
+                  "%s: the deadline passed after %lld ms in the queue for a connection", name, ms);
     else
         error_set(out, ERROR_WAIT, "%s: all %d connections were in use for %lld ms, %u are waiting",
                   name, p->size.max, ms, p->waiters.count);
@@ -201,7 +204,7 @@ static struct conn *next_idle(struct pool *p)
     return NULL;
 }
 
-/* A waiter who does not queue may still wait for a connection that is on its way to him. */
+/* Who waits for a connection that is on its way to him does not queue. */
 static bool may_come(const struct pool *p)
 {
     uint32_t coming = p->conn[CONN_OPENING].count + p->conn[CONN_CHECKING].count +
@@ -222,7 +225,7 @@ static enum error_code refuse_newcomer(struct pool *p, const struct waiter *w, s
         return error_set(e, p->trouble->code, "%s: %s", name, p->trouble->text);
     if (w->is_fail_fast && !may_come(p))
         return error_set(e, ERROR_FULL, "%s: all %d connections are in use", name, p->size.max);
-    if (p->waiters.count >= (uint32_t)p->resource->spec.pool.queue)
+    if (p->waiters.count >= (uint32_t)p->resource->spec.pool.queue && !may_come(p))
         return error_set(e, ERROR_FULL, "%s: %u are waiting already, which is the most", name,
                          p->waiters.count);
     return ERROR_OK;

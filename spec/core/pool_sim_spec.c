@@ -140,6 +140,11 @@ static void a_waiter_waits_no_longer_than_his_deadline(void **unused)
     assert_int_equal(nebula_lease(r.nebula, r.shop, 0, 50 * MS, false), 0);
     assert_int_equal(rig_await(&r, rig_ticket(&r), NULL), ERROR_WAIT);
     assert_in_range(world_time_us() - asked_us, 50 * MS, 52 * MS);
+    /* That of his task is another: it is over with him, not with the queue. */
+    int64_t before_us = nebula_task_deadline(r.nebula, world_time_us() + 20 * MS);
+    assert_int_equal(nebula_lease(r.nebula, r.shop, 0, 50 * MS, false), 0);
+    assert_int_equal(rig_await(&r, rig_ticket(&r), NULL), ERROR_DEADLINE);
+    nebula_task_deadline(r.nebula, before_us);
     rig_release(&r, lease);
     assert_int_equal(rig_count(&r, CONN_IDLE), 1);
     rig_end(&r);
@@ -158,6 +163,27 @@ static void one_waiter_more_than_the_queue_holds_is_refused(void **unused)
     assert_int_equal(rig_ask(&r), 0);
     assert_int_equal(rig_ask(&r), -ERROR_FULL);
     rig_release(&r, lease);
+    rig_end(&r);
+}
+
+static void who_waits_for_a_connection_on_its_way_does_not_queue(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.pool.max = 2;
+    r.spec.pool.queue = 0;
+    rig_open(&r);
+    assert_int_equal(rig_ask(&r), 0);
+    int32_t first = rig_ticket(&r);
+    assert_int_equal(rig_ask(&r), 0);
+    int32_t second = rig_ticket(&r);
+    assert_int_equal(rig_ask(&r), -ERROR_FULL);
+    int64_t a = rig_lease_of(&r, first), b = rig_lease_of(&r, second);
+    assert_true(a > 0 && b > 0);
+    assert_int_equal(rig_ask(&r), -ERROR_FULL);
+    rig_release(&r, a);
+    rig_release(&r, b);
     rig_end(&r);
 }
 
@@ -227,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_newcomer_does_not_overtake_who_waits),
         cmocka_unit_test(a_waiter_waits_no_longer_than_his_deadline),
         cmocka_unit_test(one_waiter_more_than_the_queue_holds_is_refused),
+        cmocka_unit_test(who_waits_for_a_connection_on_its_way_does_not_queue),
         cmocka_unit_test(who_fails_fast_does_not_queue),
         cmocka_unit_test(the_last_one_used_is_lent_first),
         cmocka_unit_test(or_the_one_that_was_idle_longest),

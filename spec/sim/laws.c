@@ -99,8 +99,10 @@ static void inspect_waiters(const struct view *v)
             law_broken("%s: a waiter is queued past his deadline", name);
         before_us = w->arrived_us;
     }
-    if ((int32_t)l->count > v->d->spec.pool.queue)
-        law_broken("%s: %u waiters, %d is the bound", name, l->count, v->d->spec.pool.queue);
+    int32_t queue = v->d->spec.pool.queue, max = v->pool->size.max;
+    int32_t bound = queue > max ? queue : max; /* one for each connection that may be on its way */
+    if ((int32_t)l->count > bound)
+        law_broken("%s: %u waiters, %d is the bound", name, l->count, bound);
 }
 
 /* Somebody waits: then no usable connection is idle, and if none is on its way, one will be. */

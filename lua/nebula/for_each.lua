@@ -33,6 +33,9 @@ function Scope:ended(task)
   if task.failure and not task.is_cancelled and not self.failure then
     self.failure = task.failure
     self:stop()
+  elseif task.is_cancelled and not self.is_stopped then
+    self.err = errors.new("cancelled", "stop", "a task of for_each was cancelled")
+    self:stop()
   end
   if self.live == 0 and self.waiter then
     lib.nebula_wake(engine, self.waiter, 0)

@@ -97,6 +97,18 @@ describe("for_each", function()
     assert.equal(3, cut)
   end)
 
+  it("ends early when one is cancelled, and never as if all were done", function()
+    local begun = {}
+    fails("cancelled", for_each({ 1, 2, 3 }, { parallel = 1 }, function(x)
+      begun[#begun + 1] = x
+      if x == 2 then
+        cancel()
+      end
+      return sleep("1ms")
+    end))
+    assert.same({ 1, 2 }, begun)
+  end)
+
   it("ends with its caller's deadline, and leaves nothing running", function()
     local before = alive()
     fails("deadline", deadline("5ms", for_each, { 1, 2, 3 }, function()

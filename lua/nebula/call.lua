@@ -119,7 +119,7 @@ function call.role(resource, role)
       table.concat(resource.roles, ", "))
 end
 
---- A duration of an option in microseconds; 0 when it is not given.
+--- A duration of an option in microseconds; 0 when it is not given, so "0s" is the shortest there is.
 ---@param text string|nil
 ---@return integer
 function call.span(text)
@@ -127,7 +127,7 @@ function call.span(text)
     return 0
   end
   local us, why = units.duration(text)
-  return us or errors.raise("deadline: %s", why)
+  return us and math.max(us, 1) or errors.raise("deadline: %s", why)
 end
 
 -- --- the call ---------------------------------------------------------------------------------------

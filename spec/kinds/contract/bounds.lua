@@ -38,6 +38,18 @@ return function(kind, on)
       assert.equal(0, rows())
     end)
 
+    it("has no time at all with a deadline of nothing", function()
+      fails("deadline", kind.slow_ends, db:query({ deadline = "0s" }, kind.slow))
+    end)
+
+    it("opens a connection where nobody may queue", function()
+      local one = fresh "pool = { max = 1, queue = 0 }"
+      assert.equal(1, one:value "select 1")
+      local lease = assert(one:lease())
+      fails("full", "failed", one:query "select 1")
+      assert(lease:release())
+    end)
+
     it("is not waited for in the queue, with fail_fast", function()
       local one = fresh "pool = { max = 1 }"
       local lease = assert(one:lease())

@@ -63,7 +63,7 @@ sqlite "a" { file = "postgres://u:" .. env "HOME" .. "@h", password = env("NEBUL
     assert.equal("resources/a.lua:1:14: a.file: the environment variable NEBULA_SPEC_NONE is not set",
       errors_in 'sqlite "a" { file = env "NEBULA_SPEC_NONE" }')
     for _, use in ipairs { 'tostring(env "HOME")', 'env "HOME" + 1', '("%s"):format(env "HOME")', 'env "HOME" < "a"',
-      'env "HOME".x', 'env(5)', 'env("A", {})', 'env "HOME" .. {}' } do
+      'env "HOME".x', 'tonumber(env "HOME")', 'env(5)', 'env("A", {})', 'env "HOME" .. {}' } do
       assert.matches("^resources/a.lua:2:%d+: ", errors_in("\nlocal a = " .. use))
     end
   end)

@@ -135,9 +135,16 @@ local function subset(library, ...)
   return list
 end
 
+local function number_of(value, ...)
+  if type(value) == "table" and rawget(value, mark) == "env" then
+    refuse()
+  end
+  return tonumber(value, ...)
+end
+
 local names = {
   assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, select = select,
-  tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
+  tonumber = number_of, tostring = tostring, type = type, unpack = unpack,
   math = closed(subset(math, "abs", "ceil", "floor", "fmod", "huge", "log", "max", "min", "pow", "sqrt"), "math."),
   string = closed(strings, "string."),
   table = closed(subset(table, "concat", "insert", "remove"), "table."),

@@ -146,7 +146,8 @@ static void take(struct call *c)
     }
     int64_t until_us = sum_us(engine_now(e), c->resource->spec.policy.wait_us);
     c->waiter.arrived_us = engine_now(e);
-    c->waiter.deadline_us = until_us < c->deadline_us ? until_us : c->deadline_us;
+    c->waiter.is_last_chance = c->deadline_us <= until_us;
+    c->waiter.deadline_us = c->waiter.is_last_chance ? c->deadline_us : until_us;
     arm(c, c->waiter.deadline_us); /* before the queue: it may refuse or serve at once */
     struct error why;
     struct conn *conn = pool_take(c->pool, &c->waiter, &why);
@@ -205,11 +206,8 @@ static void explain_deadline(struct call *c)
 {
     const char *name = c->resource->spec.name;
     long long ms = (engine_now(c->ticket.engine) - c->begun_us) / 1000;
-    if (c->state == CALL_WAITING && engine_now(c->ticket.engine) < c->deadline_us)
+    if (c->state == CALL_WAITING)
         pool_explain_wait(c->pool, &c->waiter, &c->error);
-    else if (c->state == CALL_WAITING)
-        error_set(&c->error, ERROR_DEADLINE,
-                  "%s: the deadline passed after %lld ms in the queue for a connection", name, ms);
     else if (c->state == CALL_SENT)
         error_set(&c->error, ERROR_DEADLINE, "%s: no answer by the deadline, after %lld ms", name,
                   ms);

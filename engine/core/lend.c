@@ -76,13 +76,14 @@ static struct lend *lend_new(struct pool *p, int64_t within_us, bool is_fail_fas
         return NULL;
     int64_t span_us = within_us > 0 ? within_us : p->resource->spec.policy.deadline_us;
     int64_t at_us = span_us > INT64_MAX - engine_now(e) ? INT64_MAX : engine_now(e) + span_us;
+    bool is_last_chance = e->task->deadline_us <= at_us;
     l->pool = p;
-    l->waiter =
-        (struct waiter){.arrived_us = engine_now(e),
-                        .deadline_us = at_us < e->task->deadline_us ? at_us : e->task->deadline_us,
-                        .is_fail_fast = is_fail_fast || p->resource->spec.pool.is_fail_fast,
-                        .served = served,
-                        .refused = refused};
+    l->waiter = (struct waiter){.arrived_us = engine_now(e),
+                                .deadline_us = is_last_chance ? e->task->deadline_us : at_us,
+                                .is_last_chance = is_last_chance,
+                                .is_fail_fast = is_fail_fast || p->resource->spec.pool.is_fail_fast,
+                                .served = served,
+                                .refused = refused};
     node_init(&l->waiter.node);
     timer_init(&l->timer, too_late);
     return l;

@@ -35,6 +35,7 @@ struct waiter {
     struct list_node node;
     int64_t arrived_us;
     int64_t deadline_us; /* never served from then on; the waiter has a timer of its own */
+    bool is_last_chance; /* it is the deadline of all he wants, not of queueing alone */
     bool is_fail_fast;   /* does not wait for other leases, nor through an outage */
     void (*served)(struct waiter *w, struct conn *c); /* c is LEASED and his */
     void (*refused)(struct waiter *w, const struct error *why);

@@ -102,7 +102,7 @@ describe("a mixed load on PostgreSQL", function()
     load:sees("what begins then has failed", has_code("unreachable", "failed"))
     server:restart()
     load:flows()
-    ends_only "lost unreachable deadline wait"
+    ends_only "lost unreachable deadline"
   end)
 
   it("outlives that its server stands still for longer than anybody waits", function()
@@ -114,7 +114,7 @@ describe("a mixed load on PostgreSQL", function()
     load:sees("what waits in the queue has failed", has_code("deadline", "failed"), from)
     server:thaw()
     load:flows()
-    ends_only "deadline wait lost unreachable"
+    ends_only "deadline lost unreachable"
   end)
 
   it("outlives a restart in order", function()
@@ -122,7 +122,7 @@ describe("a mixed load on PostgreSQL", function()
     server:restart()
     load:flows()
     load:sees("the server said so", function(one) return one.code == "lost" and one.state == "57P01" end)
-    ends_only "lost unreachable deadline wait"
+    ends_only "lost unreachable deadline"
   end)
 
   it("outlives that the administrator ends all its sessions, again and again", function()
@@ -132,7 +132,7 @@ describe("a mixed load on PostgreSQL", function()
       load:flows()
     end
     load:sees("a write is in doubt", function(one) return one.state == "57P01" and one.outcome == "in_doubt" end)
-    ends_only "lost deadline wait"
+    ends_only "lost deadline"
   end)
 
   it("outlives that its password is changed, and changed back", function()
@@ -144,7 +144,7 @@ describe("a mixed load on PostgreSQL", function()
     assert.equal("28P01", denied.state)
     server:psql(("alter role spec password '%s'"):format(server.password))
     load:flows()
-    ends_only "lost denied deadline wait"
+    ends_only "lost denied deadline"
     for _, one in ipairs(load.ends) do
       if one.code == "denied" and one.how ~= "upsert" and one.how ~= "select" then assert.equal("failed", one.outcome) end
     end
@@ -160,7 +160,7 @@ describe("a mixed load on PostgreSQL", function()
     load:flows()
     for i = 6, SLOTS do held[i]:kill() end
     load:flows()
-    ends_only "busy deadline wait"
+    ends_only "busy deadline"
   end)
 
   it("outlives that the network resets its connections", function()
@@ -170,7 +170,7 @@ describe("a mixed load on PostgreSQL", function()
       load:flows()
     end
     load:sees("a write is in doubt", has_code("lost", "in_doubt"))
-    ends_only "lost unreachable deadline wait"
+    ends_only "lost unreachable deadline"
   end)
 
   it("outlives that nothing comes through and nobody is told, one way or both", function()
@@ -183,7 +183,7 @@ describe("a mixed load on PostgreSQL", function()
       net:tell "pass"
       load:flows()
     end
-    ends_only "lost unreachable deadline wait"
+    ends_only "lost unreachable deadline"
   end)
 
   it("outlives a slow network", function()
@@ -192,7 +192,7 @@ describe("a mixed load on PostgreSQL", function()
     load:flows { "exec", "select", "upsert", "slow" }
     net:tell "pass"
     load:flows()
-    ends_only "deadline wait"
+    ends_only "deadline"
   end)
 
   it("outlives that one half of its connections is closed", function()
@@ -202,7 +202,7 @@ describe("a mixed load on PostgreSQL", function()
       load:flows()
     end
     load:sees("some are lost", has_code "lost")
-    ends_only "lost unreachable deadline wait"
+    ends_only "lost unreachable deadline"
   end)
 
   it("outlives that answers are truncated, wherever", function()
@@ -215,7 +215,7 @@ describe("a mixed load on PostgreSQL", function()
       load:flows()
       from = #load.ends
     end
-    ends_only "lost unreachable deadline wait protocol"
+    ends_only "lost unreachable deadline protocol"
   end)
 
   local on_disk = room and it or pending
@@ -232,7 +232,7 @@ describe("a mixed load on PostgreSQL", function()
     load:flows { "select", "upsert" }
     room:empty()
     load:flows()
-    ends_only "storage deadline wait"
+    ends_only "storage deadline"
     server:psql "drop table tally, pair, upserts"
     server:psql "drop tablespace small"
   end)
@@ -245,7 +245,7 @@ describe("a mixed load on PostgreSQL", function()
     clock.pause(1000)
     other:kill()
     load:flows()
-    ends_only "deadline wait"
+    ends_only "deadline"
   end)
 
   it("is told of a lock when the server has a bound for it", function()
@@ -257,7 +257,7 @@ describe("a mixed load on PostgreSQL", function()
     load:flows { "select", "upsert" }
     other:kill()
     load:flows()
-    ends_only "locked deadline wait"
+    ends_only "locked deadline"
   end)
 
   it("was answered in time, whatever failed", function() ground.is_in_time(1000) end)

@@ -96,7 +96,7 @@ describe("a mixed load on SQLite", function()
       other:kill()
       load:flows()
     end
-    ends_only "locked deadline wait"
+    ends_only "locked deadline"
   end)
 
   it("waits for the lock of another process on all of the file, reading too", function()
@@ -109,7 +109,7 @@ describe("a mixed load on SQLite", function()
     clock.pause(1000)
     other:kill()
     load:flows()
-    ends_only("locked deadline wait", "delete")
+    ends_only("locked deadline", "delete")
   end)
 
   it("does not mind a reader of another process, nor that it is killed", function()
@@ -135,7 +135,7 @@ describe("a mixed load on SQLite", function()
     load:tell "resume"
     load:flows()
     load:finish()
-    load:ends_only "paused lost deadline wait"
+    load:ends_only "paused lost deadline"
     local has = count({}, file)
     for _, name in ipairs { "tally", "pair", "upserts" } do assert.is_not_nil(next(has[name])) end
     ground.agrees(load, count(has, away))
@@ -150,7 +150,7 @@ describe("a mixed load on SQLite", function()
     prepare(file)
     load:flows()
     load:finish()
-    load:ends_only "lost unreachable query deadline wait"
+    load:ends_only "lost unreachable query deadline"
     ground.measure(load)
   end)
 
@@ -165,7 +165,7 @@ describe("a mixed load on SQLite", function()
     load:flows { "select" }
     room:empty()
     load:flows()
-    ends_only "storage deadline wait"
+    ends_only "storage deadline"
   end)
 
   it("was answered in time, whatever failed", function() ground.is_in_time(200) end)

@@ -93,7 +93,7 @@ FOLDER/orders.tsv: 120000 rows
     assert.equal(0, ran.code, ran.errors)
     assert.is_not_nil(ran.output:find(expected.report, 1, true), ran.output)
     local _, after = ran.output:match "^(.*)\nIn all: [^\n]*\n(.*)$"
-    for _, word in ipairs { "%$ build/nebula ls\n.*\nshop +sqlite +4", "%$ build/nebula inspect shop\n",
+    for _, word in ipairs { "%$ build/nebula ls\n.*\nshop +sqlite +%d", "%$ build/nebula inspect shop\n",
       "\nshop +sqlite, %a+ %(pid %d+%)", "policy +database", "\nwriter +1 +1 +0", "%d+ +reader +idle" } do
       assert.matches(word, after)
     end

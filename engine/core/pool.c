@@ -207,11 +207,9 @@ static struct conn *next_idle(struct pool *p)
 /* Who waits for a connection that is on its way to him does not queue. */
 static bool may_come(const struct pool *p)
 {
-    uint32_t coming = p->conn[CONN_OPENING].count + p->conn[CONN_CHECKING].count +
-                      p->conn[CONN_RESETTING].count + p->conn[CONN_CANCELLING].count;
-    int32_t room = p->size.max - pool_all(p);
-    return (p->trouble == NULL || p->conn[CONN_OPENING].count == 0) &&
-           p->waiters.count < coming + (room > 0 ? (uint32_t)room : 0);
+    uint32_t away = p->conn[CONN_LEASED].count + p->conn[CONN_CLOSING].count;
+    return !is_paused(p) && (p->trouble == NULL || p->conn[CONN_OPENING].count == 0) &&
+           p->waiters.count + away < (uint32_t)p->size.max;
 }
 
 static enum error_code refuse_newcomer(struct pool *p, const struct waiter *w, struct error *e)

@@ -99,8 +99,8 @@ static void inspect_waiters(const struct view *v)
             law_broken("%s: a waiter is queued past his deadline", name);
         before_us = w->arrived_us;
     }
-    int32_t queue = v->d->spec.pool.queue, max = v->pool->size.max;
-    int32_t bound = queue > max ? queue : max; /* one for each connection that may be on its way */
+    int32_t coming = v->pool->size.max - (int32_t)v->pool->conn[CONN_LEASED].count;
+    int32_t queue = v->d->spec.pool.queue, bound = queue > coming ? queue : coming;
     if ((int32_t)l->count > bound)
         law_broken("%s: %u waiters, %d is the bound", name, l->count, bound);
 }

@@ -225,7 +225,8 @@ describe("effect", function()
 
   it("knows several statements from one", function()
     local lists = {
-      [true] = { "a; b", "create trigger c after insert on t begin delete from t; end; select 1", "create table t (a); insert into t values (1);", "begin; commit" },
+      [true] = { "a; b", "create trigger c after insert on t begin delete from t; end; select 1",
+        "create table t (a); insert into t values (1);", "begin; commit" },
       [false] = { "create trigger c after insert on t begin delete from t; select 1; end;", "a", "a;", "a ; ; -- c", "select ';'", 'select ";" ; /* ; b */' },
     }
     for is_script, list in pairs(lists) do

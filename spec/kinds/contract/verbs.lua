@@ -101,8 +101,8 @@ return function(kind, on)
         db:query("select ?, ?", 1)
       end)
       raises("contract/%w+.lua:%d+: .*nil", function() db:query("select ?", nil) end)
-      for _, on in ipairs { "select 1", {}, 5 } do
-        raises("contract/%w+.lua:%d+: this is no resource .* with a colon", function() db.query(on, "select 1") end)
+      for _, self in ipairs { "select 1", {}, 5 } do
+        raises("contract/%w+.lua:%d+: this is no resource .* with a colon", function() db.query(self, "select 1") end)
       end
       raises("contract/%w+.lua:%d+: the statement must be a string, not nil", function() db:query() end)
       raises('contract/%w+.lua:%d+: query: there is no option deadlin; did you mean "deadline"', function()

@@ -371,9 +371,11 @@ void resolve_forget(struct resolve **r)
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
+/* The turn goes on, which is all it is for. When it passes before the poll, because somebody else
+ * had the processor, libuv would see no timer any more and wait for ever. */
 static void bound_passed(uv_timer_t *uv)
 {
-    (void)uv; /* the turn goes on, which is all it is for */
+    uv_stop(uv->loop);
 }
 
 /* libuv ends the whole process when it finds no descriptors for its first pipe and its epoll. */

@@ -15,19 +15,25 @@ say() {
     printf '%s  %s\n' "$(date '+%F %T')" "$*" | tee -a "$proofs/log"
 }
 
-is_done() {
-    [ -f "$1.done" ] && [ -z "$(find "$build/libnebula.a" lua resources policies "$2" -newer "$1.done" -print -quit)" ]
+# Whether the program, or the spec $2, has changed since $1 was written.
+has_changed_since() {
+    [ -n "$(find "$build/libnebula.a" lua resources policies "$2" -newer "$1" -print -quit)" ]
 }
 
 status=0
 for file in $(grep -rl NEBULA_PROVE spec --include='*_spec.c' --include='*_spec.lua' | sort); do
     name=$(basename "${file%.*}")
     state=$proofs/$name
-    if is_done "$state" "$file"; then
+    if [ -f "$state.done" ] && ! has_changed_since "$state.done" "$file"; then
         say "$name: proved before"
         continue
     fi
-    mkdir -p "$state"
+    # What another program has proved counts for nothing.
+    if [ ! -f "$state/program" ] || has_changed_since "$state/program" "$file"; then
+        rm -rf "$state"
+        mkdir -p "$state"
+        touch "$state/program"
+    fi
     say "$name: begun"
     command=$(sh spec/support/steps.sh "$build" "$(basename "$(dirname "$file")")" |
         awk -v file="$file" 'index($2, file) { $1 = $2 = $3 = ""; print }')

@@ -410,19 +410,6 @@ lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us
     return lend_begin(r, role, within_us, is_fail_fast, &n->ticket);
 }
 
-/* The short paths tell what they did in their last step, so that nothing has to be kept for it. */
-__attribute__((cold, noinline)) static int64_t tell_lent(struct conn *c)
-{
-    engine_trace(c->engine, TRACE_CONN_MOVED, c->pool->number, c->id, CONN_IDLE, CONN_LEASED);
-    return c->lease;
-}
-
-__attribute__((cold, noinline)) static int32_t tell_home(struct conn *c)
-{
-    engine_trace(c->engine, TRACE_CONN_MOVED, c->pool->number, c->id, CONN_LEASED, CONN_IDLE);
-    return 0;
-}
-
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
                      bool is_fail_fast)
 {
@@ -434,7 +421,7 @@ int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t w
         struct conn *c = pool_hit(r->pool[role], now_us);
         if (c != NULL) {
             int64_t lease = lease_begin(c, e->task);
-            return e->tracer == NULL ? lease : tell_lent(c);
+            return e->tracer == NULL ? lease : lease_told(c, CONN_IDLE, CONN_LEASED);
         }
     }
     return lease_slowly(n, resource, role, within_us, is_fail_fast);
@@ -459,7 +446,7 @@ int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
         return engine_refuse(e, ERROR_STALE, "the lease has ended already");
     lease_end(c);
     if (verdict == NEBULA_GOOD && pool_return(c->pool, c, engine_now(e)))
-        return e->tracer == NULL ? 0 : tell_home(c);
+        return e->tracer == NULL ? 0 : (int32_t)lease_told(c, CONN_LEASED, CONN_IDLE);
     return release_slowly(c, verdict);
 }
 

@@ -71,3 +71,9 @@ void lease_end_all(struct engine *e, struct task *task)
         pool_give(c->pool, c, NEBULA_GOOD);
     }
 }
+
+int64_t lease_told(struct conn *c, enum conn_state from, enum conn_state to)
+{
+    engine_trace(c->engine, TRACE_CONN_MOVED, c->pool->number, c->id, from, to);
+    return c->lease;
+}

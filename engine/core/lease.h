@@ -34,6 +34,11 @@ void lease_fini(struct lease_table *t);                 /* every row is free */
 /* Gives everything back that the task still holds. */
 void lease_end_all(struct engine *e, struct task *t);
 
+/* The short paths tell the tracer what they did in their last step, so that nothing has to be kept
+ * for it. Returns the handle, 0 once the lease has ended. */
+__attribute__((cold, noinline)) int64_t lease_told(struct conn *c, enum conn_state from,
+                                                   enum conn_state to);
+
 /* The connection behind a handle; NULL when the lease has ended or its connection was lost. */
 static inline struct conn *lease_find(const struct lease_table *t, int64_t handle)
 {

@@ -33,8 +33,7 @@ static inline struct engine *enter(const struct nebula *n)
     return n->engine;
 }
 
-/* --- the engine --------------------------------------------------------------------------------
- */
+/* --- the engine ------------------------------------------------------------------------------- */
 
 static void interrupted(struct note *note)
 {
@@ -161,8 +160,7 @@ void nebula_log(struct nebula *n, int32_t level, const char *text)
         engine_log(e, (enum log_level)level, text, NULL, 0);
 }
 
-/* --- resources ---------------------------------------------------------------------------------
- */
+/* --- resources -------------------------------------------------------------------------------- */
 
 int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec)
 {
@@ -190,28 +188,27 @@ int32_t nebula_start(struct nebula *n, int32_t resource)
     return r == NULL ? no_such_resource(e, resource) : start_begin(r);
 }
 
-int32_t nebula_pause(struct nebula *n, int32_t resource)
+static int32_t tell(struct nebula *n, int32_t resource, void (*what)(struct resource *r))
 {
     struct engine *e = enter(n);
     struct resource *r = table_get(&e->resources, resource);
     if (r == NULL)
         return no_such_resource(e, resource);
-    resource_pause(r);
+    what(r);
     return 0;
+}
+
+int32_t nebula_pause(struct nebula *n, int32_t resource)
+{
+    return tell(n, resource, resource_pause);
 }
 
 int32_t nebula_resume(struct nebula *n, int32_t resource)
 {
-    struct engine *e = enter(n);
-    struct resource *r = table_get(&e->resources, resource);
-    if (r == NULL)
-        return no_such_resource(e, resource);
-    resource_resume(r);
-    return 0;
+    return tell(n, resource, resource_resume);
 }
 
-/* --- tasks -------------------------------------------------------------------------------------
- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 int32_t nebula_task_open(struct nebula *n, int32_t parent)
 {
@@ -238,30 +235,36 @@ int64_t nebula_task_deadline(struct nebula *n, int64_t at_us)
     return before_us;
 }
 
+/* None but those that were opened: nobody has no number. */
+static struct task *opened_task(struct nebula *n, int32_t number)
+{
+    struct engine *e = enter(n);
+    struct task *t = table_get(&e->tasks, number);
+    return t == e->nobody ? NULL : t;
+}
+
 void nebula_task_cancel(struct nebula *n, int32_t task)
 {
-    struct task *t = table_get(&enter(n)->tasks, task);
+    struct task *t = opened_task(n, task);
     if (t != NULL)
         task_cancel(t);
 }
 
 void nebula_task_grace(struct nebula *n, int32_t task, int64_t at_us)
 {
-    struct task *t = table_get(&enter(n)->tasks, task);
+    struct task *t = opened_task(n, task);
     if (t != NULL)
         task_grace(t, at_us);
 }
 
 void nebula_task_close(struct nebula *n, int32_t task)
 {
-    struct engine *e = enter(n);
-    struct task *t = table_get(&e->tasks, task);
-    if (t != NULL && t != e->nobody)
+    struct task *t = opened_task(n, task);
+    if (t != NULL)
         task_free(&t);
 }
 
-/* --- tickets -----------------------------------------------------------------------------------
- */
+/* --- tickets ---------------------------------------------------------------------------------- */
 
 int32_t nebula_sleep(struct nebula *n, int64_t span_us)
 {
@@ -288,6 +291,12 @@ void nebula_cancel(struct nebula *n, int32_t ticket)
         ticket_cancel(t);
 }
 
+static bool is_value(const struct nebula_value *v)
+{
+    bool has_bytes = v->type >= NEBULA_TEXT && v->size > 0;
+    return v->type >= NEBULA_NULL && v->type <= NEBULA_BYTES && (!has_bytes || v->bytes != NULL);
+}
+
 static int32_t check_request(struct engine *e, const struct nebula_request *r)
 {
     if (r->verb < NEBULA_RUN || r->verb > NEBULA_STOP)
@@ -295,8 +304,14 @@ static int32_t check_request(struct engine *e, const struct nebula_request *r)
     if (r->count < 0 || (r->count > 0 && r->value == NULL) || (r->text_size > 0 && r->text == NULL))
         return engine_refuse(e, ERROR_USAGE, "a request with %d values or a text that is not there",
                              r->count);
+    for (int32_t i = 0; i < r->count; i++)
+        if (!is_value(&r->value[i]))
+            return engine_refuse(e, ERROR_USAGE,
+                                 "value %d is of no type, or its bytes are not there", i + 1);
     if (r->lease == 0 && r->verb >= NEBULA_STREAM)
         return engine_refuse(e, ERROR_USAGE, "a stream needs a lease");
+    if ((r->verb == NEBULA_STREAM || r->verb == NEBULA_PULL) && r->window < 1)
+        return engine_refuse(e, ERROR_USAGE, "a window of %d rows; at least 1", r->window);
     if (r->lease != 0)
         return 0;
     const struct resource *to = table_get(&e->resources, r->resource);
@@ -395,8 +410,7 @@ void nebula_done(struct nebula *n, int32_t ticket)
         ticket_drop(t);
 }
 
-/* --- leases ------------------------------------------------------------------------------------
- */
+/* --- leases ----------------------------------------------------------------------------------- */
 
 __attribute__((cold, noinline)) static int64_t
 lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us, bool is_fail_fast)
@@ -450,8 +464,7 @@ int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
     return release_slowly(c, verdict);
 }
 
-/* --- looking -----------------------------------------------------------------------------------
- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 const char *nebula_ask(struct nebula *n, const char *request)
 {

@@ -15,6 +15,12 @@ const char *target_get(const struct target *t, const char *name, const char *fal
 /* --- checking ----------------------------------------------------------------------------------
  */
 
+/* What can be added to any time of the loop. */
+static bool is_span(int64_t span_us)
+{
+    return span_us >= 0 && span_us <= INT64_MAX / 4;
+}
+
 static enum error_code check_pool(const char *name, const struct nebula_pool *p, struct error *e)
 {
     if (p->max < 1 || p->min < 0 || p->min > p->max)
@@ -24,9 +30,12 @@ static enum error_code check_pool(const char *name, const struct nebula_pool *p,
     if (p->queue < 0 || p->connecting < 1)
         return error_set(e, ERROR_CONFIG, "%s: pool: queue >= 0 and connecting >= 1, not %d and %d",
                          name, p->queue, p->connecting);
-    if (p->idle_us < 0 || p->life_us < 0 || p->check_us < -1 || p->connect_us <= 0 ||
-        p->start_us < 0)
-        return error_set(e, ERROR_CONFIG, "%s: pool: a time is negative, or connect is zero", name);
+    if (!is_span(p->idle_us) || !is_span(p->life_us) || !is_span(p->start_us) ||
+        (p->check_us != -1 && !is_span(p->check_us)))
+        return error_set(e, ERROR_CONFIG, "%s: pool: a time is negative or endless", name);
+    if (p->connect_us == 0 || !is_span(p->connect_us))
+        return error_set(e, ERROR_CONFIG, "%s: pool: connect must be positive and not endless",
+                         name);
     if (p->life_jitter < 0 || p->life_jitter > 50)
         return error_set(e, ERROR_CONFIG, "%s: pool: life_jitter is 0 to 50 percent, not %d", name,
                          p->life_jitter);
@@ -36,12 +45,36 @@ static enum error_code check_pool(const char *name, const struct nebula_pool *p,
 static enum error_code check_policy(const char *name, const struct nebula_policy *p,
                                     struct error *e)
 {
-    if (p->deadline_us <= 0 || p->wait_us < 0)
-        return error_set(e, ERROR_CONFIG, "%s: policy: the deadline must be positive", name);
-    if (p->tries < 1 || p->pause_us < 0 || p->pause_max_us < 0 || p->budget < 0 ||
+    if (p->deadline_us == 0 || !is_span(p->deadline_us) || !is_span(p->wait_us))
+        return error_set(e, ERROR_CONFIG,
+                         "%s: policy: the deadline must be positive, and no time endless", name);
+    if (p->tries < 1 || !is_span(p->pause_us) || !is_span(p->pause_max_us) || p->budget < 0 ||
         p->budget_least < 0)
         return error_set(e, ERROR_CONFIG, "%s: policy: tries >= 1, and nothing negative in retry",
                          name);
+    return ERROR_OK;
+}
+
+static enum error_code check_options(const struct nebula_spec *s, struct error *e)
+{
+    if (s->options < 0 || (s->options > 0 && s->option == NULL))
+        return error_set(e, ERROR_CONFIG, "%s: %d options that are not there", s->name, s->options);
+    for (int32_t i = 0; i < s->options; i++)
+        if (s->option[i].name == NULL || s->option[i].value == NULL)
+            return error_set(e, ERROR_CONFIG, "%s: option %d has no name or no value", s->name,
+                             i + 1);
+    return ERROR_OK;
+}
+
+static enum error_code check_roles(const struct nebula_spec *s, struct error *e)
+{
+    if (s->roles < 1 || s->roles > ROLES_MOST)
+        return error_set(e, ERROR_CONFIG, "%s: 1 to %d roles, not %d", s->name, ROLES_MOST,
+                         s->roles);
+    for (int32_t i = 0; i < s->roles; i++)
+        if (s->role_name[i] == NULL || s->role_max[i] < 0)
+            return error_set(e, ERROR_CONFIG, "%s: role %d has no name, or a negative max", s->name,
+                             i);
     return ERROR_OK;
 }
 
@@ -54,11 +87,10 @@ static enum error_code check(struct engine *engine, const struct nebula_spec *s,
     if (s->driver == NULL || driver_find(s->driver) == NULL)
         return error_set(e, ERROR_CONFIG, "%s: there is no driver %s", s->name,
                          s->driver == NULL ? "(none)" : s->driver);
-    if (s->roles < 1 || s->roles > ROLES_MOST)
-        return error_set(e, ERROR_CONFIG, "%s: 1 to %d roles, not %d", s->name, ROLES_MOST,
-                         s->roles);
     if (s->check == NULL)
         return error_set(e, ERROR_CONFIG, "%s: the kind has no words for a check", s->name);
+    if (check_roles(s, e) != ERROR_OK || check_options(s, e) != ERROR_OK)
+        return e->code;
     if (check_pool(s->name, &s->pool, e) != ERROR_OK)
         return e->code;
     return check_policy(s->name, &s->policy, e);

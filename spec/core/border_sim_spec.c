@@ -1,0 +1,134 @@
+/* What the border answers to numbers that mean nothing: an error, or nothing at all; never a crash,
+ * and nobody else suffers. */
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "sim/rig.h"
+
+static const int32_t wrong[] = {-1, 0, 1, 77, 1 << 24, INT_MAX, INT_MIN};
+
+static void numbers_of_nothing_are_refused(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    struct nebula *n = r.nebula;
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        int32_t number = wrong[i], resource = number == r.shop ? 0 : number;
+        assert_int_equal(nebula_start(n, resource), -ERROR_USAGE);
+        assert_int_equal(nebula_pause(n, resource), -ERROR_USAGE);
+        assert_int_equal(nebula_resume(n, resource), -ERROR_USAGE);
+        assert_int_equal(nebula_lease(n, resource, 0, 0, false), -ERROR_USAGE);
+        assert_int_equal(nebula_release(n, number, NEBULA_GOOD), -ERROR_STALE);
+        nebula_task_cancel(n, number);
+        nebula_task_grace(n, number, 1);
+        nebula_task_close(n, number);
+        nebula_wake(n, number, 0);
+        nebula_cancel(n, number);
+        nebula_done(n, number);
+    }
+    assert_int_equal(nebula_lease(n, r.shop, -1, 0, false), -ERROR_USAGE);
+    assert_int_equal(nebula_lease(n, r.shop, INT_MAX, 0, false), -ERROR_USAGE);
+    assert_int_equal(rig_say(&r, 0, "check"), ERROR_OK); /* nobody was cancelled */
+    rig_end(&r);
+}
+
+static void a_task_is_closed_once(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    int32_t task = nebula_task_open(r.nebula, 0);
+    nebula_task_enter(r.nebula, task);
+    int32_t ticket = nebula_wait(r.nebula);
+    nebula_task_close(r.nebula, task);
+    nebula_task_close(r.nebula, task);
+    nebula_task_enter(r.nebula, task);
+    nebula_wake(r.nebula, ticket, 0);
+    nebula_done(r.nebula, ticket);
+    assert_int_equal(rig_say(&r, 0, "check"), ERROR_OK);
+    rig_end(&r);
+}
+
+static void a_request_that_makes_no_sense_is_refused(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    const struct nebula_value none = {.type = 77}, hollow = {.type = NEBULA_TEXT, .size = 5};
+    int64_t lease = rig_lease(&r);
+    const struct nebula_request request[] = {
+        {.verb = 0},
+        {.verb = 99},
+        {.verb = NEBULA_RUN, .count = -1},
+        {.verb = NEBULA_RUN, .count = 1},
+        {.verb = NEBULA_RUN, .count = 1, .value = &none},
+        {.verb = NEBULA_RUN, .count = 1, .value = &hollow},
+        {.verb = NEBULA_RUN, .role = -1},
+        {.verb = NEBULA_RUN, .role = 4},
+        {.verb = NEBULA_STREAM, .window = 1},
+        {.verb = NEBULA_STREAM, .lease = lease, .window = 0},
+        {.verb = NEBULA_PULL, .lease = lease, .window = -7},
+    };
+    for (size_t i = 0; i < COUNT(request); i++) {
+        struct nebula_request one = request[i];
+        one.resource = r.shop;
+        one.text = "check";
+        one.text_size = 5;
+        assert_int_equal(nebula_call(r.nebula, &one), -ERROR_USAGE);
+    }
+    assert_int_equal(rig_say(&r, lease, "check"), ERROR_OK);
+    rig_release(&r, lease);
+    rig_end(&r);
+}
+
+static void refuses(struct rig *r, const struct nebula_spec *spec)
+{
+    assert_int_equal(nebula_declare(r->nebula, spec), -ERROR_CONFIG);
+}
+
+static void a_declaration_that_makes_no_sense_is_refused(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    struct nebula_spec good = r.spec;
+    good.name = "other";
+    struct nebula_spec bad[8];
+    for (size_t i = 0; i < COUNT(bad); i++)
+        bad[i] = good;
+    const struct nebula_option nameless = {.value = "x"};
+    bad[0].options = -1;
+    bad[1].options = 1;
+    bad[1].option = NULL;
+    bad[2].options = 1;
+    bad[2].option = &nameless;
+    bad[3].role_name[0] = NULL;
+    bad[4].role_max[0] = -1;
+    bad[5].pool.connect_us = INT64_MAX;
+    bad[6].pool.life_us = INT64_MAX;
+    bad[7].policy.deadline_us = INT64_MAX;
+    for (size_t i = 0; i < COUNT(bad); i++)
+        refuses(&r, &bad[i]);
+    assert_true(nebula_declare(r.nebula, &good) > 0);
+    rig_end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_of_nothing_are_refused),
+        cmocka_unit_test(a_task_is_closed_once),
+        cmocka_unit_test(a_request_that_makes_no_sense_is_refused),
+        cmocka_unit_test(a_declaration_that_makes_no_sense_is_refused),
+    };
+    return cmocka_run_group_tests_name("border", tests, NULL, NULL);
+}

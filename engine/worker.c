@@ -351,13 +351,13 @@ void worker_free(struct worker **worker)
 {
     struct worker *w = *worker;
     *worker = NULL;
+    if (w->lua != NULL)
+        lua_close(w->lua); /* its finalisers give back what they hold */
     if (w->signals != NULL)
         signals_leave(w->signals);
     if (w->engine != NULL)
         nebula_close(&w->engine);
     signals_free(&w->signals);
-    if (w->lua != NULL)
-        lua_close(w->lua);
     free(w->parked);
     free(w);
 }

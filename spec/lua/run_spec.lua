@@ -58,6 +58,16 @@ nebula: FLOW:1: broken: this
     ended(1, run "os.exit(false)")
   end)
 
+  it("lets finalisers have their engine to the last", function()
+    local errors = ended(0, run [[
+      rows = use("shop"):stream({ window = 1 }, "select 1 union select 2")
+      rows:next()
+      last = newproxy(true)
+      getmetatable(last).__gc = function() log.info("the last word") end
+    ]]).errors
+    says("the last word", errors)
+  end)
+
   it("runs without any of the three standard streams, and nothing else takes their place", function()
     local file = workflow [[
       use("shop"):exec "create table if not exists streams (a)"

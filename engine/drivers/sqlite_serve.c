@@ -345,7 +345,7 @@ void sqlite_session_serve(struct sqlite_session *s, struct request *r)
 uint32_t sqlite_session_bits(const struct sqlite_session *s)
 {
     uint32_t bits = sqlite3_get_autocommit(s->db) == 0 ? SESSION_IN_TRANSACTION : 0;
-    if (s->is_dirty)
+    if (s->is_dirty && !s->options.is_memory) /* who is dirty is closed, and the data with it */
         bits |= SESSION_DIRTY;
     if (s->stream != NULL)
         bits |= SESSION_STREAMING;

@@ -125,6 +125,11 @@ describe("sqlite", function()
     assert.equal(10, db:value "select sum(a) from t")
     assert.equal(1, #declared.inspect(db).connections)
     assert(db:transaction(function(tx) return tx:exec "delete from t" end))
+    assert(db:exec "create table kept (a)")
+    for _, words in ipairs { "pragma foreign_keys = off", "create temp table b (a)", "attach ':memory:' as other" } do
+      assert(db:exec(words))
+      assert.equal(1, db:value "select count(*) from sqlite_master where name = 'kept'", words)
+    end
   end)
 
   it("refuses declarations that cannot work", function()

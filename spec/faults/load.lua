@@ -4,8 +4,9 @@
 --
 -- Each call carries an id of its own, counted from FIRST. When it has ended, one write(2) to stdout says so:
 --
---   end ID HOW OUTCOME CODE ACTION STATE TOOK_MS AT_MS
+--   end ID HOW OUTCOME CODE ACTION STATE TOOK_MS AT_MS UNSERVED_MS
 --
+-- UNSERVED is for how long of that time the engine's thread could have run and others had the processor.
 -- The load goes on until there is a file FOLDER/stop, then says `sum CALLS`; with FOLDER/again it asks once more on every
 -- connection, says `again COUNT` and ends.
 local ffi = require "ffi"
@@ -27,6 +28,14 @@ local function is_told(name)
   local file = io.open(folder .. "/" .. name)
   if file then file:close() end
   return file ~= nil
+end
+
+local function unserved_ms()
+  local file = io.open "/proc/self/schedstat"
+  if not file then return 0 end
+  local _, ns = file:read("*n", "*n")
+  file:close()
+  return (ns or 0) / 1e6
 end
 
 local slow = {
@@ -60,12 +69,12 @@ local ways = {
 local function call(way)
   calls = calls + 1
   local id = first + calls
-  local begun = clock.now()
+  local unserved, begun = unserved_ms(), clock.now()
   local result, err = way[2](id)
   local now = clock.now()
   err = result == nil and err or { outcome = "ok", code = "ok", action = "none", state = "" }
-  say("end %d %s %s %s %s %s %.3f %.3f", id, way[1], err.outcome, err.code, err.action,
-    err.state == "" and "-" or err.state, now - begun, now)
+  say("end %d %s %s %s %s %s %.3f %.3f %.3f", id, way[1], err.outcome, err.code, err.action,
+    err.state == "" and "-" or err.state, now - begun, now, unserved_ms() - unserved)
 end
 
 local list = {}

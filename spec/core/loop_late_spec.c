@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -38,7 +39,8 @@ static void count(struct timer *t)
 static void a_turn_ends_though_its_time_passed_before_it_waits(void **unused)
 {
     (void)unused;
-    struct loop *loop = loop_new(world_real());
+    struct world *world = world_real();
+    struct loop *loop = loop_new(world);
     assert_non_null(loop);
     alarm(10);
     int64_t begun_us = loop_refresh(loop);
@@ -58,6 +60,7 @@ static void a_turn_ends_though_its_time_passed_before_it_waits(void **unused)
     assert_true(loop_refresh(loop) - begun_us >= 45 * MS);
     alarm(0);
     loop_free(&loop);
+    free(world);
 }
 
 int main(void)

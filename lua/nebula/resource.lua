@@ -20,7 +20,7 @@ local lib, engine = c.lib, c.engine
 ---@field package role_index table<string, integer>
 
 ---@class nebula.LeaseOptions
----@field deadline string|nil how long to wait for it, a duration; default: the policy's wait
+---@field deadline string|nil how long to wait for it, a duration; default: the policy's deadline
 ---@field role string|nil one of the kind's roles; default: the first
 ---@field fail_fast boolean|nil do not queue; default: the pool's
 

@@ -56,8 +56,7 @@ static struct judge *judge_of(lua_State *J)
     return judge;
 }
 
-/* --- where it is --------------------------------------------------------------------------------
- */
+/* --- where it is ----------------------------------------------------------------------------- */
 
 /* The innermost function of a source, if any: preludes have names, sources have numbers. */
 static void look(struct judge *j)
@@ -89,8 +88,7 @@ static int witness(lua_State *J)
     return 1;
 }
 
-/* --- the bounds ---------------------------------------------------------------------------------
- */
+/* --- the bounds ------------------------------------------------------------------------------ */
 
 static void *allocate(void *judge, void *block, size_t old, size_t size)
 {
@@ -136,8 +134,7 @@ static void count(lua_State *J, lua_Debug *at)
     lua_error(J);
 }
 
-/* --- running ------------------------------------------------------------------------------------
- */
+/* --- running --------------------------------------------------------------------------------- */
 
 static const char *give_text(lua_State *J, void *data, size_t *size)
 {
@@ -239,8 +236,7 @@ static int prepare_inside(lua_State *J)
     return 0;
 }
 
-/* --- bringing it back ---------------------------------------------------------------------------
- */
+/* --- bringing it back ------------------------------------------------------------------------ */
 
 /* From the judge to the caller's state. Nothing here allocates in the judge. */
 struct copy {
@@ -336,8 +332,7 @@ static void push_records(lua_State *L, struct judge *j)
     copy_value(&c, 1, 0);
 }
 
-/* --- what Lua calls -----------------------------------------------------------------------------
- */
+/* --- what Lua calls -------------------------------------------------------------------------- */
 
 static void add_error(lua_State *L, int errors, const struct job *job)
 {

@@ -29,8 +29,7 @@ struct admin {
     struct client *client[ADMIN_CLIENTS]; /* NULL when free */
 };
 
-/* --- clients -----------------------------------------------------------------------------------
- */
+/* --- clients --------------------------------------------------------------------------------- */
 
 static void hang_up(struct client *c)
 {
@@ -170,8 +169,7 @@ static void accept_client(struct watch *w, int events)
     want(c, WATCH_READ);
 }
 
-/* --- the socket --------------------------------------------------------------------------------
- */
+/* --- the socket ------------------------------------------------------------------------------ */
 
 static bool address(struct sockaddr_un *at, const char *path, struct error *e)
 {
@@ -254,8 +252,7 @@ void admin_close(struct admin **admin)
     free(a);
 }
 
-/* --- the other side ----------------------------------------------------------------------------
- */
+/* --- the other side -------------------------------------------------------------------------- */
 
 static char *read_line(int fd)
 {

@@ -12,8 +12,7 @@ static void arm(struct call *c, int64_t at_us)
     loop_arm(c->ticket.engine->loop, &c->timer, at_us < c->deadline_us ? at_us : c->deadline_us);
 }
 
-/* --- an attempt ended --------------------------------------------------------------------------
- */
+/* --- an attempt ended ------------------------------------------------------------------------ */
 
 /* What the server said proves that it did not do it; that a connection broke proves nothing once
  * bytes have left. */
@@ -99,8 +98,7 @@ static void request_ended(struct request *r)
     attempt_ended(c);
 }
 
-/* --- an attempt begins -------------------------------------------------------------------------
- */
+/* --- an attempt begins ----------------------------------------------------------------------- */
 
 static void attempt(struct call *c, struct conn *conn)
 {
@@ -157,8 +155,7 @@ static void take(struct call *c)
         refused(&c->waiter, &why);
 }
 
-/* --- the end -----------------------------------------------------------------------------------
- */
+/* --- the end --------------------------------------------------------------------------------- */
 
 /* What one attempt left open, no later failure can prove. */
 static void doubt(struct call *c)
@@ -246,8 +243,7 @@ static void call_free(struct ticket *t)
 
 const struct ticket_type call_ticket = {.abandon = call_abandon, .free = call_free};
 
-/* --- the begin ---------------------------------------------------------------------------------
- */
+/* --- the begin ------------------------------------------------------------------------------- */
 
 static size_t bytes_of(const struct nebula_value *v)
 {

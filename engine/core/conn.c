@@ -39,8 +39,7 @@ const char *conn_state_name(enum conn_state state)
     return name[state];
 }
 
-/* --- ends --------------------------------------------------------------------------------------
- */
+/* --- ends ------------------------------------------------------------------------------------ */
 
 static void end_request(struct conn *c, struct request *r, const struct error *why)
 {
@@ -201,8 +200,7 @@ void conn_notice(struct conn *c, const char *text)
     engine_log(c->engine, LOG_INFO, "the server says", field, COUNT(field));
 }
 
-/* --- for the pool and for call.c ---------------------------------------------------------------
- */
+/* --- for the pool and for call.c ------------------------------------------------------------- */
 
 struct conn *conn_open(struct pool *pool, const struct target *target)
 {

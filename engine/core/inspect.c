@@ -35,8 +35,7 @@ static json_t *failure(const char *text)
     return json_pack("{s:b, s:s}", "ok", 0, "error", text);
 }
 
-/* --- a pool ------------------------------------------------------------------------------------
- */
+/* --- a pool ---------------------------------------------------------------------------------- */
 
 static json_t *conn_json(const struct conn *c)
 {
@@ -109,8 +108,7 @@ static json_t *conns_json(const struct resource *r)
     return list;
 }
 
-/* --- a resource --------------------------------------------------------------------------------
- */
+/* --- a resource ------------------------------------------------------------------------------ */
 
 static const char *state_of(const struct resource *r)
 {
@@ -203,8 +201,7 @@ static json_t *resource_json(const struct resource *r)
     return o;
 }
 
-/* --- the verbs ---------------------------------------------------------------------------------
- */
+/* --- the verbs ------------------------------------------------------------------------------- */
 
 static json_t *verb_ls(struct engine *e, struct resource *r)
 {

@@ -37,8 +37,7 @@ static void tell_impatient_starters(struct pool *p, const struct error *why)
     }
 }
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 static struct fill_counts count(const struct pool *p)
 {
@@ -149,8 +148,7 @@ void keep_soon(struct pool *p)
     loop_soon(p->engine->loop, &p->look);
 }
 
-/* --- closing, and looking again ----------------------------------------------------------------
- */
+/* --- closing, and looking again -------------------------------------------------------------- */
 
 static bool is_spare(const struct pool *p)
 {
@@ -238,8 +236,7 @@ void keep_init(struct pool *p)
     timer_init(&p->keeper, keeper_fired);
 }
 
-/* --- start, pause, stop ------------------------------------------------------------------------
- */
+/* --- start, pause, stop ---------------------------------------------------------------------- */
 
 void keep_start(struct pool *p, struct starter *s)
 {

@@ -67,8 +67,7 @@ static bool is_paused(const struct pool *p)
     return (p->gate & GATE_PAUSED) != 0;
 }
 
-/* --- the queue ---------------------------------------------------------------------------------
- */
+/* --- the queue ------------------------------------------------------------------------------- */
 
 static void leave_queue(struct pool *p, struct waiter *w)
 {
@@ -165,8 +164,7 @@ void pool_settled(struct pool *p, struct conn *c)
     conn_move(p, c, CONN_IDLE, engine_now(p->engine));
 }
 
-/* --- taking and giving -------------------------------------------------------------------------
- */
+/* --- taking and giving ----------------------------------------------------------------------- */
 
 static void retire_old(struct conn *c)
 {

@@ -12,8 +12,7 @@ const char *target_get(const struct target *t, const char *name, const char *fal
     return fallback;
 }
 
-/* --- checking ----------------------------------------------------------------------------------
- */
+/* --- checking -------------------------------------------------------------------------------- */
 
 /* What can be added to any time of the loop. */
 static bool is_span(int64_t span_us)
@@ -96,8 +95,7 @@ static enum error_code check(struct engine *engine, const struct nebula_spec *s,
     return check_policy(s->name, &s->policy, e);
 }
 
-/* --- copying -----------------------------------------------------------------------------------
- */
+/* --- copying --------------------------------------------------------------------------------- */
 
 /* Measures with to == NULL, copies otherwise; both by one walk, so they cannot disagree. */
 struct copier {
@@ -185,8 +183,7 @@ static void drop_secrets(struct resource *r)
             secrets_drop(&r->engine->secrets, r->spec.option[i].value);
 }
 
-/* --- the resource ------------------------------------------------------------------------------
- */
+/* --- the resource ---------------------------------------------------------------------------- */
 
 struct resource *resource_new(struct engine *engine, const struct nebula_spec *spec,
                               struct error *e)

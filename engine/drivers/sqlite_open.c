@@ -25,8 +25,7 @@ bool sqlite_session_pause(struct sqlite_session *s, int n)
     return true;
 }
 
-/* --- what SQLite asks us -----------------------------------------------------------------------
- */
+/* --- what SQLite asks us --------------------------------------------------------------------- */
 
 static int is_busy(void *data, int n)
 {

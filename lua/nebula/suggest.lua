@@ -1,16 +1,21 @@
 --- suggest: what a misspelt name may have meant.
 
+-- How many letters have to be put in, left out, changed or swapped with their neighbour (optimal string alignment:
+-- Damerau 1964, Levenshtein 1966).
 local function distance(a, b)
-  local row = {}
+  local before, row = {}, {}
   for j = 0, #b do
     row[j] = j
   end
   for i = 1, #a do
-    local diagonal
-    diagonal, row[0] = row[0], i
+    local two_before = before
+    before, row = row, { [0] = i }
     for j = 1, #b do
       local same = a:byte(i) == b:byte(j) and 0 or 1
-      diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + same)
+      row[j] = math.min(before[j] + 1, row[j - 1] + 1, before[j - 1] + same)
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        row[j] = math.min(row[j], two_before[j - 2] + 1)
+      end
     end
   end
   return row[#b]

@@ -5,6 +5,7 @@
 # written down in build/prove/NAME.done and not run again until the program has changed; the log of all
 # runs is build/prove/log.
 set -u
+export CMOCKA_MESSAGE_OUTPUT=TAP # what step.sh counts
 build=$1
 proofs=$build/prove
 hours=12

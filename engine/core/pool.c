@@ -131,6 +131,10 @@ void pool_explain_wait(const struct pool *p, const struct waiter *w, struct erro
     else if (w->is_last_chance)
         error_set(out, ERROR_DEADLINE,
                   "%s: the deadline passed after %lld ms in the queue for a connection", name, ms);
+    else if (p->conn[CONN_LEASED].count < (uint32_t)p->size.max)
+        error_set(out, ERROR_WAIT,
+                  "%s: no connection was ready within %lld ms; %u are being opened, %u are waiting",
+                  name, ms, p->conn[CONN_OPENING].count, p->waiters.count);
     else
         error_set(out, ERROR_WAIT, "%s: all %d connections were in use for %lld ms, %u are waiting",
                   name, p->size.max, ms, p->waiters.count);

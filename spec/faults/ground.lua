@@ -279,8 +279,7 @@ function ground.measure(self)
   for _, one in ipairs(self.ends) do
     if one.took >= self.deadline then
       local second = math.floor(one.at / 1000)
-      local noise = math.max(worst[second] or 0, worst[second - 1] or 0,
-        math.min(one.unserved, UNSERVED_MOST))
+      local noise = math.max(worst[second] or 0, worst[second - 1] or 0, math.min(one.unserved, UNSERVED_MOST))
       lateness[#lateness + 1] = one.took - self.deadline - noise
     end
   end
@@ -292,8 +291,8 @@ function ground.is_in_time(least)
   table.sort(lateness)
   assert(#lateness >= least, ("only %d answers to a deadline"):format(#lateness))
   local worst, most = lateness[#lateness], lateness[math.ceil(#lateness * 0.999)]
-  local shown = ("%d answers: p50 %.1f, p99.9 %.1f, worst %.1f ms later than the control"):format(#lateness,
-    lateness[math.ceil(#lateness / 2)], most, worst)
+  local half = lateness[math.ceil(#lateness / 2)]
+  local shown = ("%d answers: p50 %.1f, p99.9 %.1f, worst %.1f ms later than the control"):format(#lateness, half, most, worst)
   assert(most <= 5 and worst < 20, shown)
   print("# " .. shown)
 end

@@ -188,21 +188,6 @@ static void give_up(struct timer *t)
         conn_closed(conn_of(p));
 }
 
-void pg_closed(struct postgres *p)
-{
-    struct loop *loop = conn_loop(conn_of(p));
-    pg_shake_free(&p->shake);
-    PQfinish(p->pg);
-    p->pg = NULL;
-    if (pg_cancel_is_under_way(p->cancel)) {
-        timer_init(&p->patience, give_up);
-        loop_arm(loop, &p->patience, loop_now_us(loop) + PATIENCE_US);
-    } else {
-        pg_cancel_free(&p->cancel);
-        pg_owe(p, 0);
-    }
-}
-
 static void postgres_close(struct conn *c)
 {
     struct postgres *p = conn_driver(c);
@@ -212,9 +197,16 @@ static void postgres_close(struct conn *c)
     loop_unsoon(loop, &p->soon);
     pg_rows_free(&p->rows);
     pg_statements_fini(&p->statements);
+    PQfinish(p->pg);
+    p->pg = NULL;
     p->phase = PG_CLOSED;
-    if (!pg_shake_is_under_way(p->shake))
-        pg_closed(p);
+    if (pg_cancel_is_under_way(p->cancel)) {
+        timer_init(&p->patience, give_up);
+        loop_arm(loop, &p->patience, loop_now_us(loop) + PATIENCE_US);
+    } else {
+        pg_cancel_free(&p->cancel);
+        pg_owe(p, 0);
+    }
 }
 
 const struct driver driver_postgres = {.name = "postgres",

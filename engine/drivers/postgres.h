@@ -8,7 +8,6 @@
  *   postgres_params.c      values to the server
  *   postgres_rows.c        values from the server
  *   postgres_session.c     what a statement leaves behind in the session
- *   postgres_shake.c       the thread that proves a password
  *   postgres_cancel.c      the thread that asks the server to stop
  *   postgres_error.c       SQLSTATE and libpq's sentences to our codes
  */
@@ -114,19 +113,6 @@ void pg_statements_retire(struct pg_statements *s, struct pg_statement *it);
 void pg_statements_forget(struct pg_statements *s); /* the server dropped all of them */
 struct pg_name pg_statement_name(uint32_t id);
 
-/* --- the handshake's thread ------------------------------------------------------------------- */
-
-struct pg_shake;
-
-/* polled_to(data, what) runs on the loop after each poll. NULL when out of memory or threads. */
-struct pg_shake *pg_shake_new(struct loop *loop,
-                              void (*polled_to)(void *data, PostgresPollingStatusType polled),
-                              void *data);
-/* PQconnectPoll() on the thread; nobody else touches pg until polled_to(). */
-void pg_shake_poll(struct pg_shake *s, PGconn *pg);
-bool pg_shake_is_under_way(const struct pg_shake *s);
-void pg_shake_free(struct pg_shake **s); /* none is under way; *s may be NULL */
-
 /* --- cancel ----------------------------------------------------------------------------------- */
 
 struct pg_cancel;
@@ -180,8 +166,6 @@ struct postgres {
     struct resolve *resolve;
     struct resolved *found; /* what is left of it to try begins at next */
     int next;
-    struct pg_shake *shake; /* NULL before a password is asked for, and once it is open */
-    ConnStatusType was;     /* before the last poll */
 
     /* the request under way */
     struct request *request;
@@ -212,9 +196,6 @@ void pg_owe(struct postgres *p, int what);
 /* The connection is of no more use; the core hears it soon. why: NULL for the server's last words,
  * or what libpq says. */
 void pg_lose(struct postgres *p, const struct error *why);
-
-/* close() was called and nothing of ours is under way any more: says so. */
-void pg_closed(struct postgres *p);
 
 void pg_open(struct postgres *p);
 void pg_open_ready(struct postgres *p);

@@ -80,8 +80,6 @@ static void noticed(void *data, const PGresult *res)
         pg_error_of_result(&p->last_words, pg_resource(p), res);
         return;
     }
-    if (pg_shake_is_under_way(p->shake))
-        return; /* on its thread, where nothing of ours may be touched: a greeting goes unheard */
     snprintf(text, sizeof text, "%s: %s", severity != NULL ? severity : "NOTICE",
              primary != NULL ? primary : PQresultErrorMessage(res));
     conn_notice(conn_of(p), text);
@@ -91,11 +89,28 @@ static void noticed(void *data, const PGresult *res)
 
 static void failed(struct postgres *p, ConnStatusType was);
 
-static void opened(struct postgres *p)
+static void go_on(struct postgres *p)
 {
-    pg_shake_free(&p->shake);
+    /* PQconnectPoll() may close the socket and open another with the same number. */
+    loop_unwatch(conn_loop(conn_of(p)), &p->watch);
+    p->events = 0;
+    ConnStatusType was = PQstatus(p->pg);
+    switch (PQconnectPoll(p->pg)) {
+    case PGRES_POLLING_READING:
+        pg_watch(p, WATCH_READ);
+        return;
+    case PGRES_POLLING_WRITING:
+        pg_watch(p, WATCH_WRITE);
+        return;
+    case PGRES_POLLING_OK:
+        break;
+    case PGRES_POLLING_FAILED:
+    case PGRES_POLLING_ACTIVE:
+        failed(p, was);
+        return;
+    }
     if (PQsetnonblocking(p->pg, 1) != 0) {
-        failed(p, p->was);
+        failed(p, was);
         return;
     }
     p->phase = PG_IDLE;
@@ -104,58 +119,6 @@ static void opened(struct postgres *p)
     pg_watch(p, WATCH_READ);
     if (p->phase == PG_IDLE)
         conn_opened(conn_of(p));
-}
-
-static void polled_to(struct postgres *p, PostgresPollingStatusType polled)
-{
-    switch (polled) {
-    case PGRES_POLLING_READING:
-        pg_watch(p, WATCH_READ);
-        return;
-    case PGRES_POLLING_WRITING:
-        pg_watch(p, WATCH_WRITE);
-        return;
-    case PGRES_POLLING_OK:
-        opened(p);
-        return;
-    case PGRES_POLLING_FAILED:
-    case PGRES_POLLING_ACTIVE:
-        failed(p, p->was);
-        return;
-    }
-    UNREACHABLE();
-}
-
-static void shaken(void *data, PostgresPollingStatusType polled)
-{
-    struct postgres *p = data;
-    if (p->phase == PG_CLOSED)
-        pg_closed(p);
-    else
-        polled_to(p, polled);
-}
-
-/* Only a password makes the handshake compute. Without a thread it computes here. */
-static bool is_for_the_thread(struct postgres *p)
-{
-    const char *password = PQpass(p->pg);
-    if (p->was != CONNECTION_AWAITING_RESPONSE || password == NULL || *password == '\0')
-        return false;
-    if (p->shake == NULL)
-        p->shake = pg_shake_new(conn_loop(conn_of(p)), shaken, p);
-    return p->shake != NULL;
-}
-
-static void go_on(struct postgres *p)
-{
-    /* PQconnectPoll() may close the socket and open another with the same number. */
-    loop_unwatch(conn_loop(conn_of(p)), &p->watch);
-    p->events = 0;
-    p->was = PQstatus(p->pg);
-    if (is_for_the_thread(p))
-        pg_shake_poll(p->shake, p->pg);
-    else
-        polled_to(p, PQconnectPoll(p->pg));
 }
 
 void pg_open_ready(struct postgres *p)

@@ -62,7 +62,6 @@ struct pool {
     struct list starters;
     struct timer keeper;
     struct soon look;
-    uint32_t last_id;
 };
 
 /* NULL when out of memory. Opens nothing yet. */

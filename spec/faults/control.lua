@@ -1,10 +1,10 @@
 -- control.lua FILE - a bare timer beside the engine: how late this machine wakes somebody, in each second.
 --
--- It sleeps for 2 ms again and again in a process of its own, and for each second writes "SECOND WORST_MS".
+-- It sleeps for 1 ms again and again in a process of its own, and for each second writes "SECOND WORST_MS".
 local ffi = require "ffi"
 local clock = require "spec.support.clock"
 
-local SPAN_MS = 2
+local SPAN_MS = 1
 local out = assert(io.open(arg[1], "w"))
 local second, worst = math.floor(clock.now() / 1000), 0
 while true do

@@ -6,7 +6,7 @@
 --
 --   end ID HOW OUTCOME CODE ACTION STATE TOOK_MS AT_MS UNSERVED_MS
 --
--- UNSERVED is for how long of that time the engine's thread could have run and others had the processor.
+-- UNSERVED is for how long since its deadline the engine's thread could have run and others had the processor.
 -- The load goes on until there is a file FOLDER/stop, then says `sum CALLS`; with FOLDER/again it asks once more on every
 -- connection, says `again COUNT` and ends.
 local ffi = require "ffi"
@@ -30,12 +30,27 @@ local function is_told(name)
   return file ~= nil
 end
 
-local function unserved_ms()
+-- How long the engine's thread could have run and others had the processor, read again and again.
+local readings = {} -- each { at, unserved }, both ms, the latest last; those of the last calls are enough
+local READINGS_MOST = 4000
+
+local function read_unserved()
   local file = io.open "/proc/self/schedstat"
   if not file then return 0 end
   local _, ns = file:read("*n", "*n")
   file:close()
-  return (ns or 0) / 1e6
+  if #readings == READINGS_MOST then readings = { unpack(readings, READINGS_MOST / 2) } end
+  readings[#readings + 1] = { at = clock.now(), unserved = (ns or 0) / 1e6 }
+  return readings[#readings].unserved
+end
+
+-- From the last reading before that moment to now.
+local function unserved_since(moment)
+  local now = read_unserved()
+  for i = #readings, 1, -1 do
+    if readings[i].at <= moment then return now - readings[i].unserved end
+  end
+  return 0
 end
 
 local slow = {
@@ -69,13 +84,20 @@ local ways = {
 local function call(way)
   calls = calls + 1
   local id = first + calls
-  local unserved, begun = unserved_ms(), clock.now()
+  local begun = clock.now()
   local result, err = way[2](id)
   local now = clock.now()
   err = result == nil and err or { outcome = "ok", code = "ok", action = "none", state = "" }
   say("end %d %s %s %s %s %s %.3f %.3f %.3f", id, way[1], err.outcome, err.code, err.action,
-    err.state == "" and "-" or err.state, now - begun, now, unserved_ms() - unserved)
+    err.state == "" and "-" or err.state, now - begun, now, now - begun > deadline_ms and unserved_since(begun + deadline_ms) or 0)
 end
+
+task(function()
+  while not is_told "stop" do
+    read_unserved()
+    assert(sleep "5ms")
+  end
+end)
 
 local list = {}
 for i = 1, tasks do list[i] = ways[(i - 1) % #ways + 1] end

@@ -4,6 +4,7 @@
 local clock = require "spec.support.clock"
 local disk = require "spec.faults.disk"
 local ground = require "spec.faults.ground"
+local lateness = require "spec.faults.lateness"
 local postgres = require "spec.support.postgres"
 local process = require "spec.support.process"
 local proxy = require "spec.support.proxy"
@@ -77,10 +78,10 @@ describe("a mixed load on PostgreSQL", function()
     load:finish()
     load:ends_only(codes)
     ground.agrees(load, tally())
-    ground.measure(load)
+    lateness.measure(load)
   end
 
-  setup(function() ground.watch() end)
+  setup(function() lateness.watch() end)
   before_each(function() prepare() end)
   after_each(function()
     for _, other in ipairs(held) do other:kill() end
@@ -262,5 +263,5 @@ describe("a mixed load on PostgreSQL", function()
     ends_only "locked deadline"
   end)
 
-  it("was answered in time, whatever failed", function() ground.is_in_time(1000) end)
+  it("was answered in time, whatever failed", function() lateness.is_in_time(1000) end)
 end)

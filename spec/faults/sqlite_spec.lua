@@ -5,6 +5,7 @@ local clock = require "spec.support.clock"
 local declared = require "spec.kinds.declared"
 local disk = require "spec.faults.disk"
 local ground = require "spec.faults.ground"
+local lateness = require "spec.faults.lateness"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
@@ -66,10 +67,10 @@ describe("a mixed load on SQLite", function()
     load:ends_only(codes)
     local has = count({}, file, ...)
     ground.agrees(load, has)
-    ground.measure(load)
+    lateness.measure(load)
   end
 
-  setup(function() ground.watch() end)
+  setup(function() lateness.watch() end)
   before_each(function() file = prepare(tmp.folder() .. "/shop.db") end)
   after_each(function()
     for _, other in ipairs(others) do other:kill() end
@@ -139,7 +140,7 @@ describe("a mixed load on SQLite", function()
     local has = count({}, file)
     for _, name in ipairs { "tally", "pair", "upserts" } do assert.is_not_nil(next(has[name])) end
     ground.agrees(load, count(has, away))
-    ground.measure(load)
+    lateness.measure(load)
   end)
 
   it("notices that its file was deleted, and says what is missing", function()
@@ -151,7 +152,7 @@ describe("a mixed load on SQLite", function()
     load:flows()
     load:finish()
     load:ends_only "lost unreachable query deadline"
-    ground.measure(load)
+    lateness.measure(load)
   end)
 
   local on_disk = room and it or pending
@@ -168,5 +169,5 @@ describe("a mixed load on SQLite", function()
     ends_only "storage deadline"
   end)
 
-  it("was answered in time, whatever failed", function() ground.is_in_time(200) end)
+  it("was answered in time, whatever failed", function() lateness.is_in_time(200) end)
 end)

@@ -197,23 +197,22 @@ int32_t nebula_find(struct nebula *n, const char *name); /* 0 when there is none
 /* A ticket that ends when the first `min` connections (at least one) are open, or start_us has
  * passed. */
 int32_t nebula_start(struct nebula *n, int32_t resource);
-int32_t nebula_pause(struct nebula *n,
-                     int32_t resource); /* new leases wait; 0 or a negative code */
+/* New leases wait until it is resumed. 0 or a negative code. */
+int32_t nebula_pause(struct nebula *n, int32_t resource);
 int32_t nebula_resume(struct nebula *n, int32_t resource);
 
 /* --- tasks ------------------------------------------------------------------------------------ */
 
 /* A new task (> 0) with the deadline of its parent (0: of nobody), or a negative code. */
 int32_t nebula_task_open(struct nebula *n, int32_t parent);
-void nebula_task_enter(struct nebula *n,
-                       int32_t task); /* acts for it from here on; 0: for nobody */
+/* Acts for it from here on; 0: for nobody. */
+void nebula_task_enter(struct nebula *n, int32_t task);
 /* Sets the deadline of the task entered; 0 none. Returns the one before, to be put back. It is the
  * caller's to keep the sooner one. */
 int64_t nebula_task_deadline(struct nebula *n, int64_t at_us);
 /* Ends all its tickets with `cancelled`, and everything it asks for from now on at once. */
 void nebula_task_cancel(struct nebula *n, int32_t task);
-/* What a cancelled task may still do to clean up: not cancelled until at_us, which is its deadline.
- */
+/* A cancelled task may clean up: it is not cancelled until at_us, which is its deadline. */
 void nebula_task_grace(struct nebula *n, int32_t task, int64_t at_us);
 /* Ends it: its tickets vanish without an event, its leases are given back. */
 void nebula_task_close(struct nebula *n, int32_t task);
@@ -221,9 +220,10 @@ void nebula_task_close(struct nebula *n, int32_t task);
 /* --- tickets ---------------------------------------------------------------------------------- */
 
 /* All return a ticket (> 0) or a negative code. */
-int32_t nebula_sleep(struct nebula *n,
-                     int64_t span_us); /* ends ok after span_us, 0: in the next turn */
-int32_t nebula_wait(struct nebula *n); /* ends when somebody wakes it */
+/* Ends ok after span_us, 0: in the next turn. */
+int32_t nebula_sleep(struct nebula *n, int64_t span_us);
+/* Ends when somebody wakes it. */
+int32_t nebula_wait(struct nebula *n);
 int32_t nebula_call(struct nebula *n, const struct nebula_request *request);
 
 /* Ends a nebula_wait() with code (0 ok). A ticket that has ended already is left alone. */

@@ -5,8 +5,8 @@
  * once). Every begin has exactly one end:
  *
  *   open    conn_opened | conn_failed
- *   send    conn_replied | conn_failed          (one at a time: the next is sent when the last has
- * ended) cancel  conn_cancelled | conn_failed        and the send it hurries still ends by itself
+ *   send    conn_replied | conn_failed     one at a time: the next when the last has ended
+ *   cancel  conn_cancelled | conn_failed   and the send it hurries still ends by itself
  *   close   conn_closed
  *
  * conn_failed() means that the connection is of no more use. It ends everything under way at once;

@@ -5,8 +5,9 @@
  * loses nothing for the pool: a connection that was being opened for him serves the next one or
  * goes idle.
  *
- *   pool.c  take, give, the queue      care.c  check, reset, retire      keep.c  open, keep warm,
- * pause, stop
+ *   pool.c   take, give, the queue
+ *   care.c   check, reset, retire
+ *   keep.c   open, keep warm, pause, stop
  */
 #ifndef CORE_POOL_H
 #define CORE_POOL_H
@@ -104,9 +105,10 @@ void keep_soon(struct pool *p);
 void keep_look(struct pool *p);
 void keep_pause(struct pool *p);
 void keep_resume(struct pool *p);
-void keep_stop(
-    struct pool *p); /* refuses waiters, closes what is idle; the rest closes as it comes home */
-void keep_cut(struct pool *p); /* closes everything */
+/* Refuses waiters, closes what is idle; the rest closes as it comes home. */
+void keep_stop(struct pool *p);
+/* Closes everything. */
+void keep_cut(struct pool *p);
 
 /* Somebody waits for the pool to be warm: `min` connections, at least one. */
 struct starter {

@@ -14,15 +14,21 @@ static void arm(struct call *c, int64_t at_us)
 
 /* --- an attempt ended ------------------------------------------------------------------------ */
 
-/* What the server said proves that it did not do it; that a connection broke proves nothing once
- * bytes have left. */
+/* That nobody answers proves nothing once bytes have left, unless there was nothing to be done. */
+static enum outcome outcome_unanswered(const struct request *r)
+{
+    bool does_nothing = r->verb == NEBULA_PREPARE || r->verb == NEBULA_STOP;
+    return r->is_sent && !does_nothing ? OUTCOME_IN_DOUBT : OUTCOME_FAILED;
+}
+
+/* An error that the server answers proves that it did not do it, or what of it. */
 static enum outcome outcome_of(const struct request *r)
 {
+    if (r->reply.is_unanswered)
+        return outcome_unanswered(r);
     if (r->reply.error.code == ERROR_OK)
         return OUTCOME_OK;
-    if (r->reply.is_partial)
-        return OUTCOME_IN_DOUBT;
-    return r->reply.error.code == ERROR_LOST && r->is_sent ? OUTCOME_IN_DOUBT : OUTCOME_FAILED;
+    return r->reply.is_partial ? OUTCOME_IN_DOUBT : OUTCOME_FAILED;
 }
 
 static bool may_repeat(const struct call *c)
@@ -192,7 +198,7 @@ static enum outcome withdraw(struct call *c)
         }
         if (c->conn->state == CONN_LEASED)
             conn_cancel(c->conn);
-        return c->request.is_sent ? OUTCOME_IN_DOUBT : OUTCOME_FAILED;
+        return outcome_unanswered(&c->request);
     case CALL_OVER:
         break;
     }

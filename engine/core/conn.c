@@ -46,6 +46,7 @@ static void end_request(struct conn *c, struct request *r, const struct error *w
     list_remove(&c->requests, &r->node);
     reply_fini(&r->reply);
     r->reply.error = *why;
+    r->reply.is_unanswered = true;
     r->ended(r);
 }
 

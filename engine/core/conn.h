@@ -95,7 +95,8 @@ bool conn_unsend(struct conn *c, struct request *r);
 /* Nobody waits for what is in flight any more: brings it to an end, then the connection settles or
  * closes. The lease on it, if any, is lost. */
 void conn_cancel(struct conn *c);
-/* Idempotent. What is in flight ends with *why once the driver has let go of it. */
+/* Idempotent. What is queued ends with *why, what is in flight as lost once the driver has let go of
+ * it. */
 void conn_close(struct conn *c, const struct error *why);
 const char *conn_state_name(enum conn_state state);
 

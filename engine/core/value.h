@@ -37,6 +37,7 @@ struct reply {
     int64_t last_id;       /* SQLite: rowid of the last insert; 0 elsewhere */
     bool more;             /* a stream: there may be more to pull */
     bool is_partial;       /* with an error: some of it was done and stays done */
+    bool is_unanswered;    /* the connection ended first, for whatever reason; set by the core */
     bool wants_writer;     /* not done at all: it needs a connection of the role `writer` */
 };
 

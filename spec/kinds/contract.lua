@@ -11,7 +11,7 @@
 --   unopenable  settings with which no connection opens, and the code and action of the error
 --   dirty       list of { words that change a session, query that tells, its answer in a clean one }
 --   end_session function(), where a server can do that: ends the sessions that run slow_write, a statement that
---               takes a minute, or slow_read, a query that says 1 after a second; true when there was one
+--               takes two seconds, or slow_read, a query that says 1 after as long; true when there was one
 local assert = require "luassert"
 local busted = require "busted"
 local declared = require "spec.kinds.declared"

@@ -31,8 +31,8 @@ describe("postgres", function()
     bytes = "bytea",
     slow = "select pg_sleep(60)",
     slow_ends = "in_doubt",
-    slow_write = "insert into t (a) select 7 from pg_sleep(60)",
-    slow_read = "select 1 from pg_sleep(1)",
+    slow_write = "insert into t (a) select 7 from pg_sleep(2)",
+    slow_read = "select 1 from pg_sleep(2)",
     breaks_in_the_middle = "select 1 / (i - 1200) from generate_series(1, 2000) i",
     end_session = end_session,
     unopenable = {

@@ -87,6 +87,21 @@ describe("sqlite", function()
     assert.equal(1, db:exec "delete from t")
   end)
 
+  it("has done nothing, when its transaction could not begin", function()
+    local db = fresh "begins"
+    assert(db:exec "create table t (a)")
+    local other = declared.use(('sqlite "sqlite_other" { file = %q }'):format(folder .. "/begins.db"))
+    local lease = assert(other:lease { role = "writer" })
+    assert(lease:query "begin immediate")
+    local err
+    local work = task(function() err = select(2, db:transaction(function() error "it began" end)) end)
+    clock.eventually("it is sent", function() return declared.pool(db, "writer").leased == 1 end)
+    work:cancel()
+    work:join()
+    lease:release()
+    assert.same({ "cancelled", "failed" }, { err.code, err.outcome })
+  end)
+
   it("reads while it is written", function()
     local db = fresh "beside"
     assert(db:exec "create table t (a)")

@@ -37,6 +37,7 @@ enum fault {
     FAULT_UNSENT,      /* lost before a byte left */
     FAULT_LOST_BEFORE, /* lost on the way, not applied */
     FAULT_LOST_AFTER,  /* applied, lost before the reply */
+    FAULT_UNREADABLE,  /* applied, and the client has no memory for the reply */
     FAULT_SLOW,
     FAULT_STUCK, /* never applied and never answered, until it is cancelled */
     FAULT_MUTE,  /* applied and never answered */

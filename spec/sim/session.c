@@ -48,13 +48,18 @@ static void fail(struct session *s, enum error_code code, const char *state, con
     arrange_arrival(s, ARRIVAL_FAILED, at_us);
 }
 
-void session_lose(struct session *s, const char *text)
+static void break_off(struct session *s, enum error_code code, const char *state, const char *text)
 {
     leave_room(s);
     if (s->wire == NULL)
         session_end(s);
     else
-        fail(s, ERROR_LOST, "57P01", text, soon_us(s, 0, 2 * MS));
+        fail(s, code, state, text, soon_us(s, 0, 2 * MS));
+}
+
+void session_lose(struct session *s, const char *text)
+{
+    break_off(s, ERROR_LOST, "57P01", text);
 }
 
 static void dies(struct happening *h)
@@ -112,6 +117,8 @@ static void acts(struct happening *h)
         session_end(s);
     else if (fault == FAULT_LOST_AFTER)
         session_lose(s, "the connection broke");
+    else if (fault == FAULT_UNREADABLE)
+        break_off(s, ERROR_MEMORY, "", "no memory for a row");
     else if (fault != FAULT_MUTE)
         arrange_arrival(s, ARRIVAL_REPLY, soon_us(s, 20, fault == FAULT_SLOW ? 900 * MS : 500));
 }

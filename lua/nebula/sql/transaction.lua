@@ -204,7 +204,10 @@ end
 local function within(lease, given, fn)
   local kind = verbs.resource_of(lease).kind.sql
   local ok, err = say(lease, kind.begin(given))
-  if not ok then return nil, err end
+  if not ok then
+    err.outcome = "failed" -- whether or not the begin was heard, nothing was begun
+    return nil, err
+  end
   local self = setmetatable({ lease = lease, depth = 0 }, Transaction)
   return settle(self, tree.try(fn, self))
 end

@@ -201,8 +201,8 @@ static void stream_moved(struct play *p, int32_t ticket, struct holding *h, cons
 
 static bool is_fatal(int32_t code)
 {
-    return code == ERROR_LOST || code == ERROR_MEMORY || code == ERROR_DEADLINE || code == ERROR_CANCELLED ||
-           code == ERROR_STALE || code == ERROR_CLOSED;
+    return code == ERROR_LOST || code == ERROR_MEMORY || code == ERROR_DEADLINE ||
+           code == ERROR_CANCELLED || code == ERROR_STALE || code == ERROR_CLOSED;
 }
 
 static void statement_ended(struct play *p, int32_t ticket, struct op *op,

@@ -327,7 +327,6 @@ static int32_t refuse_lease(struct engine *e, int64_t lease)
 
 int32_t call_begin(struct engine *e, const struct nebula_request *request)
 {
-    loop_refresh(e->loop); /* the caller may have computed for long since the turn began */
     struct conn *leased = request->lease == 0 ? NULL : lease_find(&e->leases, request->lease);
     if (request->lease != 0 && leased == NULL)
         return refuse_lease(e, request->lease);
@@ -335,14 +334,12 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
         leased != NULL ? leased->pool->resource : table_get(&e->resources, request->resource);
     if (r == NULL)
         return engine_refuse(e, ERROR_USAGE, "there is no resource number %d", request->resource);
+    int32_t refusal = task_may_begin(e, r->spec.name);
+    if (refusal < 0)
+        return refusal;
     struct call *c = call_new(e, r, request);
     if (c == NULL)
         return -ERROR_MEMORY;
-    if (c->deadline_us <= engine_now(e)) {
-        free(c);
-        return engine_refuse(e, ERROR_DEADLINE, "%s: the deadline has passed already",
-                             r->spec.name);
-    }
     int32_t number = ticket_begin(&c->ticket, e, &call_ticket);
     if (number < 0) {
         free(c);

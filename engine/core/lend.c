@@ -121,13 +121,10 @@ int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_
 {
     struct engine *e = r->engine;
     struct pool *p = resource_pool(r, role);
-    loop_refresh(e->loop); /* the caller may have computed for long since the turn began */
+    int32_t refusal = task_may_begin(e, r->spec.name);
+    if (refusal < 0)
+        return refusal;
     if (p == NULL)
         return engine_refuse(e, ERROR_MEMORY, "%s: no memory for a pool", r->spec.name);
-    if (task_is_cancelled(e->task))
-        return engine_refuse(e, ERROR_CANCELLED, "the task was cancelled");
-    if (e->task->deadline_us <= engine_now(e))
-        return engine_refuse(e, ERROR_DEADLINE, "%s: the deadline has passed already",
-                             r->spec.name);
     return queue(p, within_us, is_fail_fast, ticket_out);
 }

@@ -112,7 +112,7 @@ static struct waiter *next_waiter(struct pool *p)
 }
 
 /* What hinders the pool is what the waiter is told, the server's own code included. */
-static void explain_trouble(const struct pool *p, long long waited_ms, struct error *out)
+void pool_explain_trouble(const struct pool *p, long long waited_ms, struct error *out)
 {
     error_set(out, p->trouble->code, "%s: no connection within %lld ms: %s", p->resource->spec.name,
               waited_ms, p->trouble->text);
@@ -127,7 +127,7 @@ void pool_explain_wait(const struct pool *p, const struct waiter *w, struct erro
     if (is_paused(p))
         error_set(out, ERROR_PAUSED, "%s: still paused after %lld ms", name, ms);
     else if (p->trouble != NULL)
-        explain_trouble(p, ms, out);
+        pool_explain_trouble(p, ms, out);
     else if (w->is_last_chance)
         error_set(out, ERROR_DEADLINE,
                   "%s: the deadline passed after %lld ms in the queue for a connection", name, ms);

@@ -92,6 +92,8 @@ void pool_settled(struct pool *p, struct conn *c);
 void pool_refuse_all(struct pool *p, const struct error *why);
 /* Why w is not served yet, in a sentence. */
 void pool_explain_wait(const struct pool *p, const struct waiter *w, struct error *out);
+/* That connecting fails for so long, and why. */
+void pool_explain_trouble(const struct pool *p, long long waited_ms, struct error *out);
 /* Serves whom it can from idle connections; after a pause. */
 void pool_serve(struct pool *p);
 

@@ -1,12 +1,14 @@
 #include "core/start.h"
 
 #include "core/pool.h"
+#include "core/task.h"
 
 struct start {
     struct ticket ticket;
     struct starter starter;
     struct timer timer;
     struct pool *pool;
+    int64_t begun_us;
     struct error error;
 };
 
@@ -37,16 +39,27 @@ static void started(struct starter *starter, const struct error *why)
 static void too_late(struct timer *t)
 {
     struct start *s = container_of(t, struct start, timer);
-    const struct pool *p = s->pool;
-    keep_unstart(s->pool, &s->starter);
+    struct pool *p = s->pool;
+    const char *name = p->resource->spec.name;
+    long long ms = (engine_now(p->engine) - s->begun_us) / 1000;
+    keep_unstart(p, &s->starter);
     if (p->trouble != NULL)
-        error_set(&s->error, p->trouble->code, "%s: did not start within %lld ms: %s",
-                  p->resource->spec.name, (long long)p->resource->spec.pool.start_us / 1000,
-                  p->trouble->text);
+        pool_explain_trouble(p, ms, &s->error);
+    else if ((p->gate & GATE_PAUSED) != 0)
+        error_set(&s->error, ERROR_PAUSED, "%s: still paused after %lld ms", name, ms);
     else
-        error_set(&s->error, ERROR_UNREACHABLE, "%s: not warm within %lld ms",
-                  p->resource->spec.name, (long long)p->resource->spec.pool.start_us / 1000);
+        error_set(&s->error, ERROR_UNREACHABLE, "%s: not warm within %lld ms", name, ms);
     ticket_end(&s->ticket, s->error.code);
+}
+
+/* An impatient one has no time of its own: it ends with the first attempt. */
+static int64_t ends_at_us(const struct start *s)
+{
+    int64_t start_us = s->pool->resource->spec.pool.start_us,
+            deadline_us = s->ticket.task->deadline_us;
+    int64_t at_us =
+        start_us > 0 && start_us < INT64_MAX - s->begun_us ? s->begun_us + start_us : INT64_MAX;
+    return at_us < deadline_us ? at_us : deadline_us;
 }
 
 const struct error *start_error(struct ticket *t)
@@ -57,6 +70,11 @@ const struct error *start_error(struct ticket *t)
 int32_t start_begin(struct resource *r)
 {
     struct engine *e = r->engine;
+    int32_t refusal = task_may_begin(e, r->spec.name);
+    if (refusal < 0)
+        return refusal;
+    if (e->is_stopping)
+        return engine_refuse(e, ERROR_CLOSED, "%s: the engine is shutting down", r->spec.name);
     struct pool *p = resource_pool(r, 0);
     struct start *s = p == NULL ? NULL : calloc(1, sizeof *s);
     if (s == NULL)
@@ -71,8 +89,8 @@ int32_t start_begin(struct resource *r)
     s->starter.is_patient = r->spec.pool.start_us > 0;
     node_init(&s->starter.node);
     timer_init(&s->timer, too_late);
-    if (s->starter.is_patient)
-        loop_arm(e->loop, &s->timer, engine_now(e) + r->spec.pool.start_us);
+    s->begun_us = engine_now(e);
+    loop_arm(e->loop, &s->timer, ends_at_us(s));
     keep_start(p, &s->starter);
     return number;
 }

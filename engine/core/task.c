@@ -34,6 +34,16 @@ void task_free(struct task **task)
     free(t);
 }
 
+int32_t task_may_begin(struct engine *e, const char *resource)
+{
+    loop_refresh(e->loop);
+    if (task_is_cancelled(e->task))
+        return engine_refuse(e, ERROR_CANCELLED, "%s: the task was cancelled", resource);
+    if (e->task->deadline_us <= engine_now(e))
+        return engine_refuse(e, ERROR_DEADLINE, "%s: the deadline has passed already", resource);
+    return 0;
+}
+
 void task_cancel(struct task *t)
 {
     t->is_cancelled = true;

@@ -35,6 +35,10 @@ static inline bool task_is_done(const struct task *t, int64_t now_us)
     return now_us >= t->begins_until_us;
 }
 
+/* 0; or the negative code with which the engine refuses whatever the acting task asks for now: it was
+ * cancelled, or is past its deadline. Reads the clock, for the task may have computed for long. */
+int32_t task_may_begin(struct engine *e, const char *resource);
+
 static inline bool task_is_cancelled(const struct task *t)
 {
     return t->is_cancelled;

@@ -227,6 +227,25 @@ static void start_says_why_it_did_not_work(void **unused)
     rig_end(&r);
 }
 
+static void a_start_waits_no_longer_than_its_task(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.pool.start_us = 0;
+    rig_open(&r);
+    nebula_pause(r.nebula, r.shop);
+    int64_t asked_us = world_time_us();
+    nebula_task_deadline(r.nebula, asked_us + 300 * MS);
+    assert_int_equal(rig_await(&r, nebula_start(r.nebula, r.shop), NULL), ERROR_PAUSED);
+    assert_in_range(world_time_us() - asked_us, 300 * MS, 302 * MS);
+    assert_int_equal(nebula_start(r.nebula, r.shop), -ERROR_DEADLINE);
+    nebula_task_deadline(r.nebula, 0);
+    nebula_stop(r.nebula, world_time_us() + SECOND);
+    assert_int_equal(nebula_start(r.nebula, r.shop), -ERROR_CLOSED);
+    rig_end(&r);
+}
+
 static void while_paused_everybody_waits_and_then_all_are_served(void **unused)
 {
     (void)unused;
@@ -340,6 +359,7 @@ int main(void)
         cmocka_unit_test(what_is_given_back_as_spoiled_is_closed),
         cmocka_unit_test(start_tries_again_until_its_bound),
         cmocka_unit_test(start_says_why_it_did_not_work),
+        cmocka_unit_test(a_start_waits_no_longer_than_its_task),
         cmocka_unit_test(while_paused_everybody_waits_and_then_all_are_served),
         cmocka_unit_test(who_waits_past_his_deadline_in_a_pause_hears_of_the_pause),
         cmocka_unit_test(a_connection_nobody_waits_for_any_more_serves_the_next),

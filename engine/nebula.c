@@ -29,6 +29,12 @@ static inline bool is_here(const struct nebula *n)
     return n->engine.thread == __builtin_thread_pointer();
 }
 
+/* The same, and nobody watches. Else the long path tries the short one, and tells the tracer. */
+static inline bool is_short(const struct nebula *n)
+{
+    return n->engine.unwatched == __builtin_thread_pointer();
+}
+
 static inline struct engine *enter(struct nebula *n)
 {
     CHECK(is_here(n));
@@ -418,6 +424,11 @@ __attribute__((cold, noinline)) static int64_t
 lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us, bool is_fail_fast)
 {
     struct engine *e = enter(n);
+    struct conn *c = lend_at_once(e, resource, role);
+    if (c != NULL) {
+        conn_tell(c, CONN_IDLE);
+        return c->lease;
+    }
     struct resource *r = table_get(&e->resources, resource);
     if (r == NULL)
         return no_such_resource(e, resource);
@@ -429,15 +440,8 @@ lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
                      bool is_fail_fast)
 {
-    struct engine *e = &n->engine;
-    struct pool *p = engine_pool(e, resource, role);
-    int64_t now_us = engine_now(e);
-    struct conn *c = p == NULL ? NULL : pool_ready(p, now_us);
-    if (!is_here(n) || c == NULL || task_is_done(e->task, now_us))
-        return lease_slowly(n, resource, role, within_us, is_fail_fast);
-    pool_hit(p, c, now_us);
-    int64_t lease = lease_begin(c, e->task);
-    return e->tracer == NULL ? lease : pool_told_lent(c);
+    struct conn *c = is_short(n) ? lend_at_once(&n->engine, resource, role) : NULL;
+    return c != NULL ? c->lease : lease_slowly(n, resource, role, within_us, is_fail_fast);
 }
 
 int32_t nebula_ticket(const struct nebula *n)
@@ -449,7 +453,12 @@ __attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, 
                                                               int32_t verdict)
 {
     struct engine *e = enter(n);
-    struct conn *c = lease_find(&e->leases, lease);
+    struct conn *c = verdict == NEBULA_GOOD ? lend_return(e, lease) : NULL;
+    if (c != NULL) {
+        conn_tell(c, CONN_LEASED);
+        return 0;
+    }
+    c = lease_find(&e->leases, lease);
     if (c == NULL)
         return engine_refuse(e, ERROR_STALE, "the lease has ended already");
     lease_end(c);
@@ -457,16 +466,10 @@ __attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, 
     return 0;
 }
 
-/* What comes back by the short path is leased and has nothing under way, so it is no one-shot
- * call's. */
 int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
 {
-    struct engine *e = &n->engine;
-    struct conn *c = lease_last(&e->leases, lease);
-    if (!is_here(n) || c == NULL || verdict != NEBULA_GOOD ||
-        !pool_return(c->pool, c, engine_now(e)))
-        return release_slowly(n, lease, verdict);
-    return e->tracer == NULL ? 0 : pool_told_home(c);
+    bool is_home = is_short(n) && verdict == NEBULA_GOOD && lend_return(&n->engine, lease) != NULL;
+    return is_home ? 0 : release_slowly(n, lease, verdict);
 }
 
 /* --- looking ---------------------------------------------------------------------------------- */

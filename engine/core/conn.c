@@ -45,6 +45,11 @@ static enum conn_state counted_as(enum conn_state state)
     return state == CONN_LEASED ? CONN_IDLE : state;
 }
 
+void conn_tell(struct conn *c, enum conn_state from)
+{
+    trace(c, TRACE_CONN_MOVED, from, c->state);
+}
+
 void conn_move(struct conn *c, enum conn_state to)
 {
     struct pool *p = c->pool;
@@ -56,7 +61,7 @@ void conn_move(struct conn *c, enum conn_state to)
         idle_push(&p->idle, c);
     p->count[counted_as(from)]--;
     p->count[counted_as(to)]++;
-    trace(c, TRACE_CONN_MOVED, from, to);
+    conn_tell(c, from);
 }
 
 /* --- ends ------------------------------------------------------------------------------------ */

@@ -89,6 +89,7 @@ void conn_notice(struct conn *c, const char *text); /* what the server said besi
 /* A connection of pool in OPENING; NULL when out of memory. */
 struct conn *conn_open(struct pool *pool, const struct target *target);
 void conn_move(struct conn *c, enum conn_state to);
+void conn_tell(struct conn *c, enum conn_state from); /* tells the tracer that it moved */
 /* Queues r. The connection must be LEASED, CHECKING or RESETTING. */
 void conn_send(struct conn *c, struct request *r);
 /* Takes r back if the driver was not given it yet. */

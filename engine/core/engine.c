@@ -23,7 +23,9 @@ static void time_is_up(struct timer *t)
 
 bool engine_init(struct engine *e, struct loop *loop)
 {
-    *e = (struct engine){.thread = __builtin_thread_pointer(),
+    const void *thread = __builtin_thread_pointer();
+    *e = (struct engine){.thread = thread,
+                         .unwatched = thread,
                          .clock = loop_clock(loop),
                          .world = loop_world(loop),
                          .loop = loop};
@@ -67,6 +69,12 @@ void engine_fini(struct engine *e)
     secrets_fini(&e->secrets);
     names_fini(&e->said);
     free(e->program);
+}
+
+void engine_watch(struct engine *e, struct tracer *t)
+{
+    e->tracer = t;
+    e->unwatched = NULL;
 }
 
 void engine_stop(struct engine *e, int64_t at_us)

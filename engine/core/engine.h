@@ -39,13 +39,14 @@ struct pool_table {
 };
 
 struct engine {
-    const void *thread;   /* the one that made it */
-    const int64_t *clock; /* the loop's time of this turn, read without a call */
-    struct task *task;    /* for whom the host acts now */
-    struct tracer *tracer;
+    const void *unwatched; /* its thread, NULL when there is a tracer: so both are asked at once */
+    const int64_t *clock;  /* the loop's time of this turn, read without a call */
+    struct task *task;     /* for whom the host acts now */
     struct lease_table leases;
     struct pool_table pools;
 
+    const void *thread; /* the one that made it */
+    struct tracer *tracer;
     struct world *world;
     struct loop *loop;
     struct log log;         /* says nothing until the host sets it up */
@@ -67,6 +68,9 @@ struct engine {
 bool engine_init(struct engine *e, struct loop *loop);
 /* No connection is left. */
 void engine_fini(struct engine *e);
+
+/* From now on t hears of everything. */
+void engine_watch(struct engine *e, struct tracer *t);
 
 void engine_stop(struct engine *e, int64_t at_us);
 bool engine_is_stopped(const struct engine *e);

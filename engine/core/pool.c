@@ -14,7 +14,6 @@ struct pool *pool_new(struct resource *r, int32_t role)
     p->engine = r->engine;
     p->resource = r;
     p->role = role;
-    p->number = r->number;
     p->driver = r->driver;
     p->idle.is_fifo = spec->is_fifo;
     p->target = (struct target){.resource = r->spec.name,
@@ -287,21 +286,4 @@ void pool_give_all(struct engine *e, const struct task *task)
         lease_end(c);
         pool_give(c->pool, c, NEBULA_GOOD);
     }
-}
-
-static void tell(const struct conn *c, enum conn_state from, enum conn_state to)
-{
-    engine_trace(c->engine, TRACE_CONN_MOVED, c->pool->number, c->id, from, to);
-}
-
-int64_t pool_told_lent(const struct conn *c)
-{
-    tell(c, CONN_IDLE, CONN_LEASED);
-    return c->lease;
-}
-
-int32_t pool_told_home(const struct conn *c)
-{
-    tell(c, CONN_LEASED, CONN_IDLE);
-    return 0;
 }

@@ -48,7 +48,6 @@ struct pool {
     struct idle idle;
     int64_t check_us; /* idle for longer: asked first */
     int32_t role;
-    int32_t number; /* its resource's */
     struct list waiters;
     struct list conns;           /* of whatever state, the oldest first */
     uint32_t count[CONN_STATES]; /* those LEASED count as IDLE, see pool_count() */
@@ -164,9 +163,5 @@ static inline bool pool_return(struct pool *p, struct conn *c, int64_t now_us)
     idle_push(&p->idle, c);
     return true;
 }
-
-/* Both tell the tracer in their last step, so that nothing has to be kept for it. */
-__attribute__((cold, noinline)) int64_t pool_told_lent(const struct conn *c); /* its handle */
-__attribute__((cold, noinline)) int32_t pool_told_home(const struct conn *c); /* 0 */
 
 #endif

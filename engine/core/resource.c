@@ -217,7 +217,7 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
 
 static void drop_pool(struct pool *p)
 {
-    p->engine->pools.pool[p->number * ROLES_MOST + p->role] = NULL;
+    p->engine->pools.pool[p->resource->number * ROLES_MOST + p->role] = NULL;
     pool_free(&p);
 }
 

@@ -181,7 +181,7 @@ static bool raise_curtain(struct play *p)
     p->engine = engine_behind(p->nebula);
     p->tracer.happened = happened;
     p->listener.heard = play_heard;
-    p->engine->tracer = &p->tracer;
+    engine_watch(p->engine, &p->tracer);
     p->is_faultless = chance(p, 150);
     p->is_starved = !p->is_faultless && chance(p, 150);
     for (int i = 0; i < DECLARED; i++)

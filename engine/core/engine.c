@@ -24,11 +24,9 @@ static void time_is_up(struct timer *t)
 bool engine_init(struct engine *e, struct loop *loop)
 {
     const void *thread = __builtin_thread_pointer();
-    *e = (struct engine){.thread = thread,
-                         .unwatched = thread,
-                         .clock = loop_clock(loop),
-                         .world = loop_world(loop),
-                         .loop = loop};
+    *e = (struct engine){
+        .thread = thread, .unwatched = thread, .world = loop_world(loop), .loop = loop};
+    loop_keep(loop, &e->now_us);
     table_init(&e->tickets, ENGINE_TICKETS_MOST);
     table_init(&e->tasks, ENGINE_TASKS_MOST);
     table_init(&e->resources, ENGINE_RESOURCES_MOST);
@@ -42,6 +40,7 @@ bool engine_init(struct engine *e, struct loop *loop)
     if (e->nobody == NULL) {
         secrets_fini(&e->secrets);
         table_fini(&e->tasks);
+        loop_keep(loop, NULL);
     }
     return e->nobody != NULL;
 }
@@ -50,6 +49,7 @@ void engine_fini(struct engine *e)
 {
     CHECK(e->conns == 0);
     loop_disarm(e->loop, &e->stop_timer);
+    loop_keep(e->loop, NULL);
     for (int32_t i = 1; i < e->tasks.size; i++) {
         struct task *t = table_get(&e->tasks, i);
         if (t != NULL)

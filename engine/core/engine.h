@@ -40,7 +40,7 @@ struct pool_table {
 
 struct engine {
     const void *unwatched; /* its thread, NULL when there is a tracer: so both are asked at once */
-    const int64_t *clock;  /* the loop's time of this turn, read without a call */
+    int64_t now_us;        /* the loop's time of this turn, see loop_keep() */
     struct task *task;     /* for whom the host acts now */
     struct lease_table leases;
     struct pool_table pools;
@@ -77,7 +77,7 @@ bool engine_is_stopped(const struct engine *e);
 
 static inline int64_t engine_now(const struct engine *e)
 {
-    return *e->clock;
+    return e->now_us;
 }
 
 /* NULL if there is none, or not yet. */

@@ -13,9 +13,8 @@
 #include "core/start.h"
 
 struct nebula {
-    struct engine *engine;
-    const void *thread;
-    int32_t ticket; /* of the last lease that has to be waited for */
+    struct engine engine; /* first: who simulates the world looks behind the border */
+    int32_t ticket;       /* of the last lease that has to be waited for */
     struct world *world;
     struct loop *loop;
     struct admin *admin; /* NULL without a control socket */
@@ -25,12 +24,21 @@ struct nebula {
 };
 
 /* An address that differs from thread to thread names the thread without a call. */
-static _Thread_local char here;
-
-static inline struct engine *enter(const struct nebula *n)
+static inline bool is_here(const struct nebula *n)
 {
-    CHECK(n->thread == &here);
-    return n->engine;
+    return n->engine.thread == __builtin_thread_pointer();
+}
+
+/* The same, and nobody watches. Else the long path tries the short one, and tells the tracer. */
+static inline bool is_short(const struct nebula *n)
+{
+    return n->engine.unwatched == __builtin_thread_pointer();
+}
+
+static inline struct engine *enter(struct nebula *n)
+{
+    CHECK(is_here(n));
+    return &n->engine;
 }
 
 /* --- the engine ------------------------------------------------------------------------------- */
@@ -52,8 +60,8 @@ static void let_go(struct nebula **nebula)
     *nebula = NULL;
     if (n->admin != NULL)
         admin_close(&n->admin);
-    if (n->engine != NULL)
-        engine_free(&n->engine);
+    if (n->engine.nobody != NULL)
+        engine_fini(&n->engine);
     if (n->loop != NULL)
         loop_free(&n->loop);
     free(n->world);
@@ -68,22 +76,20 @@ struct nebula *nebula_open(const struct nebula_options *o, char *text, uint32_t 
         explain(text, size, "no memory for an engine");
         return NULL;
     }
-    n->thread = &here;
     n->interruption.arrived = interrupted;
     atomic_flag_clear(&n->is_interrupted);
     n->world = world_real();
     n->loop = n->world == NULL ? NULL : loop_new(n->world);
-    n->engine = n->loop == NULL ? NULL : engine_new(n->loop);
-    if (n->engine == NULL) {
+    if (n->loop == NULL || !engine_init(&n->engine, n->loop)) {
         explain(text, size, "no memory or no descriptors for an engine");
         let_go(&n);
         return NULL;
     }
-    log_init(&n->engine->log, o->log_fd, (enum log_format)o->log_format,
-             (enum log_level)o->log_level, &n->engine->secrets);
+    log_init(&n->engine.log, o->log_fd, (enum log_format)o->log_format,
+             (enum log_level)o->log_level, &n->engine.secrets);
     struct error why;
     if (o->control != NULL &&
-        (n->admin = admin_open(n->engine, o->control, o->name, &why)) == NULL) {
+        (n->admin = admin_open(&n->engine, o->control, o->name, &why)) == NULL) {
         explain(text, size, why.text);
         let_go(&n);
     }
@@ -97,7 +103,8 @@ void nebula_stop(struct nebula *n, int64_t at_us)
 
 bool nebula_is_stopped(const struct nebula *n)
 {
-    return engine_is_stopped(enter(n));
+    CHECK(is_here(n));
+    return engine_is_stopped(&n->engine);
 }
 
 void nebula_close(struct nebula **nebula)
@@ -138,7 +145,8 @@ int64_t nebula_now_us(struct nebula *n)
 
 const char *nebula_error(const struct nebula *n)
 {
-    return enter(n)->error.text;
+    CHECK(is_here(n));
+    return n->engine.error.text;
 }
 
 const char *nebula_error_name(int32_t code)
@@ -415,7 +423,12 @@ void nebula_done(struct nebula *n, int32_t ticket)
 __attribute__((cold, noinline)) static int64_t
 lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us, bool is_fail_fast)
 {
-    struct engine *e = n->engine;
+    struct engine *e = enter(n);
+    struct conn *c = lend_at_once(e, resource, role);
+    if (c != NULL) {
+        conn_tell(c, CONN_IDLE);
+        return c->lease;
+    }
     struct resource *r = table_get(&e->resources, resource);
     if (r == NULL)
         return no_such_resource(e, resource);
@@ -427,18 +440,8 @@ lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
                      bool is_fail_fast)
 {
-    struct engine *e = enter(n);
-    struct resource *r = table_get(&e->resources, resource);
-    int64_t now_us = engine_now(e);
-    if (r != NULL && (uint32_t)role < ROLES_MOST && r->pool[role] != NULL &&
-        !task_is_done(e->task, now_us)) {
-        struct conn *c = pool_hit(r->pool[role], now_us);
-        if (c != NULL) {
-            int64_t lease = lease_begin(c, e->task);
-            return e->tracer == NULL ? lease : lease_told(c, CONN_IDLE, CONN_LEASED);
-        }
-    }
-    return lease_slowly(n, resource, role, within_us, is_fail_fast);
+    struct conn *c = is_short(n) ? lend_at_once(&n->engine, resource, role) : NULL;
+    return c != NULL ? c->lease : lease_slowly(n, resource, role, within_us, is_fail_fast);
 }
 
 int32_t nebula_ticket(const struct nebula *n)
@@ -446,22 +449,27 @@ int32_t nebula_ticket(const struct nebula *n)
     return n->ticket;
 }
 
-__attribute__((cold, noinline)) static int32_t release_slowly(struct conn *c, int32_t verdict)
+__attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, int64_t lease,
+                                                              int32_t verdict)
 {
+    struct engine *e = enter(n);
+    struct conn *c = verdict == NEBULA_GOOD ? lend_return(e, lease) : NULL;
+    if (c != NULL) {
+        conn_tell(c, CONN_LEASED);
+        return 0;
+    }
+    c = lease_find(&e->leases, lease);
+    if (c == NULL)
+        return engine_refuse(e, ERROR_STALE, "the lease has ended already");
+    lease_end(c);
     pool_give(c->pool, c, (enum nebula_verdict)verdict);
     return 0;
 }
 
 int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
 {
-    struct engine *e = enter(n);
-    struct conn *c = lease_find(&e->leases, lease);
-    if (c == NULL)
-        return engine_refuse(e, ERROR_STALE, "the lease has ended already");
-    lease_end(c);
-    if (verdict == NEBULA_GOOD && pool_return(c->pool, c, engine_now(e)))
-        return e->tracer == NULL ? 0 : (int32_t)lease_told(c, CONN_LEASED, CONN_IDLE);
-    return release_slowly(c, verdict);
+    bool is_home = is_short(n) && verdict == NEBULA_GOOD && lend_return(&n->engine, lease) != NULL;
+    return is_home ? 0 : release_slowly(n, lease, verdict);
 }
 
 /* --- looking ---------------------------------------------------------------------------------- */

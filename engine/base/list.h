@@ -75,21 +75,6 @@ static inline void list_remove(struct list *l, struct list_node *n)
     l->count--;
 }
 
-/* From one list to the head of another; the same as removing and pushing, in fewer steps. */
-static inline void list_move(struct list *from, struct list *to, struct list_node *n)
-{
-    CHECK(node_is_listed(n));
-    n->prev->next = n->next;
-    n->next->prev = n->prev;
-    from->count--;
-    struct list_node *head = to->ring.next;
-    n->prev = &to->ring;
-    n->next = head;
-    head->prev = n;
-    to->ring.next = n;
-    to->count++;
-}
-
 /* The first or last node, NULL when the list is empty. */
 static inline struct list_node *list_head(const struct list *l)
 {

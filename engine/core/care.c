@@ -60,7 +60,7 @@ static void is_alive(struct conn *c)
 
 void care_check(struct conn *c)
 {
-    conn_move(c->pool, c, CONN_CHECKING, engine_now(c->engine));
+    conn_move(c, CONN_CHECKING);
     c->pool->stats.checks++;
     ask(c, NEBULA_SCRIPT, c->pool->resource->spec.check, is_alive);
 }
@@ -101,7 +101,7 @@ static void clean(struct conn *c)
         return;
     }
     if (c->state != CONN_RESETTING)
-        conn_move(c->pool, c, CONN_RESETTING, engine_now(c->engine));
+        conn_move(c, CONN_RESETTING);
     c->pool->stats.resets++;
     ask(c, NEBULA_SCRIPT, words, in_transaction ? was_rolled_back : was_reset);
 }

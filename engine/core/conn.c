@@ -39,6 +39,31 @@ const char *conn_state_name(enum conn_state state)
     return name[state];
 }
 
+/* The short path moves between IDLE and LEASED and counts nothing, so they are counted as one. */
+static enum conn_state counted_as(enum conn_state state)
+{
+    return state == CONN_LEASED ? CONN_IDLE : state;
+}
+
+void conn_tell(struct conn *c, enum conn_state from)
+{
+    trace(c, TRACE_CONN_MOVED, from, c->state);
+}
+
+void conn_move(struct conn *c, enum conn_state to)
+{
+    struct pool *p = c->pool;
+    enum conn_state from = c->state;
+    if (from == CONN_IDLE)
+        idle_remove(&p->idle, c);
+    conn_shift(c, to, engine_now(c->engine));
+    if (to == CONN_IDLE)
+        idle_push(&p->idle, c);
+    p->count[counted_as(from)]--;
+    p->count[counted_as(to)]++;
+    conn_tell(c, from);
+}
+
 /* --- ends ------------------------------------------------------------------------------------ */
 
 static void end_request(struct conn *c, struct request *r, const struct error *why)
@@ -69,10 +94,10 @@ static void end_sent(struct conn *c, const struct error *why)
 static void retire(struct conn *c, const struct error *why, bool is_let_go)
 {
     bool was_opening = c->state == CONN_OPENING;
-    conn_move(c->pool, c, CONN_CLOSING, engine_now(c->engine));
-    loop_disarm(c->engine->loop, &c->timer);
-    if (c->lease != 0)
+    if (lease_is_out(c))
         lease_lose(&c->engine->leases, c);
+    conn_move(c, CONN_CLOSING);
+    loop_disarm(c->engine->loop, &c->timer);
     end_unsent(c, why);
     if (is_let_go)
         end_sent(c, why);
@@ -184,9 +209,10 @@ void conn_closed(struct conn *c)
     struct error why;
     error_set(&why, ERROR_LOST, "%s: the connection was closed", conn_resource(c));
     end_sent(c, &why);
-    list_remove(&pool->conn[CONN_CLOSING], &c->node);
+    list_remove(&pool->conns, &c->node);
+    pool->count[CONN_CLOSING]--;
     pool->stats.closed++;
-    pool->stats.past_uses += c->uses;
+    pool->stats.past_uses += lease_uses(c);
     c->engine->conns--;
     lease_drop(&c->engine->leases, c);
     free(c);
@@ -220,7 +246,8 @@ struct conn *conn_open(struct pool *pool, const struct target *target)
     list_init(&c->requests);
     timer_init(&c->timer, too_late);
     node_init(&c->node);
-    list_push_head(&pool->conn[CONN_OPENING], &c->node);
+    list_push_tail(&pool->conns, &c->node);
+    pool->count[CONN_OPENING]++;
     e->conns++;
     loop_arm(e->loop, &c->timer, engine_now(e) + pool->resource->spec.pool.connect_us);
     pool->driver->open(c, target);
@@ -249,10 +276,8 @@ void conn_cancel(struct conn *c)
     CHECK(c->state == CONN_LEASED);
     struct error why;
     error_set(&why, ERROR_STALE, "%s: the lease ended before this was sent", conn_resource(c));
-    conn_move(c->pool, c, CONN_CANCELLING, engine_now(c->engine));
+    conn_move(c, CONN_CANCELLING);
     c->pool->stats.cancels++;
-    if (c->lease != 0)
-        lease_end(c);
     end_unsent(c, &why);
     if (conn_head(c) == NULL && (c->session & SESSION_STREAMING) != 0 && !care_stop_stream(c))
         return;

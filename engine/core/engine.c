@@ -21,14 +21,12 @@ static void time_is_up(struct timer *t)
     each_resource(container_of(t, struct engine, stop_timer), keep_cut);
 }
 
-struct engine *engine_new(struct loop *loop)
+bool engine_init(struct engine *e, struct loop *loop)
 {
-    struct engine *e = calloc(1, sizeof *e);
-    if (e == NULL)
-        return NULL;
-    e->world = loop_world(loop);
-    e->loop = loop;
-    e->clock = loop_clock(loop);
+    const void *thread = __builtin_thread_pointer();
+    *e = (struct engine){
+        .thread = thread, .unwatched = thread, .world = loop_world(loop), .loop = loop};
+    loop_keep(loop, &e->now_us);
     table_init(&e->tickets, ENGINE_TICKETS_MOST);
     table_init(&e->tasks, ENGINE_TASKS_MOST);
     table_init(&e->resources, ENGINE_RESOURCES_MOST);
@@ -42,18 +40,16 @@ struct engine *engine_new(struct loop *loop)
     if (e->nobody == NULL) {
         secrets_fini(&e->secrets);
         table_fini(&e->tasks);
-        free(e);
-        return NULL;
+        loop_keep(loop, NULL);
     }
-    return e;
+    return e->nobody != NULL;
 }
 
-void engine_free(struct engine **engine)
+void engine_fini(struct engine *e)
 {
-    struct engine *e = *engine;
-    *engine = NULL;
     CHECK(e->conns == 0);
     loop_disarm(e->loop, &e->stop_timer);
+    loop_keep(e->loop, NULL);
     for (int32_t i = 1; i < e->tasks.size; i++) {
         struct task *t = table_get(&e->tasks, i);
         if (t != NULL)
@@ -65,6 +61,7 @@ void engine_free(struct engine **engine)
             resource_free(&r);
     }
     lease_fini(&e->leases);
+    free(e->pools.pool);
     table_fini(&e->tickets);
     table_fini(&e->tasks);
     table_fini(&e->resources);
@@ -72,7 +69,12 @@ void engine_free(struct engine **engine)
     secrets_fini(&e->secrets);
     names_fini(&e->said);
     free(e->program);
-    free(e);
+}
+
+void engine_watch(struct engine *e, struct tracer *t)
+{
+    e->tracer = t;
+    e->unwatched = NULL;
 }
 
 void engine_stop(struct engine *e, int64_t at_us)

@@ -19,6 +19,7 @@
 #define ENGINE_TICKETS_MOST 1000000
 #define ENGINE_TASKS_MOST 1000000
 #define ENGINE_RESOURCES_MOST 100000
+#define ROLES_MOST 4
 
 struct lease_row;
 struct pool;
@@ -31,12 +32,21 @@ struct lease_table {
     int32_t size, free_head, used;
 };
 
-struct engine {
-    const int64_t *clock; /* the loop's time of this turn, read without a call */
-    struct task *task;    /* for whom the host acts now */
-    struct tracer *tracer;
-    struct lease_table leases;
+/* The pools of all resources: those of number n begin at n * ROLES_MOST. */
+struct pool_table {
+    struct pool **pool; /* NULL before first use */
+    size_t size;
+};
 
+struct engine {
+    const void *unwatched; /* its thread, NULL when there is a tracer: so both are asked at once */
+    int64_t now_us;        /* the loop's time of this turn, see loop_keep() */
+    struct task *task;     /* for whom the host acts now */
+    struct lease_table leases;
+    struct pool_table pools;
+
+    const void *thread; /* the one that made it */
+    struct tracer *tracer;
     struct world *world;
     struct loop *loop;
     struct log log;         /* says nothing until the host sets it up */
@@ -53,17 +63,28 @@ struct engine {
     struct timer stop_timer; /* when what is left is closed */
 };
 
-/* The loop is borrowed, and its world with it. NULL when out of memory. */
-struct engine *engine_new(struct loop *loop);
+/* The loop is borrowed, and its world with it. False when out of memory; there is no engine then.
+ */
+bool engine_init(struct engine *e, struct loop *loop);
 /* No connection is left. */
-void engine_free(struct engine **e);
+void engine_fini(struct engine *e);
+
+/* From now on t hears of everything. */
+void engine_watch(struct engine *e, struct tracer *t);
 
 void engine_stop(struct engine *e, int64_t at_us);
 bool engine_is_stopped(const struct engine *e);
 
 static inline int64_t engine_now(const struct engine *e)
 {
-    return *e->clock;
+    return e->now_us;
+}
+
+/* NULL if there is none, or not yet. */
+static inline struct pool *engine_pool(const struct engine *e, int32_t resource, int32_t role)
+{
+    size_t at = (size_t)(uint32_t)resource * ROLES_MOST + (uint32_t)role;
+    return (uint32_t)role < ROLES_MOST && at < e->pools.size ? e->pools.pool[at] : NULL;
 }
 
 /* Remembers the sentence for the caller and gives the code negated, so that a refusal is one line.

@@ -48,14 +48,14 @@ static json_t *conn_json(const struct conn *c)
     put(o, "since", json_real(seconds(wall_us - (now_us - c->since_us))));
     put(o, "created", json_real(seconds(wall_us - (now_us - c->created_us))));
     put(o, "last_used", json_real(seconds(wall_us - (now_us - c->used_us))));
-    put_number(o, "uses", (int64_t)c->uses);
+    put_number(o, "uses", (int64_t)lease_uses(c));
     return o;
 }
 
 static void put_states(json_t *o, const struct pool *p)
 {
     for (enum conn_state s = CONN_OPENING; s < CONN_STATES; s++)
-        put_number(o, conn_state_name(s), p->conn[s].count);
+        put_number(o, conn_state_name(s), pool_count(p, s));
     put_number(o, "waiting", p->waiters.count);
 }
 
@@ -98,12 +98,12 @@ static json_t *pool_json(const struct pool *p)
 static json_t *conns_json(const struct resource *r)
 {
     json_t *list = json_array();
-    for (int role = 0; role < ROLES_MOST; role++) {
-        const struct pool *p = r->pool[role];
-        for (int s = 0; p != NULL && s < CONN_STATES; s++)
-            for (struct list_node *n = list_head(&p->conn[s]); n != NULL;
-                 n = list_next(&p->conn[s], n))
-                json_array_append_new(list, conn_json(container_of(n, struct conn, node)));
+    for (int32_t role = 0; role < r->spec.roles; role++) {
+        const struct pool *p = resource_peek(r, role);
+        if (p == NULL)
+            continue;
+        for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n))
+            json_array_append_new(list, conn_json(container_of(n, struct conn, node)));
     }
     return list;
 }
@@ -115,9 +115,10 @@ static const char *state_of(const struct resource *r)
     bool is_used = false;
     if (r->is_paused)
         return "paused";
-    for (int i = 0; i < ROLES_MOST; i++) {
-        is_used = is_used || r->pool[i] != NULL;
-        if (r->pool[i] != NULL && r->pool[i]->trouble != NULL)
+    for (int32_t role = 0; role < r->spec.roles; role++) {
+        const struct pool *p = resource_peek(r, role);
+        is_used = is_used || p != NULL;
+        if (p != NULL && p->trouble != NULL)
             return "in trouble";
     }
     return is_used ? "ready" : "unused";
@@ -126,10 +127,10 @@ static const char *state_of(const struct resource *r)
 static json_t *summary_json(const struct resource *r)
 {
     int64_t sum[CONN_STATES] = {0}, waiting = 0, leases = 0;
-    for (int i = 0; i < ROLES_MOST; i++) {
-        const struct pool *p = r->pool[i];
-        for (int s = 0; p != NULL && s < CONN_STATES; s++)
-            sum[s] += p->conn[s].count;
+    for (int32_t role = 0; role < r->spec.roles; role++) {
+        const struct pool *p = resource_peek(r, role);
+        for (enum conn_state s = CONN_OPENING; p != NULL && s < CONN_STATES; s++)
+            sum[s] += pool_count(p, s);
         waiting += p == NULL ? 0 : p->waiters.count;
         leases += p == NULL ? 0 : (int64_t)pool_leases(p);
     }
@@ -186,9 +187,9 @@ static json_t *policy_json(const struct resource *r)
 static json_t *resource_json(const struct resource *r)
 {
     json_t *o = summary_json(r), *pools = json_array();
-    for (int i = 0; i < ROLES_MOST; i++)
-        if (r->pool[i] != NULL)
-            json_array_append_new(pools, pool_json(r->pool[i]));
+    for (int32_t role = 0; role < r->spec.roles; role++)
+        if (resource_peek(r, role) != NULL)
+            json_array_append_new(pools, pool_json(resource_peek(r, role)));
     if (r->spec.file != NULL) {
         put_text(o, "file", r->spec.file);
         put_number(o, "line", r->spec.line);

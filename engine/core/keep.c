@@ -9,9 +9,7 @@
 
 static bool is_warm(const struct pool *p)
 {
-    uint32_t live = p->conn[CONN_IDLE].count + p->conn[CONN_LEASED].count +
-                    p->conn[CONN_CHECKING].count + p->conn[CONN_RESETTING].count +
-                    p->conn[CONN_CANCELLING].count;
+    uint32_t live = p->conns.count - p->count[CONN_OPENING] - p->count[CONN_CLOSING];
     return live >= (uint32_t)(p->size.min > 0 ? p->size.min : 1);
 }
 
@@ -41,12 +39,12 @@ static void tell_impatient_starters(struct pool *p, const struct error *why)
 
 static struct fill_counts count(const struct pool *p)
 {
-    int32_t opening = (int32_t)p->conn[CONN_OPENING].count;
-    uint32_t turning = p->conn[CONN_CHECKING].count + p->conn[CONN_RESETTING].count +
-                       p->conn[CONN_CANCELLING].count;
+    int32_t opening = (int32_t)p->count[CONN_OPENING];
+    uint32_t turning =
+        p->count[CONN_CHECKING] + p->count[CONN_RESETTING] + p->count[CONN_CANCELLING];
     int32_t starting = !list_is_empty(&p->starters) && !is_warm(p) && opening == 0;
     return (struct fill_counts){.all = pool_all(p),
-                                .closing = (int32_t)p->conn[CONN_CLOSING].count,
+                                .closing = (int32_t)p->count[CONN_CLOSING],
                                 .opening = opening,
                                 .coming = opening + (int32_t)turning,
                                 .waiting = (int32_t)p->waiters.count + starting};
@@ -152,24 +150,28 @@ void keep_soon(struct pool *p)
 
 static bool is_spare(const struct pool *p)
 {
-    return pool_all(p) - (int32_t)p->conn[CONN_CLOSING].count > p->size.min;
+    return pool_all(p) - (int32_t)p->count[CONN_CLOSING] > p->size.min;
+}
+
+static void close_because(struct conn *c, const char *was)
+{
+    struct error why;
+    error_set(&why, ERROR_CLOSED, "%s: connection %u was %s", conn_resource(c), c->id, was);
+    conn_close(c, &why);
 }
 
 static void close_old(struct pool *p)
 {
     int64_t idle_us = p->resource->spec.pool.idle_us, now_us = engine_now(p->engine);
-    struct list_node *n, *before;
-    for (n = list_tail(&p->conn[CONN_IDLE]); n != NULL; n = before) {
-        before = n->prev == &p->conn[CONN_IDLE].ring ? NULL : n->prev;
-        struct conn *c = container_of(n, struct conn, node);
-        bool is_idle_too_long = idle_us > 0 && now_us >= c->since_us + idle_us && is_spare(p);
-        if (now_us < c->life_end_us && !is_idle_too_long)
-            continue;
-        struct error why;
-        error_set(&why, ERROR_CLOSED, "%s: connection %u was %s", conn_resource(c), c->id,
-                  is_idle_too_long ? "idle for too long" : "at the end of its life");
-        conn_close(c, &why);
+    struct conn *c, *next;
+    for (c = p->idle.first; c != NULL; c = next) {
+        next = c->after;
+        if (now_us >= c->life_end_us)
+            close_because(c, "at the end of its life");
     }
+    while (idle_us > 0 && is_spare(p) && (c = idle_oldest(&p->idle)) != NULL &&
+           now_us >= c->since_us + idle_us)
+        close_because(c, "idle for too long");
 }
 
 static void sooner(int64_t *at_us, int64_t other_us)
@@ -178,11 +180,12 @@ static void sooner(int64_t *at_us, int64_t other_us)
         *at_us = other_us;
 }
 
-/* A life that is over already needs no look: the connection closes as it comes home. */
-static void life_end(int64_t *at_us, const struct pool *p, int64_t life_end_us)
+/* A life that has not begun needs no look, nor one that is over: the connection closes as it comes
+ * home. */
+static void life_end(int64_t *at_us, const struct conn *c)
 {
-    if (life_end_us > engine_now(p->engine))
-        sooner(at_us, life_end_us);
+    if (c->state != CONN_CLOSING && c->life_end_us > engine_now(c->engine))
+        sooner(at_us, c->life_end_us);
 }
 
 /* When the keeper must look again. What becomes idle after this look is due no sooner than idle_us
@@ -196,13 +199,12 @@ static int64_t next_look(const struct pool *p)
         at_us = p->open_again_us;
     if (idle_us > 0 && is_spare(p)) {
         sooner(&at_us, engine_now(p->engine) + idle_us);
-        struct list_node *oldest = list_tail(&p->conn[CONN_IDLE]);
+        const struct conn *oldest = idle_oldest(&p->idle);
         if (oldest != NULL)
-            sooner(&at_us, container_of(oldest, struct conn, node)->since_us + idle_us);
+            sooner(&at_us, oldest->since_us + idle_us);
     }
-    for (enum conn_state s = CONN_IDLE; s < CONN_CLOSING; s++)
-        for (struct list_node *i = list_head(&p->conn[s]); i != NULL; i = list_next(&p->conn[s], i))
-            life_end(&at_us, p, container_of(i, struct conn, node)->life_end_us);
+    for (struct list_node *i = list_head(&p->conns); i != NULL; i = list_next(&p->conns, i))
+        life_end(&at_us, container_of(i, struct conn, node));
     return at_us;
 }
 
@@ -265,13 +267,24 @@ void keep_resume(struct pool *p)
     keep_look(p);
 }
 
-static void close_all(struct pool *p, enum conn_state state)
+static struct conn *first_in(const struct pool *p, uint32_t states)
+{
+    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
+        struct conn *c = container_of(n, struct conn, node);
+        if ((states >> c->state & 1) != 0)
+            return c;
+    }
+    return NULL;
+}
+
+/* Looks from the front again for each: what a request's end sets off may close others. */
+static void close_all(struct pool *p, uint32_t states)
 {
     struct error why;
     error_set(&why, ERROR_CLOSED, "%s: the engine is shutting down", p->resource->spec.name);
-    struct list_node *n;
-    while ((n = list_head(&p->conn[state])) != NULL)
-        conn_close(container_of(n, struct conn, node), &why);
+    struct conn *c;
+    while ((c = first_in(p, states)) != NULL)
+        conn_close(c, &why);
 }
 
 void keep_stop(struct pool *p)
@@ -282,12 +295,10 @@ void keep_stop(struct pool *p)
     loop_disarm(p->engine->loop, &p->keeper);
     tell_starters(p, &why);
     pool_refuse_all(p, &why);
-    close_all(p, CONN_OPENING);
-    close_all(p, CONN_IDLE);
+    close_all(p, 1U << CONN_OPENING | 1U << CONN_IDLE);
 }
 
 void keep_cut(struct pool *p)
 {
-    for (enum conn_state s = CONN_OPENING; s < CONN_CLOSING; s++)
-        close_all(p, s);
+    close_all(p, ~(1U << CONN_CLOSING));
 }

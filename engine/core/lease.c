@@ -1,6 +1,6 @@
 #include "core/lease.h"
 
-#include "core/pool.h"
+#include <stdlib.h>
 
 #define FIRST_SIZE 16
 
@@ -31,16 +31,16 @@ bool lease_add(struct lease_table *t, struct conn *c)
     t->free_head = row->next_free;
     t->used++;
     row->conn = c;
-    c->first_lease = row->last_handle;
+    c->lease = c->first_lease = row->last_handle;
     return true;
 }
 
 void lease_drop(struct lease_table *t, const struct conn *c)
 {
     int32_t index = (int32_t)(c->first_lease & (LEASE_STEP - 1));
-    CHECK(c->lease == 0 && t->row[index].conn == c);
+    CHECK(!lease_is_out(c) && t->row[index].conn == c);
     t->row[index].conn = NULL;
-    t->row[index].last_handle = lease_last(c);
+    t->row[index].last_handle = c->lease;
     t->row[index].next_free = t->free_head;
     t->free_head = index;
     t->used--;
@@ -58,22 +58,4 @@ void lease_fini(struct lease_table *t)
     free(t->row);
     t->row = NULL;
     t->size = t->free_head = 0;
-}
-
-void lease_end_all(struct engine *e, struct task *task)
-{
-    struct lease_table *t = &e->leases;
-    for (int32_t i = 1; i < t->size; i++) {
-        struct conn *c = t->row[i].conn;
-        if (c == NULL || c->lease == 0 || c->holder != task)
-            continue;
-        lease_end(c);
-        pool_give(c->pool, c, NEBULA_GOOD);
-    }
-}
-
-int64_t lease_told(struct conn *c, enum conn_state from, enum conn_state to)
-{
-    engine_trace(c->engine, TRACE_CONN_MOVED, c->pool->number, c->id, from, to);
-    return c->lease;
 }

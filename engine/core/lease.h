@@ -13,7 +13,6 @@
 #include "core/conn.h"
 #include "core/engine.h"
 #include "core/task.h"
-#include "nebula.h" /* enum nebula_verdict */
 
 #define LEASE_ROW_BITS 24
 #define LEASE_STEP ((int64_t)1 << LEASE_ROW_BITS)
@@ -31,38 +30,46 @@ void lease_drop(struct lease_table *t, const struct conn *c);
 void lease_lose(struct lease_table *t, struct conn *c); /* ends the lease of one that goes */
 void lease_fini(struct lease_table *t);                 /* every row is free */
 
-/* Gives everything back that the task still holds. */
-void lease_end_all(struct engine *e, struct task *t);
-
-/* The short paths tell the tracer what they did in their last step, so that nothing has to be kept
- * for it. Returns the handle, 0 once the lease has ended. */
-__attribute__((cold, noinline)) int64_t lease_told(struct conn *c, enum conn_state from,
-                                                   enum conn_state to);
-
-/* The connection behind a handle; NULL when the lease has ended or its connection was lost. */
-static inline struct conn *lease_find(const struct lease_table *t, int64_t handle)
+/* The connection whose newest handle this is; it may have been given back. */
+static inline struct conn *lease_last(const struct lease_table *t, int64_t handle)
 {
     uint32_t index = (uint32_t)handle & (LEASE_STEP - 1);
     if (index >= (uint32_t)t->size)
         return NULL;
     struct conn *c = t->row[index].conn;
-    return c != NULL && c->lease == handle && handle != 0 ? c : NULL;
+    return c != NULL && c->lease == handle ? c : NULL;
 }
 
-/* The newest handle that c ever had: each use has one, so that lending writes no counter of its
- * own. */
-static inline int64_t lease_last(const struct conn *c)
+/* Lent to somebody, and not to a one-shot call. */
+static inline bool lease_is_out(const struct conn *c)
 {
-    return c->first_lease + (int64_t)(c->uses << LEASE_ROW_BITS);
+    return c->state == CONN_LEASED && c->holder != NULL;
+}
+
+/* The connection behind a handle; NULL when the lease has ended or its connection was lost. */
+static inline struct conn *lease_find(const struct lease_table *t, int64_t handle)
+{
+    struct conn *c = lease_last(t, handle);
+    return c != NULL && lease_is_out(c) ? c : NULL;
+}
+
+/* Each use of a connection has a handle, so that the handles count the uses. */
+static inline void lease_use(struct conn *c)
+{
+    c->lease = (int64_t)((uint64_t)c->lease + LEASE_STEP) & INT64_MAX;
+    c->holder = NULL;
+}
+
+static inline uint64_t lease_uses(const struct conn *c)
+{
+    return (uint64_t)((c->lease - c->first_lease) & INT64_MAX) >> LEASE_ROW_BITS;
 }
 
 /* Lends c, which is LEASED and was counted as used, to t. Returns the handle. */
 static inline int64_t lease_begin(struct conn *c, struct task *t)
 {
     c->holder = t;
-    if (!t->may_hold)
-        t->may_hold = true;
-    c->lease = lease_last(c);
+    t->may_hold = true;
     return c->lease;
 }
 
@@ -77,7 +84,7 @@ static inline bool lease_was_lost(const struct lease_table *t, int64_t handle)
 /* The handle is stale from here on; what becomes of the connection is the caller's to say. */
 static inline void lease_end(struct conn *c)
 {
-    c->lease = 0;
+    c->holder = NULL;
 }
 
 #endif

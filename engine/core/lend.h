@@ -3,6 +3,7 @@
 #define CORE_LEND_H
 
 #include "core/lease.h"
+#include "core/pool.h"
 #include "core/resource.h"
 #include "core/ticket.h"
 
@@ -16,5 +17,26 @@ struct lend;
 struct lend *lend_of(struct ticket *t);
 const struct error *lend_error(const struct lend *l);
 int64_t lend_lease(const struct lend *l);
+
+/* The short path, for the current task: what it lent; NULL, and nothing was done: the long path. */
+static inline struct conn *lend_at_once(struct engine *e, int32_t resource, int32_t role)
+{
+    struct pool *p = engine_pool(e, resource, role);
+    int64_t now_us = engine_now(e);
+    struct conn *c = p == NULL ? NULL : pool_ready(p, now_us);
+    if (c == NULL || task_is_done(e->task, now_us))
+        return NULL;
+    pool_hit(p, c, now_us);
+    lease_begin(c, e->task);
+    return c;
+}
+
+/* The short path back, alike. What is leased with nothing under way is no one-shot call's, so its
+ * handle tells who it is. */
+static inline struct conn *lend_return(struct engine *e, int64_t lease)
+{
+    struct conn *c = lease_last(&e->leases, lease);
+    return c != NULL && pool_return(c->pool, c, engine_now(e)) ? c : NULL;
+}
 
 #endif

@@ -27,9 +27,10 @@ void loop_free(struct loop **loop); /* everything started on it has been stopped
 
 struct world *loop_world(const struct loop *loop);
 int64_t loop_now_us(const struct loop *loop);
-const int64_t *
-loop_clock(const struct loop *loop);     /* where loop_now_us() lies, to be read without a call */
 int64_t loop_refresh(struct loop *loop); /* reads the clock now; returns loop_now_us() */
+/* Keeps *now_us the same as loop_now_us() from here on, for whoever reads it often; NULL: not any
+ * more. */
+void loop_keep(struct loop *loop, int64_t *now_us);
 
 /* One turn: waits for something until until_us (0: do not wait, INT64_MAX: for ever), runs all that
  * is due. May return early with nothing done. */

@@ -29,9 +29,9 @@ struct loop {
     pthread_t thread;
     struct world *world;
     struct resolver *resolver; /* NULL until the first name */
-    int64_t now_us;
-    bool is_fresh; /* now_us was read since the wait ended */
-    int handles;   /* watches, folders and signals that are on */
+    int64_t now_us, *kept;     /* see loop_keep() */
+    bool is_fresh;             /* now_us was read since the wait ended */
+    int handles;               /* watches, folders and signals that are on */
     struct list soons;
     struct wheel wheel;
 
@@ -81,16 +81,20 @@ int64_t loop_now_us(const struct loop *loop)
     return loop->now_us;
 }
 
-const int64_t *loop_clock(const struct loop *loop)
-{
-    return &loop->now_us;
-}
-
 int64_t loop_refresh(struct loop *loop)
 {
     loop->now_us = loop->world->now_us(loop->world);
     loop->is_fresh = true;
+    if (loop->kept != NULL)
+        *loop->kept = loop->now_us;
     return loop->now_us;
+}
+
+void loop_keep(struct loop *loop, int64_t *now_us)
+{
+    loop->kept = now_us;
+    if (now_us != NULL)
+        *now_us = loop->now_us;
 }
 
 void loop_arm(struct loop *loop, struct timer *t, int64_t at_us)

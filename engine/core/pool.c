@@ -14,9 +14,8 @@ struct pool *pool_new(struct resource *r, int32_t role)
     p->engine = r->engine;
     p->resource = r;
     p->role = role;
-    p->number = r->number;
     p->driver = r->driver;
-    p->is_fifo = spec->is_fifo;
+    p->idle.is_fifo = spec->is_fifo;
     p->target = (struct target){.resource = r->spec.name,
                                 .option = r->spec.option,
                                 .options = r->spec.options,
@@ -28,8 +27,7 @@ struct pool *pool_new(struct resource *r, int32_t role)
     fill_init(&p->fill, &p->size);
     list_init(&p->waiters);
     list_init(&p->starters);
-    for (int i = 0; i < CONN_STATES; i++)
-        list_init(&p->conn[i]);
+    list_init(&p->conns);
     keep_init(p);
     return p;
 }
@@ -47,18 +45,21 @@ void pool_free(struct pool **pool)
 
 int32_t pool_all(const struct pool *p)
 {
-    uint32_t all = 0;
-    for (int i = 0; i < CONN_STATES; i++)
-        all += p->conn[i].count;
-    return (int32_t)all;
+    return (int32_t)p->conns.count;
+}
+
+uint32_t pool_count(const struct pool *p, enum conn_state state)
+{
+    if (state == CONN_LEASED)
+        return p->count[CONN_IDLE] - idle_count(&p->idle);
+    return state == CONN_IDLE ? idle_count(&p->idle) : p->count[state];
 }
 
 uint64_t pool_leases(const struct pool *p)
 {
     uint64_t leases = p->stats.past_uses;
-    for (int i = 0; i < CONN_STATES; i++)
-        for (struct list_node *n = list_head(&p->conn[i]); n != NULL; n = list_next(&p->conn[i], n))
-            leases += container_of(n, struct conn, node)->uses;
+    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n))
+        leases += lease_uses(container_of(n, struct conn, node));
     return leases;
 }
 
@@ -131,10 +132,10 @@ void pool_explain_wait(const struct pool *p, const struct waiter *w, struct erro
     else if (w->is_last_chance)
         error_set(out, ERROR_DEADLINE,
                   "%s: the deadline passed after %lld ms in the queue for a connection", name, ms);
-    else if (p->conn[CONN_LEASED].count < (uint32_t)p->size.max)
+    else if (pool_count(p, CONN_LEASED) < (uint32_t)p->size.max)
         error_set(out, ERROR_WAIT,
                   "%s: no connection was ready within %lld ms; %u are being opened, %u are waiting",
-                  name, ms, p->conn[CONN_OPENING].count, p->waiters.count);
+                  name, ms, p->count[CONN_OPENING], p->waiters.count);
     else
         error_set(out, ERROR_WAIT, "%s: all %d connections were in use for %lld ms, %u are waiting",
                   name, p->size.max, ms, p->waiters.count);
@@ -142,8 +143,8 @@ void pool_explain_wait(const struct pool *p, const struct waiter *w, struct erro
 
 static void lend(struct conn *c)
 {
-    conn_move(c->pool, c, CONN_LEASED, engine_now(c->engine));
-    c->uses++;
+    conn_move(c, CONN_LEASED);
+    lease_use(c);
 }
 
 static void hand_over(struct pool *p, struct waiter *w, struct conn *c)
@@ -164,8 +165,7 @@ void pool_settled(struct pool *p, struct conn *c)
         hand_over(p, w, c);
         return;
     }
-    c->fresh_until_us = pool_fresh_until_us(p, c, engine_now(p->engine));
-    conn_move(p, c, CONN_IDLE, engine_now(p->engine));
+    conn_move(c, CONN_IDLE);
 }
 
 /* --- taking and giving ----------------------------------------------------------------------- */
@@ -183,7 +183,7 @@ static void retire_old(struct conn *c)
 static void ask(struct pool *p, struct conn *c)
 {
     uint32_t wanted = p->waiters.count > 0 ? p->waiters.count : 1;
-    if (p->conn[CONN_CHECKING].count < wanted)
+    if (p->count[CONN_CHECKING] < wanted)
         care_check(c);
 }
 
@@ -191,12 +191,10 @@ static void ask(struct pool *p, struct conn *c)
  * none. */
 static struct conn *next_idle(struct pool *p)
 {
-    struct list *idle = &p->conn[CONN_IDLE];
-    struct list_node *n = p->is_fifo ? idle->ring.prev : idle->ring.next, *next;
-    for (; n != &idle->ring; n = next) {
-        struct conn *c = container_of(n, struct conn, node);
-        next = p->is_fifo ? n->prev : n->next;
-        if (engine_now(p->engine) < c->fresh_until_us)
+    for (struct conn *c = p->idle.first, *next; c != NULL; c = next) {
+        next = c->after;
+        CHECK(c->state == CONN_IDLE);
+        if (pool_is_fresh(p, c, engine_now(p->engine)))
             return c;
         if (engine_now(p->engine) < c->life_end_us)
             ask(p, c);
@@ -209,8 +207,8 @@ static struct conn *next_idle(struct pool *p)
 /* Who waits for a connection that is on its way to him does not queue. */
 static bool may_come(const struct pool *p)
 {
-    uint32_t away = p->conn[CONN_LEASED].count + p->conn[CONN_CLOSING].count;
-    return !is_paused(p) && (p->trouble == NULL || p->conn[CONN_OPENING].count == 0) &&
+    uint32_t away = pool_count(p, CONN_LEASED) + p->count[CONN_CLOSING];
+    return !is_paused(p) && (p->trouble == NULL || p->count[CONN_OPENING] == 0) &&
            p->waiters.count + away < (uint32_t)p->size.max;
 }
 
@@ -275,5 +273,17 @@ void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict)
         conn_cancel(c);
     } else {
         care_settle(c);
+    }
+}
+
+void pool_give_all(struct engine *e, const struct task *task)
+{
+    const struct lease_table *t = &e->leases;
+    for (int32_t i = 1; i < t->size; i++) {
+        struct conn *c = t->row[i].conn;
+        if (c == NULL || c->holder != task || !lease_is_out(c))
+            continue;
+        lease_end(c);
+        pool_give(c->pool, c, NEBULA_GOOD);
     }
 }

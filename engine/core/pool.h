@@ -15,6 +15,8 @@
 #include "core/conn.h"
 #include "core/driver.h"
 #include "core/engine.h"
+#include "core/idle.h"
+#include "core/lease.h"
 #include "nebula.h"
 #include "rules/fill.h"
 
@@ -44,11 +46,12 @@ struct waiter {
 
 struct pool {
     uint32_t gate; /* GATE_ bits; the short path is open when there are none */
-    bool is_fifo;
+    struct idle idle;
+    int64_t check_us; /* idle for longer: asked first */
     int32_t role;
-    int32_t number; /* its resource's */
     struct list waiters;
-    struct list conn[CONN_STATES]; /* newest head */
+    struct list conns;           /* of whatever state, the oldest first */
+    uint32_t count[CONN_STATES]; /* those LEASED count as IDLE, see pool_count() */
     struct pool_stats stats;
 
     struct engine *engine;
@@ -56,7 +59,6 @@ struct pool {
     const struct driver *driver;
     struct target target;
     struct fill_policy size;
-    int64_t check_us; /* idle for longer: asked first; the sum with any time is no overflow */
     struct fill fill;
     int64_t open_again_us; /* not before, after a failure */
     struct error *trouble; /* why the last attempt to connect failed, NULL since it succeeded */
@@ -71,6 +73,7 @@ struct pool *pool_new(struct resource *r, int32_t role);
 void pool_free(struct pool **p);
 uint64_t pool_leases(const struct pool *p); /* given out so far, to one-shot calls too */
 int32_t pool_all(const struct pool *p);     /* connections of whatever state */
+uint32_t pool_count(const struct pool *p, enum conn_state state);
 
 /* A connection, LEASED, at once; or NULL: then the waiter is queued if e->code is OK, else refused.
  */
@@ -79,6 +82,8 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e);
 void pool_leave(struct pool *p, struct waiter *w);
 /* A leased connection comes home. */
 void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict);
+/* So does everything that was lent to the task and still is. */
+void pool_give_all(struct engine *e, const struct task *t);
 
 /* --- between the pool's files and its connections -------------------------------------------- */
 
@@ -127,67 +132,39 @@ static inline bool pool_is_closed(const struct pool *p)
     return (p->gate & (GATE_PAUSED | GATE_STOPPING)) != 0;
 }
 
-/* Moves a connection along this table of legal moves, and tells nobody. Whoever is not on the short
- * path calls conn_move(). */
-static inline void conn_shift(struct pool *p, struct conn *c, enum conn_state to, int64_t now_us)
+/* May be lent without a question. */
+static inline bool pool_is_fresh(const struct pool *p, const struct conn *c, int64_t now_us)
 {
-    static const uint8_t legal[CONN_STATES] = {
-        [CONN_OPENING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
-        [CONN_IDLE] = 1 << CONN_LEASED | 1 << CONN_CHECKING | 1 << CONN_CLOSING,
-        [CONN_LEASED] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING |
-                        1 << CONN_CANCELLING | 1 << CONN_CLOSING,
-        [CONN_CHECKING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
-        [CONN_RESETTING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
-        [CONN_CANCELLING] =
-            1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CLOSING,
-    };
-    enum conn_state from = c->state;
-    CHECK(legal[from] >> to & 1);
-    list_move(&p->conn[from], &p->conn[to], &c->node);
-    c->state = to;
-    c->since_us = now_us;
+    return now_us - c->since_us < p->check_us && now_us < c->life_end_us;
 }
 
-/* The one function that moves a connection. */
-static inline void conn_move(struct pool *p, struct conn *c, enum conn_state to, int64_t now_us)
+/* --- the short path: no clock, no allocation, no list; what it leaves out the long one does --- */
+
+/* The connection to be lent now; NULL: take the long path. */
+static inline struct conn *pool_ready(const struct pool *p, int64_t now_us)
 {
-    enum conn_state from = c->state;
-    conn_shift(p, c, to, now_us);
-    engine_trace(p->engine, TRACE_CONN_MOVED, p->number, c->id, from, to);
+    struct conn *c = p->idle.first;
+    bool is_ready =
+        p->gate == 0 && c != NULL && c->state == CONN_IDLE && pool_is_fresh(p, c, now_us);
+    return is_ready ? c : NULL;
 }
 
-/* The short path to an idle connection: no clock, no allocation. NULL: take the long one. */
-static inline struct conn *pool_hit(struct pool *p, int64_t now_us)
+/* Lends c, which is ready. */
+static inline void pool_hit(struct pool *p, struct conn *c, int64_t now_us)
 {
-    struct list_node *ring = &p->conn[CONN_IDLE].ring;
-    struct list_node *n = p->is_fifo ? ring->prev : ring->next;
-    if (p->gate != 0 || n == ring)
-        return NULL;
-    struct conn *c = container_of(n, struct conn, node);
-    if (now_us >= c->fresh_until_us)
-        return NULL;
-    CHECK(c->state == CONN_IDLE);
-    conn_shift(p, c, CONN_LEASED, now_us);
-    c->uses++;
-    return c;
+    idle_shift(&p->idle);
+    conn_shift(c, CONN_LEASED, now_us);
+    lease_use(c);
 }
 
-/* Until when it may be lent without a question, if it is idle from now on. */
-static inline int64_t pool_fresh_until_us(const struct pool *p, const struct conn *c,
-                                          int64_t now_us)
-{
-    int64_t check_at_us = now_us + p->check_us;
-    return check_at_us < c->life_end_us ? check_at_us : c->life_end_us;
-}
-
-/* And the short path back: false when it has to be looked after first. */
+/* Comes home. False when it has to be looked after first: take the long path. */
 static inline bool pool_return(struct pool *p, struct conn *c, int64_t now_us)
 {
-    if ((c->session | p->gate | c->requests.count) != 0 || now_us >= c->life_end_us)
+    if ((c->session | p->gate | c->requests.count) != 0 || now_us >= c->life_end_us ||
+        c->state != CONN_LEASED)
         return false;
-    CHECK(c->state == CONN_LEASED);
-    c->fresh_until_us = pool_fresh_until_us(p, c, now_us);
-    conn_shift(p, c, CONN_IDLE, now_us);
+    conn_shift(c, CONN_IDLE, now_us);
+    idle_push(&p->idle, c);
     return true;
 }
 

@@ -215,13 +215,17 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
     return r;
 }
 
+static void drop_pool(struct pool *p)
+{
+    p->engine->pools.pool[p->resource->number * ROLES_MOST + p->role] = NULL;
+    pool_free(&p);
+}
+
 void resource_free(struct resource **resource)
 {
     struct resource *r = *resource;
     *resource = NULL;
-    for (int i = 0; i < ROLES_MOST; i++)
-        if (r->pool[i] != NULL)
-            pool_free(&r->pool[i]);
+    resource_each_pool(r, drop_pool);
     drop_secrets(r);
     table_drop(&r->engine->resources, r->number);
     free(r);
@@ -237,15 +241,32 @@ int32_t resource_role_max(const struct resource *r, int32_t role)
     return r->spec.role_max[role] > 0 ? r->spec.role_max[role] : r->spec.pool.max;
 }
 
+/* For the pools of whatever resource there is. False when out of memory. */
+static bool make_room(struct engine *e)
+{
+    size_t size = (size_t)e->resources.size * ROLES_MOST;
+    if (size == e->pools.size)
+        return true;
+    struct pool **pool = realloc(e->pools.pool, size * sizeof(struct pool *));
+    if (pool == NULL)
+        return false;
+    for (size_t i = e->pools.size; i < size; i++)
+        pool[i] = NULL;
+    e->pools = (struct pool_table){.pool = pool, .size = size};
+    return true;
+}
+
 struct pool *resource_pool(struct resource *r, int32_t role)
 {
     CHECK(role >= 0 && role < r->spec.roles);
-    if (r->pool[role] == NULL) {
-        r->pool[role] = pool_new(r, role);
-        if (r->pool[role] != NULL && r->is_paused)
-            keep_pause(r->pool[role]);
-    }
-    return r->pool[role];
+    struct engine *e = r->engine;
+    struct pool *p = resource_peek(r, role);
+    if (p != NULL || !make_room(e) || (p = pool_new(r, role)) == NULL)
+        return p;
+    e->pools.pool[r->number * ROLES_MOST + role] = p;
+    if (r->is_paused)
+        keep_pause(p);
+    return p;
 }
 
 struct retry_policy resource_retry(const struct resource *r)
@@ -260,9 +281,11 @@ struct retry_policy resource_retry(const struct resource *r)
 
 void resource_each_pool(struct resource *r, void (*visit)(struct pool *p))
 {
-    for (int i = 0; i < ROLES_MOST; i++)
-        if (r->pool[i] != NULL)
-            visit(r->pool[i]);
+    for (int32_t role = 0; role < r->spec.roles; role++) {
+        struct pool *p = resource_peek(r, role);
+        if (p != NULL)
+            visit(p);
+    }
 }
 
 void resource_pause(struct resource *r)

@@ -11,13 +11,10 @@
 #include "nebula.h"
 #include "rules/retry.h"
 
-#define ROLES_MOST 4
-
 struct pool;
 
 struct resource {
     struct engine *engine;
-    struct pool *pool[ROLES_MOST]; /* NULL before first use */
     int32_t number;
     bool is_paused;
     uint32_t last_conn; /* number of the newest connection */
@@ -39,6 +36,11 @@ struct resource *resource_find(const struct engine *e,
 int32_t resource_role_max(const struct resource *r, int32_t role);
 /* The pool of a role, made at first use. NULL when out of memory. */
 struct pool *resource_pool(struct resource *r, int32_t role);
+/* The same if it was made already, else NULL. */
+static inline struct pool *resource_peek(const struct resource *r, int32_t role)
+{
+    return engine_pool(r->engine, r->number, role);
+}
 struct retry_policy resource_retry(const struct resource *r);
 
 /* Whoever asks from now on waits, until his deadline or resume. */

@@ -1,6 +1,6 @@
 #include "core/task.h"
 
-#include "core/lease.h"
+#include "core/pool.h"
 #include "core/ticket.h"
 
 struct task *task_new(struct engine *e, const struct task *parent)
@@ -27,7 +27,7 @@ void task_free(struct task **task)
     while ((n = list_head(&t->tickets)) != NULL)
         ticket_drop(container_of(n, struct ticket, in_task));
     if (t->may_hold)
-        lease_end_all(t->engine, t);
+        pool_give_all(t->engine, t);
     if (t->engine->task == t)
         t->engine->task = t->engine->nobody;
     table_drop(&t->engine->tasks, t->number);

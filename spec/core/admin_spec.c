@@ -23,7 +23,7 @@
 
 struct desk {
     struct stage *stage;
-    struct engine *engine;
+    struct engine engine;
     struct admin *admin;
     char folder[64], path[96];
 };
@@ -35,9 +35,8 @@ static void desk_begin(struct desk *d, void **state)
     strcpy(d->folder, "/tmp/nebula-admin-XXXXXX");
     assert_non_null(mkdtemp(d->folder));
     snprintf(d->path, sizeof d->path, "%s/1.sock", d->folder);
-    d->engine = engine_new(d->stage->loop);
-    assert_non_null(d->engine);
-    d->admin = admin_open(d->engine, d->path, "spec", &why);
+    assert_true(engine_init(&d->engine, d->stage->loop));
+    d->admin = admin_open(&d->engine, d->path, "spec", &why);
     assert_non_null(d->admin);
 }
 
@@ -45,7 +44,7 @@ static void desk_end(struct desk *d)
 {
     admin_close(&d->admin);
     assert_int_not_equal(access(d->path, F_OK), 0);
-    engine_free(&d->engine);
+    engine_fini(&d->engine);
     assert_int_equal(rmdir(d->folder), 0);
 }
 
@@ -207,7 +206,7 @@ static void a_dead_engines_socket_is_replaced_and_a_living_ones_is_not(void **st
     struct desk d;
     desk_begin(&d, state);
     struct error why;
-    assert_null(admin_open(d.engine, d.path, NULL, &why));
+    assert_null(admin_open(&d.engine, d.path, NULL, &why));
     assert_non_null(strstr(why.text, "in use"));
     char dead[128];
     snprintf(dead, sizeof dead, "%s/dead.sock", d.folder);
@@ -216,7 +215,7 @@ static void a_dead_engines_socket_is_replaced_and_a_living_ones_is_not(void **st
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof at), 0);
     close(fd); /* the path stays */
-    struct admin *second = admin_open(d.engine, dead, NULL, &why);
+    struct admin *second = admin_open(&d.engine, dead, NULL, &why);
     assert_non_null(second);
     admin_close(&second);
     desk_end(&d);
@@ -230,9 +229,9 @@ static void a_path_that_cannot_be_is_refused(void **state)
     char endless[300];
     memset(endless, 'x', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';
-    assert_null(admin_open(d.engine, endless, NULL, &why));
+    assert_null(admin_open(&d.engine, endless, NULL, &why));
     assert_int_equal(why.code, ERROR_CONFIG);
-    assert_null(admin_open(d.engine, "/nowhere/at/all.sock", NULL, &why));
+    assert_null(admin_open(&d.engine, "/nowhere/at/all.sock", NULL, &why));
     assert_non_null(strstr(why.text, "/nowhere/at/all.sock"));
     assert_null(admin_ask("/nowhere/at/all.sock", "{}", &why));
     assert_int_equal(why.code, ERROR_UNREACHABLE);

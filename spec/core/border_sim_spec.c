@@ -9,7 +9,7 @@
 
 #include "sim/rig.h"
 
-static const int32_t wrong[] = {-1, 0, 1, 77, 1 << 24, INT_MAX, INT_MIN};
+static const int32_t wrong[] = {-1, 0, 1, 77, 1 << 24, (1 << 30) + 1, INT_MAX, INT_MIN};
 
 static void numbers_of_nothing_are_refused(void **unused)
 {
@@ -18,6 +18,7 @@ static void numbers_of_nothing_are_refused(void **unused)
     rig_begin(&r);
     rig_open(&r);
     struct nebula *n = r.nebula;
+    rig_release(&r, rig_lease(&r)); /* one is idle, and not to be had by another number */
     for (size_t i = 0; i < COUNT(wrong); i++) {
         int32_t number = wrong[i], resource = number == r.shop ? 0 : number;
         assert_int_equal(nebula_start(n, resource), -ERROR_USAGE);

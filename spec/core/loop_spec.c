@@ -98,7 +98,21 @@ static void all_of_a_turn_happens_at_one_time(void **state)
     assert_true(alarm[0].seen_us == alarm[2].seen_us);
     assert_true(loop_now_us(s->loop) == alarm[0].seen_us);
     assert_ptr_equal(loop_world(s->loop), s->world);
-    assert_true(*loop_clock(s->loop) == loop_now_us(s->loop));
+}
+
+static void the_time_is_kept_for_who_reads_it_often(void **state)
+{
+    struct stage *s = *state;
+    int64_t now_us = 0, before_us = loop_now_us(s->loop);
+    loop_keep(s->loop, &now_us);
+    assert_true(now_us == before_us);
+    while (now_us == before_us)
+        loop_turn(s->loop, before_us + 1000);
+    assert_true(now_us == loop_now_us(s->loop));
+    loop_keep(s->loop, NULL);
+    now_us = 0;
+    loop_refresh(s->loop);
+    assert_true(now_us == 0);
 }
 
 static void a_turn_ends_at_its_bound_or_before(void **state)
@@ -323,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STAGED(timers_are_never_early_and_rarely_late),
         STAGED(all_of_a_turn_happens_at_one_time),
+        STAGED(the_time_is_kept_for_who_reads_it_often),
         STAGED(a_turn_ends_at_its_bound_or_before),
         STAGED(a_flood_of_timers_is_spread_over_turns),
         STAGED(soon_is_in_order_and_once),

@@ -242,6 +242,44 @@ static void or_the_one_that_was_idle_longest(void **unused)
     rig_end(&r);
 }
 
+/* --- handles ---------------------------------------------------------------------------------- */
+
+static void handles_begin_again_after_the_last_one(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    int64_t lease = rig_lease(&r);
+    struct conn *c = lease_find(&r.engine->leases, lease);
+    c->lease |= INT64_MAX & ~(LEASE_STEP - 1);
+    int64_t last = c->lease;
+    assert_int_equal(nebula_release(r.nebula, lease, NEBULA_GOOD), -ERROR_STALE);
+    rig_release(&r, last);
+    lease = rig_lease(&r);
+    assert_true(lease > 0 && lease < last);
+    assert_int_equal(nebula_release(r.nebula, last, NEBULA_GOOD), -ERROR_STALE);
+    rig_release(&r, lease);
+    rig_end(&r);
+}
+
+/* Not even by the handle that it would have. */
+static void what_a_call_was_lent_cannot_be_given_back(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    rig_release(&r, rig_lease(&r));
+    int32_t ticket = rig_call(&r, 0, "check");
+    const struct conn *c = container_of(list_head(&rig_pool(&r)->conns), const struct conn, node);
+    assert_int_equal(c->state, CONN_LEASED);
+    assert_int_equal(nebula_release(r.nebula, c->lease, NEBULA_GOOD), -ERROR_STALE);
+    assert_int_equal(rig_call(&r, c->lease, "check"), -ERROR_STALE);
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_OK);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +295,8 @@ int main(void)
         cmocka_unit_test(who_fails_fast_does_not_queue),
         cmocka_unit_test(the_last_one_used_is_lent_first),
         cmocka_unit_test(or_the_one_that_was_idle_longest),
+        cmocka_unit_test(handles_begin_again_after_the_last_one),
+        cmocka_unit_test(what_a_call_was_lent_cannot_be_given_back),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
 }

@@ -21,14 +21,14 @@ static struct resource *resource_of(const struct play *p, const struct declared 
 static void inspect_idle(const struct view *v, const struct conn *c)
 {
     const char *name = v->d->spec.name;
-    if (c->session != 0 || c->lease != 0 || c->requests.count != 0 || c->is_cancel_sent)
+    if (c->session != 0 || c->requests.count != 0 || c->is_cancel_sent)
         law_broken("%s: connection %u is idle but not clean and free", name, c->id);
     if (v->now_us - SLACK_US > c->life_end_us)
         law_broken("%s: connection %u is idle %lld us past the end of its life", name, c->id,
                    (long long)(v->now_us - c->life_end_us));
     int64_t idle_us = v->d->spec.pool.idle_us;
     bool is_spare =
-        pool_all(v->pool) - (int32_t)v->pool->conn[CONN_CLOSING].count > v->pool->size.min;
+        pool_all(v->pool) - (int32_t)pool_count(v->pool, CONN_CLOSING) > v->pool->size.min;
     if (idle_us > 0 && is_spare && v->now_us > c->since_us + idle_us + SLACK_US)
         law_broken("%s: connection %u is idle for %lld us, %lld us is the bound", name, c->id,
                    (long long)(v->now_us - c->since_us), (long long)idle_us);
@@ -45,20 +45,21 @@ static void inspect_life(const struct view *v, const struct conn *c)
                    (long long)life_us);
 }
 
-static void inspect_conn(const struct view *v, const struct conn *c, enum conn_state state)
+static void inspect_conn(const struct view *v, const struct conn *c)
 {
     const char *name = v->d->spec.name;
-    if (c->state != state || c->pool != v->pool)
+    enum conn_state state = c->state;
+    if (c->pool != v->pool)
         law_broken("%s: connection %u is in a list that is not its own", name, c->id);
     if (state == CONN_IDLE) {
         inspect_idle(v, c);
         inspect_life(v, c);
     }
-    if (state == CONN_LEASED && c->lease == 0 && c->requests.count == 0)
+    if (state == CONN_LEASED && c->holder == NULL && c->requests.count == 0)
         law_broken("%s: connection %u is leased to nobody", name, c->id);
     if (state == CONN_LEASED && c->since_us == v->now_us && v->now_us >= c->life_end_us)
         law_broken("%s: connection %u was lent past the end of its life", name, c->id);
-    if (c->lease != 0 && (state != CONN_LEASED || lease_find(&v->p->engine->leases, c->lease) != c))
+    if (lease_is_out(c) && lease_find(&v->p->engine->leases, c->lease) != c)
         law_broken("%s: connection %u and its lease do not know each other", name, c->id);
     bool is_bounded = state == CONN_OPENING || state == CONN_CHECKING || state == CONN_RESETTING ||
                       state == CONN_CANCELLING;
@@ -67,22 +68,41 @@ static void inspect_conn(const struct view *v, const struct conn *c, enum conn_s
                    conn_state_name(state), is_bounded ? "not armed" : "armed");
 }
 
+/* The idle ones, in the order in which they came home, or the other way round. */
+static void inspect_chain(const struct view *v)
+{
+    const struct idle *idle = &v->pool->idle;
+    for (const struct conn *c = idle->first; c != NULL; c = c->after) {
+        bool is_last = c->after == NULL;
+        if (c->state != CONN_IDLE)
+            law_broken("%s: connection %u is %s among the idle ones", v->d->spec.name, c->id,
+                       conn_state_name(c->state));
+        if (!is_last && c->since_us != c->after->since_us &&
+            (c->since_us < c->after->since_us) != idle->is_fifo)
+            law_broken("%s: connection %u is not in its turn", v->d->spec.name, c->id);
+        if (is_last && idle->is_fifo && idle->last != c)
+            law_broken("%s: connection %u is not known to be the last", v->d->spec.name, c->id);
+    }
+}
+
 static uint32_t inspect_conns(const struct view *v)
 {
-    uint32_t all = 0;
-    for (enum conn_state s = CONN_OPENING; s < CONN_STATES; s++) {
-        const struct list *l = &v->pool->conn[s];
-        uint32_t count = 0;
-        for (struct list_node *n = list_head(l); n != NULL; n = list_next(l, n), count++)
-            inspect_conn(v, container_of(n, struct conn, node), s);
-        if (count != l->count)
-            law_broken("%s: a list of %u says that it has %u", v->d->spec.name, count, l->count);
-        all += count;
+    const struct list *conns = &v->pool->conns;
+    uint32_t all = 0, count[CONN_STATES] = {0};
+    for (struct list_node *n = list_head(conns); n != NULL; n = list_next(conns, n), all++) {
+        const struct conn *c = container_of(n, struct conn, node);
+        inspect_conn(v, c);
+        count[c->state]++;
     }
+    inspect_chain(v);
+    for (enum conn_state s = CONN_OPENING; s < CONN_STATES; s++)
+        if (count[s] != pool_count(v->pool, s))
+            law_broken("%s: %u connections are %s, but %u are counted", v->d->spec.name, count[s],
+                       conn_state_name(s), pool_count(v->pool, s));
     if ((int32_t)all > v->pool->size.max)
         law_broken("%s: %u connections, %d is the cap", v->d->spec.name, all, v->pool->size.max);
-    if ((int32_t)v->pool->conn[CONN_OPENING].count > v->d->spec.pool.connecting)
-        law_broken("%s: %u connecting at once", v->d->spec.name, v->pool->conn[CONN_OPENING].count);
+    if ((int32_t)count[CONN_OPENING] > v->d->spec.pool.connecting)
+        law_broken("%s: %u connecting at once", v->d->spec.name, count[CONN_OPENING]);
     return all;
 }
 
@@ -99,7 +119,7 @@ static void inspect_waiters(const struct view *v)
             law_broken("%s: a waiter is queued past his deadline", name);
         before_us = w->arrived_us;
     }
-    int32_t coming = v->pool->size.max - (int32_t)v->pool->conn[CONN_LEASED].count;
+    int32_t coming = v->pool->size.max - (int32_t)pool_count(v->pool, CONN_LEASED);
     int32_t queue = v->d->spec.pool.queue, bound = queue > coming ? queue : coming;
     if ((int32_t)l->count > bound)
         law_broken("%s: %u waiters, %d is the bound", name, l->count, bound);
@@ -111,21 +131,18 @@ static void inspect_progress(const struct view *v)
     const struct pool *p = v->pool;
     if (p->waiters.count == 0 || v->d->is_paused || v->p->engine->is_stopping)
         return;
-    for (struct list_node *n = list_head(&p->conn[CONN_IDLE]); n != NULL;
-         n = list_next(&p->conn[CONN_IDLE], n)) {
-        const struct conn *c = container_of(n, struct conn, node);
-        if (v->now_us < c->fresh_until_us)
+    for (const struct conn *c = p->idle.first; c != NULL; c = c->after)
+        if (pool_is_fresh(p, c, v->now_us))
             law_broken("%s: %u wait beside connection %u, which is idle", v->d->spec.name,
                        p->waiters.count, c->id);
-    }
-    uint32_t turning = p->conn[CONN_OPENING].count + p->conn[CONN_CHECKING].count +
-                       p->conn[CONN_RESETTING].count + p->conn[CONN_CANCELLING].count;
-    if (p->conn[CONN_IDLE].count > 0 && p->waiters.count > turning)
+    uint32_t turning = p->count[CONN_OPENING] + p->count[CONN_CHECKING] + p->count[CONN_RESETTING] +
+                       p->count[CONN_CANCELLING];
+    if (p->idle.first != NULL && p->waiters.count > turning)
         law_broken("%s: %u wait, and nobody asks whether the idle ones live", v->d->spec.name,
                    p->waiters.count);
     bool is_full = pool_all(p) >= p->size.max;
     bool is_pausing = v->now_us <= p->open_again_us + SLACK_US && timer_is_armed(&p->keeper);
-    uint32_t coming = (uint32_t)pool_all(p) - p->conn[CONN_IDLE].count;
+    uint32_t coming = (uint32_t)pool_all(p) - pool_count(p, CONN_IDLE);
     if (coming == 0 && !is_full && !is_pausing)
         law_broken("%s: %u wait and nothing is done for them", v->d->spec.name, p->waiters.count);
 }
@@ -135,9 +152,10 @@ static uint32_t inspect_resource(const struct play *p, const struct declared *d)
     const struct resource *r = resource_of(p, d);
     uint32_t all = 0;
     for (int32_t role = 0; role < d->spec.roles; role++) {
-        if (r->pool[role] == NULL)
+        const struct pool *pool = resource_peek(r, role);
+        if (pool == NULL)
             continue;
-        const struct view v = {.p = p, .d = d, .pool = r->pool[role], .now_us = world_time_us()};
+        const struct view v = {.p = p, .d = d, .pool = pool, .now_us = world_time_us()};
         all += inspect_conns(&v);
         inspect_waiters(&v);
         inspect_progress(&v);
@@ -152,7 +170,7 @@ static void inspect_leases(const struct play *p)
     int32_t out = 0, held = 0;
     for (int32_t i = 0; i < e->leases.size; i++) {
         const struct conn *c = e->leases.row[i].conn;
-        out += c != NULL && c->lease != 0;
+        out += c != NULL && lease_is_out(c);
     }
     for (int i = 0; i < ACTORS; i++) {
         const struct actor *a = &p->actor[i];
@@ -190,9 +208,9 @@ void laws_inspect(struct play *p)
 
 void laws_expect_started(const struct play *p, const struct declared *d)
 {
-    const struct pool *pool = resource_of(p, d)->pool[0];
-    int32_t open = pool_all(pool) - (int32_t)pool->conn[CONN_OPENING].count -
-                   (int32_t)pool->conn[CONN_CLOSING].count;
+    const struct pool *pool = resource_peek(resource_of(p, d), 0);
+    int32_t open =
+        pool_all(pool) - (int32_t)pool->count[CONN_OPENING] - (int32_t)pool->count[CONN_CLOSING];
     if (open < d->spec.pool.min || open < 1)
         law_broken("%s: started with %d connections, %d is the minimum", d->spec.name, open,
                    d->spec.pool.min);
@@ -204,8 +222,8 @@ bool laws_are_warm(const struct play *p)
 {
     for (int i = 0; i < DECLARED; i++) {
         const struct declared *d = &p->declared[i];
-        const struct pool *pool = resource_of(p, d)->pool[0];
-        if (pool != NULL && (int32_t)pool->conn[CONN_IDLE].count < d->spec.pool.min)
+        const struct pool *pool = resource_peek(resource_of(p, d), 0);
+        if (pool != NULL && (int32_t)pool_count(pool, CONN_IDLE) < d->spec.pool.min)
             return false;
     }
     return true;

@@ -19,7 +19,7 @@ struct loop {
     struct wheel wheel;
     struct list soons;
     struct note *note, **note_end;
-    int64_t now_us;
+    int64_t now_us, *kept;
 };
 
 struct loop *loop_new(struct world *world)
@@ -56,14 +56,19 @@ int64_t loop_now_us(const struct loop *loop)
     return loop->now_us;
 }
 
-const int64_t *loop_clock(const struct loop *loop)
-{
-    return &loop->now_us;
-}
-
 int64_t loop_refresh(struct loop *loop)
 {
-    return loop->now_us = world_time_us();
+    loop->now_us = world_time_us();
+    if (loop->kept != NULL)
+        *loop->kept = loop->now_us;
+    return loop->now_us;
+}
+
+void loop_keep(struct loop *loop, int64_t *now_us)
+{
+    loop->kept = now_us;
+    if (now_us != NULL)
+        *now_us = loop->now_us;
 }
 
 static void run_soons(struct loop *l)

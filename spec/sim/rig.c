@@ -48,7 +48,7 @@ void rig_open(struct rig *r)
     r->nebula = nebula_open(&options, NULL, 0);
     if (r->nebula == NULL)
         return;
-    r->engine = *(struct engine **)(void *)r->nebula; /* the first thing behind the border */
+    r->engine = (struct engine *)(void *)r->nebula; /* the first thing behind the border */
     r->shop = nebula_declare(r->nebula, &r->spec);
 }
 
@@ -176,13 +176,13 @@ int32_t rig_say(struct rig *r, int64_t lease, const char *text)
 struct pool *rig_pool(const struct rig *r)
 {
     const struct resource *shop = table_get(&r->engine->resources, r->shop);
-    return shop->pool[0];
+    return resource_peek(shop, 0);
 }
 
 int32_t rig_count(const struct rig *r, enum conn_state state)
 {
     const struct pool *p = rig_pool(r);
-    return p == NULL ? 0 : (int32_t)p->conn[state].count;
+    return p == NULL ? 0 : (int32_t)pool_count(p, state);
 }
 
 uint32_t rig_conn_of(const struct rig *r, int64_t lease)

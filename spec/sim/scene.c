@@ -167,7 +167,7 @@ static void happened(struct tracer *t, enum trace_what what, int64_t now_us, int
 /* The simulation looks behind the border: the engine is the first thing there. */
 static struct engine *engine_behind(struct nebula *n)
 {
-    return *(struct engine **)(void *)n;
+    return (struct engine *)(void *)n;
 }
 
 static bool raise_curtain(struct play *p)
@@ -181,7 +181,7 @@ static bool raise_curtain(struct play *p)
     p->engine = engine_behind(p->nebula);
     p->tracer.happened = happened;
     p->listener.heard = play_heard;
-    p->engine->tracer = &p->tracer;
+    engine_watch(p->engine, &p->tracer);
     p->is_faultless = chance(p, 150);
     p->is_starved = !p->is_faultless && chance(p, 150);
     for (int i = 0; i < DECLARED; i++)

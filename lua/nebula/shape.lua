@@ -23,7 +23,8 @@ local values = require "nebula.declare.values"
 ---@field class? "live"|"next-connection"|"restart" when a change is in force
 ---@field text? string the manual's sentence
 ---@field not_yet? string known, not in force: refused, with this as the rest of the sentence
----@field check? fun(value: any, whole: table): string|nil what is wrong with it beside the other settings
+---@field check? fun(value: any): string|nil what is wrong with a value of this type, without showing it
+---@field compare? fun(value: any, whole: table): string|nil what is wrong with it beside the other settings
 
 ---@class nebula.ShapeError
 ---@field path (string|integer)[]
@@ -150,7 +151,7 @@ function Reading:compare(rows, given, tree, whole)
   end
   for _, name in ipairs(keys(rows)) do
     local row = rows[name]
-    local why = row.check and given[name] ~= nil and row.check(given[name], whole)
+    local why = row.compare and given[name] ~= nil and row.compare(given[name], whole)
     if why then
       self:within(name, self.fail, why)
     end

@@ -186,6 +186,8 @@ struct postgres {
 
     bool is_cancelling;
     struct pg_cancel *cancel; /* NULL until the first one */
+    struct timer again;       /* a cancel that came too early is sent again */
+    int64_t pause_us;         /* until then */
     struct timer patience;    /* close waits for the cancel so long */
     struct pg_statements statements;
 };

@@ -218,14 +218,27 @@ static void complete(struct postgres *p, PGresult *res)
 }
 
 /* COPY comes with a later version: its rows would need verbs of their own. A server that waits for
- * rows undoes the statement when they do not come; one that sends them does the statement, and
- * learns too late that nobody reads. */
-static void refuse_copy(struct postgres *p, ExecStatusType status)
+ * rows is told that none come: it undoes the statement. */
+static void refuse_copy_in(struct postgres *p)
 {
-    if (status != PGRES_COPY_IN && (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0)
+    if (p->problem.code == ERROR_OK)
+        error_set(&p->problem, ERROR_NOT_YET,
+                  "%s: COPY FROM STDIN is not supported yet; insert the rows in a transaction",
+                  pg_resource(p));
+    if (PQputCopyEnd(p->pg, "not supported by the client") > 0)
+        pg_flush(p);
+    else
+        pg_lose(p, NULL);
+}
+
+/* A server that sends rows does the statement, and learns too late that nobody reads. There may be
+ * any number of them, so they are not read to their end. */
+static void refuse_copy_out(struct postgres *p)
+{
+    if ((conn_of(p)->session & SESSION_IN_TRANSACTION) == 0)
         p->is_kept = true;
-    error_set(&p->problem, ERROR_NOT_YET, "%s: COPY from or to the client is not supported yet",
-              pg_resource(p));
+    error_set(&p->problem, ERROR_NOT_YET,
+              "%s: COPY TO STDOUT is not supported yet; read the rows with stream", pg_resource(p));
     p->is_spoiled = true;
     pg_reply(p);
 }
@@ -255,9 +268,11 @@ static void take(struct postgres *p, PGresult *res)
         complain(p, res);
         break;
     case PGRES_COPY_IN:
+        refuse_copy_in(p);
+        break;
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH:
-        refuse_copy(p, PQresultStatus(res));
+        refuse_copy_out(p);
         break;
     }
     PQclear(res);

@@ -75,7 +75,9 @@ describe("postgres", function()
       assert.equal("not_yet", err.code)
       return err.outcome
     end
+    local pid = db:value "select pg_backend_pid()"
     assert.equal("failed", outcome "copy copied from stdin")
+    assert.equal(pid, db:value "select pg_backend_pid()")
     assert.equal("in_doubt", outcome "copy (insert into copied values (1) returning a) to stdout")
     clock.eventually("it was done", function() return db:value "select count(*) from copied" == 1 end)
     db:transaction(function(tx)

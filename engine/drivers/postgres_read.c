@@ -131,6 +131,14 @@ static void end_session(struct postgres *p)
     }
 }
 
+static bool may_have_committed(struct postgres *p, const PGresult *res)
+{
+    const struct request *r = p->request;
+    bool has_text = r->verb == NEBULA_RUN || r->verb == NEBULA_SCRIPT || r->verb == NEBULA_STREAM;
+    return has_text && (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0 && !p->is_stale &&
+           pg_commits_parts(r->text) && !pg_is_about_words(res);
+}
+
 static void complain(struct postgres *p, const PGresult *res)
 {
     if (PQresultErrorField(res, PG_DIAG_SQLSTATE) == NULL) { /* libpq's words, not the server's */
@@ -144,10 +152,12 @@ static void complain(struct postgres *p, const PGresult *res)
     p->is_preparing = false;
     if (p->problem.code == ERROR_READ_ONLY) /* a server that has become a standby */
         p->is_spoiled = true;
-    if (pg_is_fatal(res))
+    if (pg_is_fatal(res)) {
         end_session(p);
-    else
-        check_statement(p, res);
+        return;
+    }
+    check_statement(p, res);
+    p->is_kept |= may_have_committed(p, res);
 }
 
 static int64_t rows_touched(PGresult *res, const char *tag)

@@ -259,7 +259,7 @@ static void a_killed_backend_leaves_the_statement_in_doubt(void **unused)
             break;
         assert_int_equal(code, ERROR_UNREACHABLE);
         assert_true(i < 2000);
-        usleep(10000);
+        lone_turn(&l, 10 * MS);
     }
 }
 

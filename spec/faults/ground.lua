@@ -284,7 +284,8 @@ function ground.measure(self)
   end
 end
 
----Over all loads that were measured: p99.9 at most 5 ms later than the control, and never 20.
+---Over all loads that were measured: p99.9 at most 5 ms later than the control, and never 20. Under a sanitizer, which
+---makes everything late, it is only said.
 ---@param least integer answers that there must be for this to mean anything
 function ground.is_in_time(least)
   table.sort(lateness)
@@ -292,7 +293,7 @@ function ground.is_in_time(least)
   local worst, most = lateness[#lateness], lateness[math.ceil(#lateness * 0.999)]
   local half = lateness[math.ceil(#lateness / 2)]
   local shown = ("%d answers: p50 %.1f, p99.9 %.1f, worst %.1f ms later than the control"):format(#lateness, half, most, worst)
-  assert(most <= 5 and worst < 20, shown)
+  assert(process.is_sanitized or most <= 5 and worst < 20, shown)
   print("# " .. shown)
 end
 

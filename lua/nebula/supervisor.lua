@@ -1,7 +1,7 @@
 --- supervisor: runs a workflow to its end, whatever comes.
 --
--- SIGINT, SIGTERM and SIGHUP begin a drain: nothing new is begun, sleeps end, and what is under way has the drain's time to
--- come to its end. Then it is cancelled, and what was still open is said.
+-- SIGINT, SIGTERM and SIGHUP begin a drain: nothing new is begun, sleeps end, and what is under way has the drain's
+-- time to come to its end. Then it is cancelled, and what was still open is said.
 
 local c = require "nebula.c"
 local failures = require "nebula.failure"

@@ -32,10 +32,11 @@ describe("shape", function()
     pool = {
       type = "table",
       fields = {
-        min = { type = "integer", default = 0, compare = function(min, pool)
-          return min > pool.max and "too many" or nil
+        min = { type = "integer", default = 0, beside = "max", compare = function(min, max)
+          return min > max and "too many" or nil
         end },
         max = { type = "integer", default = 10 },
+        odd = { type = "integer" },
       },
     },
   }
@@ -81,9 +82,11 @@ span: is less than 1s]], (wrong(rows, {
     })))
   end)
 
-  it("compares settings only when each of them is fine", function()
+  it("compares two settings only when both are fine, whatever else is wrong", function()
     assert.equal("pool.min: too many", wrong(rows, { name = "a", pool = { min = 11 } }))
     assert.equal("pool.max: expected a whole number, got a string", wrong(rows, { name = "a", pool = { min = 11, max = "x" } }))
+    assert.equal("pool.min: too many\npool.odd: expected a whole number, got a string",
+      wrong(rows, { name = "a", pool = { min = 11, odd = "x" } }))
   end)
 
   it("asks of each value by itself whether it will do, whatever the others are", function()

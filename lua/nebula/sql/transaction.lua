@@ -140,10 +140,20 @@ end
 
 -- --- savepoints -------------------------------------------------------------------------------------
 
+local function name_of(point)
+  return "nebula_" .. point.level
+end
+
+-- Nobody else uses the transaction before the server was told. What lies inside ends with it.
+local function close(self, point)
+  for level = #self.points, point.level, -1 do self.points[level] = nil end
+end
+
 -- To where the savepoint was. What failed inside is forgotten, unless even that fails.
-local function undo(self, name)
-  local ok, err = say(self.lease, "rollback to " .. name)
-  if ok then ok, err = say(self.lease, "release " .. name) end
+local function undo(self, point)
+  local ok, err = say(self.lease, "rollback to " .. name_of(point))
+  if ok then ok, err = say(self.lease, "release " .. name_of(point)) end
+  close(self, point)
   if not ok then
     poison(self, err)
     return nil, self.poison
@@ -153,33 +163,23 @@ local function undo(self, name)
   return nil, why
 end
 
-local function name_of(point)
-  return "nebula_" .. point.level
-end
-
--- Of a savepoint and of those inside; false when the one around it has ended before.
-local function close(self, point)
-  if self.points[point.level] ~= point then return false end
-  for level = #self.points, point.level, -1 do self.points[level] = nil end
-  return true
-end
-
 local function leave_savepoint(self, point, ok, ...)
-  local name = name_of(point)
-  close_stream(self)
-  local is_open = close(self, point)
-  if not ok then
-    if is_open then undo(self, name) end
-    tree.raise((...))
-  elseif not is_open then
+  if self.points[point.level] ~= point then
+    if not ok then tree.raise((...)) end
     errors.raise("the savepoint around this one has ended before it: join the tasks of a savepoint in its function")
+  end
+  close_stream(self)
+  if not ok then
+    undo(self, point)
+    tree.raise((...))
   elseif is_refusal(select("#", ...), ...) then
-    undo(self, name)
+    undo(self, point)
     return ...
   elseif self.poison then
-    return undo(self, name)
+    return undo(self, point)
   end
-  local released, err = say(self.lease, "release " .. name)
+  local released, err = say(self.lease, "release " .. name_of(point))
+  close(self, point)
   if not released then return watch(self, nil, err) end
   if select("#", ...) == 0 then return true end
   return ...

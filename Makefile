@@ -139,7 +139,7 @@ export UBSAN_OPTIONS ?= print_stacktrace=1
 
 test-built: specs
 	+@$(MAKE_IN) $(ASAN) specs
-	@{ sh spec/support/steps.sh build; sh spec/support/steps.sh build/asan kinds core rules lua; } | \
+	@{ sh spec/support/steps.sh build; sh spec/support/steps.sh build/asan faults kinds core rules lua; } | \
 		JOBS=$(JOBS) sh $(SUITE) build/log/test
 
 asan-built: specs

@@ -363,11 +363,12 @@ static void describe_call(struct nebula_reply *out, struct engine *e, const stru
     out->more = is_ok && r->more;
 }
 
-void nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
+int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
 {
     struct engine *e = enter(n);
     struct ticket *t = ticket_find(e, ticket);
-    CHECK(t != NULL && t->state != TICKET_PENDING);
+    if (t == NULL || t->state == TICKET_PENDING)
+        return engine_refuse(e, ERROR_STALE, "there is no reply at ticket %d", ticket);
     struct call *call = call_of(t);
     struct lend *lend = lend_of(t);
     *out = (struct nebula_reply){.changed = -1};
@@ -386,29 +387,37 @@ void nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
             error_set(&why, t->code, "%s", error_manual(t->code));
         describe(out, e, &why, t->code == ERROR_OK ? OUTCOME_OK : OUTCOME_FAILED);
     }
+    return 0;
 }
 
-static const struct result *result_of(struct nebula *n, int32_t ticket)
+/* NULL when there is none, or it has no such column. */
+static const struct result *result_of(struct nebula *n, int32_t ticket, int32_t column)
 {
     struct ticket *t = ticket_find(enter(n), ticket);
-    struct call *c = t == NULL ? NULL : call_of(t);
-    CHECK(c != NULL && t->state == TICKET_TAKEN && c->request.reply.result != NULL);
-    return c->request.reply.result;
+    struct call *c = t == NULL || t->state != TICKET_TAKEN ? NULL : call_of(t);
+    const struct result *r = c == NULL ? NULL : c->request.reply.result;
+    return r == NULL || column < 0 || column >= r->columns ? NULL : r;
 }
 
-void nebula_cell(struct nebula *n, int32_t ticket, int32_t row, int32_t column,
-                 struct nebula_value *out)
+int32_t nebula_cell(struct nebula *n, int32_t ticket, int32_t row, int32_t column,
+                    struct nebula_value *out)
 {
-    const struct result *r = result_of(n, ticket);
-    CHECK(row >= 0 && row < r->rows && column >= 0 && column < r->columns);
+    const struct result *r = result_of(n, ticket, column);
+    if (r == NULL || row < 0 || row >= r->rows)
+        return engine_refuse(n->engine, ERROR_STALE, "there is no cell %d, %d at ticket %d", row,
+                             column, ticket);
     r->type->cell(r, row, column, out);
+    return 0;
 }
 
-void nebula_column(struct nebula *n, int32_t ticket, int32_t column, struct nebula_column *out)
+int32_t nebula_column(struct nebula *n, int32_t ticket, int32_t column, struct nebula_column *out)
 {
-    const struct result *r = result_of(n, ticket);
-    CHECK(column >= 0 && column < r->columns);
+    const struct result *r = result_of(n, ticket, column);
+    if (r == NULL)
+        return engine_refuse(n->engine, ERROR_STALE, "there is no column %d at ticket %d", column,
+                             ticket);
     r->type->column(r, column, out);
+    return 0;
 }
 
 void nebula_done(struct nebula *n, int32_t ticket)

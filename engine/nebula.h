@@ -231,11 +231,13 @@ void nebula_wake(struct nebula *n, int32_t ticket, int32_t code);
 /* Ends a ticket with `cancelled`, now, as an event. */
 void nebula_cancel(struct nebula *n, int32_t ticket);
 
-/* After its event and before nebula_done(): what a ticket ended with. */
-void nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out);
-void nebula_cell(struct nebula *n, int32_t ticket, int32_t row, int32_t column,
-                 struct nebula_value *out);
-void nebula_column(struct nebula *n, int32_t ticket, int32_t column, struct nebula_column *out);
+/* After its event and before nebula_done(): what a ticket ended with. Rows and columns count from
+ * 0. All return 0, or -ERROR_STALE when there is no such reply, cell or column; *out is left alone
+ * then. It is the caller's, and the bytes that it names are the ticket's, until nebula_done(). */
+int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out);
+int32_t nebula_cell(struct nebula *n, int32_t ticket, int32_t row, int32_t column,
+                    struct nebula_value *out);
+int32_t nebula_column(struct nebula *n, int32_t ticket, int32_t column, struct nebula_column *out);
 /* Gives the ticket back. Every ticket whose event was taken is given back once. */
 void nebula_done(struct nebula *n, int32_t ticket);
 

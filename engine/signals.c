@@ -28,6 +28,14 @@ static _Noreturn void stop_at_once(int signum, const char *why)
     _exit(128 + signum);
 }
 
+/* nohup makes a program deaf to its terminal's end; a signal that is blocked would be heard all the
+ * same. */
+static bool is_ignored(int signum)
+{
+    struct sigaction action;
+    return sigaction(signum, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static void *listen(void *data)
 {
     struct signals *s = data;
@@ -44,7 +52,9 @@ static void *listen(void *data)
 
     struct timespec bound = {.tv_sec = s->bound_us / 1000000,
                              .tv_nsec = s->bound_us % 1000000 * 1000};
-    int second = sigtimedwait(&s->set, NULL, &bound);
+    sigset_t hurry = s->set;
+    sigdelset(&hurry, SIGHUP); /* the end of a terminal is told by the kernel and by the shell */
+    int second = sigtimedwait(&hurry, NULL, &bound);
     if (atomic_load(&s->is_over))
         return NULL;
     if (second > 0)
@@ -63,6 +73,8 @@ struct signals *signals_new(struct nebula *engine, int64_t bound_us)
     sigemptyset(&s->set);
     sigaddset(&s->set, SIGINT);
     sigaddset(&s->set, SIGTERM);
+    if (!is_ignored(SIGHUP))
+        sigaddset(&s->set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &s->set, NULL);
     if (pthread_create(&s->thread, NULL, listen, s) != 0) {
         pthread_sigmask(SIG_UNBLOCK, &s->set, NULL);

@@ -1,8 +1,9 @@
-/* signals.h - SIGINT and SIGTERM, heard by a thread of the program's own.
+/* signals.h - SIGINT, SIGTERM and SIGHUP, heard by a thread of the program's own.
  *
- * The first one asks the program to drain; its worker hears of it at its next turn. A second one,
- * or a drain that takes longer than it was given because Lua never came back, ends the process at
- * once with 128 + the signal. For the program alone: the library installs nothing.
+ * The first one asks the program to drain; its worker hears of it at its next turn. A second one
+ * that is no SIGHUP, or a drain that takes longer than it was given because Lua never came back,
+ * ends the process at once with 128 + the signal. For the program alone: the library installs
+ * nothing.
  */
 #ifndef SIGNALS_H
 #define SIGNALS_H
@@ -12,7 +13,7 @@
 struct nebula;
 struct signals;
 
-/* Blocks both signals in this thread and in those that it starts, and begins to listen. engine is
+/* Blocks these signals in this thread and in those that it starts, and begins to listen. engine is
  * interrupted at the first signal; bound_us later the process ends. NULL when out of memory or
  * threads. */
 struct signals *signals_new(struct nebula *engine, int64_t bound_us);

@@ -74,11 +74,3 @@ const char *error_action_name(enum error_action action)
     CHECK((size_t)action < COUNT(name));
     return name[action];
 }
-
-const char *outcome_name(enum outcome outcome)
-{
-    static const char *const name[] = {
-        [OUTCOME_OK] = "ok", [OUTCOME_FAILED] = "failed", [OUTCOME_IN_DOUBT] = "in_doubt"};
-    CHECK((size_t)outcome < COUNT(name));
-    return name[outcome];
-}

@@ -88,6 +88,5 @@ const char *error_name(enum error_code code);   /* "deadline" */
 const char *error_manual(enum error_code code); /* the row's sentence */
 enum error_action error_action_of(enum error_code code);
 const char *error_action_name(enum error_action action); /* "retry" */
-const char *outcome_name(enum outcome outcome);          /* "ok" "failed" "in_doubt" */
 
 #endif

@@ -14,7 +14,7 @@
  * left, threads included. close() may be called in any state, also while open, send or cancel are
  * under way: those then have no end of their own, and the request stays lent until conn_closed().
  *
- * The core keeps the deadlines: a driver has no timers of its own for open, send or cancel.
+ * The core keeps the deadlines: a driver bounds neither open nor send nor cancel by itself.
  */
 #ifndef CORE_DRIVER_H
 #define CORE_DRIVER_H

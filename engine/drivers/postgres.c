@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 
+#define PAUSE_US 50000      /* before the first cancel that is sent again; each is twice as long */
 #define PATIENCE_US 1000000 /* PQcancel() takes some milliseconds; see postgres_cancel.c */
 
 const char *pg_resource(struct postgres *p)
@@ -86,6 +87,7 @@ static void say(struct soon *s)
         pg_read(p);
     } else if (has_cancelled(p)) {
         p->is_cancelling = false;
+        loop_disarm(conn_loop(conn_of(p)), &p->again);
         conn_cancelled(conn_of(p));
     }
 }
@@ -121,6 +123,35 @@ static void ready(struct watch *w, int events)
         pg_read(p);
 }
 
+/* --- cancel ----------------------------------------------------------------------------------- */
+
+static void cancel_again(struct timer *t)
+{
+    struct postgres *p = container_of(t, struct postgres, again);
+    if (p->phase == PG_BUSY)
+        pg_cancel_send(p->cancel);
+}
+
+/* A cancel travels on a connection of its own. One that overtook its statement met a session with
+ * nothing to stop, and had no effect. */
+static void cancel_returned(void *data)
+{
+    struct postgres *p = data;
+    struct loop *loop = conn_loop(conn_of(p));
+    if (p->phase == PG_BUSY) {
+        loop_arm(loop, &p->again, loop_now_us(loop) + p->pause_us);
+        p->pause_us *= 2;
+        return;
+    }
+    if (p->phase != PG_CLOSED) {
+        pg_owe(p, 0);
+        return;
+    }
+    loop_disarm(loop, &p->patience);
+    pg_cancel_free(&p->cancel);
+    conn_closed(conn_of(p));
+}
+
 /* --- the verbs -------------------------------------------------------------------------------- */
 
 static void postgres_open(struct conn *c, const struct target *t)
@@ -129,6 +160,7 @@ static void postgres_open(struct conn *c, const struct target *t)
     p->target = t;
     watch_init(&p->watch, ready);
     soon_init(&p->soon, say);
+    timer_init(&p->again, cancel_again);
     pg_statements_init(&p->statements);
     pg_open(p);
 }
@@ -149,18 +181,6 @@ static void postgres_send(struct conn *c, struct request *r)
     pg_send(p);
 }
 
-static void cancel_returned(void *data)
-{
-    struct postgres *p = data;
-    if (p->phase != PG_CLOSED) {
-        pg_owe(p, 0);
-        return;
-    }
-    loop_disarm(conn_loop(conn_of(p)), &p->patience);
-    pg_cancel_free(&p->cancel);
-    conn_closed(conn_of(p));
-}
-
 static void postgres_cancel(struct conn *c, struct request *r)
 {
     struct postgres *p = conn_driver(c);
@@ -171,6 +191,7 @@ static void postgres_cancel(struct conn *c, struct request *r)
     if (p->cancel == NULL)
         p->cancel = pg_cancel_new(conn_loop(c), p->pg, cancel_returned, p);
     if (p->cancel != NULL) {
+        p->pause_us = PAUSE_US;
         pg_cancel_send(p->cancel);
         return;
     }
@@ -195,6 +216,7 @@ static void postgres_close(struct conn *c)
     pg_open_stop(p);
     loop_unwatch(loop, &p->watch);
     loop_unsoon(loop, &p->soon);
+    loop_disarm(loop, &p->again);
     pg_rows_free(&p->rows);
     pg_statements_fini(&p->statements);
     PQfinish(p->pg);

@@ -26,6 +26,8 @@ enum error_code pg_state_code(const char *state);
 /* What the server said. resource begins the sentence. */
 void pg_error_of_result(struct error *e, const char *resource, const PGresult *res);
 bool pg_is_fatal(const PGresult *res); /* the session ends with it */
+/* It did not take the statement's words: nothing was begun. */
+bool pg_is_about_words(const PGresult *res);
 /* What libpq says of a connection that worked before. */
 void pg_error_of_loss(struct error *e, const char *resource, const PGconn *pg);
 /* Why the handshake failed; was is the state before it did. */
@@ -65,6 +67,7 @@ bool pg_leaves_traces(const char *tag, const char *text, bool has_rows);
 bool pg_forgets_statements(const char *tag);
 bool pg_is_commit(const char *text);
 bool pg_is_all_or_nothing(const char *text);
+bool pg_commits_parts(const char *text);
 
 /* --- prepared statements ---------------------------------------------------------------------- */
 
@@ -186,6 +189,8 @@ struct postgres {
 
     bool is_cancelling;
     struct pg_cancel *cancel; /* NULL until the first one */
+    struct timer again;       /* a cancel that came too early is sent again */
+    int64_t pause_us;         /* until then */
     struct timer patience;    /* close waits for the cancel so long */
     struct pg_statements statements;
 };

@@ -79,6 +79,13 @@ bool pg_is_fatal(const PGresult *res)
     return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
 }
 
+/* An error from inside a procedure has a context, one from its words has a place in the text. */
+bool pg_is_about_words(const PGresult *res)
+{
+    return PQresultErrorField(res, PG_DIAG_STATEMENT_POSITION) != NULL &&
+           PQresultErrorField(res, PG_DIAG_CONTEXT) == NULL;
+}
+
 /* A statement that the server cut short at its own bound was not cancelled by anybody. */
 static enum error_code code_of(const char *state, const char *primary)
 {

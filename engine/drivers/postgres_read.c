@@ -131,6 +131,14 @@ static void end_session(struct postgres *p)
     }
 }
 
+static bool may_have_committed(struct postgres *p, const PGresult *res)
+{
+    const struct request *r = p->request;
+    bool has_text = r->verb == NEBULA_RUN || r->verb == NEBULA_SCRIPT || r->verb == NEBULA_STREAM;
+    return has_text && (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0 && !p->is_stale &&
+           pg_commits_parts(r->text) && !pg_is_about_words(res);
+}
+
 static void complain(struct postgres *p, const PGresult *res)
 {
     if (PQresultErrorField(res, PG_DIAG_SQLSTATE) == NULL) { /* libpq's words, not the server's */
@@ -144,10 +152,12 @@ static void complain(struct postgres *p, const PGresult *res)
     p->is_preparing = false;
     if (p->problem.code == ERROR_READ_ONLY) /* a server that has become a standby */
         p->is_spoiled = true;
-    if (pg_is_fatal(res))
+    if (pg_is_fatal(res)) {
         end_session(p);
-    else
-        check_statement(p, res);
+        return;
+    }
+    check_statement(p, res);
+    p->is_kept |= may_have_committed(p, res);
 }
 
 static int64_t rows_touched(PGresult *res, const char *tag)
@@ -218,14 +228,27 @@ static void complete(struct postgres *p, PGresult *res)
 }
 
 /* COPY comes with a later version: its rows would need verbs of their own. A server that waits for
- * rows undoes the statement when they do not come; one that sends them does the statement, and
- * learns too late that nobody reads. */
-static void refuse_copy(struct postgres *p, ExecStatusType status)
+ * rows is told that none come: it undoes the statement. */
+static void refuse_copy_in(struct postgres *p)
 {
-    if (status != PGRES_COPY_IN && (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0)
+    if (p->problem.code == ERROR_OK)
+        error_set(&p->problem, ERROR_NOT_YET,
+                  "%s: COPY FROM STDIN is not supported yet; insert the rows in a transaction",
+                  pg_resource(p));
+    if (PQputCopyEnd(p->pg, "not supported by the client") > 0)
+        pg_flush(p);
+    else
+        pg_lose(p, NULL);
+}
+
+/* A server that sends rows does the statement, and learns too late that nobody reads. There may be
+ * any number of them, so they are not read to their end. */
+static void refuse_copy_out(struct postgres *p)
+{
+    if ((conn_of(p)->session & SESSION_IN_TRANSACTION) == 0)
         p->is_kept = true;
-    error_set(&p->problem, ERROR_NOT_YET, "%s: COPY from or to the client is not supported yet",
-              pg_resource(p));
+    error_set(&p->problem, ERROR_NOT_YET,
+              "%s: COPY TO STDOUT is not supported yet; read the rows with stream", pg_resource(p));
     p->is_spoiled = true;
     pg_reply(p);
 }
@@ -255,9 +278,11 @@ static void take(struct postgres *p, PGresult *res)
         complain(p, res);
         break;
     case PGRES_COPY_IN:
+        refuse_copy_in(p);
+        break;
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH:
-        refuse_copy(p, PQresultStatus(res));
+        refuse_copy_out(p);
         break;
     }
     PQclear(res);

@@ -113,14 +113,29 @@ bool pg_is_commit(const char *text)
            (begins_with_word(at, "PREPARE") && begins_with_word(second_word(text), "TRANSACTION"));
 }
 
+static bool begins_with_one_of(const char *text, const char *const *word, size_t count)
+{
+    const char *at = skip(text);
+    for (size_t i = 0; i < count; i++)
+        if (begins_with_word(at, word[i]))
+            return true;
+    return false;
+}
+
 /* It cannot commit anything by itself before it is complete, as COMMIT, CALL and DO can. */
 bool pg_is_all_or_nothing(const char *text)
 {
     static const char *const word[] = {"SELECT", "INSERT", "UPDATE", "DELETE",
                                        "MERGE",  "WITH",   "VALUES", "TABLE"};
-    const char *at = skip(text);
-    for (size_t i = 0; i < COUNT(word); i++)
-        if (begins_with_word(at, word[i]))
-            return true;
-    return false;
+    return begins_with_one_of(text, word, COUNT(word));
+}
+
+/* Outside of a transaction it may commit a part of what it does, and fail afterwards. */
+bool pg_commits_parts(const char *text)
+{
+    static const char *const word[] = {"CALL", "DO", "VACUUM", "ANALYZE", "CLUSTER", "REINDEX"};
+    static const char *const definition[] = {"CREATE", "ALTER", "DROP"};
+    return begins_with_one_of(text, word, COUNT(word)) ||
+           (begins_with_one_of(text, definition, COUNT(definition)) &&
+            strcasestr(text, "concurrently") != NULL);
 }

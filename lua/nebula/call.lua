@@ -197,7 +197,9 @@ end
 ---@param column integer
 ---@return ffi.cdata* struct nebula_value
 function call.cell(ticket, row, column)
-  lib.nebula_cell(engine, ticket, row, column, cell)
+  if lib.nebula_cell(engine, ticket, row, column, cell) < 0 then
+    error(c.string(lib.nebula_error(engine)), 2)
+  end
   return cell
 end
 
@@ -225,7 +227,9 @@ end
 ---@return string name
 ---@return integer type
 function call.column(ticket, column)
-  lib.nebula_column(engine, ticket, column, column_info)
+  if lib.nebula_column(engine, ticket, column, column_info) < 0 then
+    error(c.string(lib.nebula_error(engine)), 2)
+  end
   return c.string(column_info.name, column_info.size), column_info.type
 end
 

@@ -23,7 +23,9 @@ local values = require "nebula.declare.values"
 ---@field class? "live"|"next-connection"|"restart" when a change is in force
 ---@field text? string the manual's sentence
 ---@field not_yet? string known, not in force: refused, with this as the rest of the sentence
----@field check? fun(value: any, whole: table): string|nil what is wrong with it beside the other settings
+---@field check? fun(value: any): string|nil what is wrong with a value of this type, without showing it
+---@field beside? string the setting of the same table that it is compared with
+---@field compare? fun(value: any, other: any): string|nil what is wrong with it beside that one
 
 ---@class nebula.ShapeError
 ---@field path (string|integer)[]
@@ -141,16 +143,12 @@ local function default_of(row)
   return row.default
 end
 
---- Compares settings with one another, unless one of them was refused: then nothing is sure.
+--- Compares settings with one another, unless one of the two was refused.
 function Reading:compare(rows, given, tree, whole)
-  for name in pairs(tree) do
-    if rows[name] and given[name] == nil then
-      return
-    end
-  end
   for _, name in ipairs(keys(rows)) do
     local row = rows[name]
-    local why = row.check and given[name] ~= nil and row.check(given[name], whole)
+    local is_sound = row.compare and given[name] ~= nil and (tree[row.beside] == nil or given[row.beside] ~= nil)
+    local why = is_sound and row.compare(given[name], whole[row.beside])
     if why then
       self:within(name, self.fail, why)
     end

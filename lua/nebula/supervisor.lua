@@ -1,7 +1,7 @@
 --- supervisor: runs a workflow to its end, whatever comes.
 --
--- SIGINT and SIGTERM begin a drain: nothing new is begun, sleeps end, and what is under way has the drain's time to
--- come to its end. Then it is cancelled, and what was still open is said.
+-- SIGINT, SIGTERM and SIGHUP begin a drain: nothing new is begun, sleeps end, and what is under way has the drain's
+-- time to come to its end. Then it is cancelled, and what was still open is said.
 
 local c = require "nebula.c"
 local failures = require "nebula.failure"
@@ -20,7 +20,7 @@ local CUT_US = 2000000    -- for cancelled tasks to clean up
 local MARGIN_US = 2000000 -- before the process ends by force
 local SHOWN = 20          -- tasks named of those that are still open
 
-local signal_names = { [2] = "SIGINT", [15] = "SIGTERM" }
+local signal_names = { [1] = "SIGHUP", [2] = "SIGINT", [15] = "SIGTERM" }
 
 local supervisor = {}
 

@@ -276,6 +276,17 @@ function tree.root(fn, ended, ...)
   }
 end
 
+--- Whether a task is another one, or was started below it.
+---@param task nebula.Task|nil
+---@param root nebula.Task
+---@return boolean
+function tree.is_below(task, root)
+  while task and task ~= root do
+    task = task.parent
+  end
+  return task == root
+end
+
 --- The tasks that live, by number.
 ---@return table<integer, nebula.Task>
 function tree.alive()

@@ -32,10 +32,46 @@ static void numbers_of_nothing_are_refused(void **unused)
         nebula_wake(n, number, 0);
         nebula_cancel(n, number);
         nebula_done(n, number);
+        struct nebula_reply reply;
+        assert_int_equal(nebula_reply(n, number, &reply), -ERROR_STALE);
+        assert_int_equal(nebula_cell(n, number, 0, 0, &(struct nebula_value){0}), -ERROR_STALE);
+        assert_int_equal(nebula_column(n, number, 0, &(struct nebula_column){0}), -ERROR_STALE);
     }
     assert_int_equal(nebula_lease(n, r.shop, -1, 0, false), -ERROR_USAGE);
     assert_int_equal(nebula_lease(n, r.shop, INT_MAX, 0, false), -ERROR_USAGE);
     assert_int_equal(rig_say(&r, 0, "check"), ERROR_OK); /* nobody was cancelled */
+    rig_end(&r);
+}
+
+static void a_reply_has_the_cells_that_it_has(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    struct nebula_reply reply;
+    struct nebula_value v;
+    struct nebula_column c;
+    int32_t ticket = rig_call(&r, 0, "add 1 1");
+    assert_int_equal(nebula_reply(r.nebula, ticket, &reply), -ERROR_STALE); /* not yet */
+    assert_int_equal(nebula_cell(r.nebula, ticket, 0, 0, &v), -ERROR_STALE);
+    while (!rig_is_answered(&r, ticket))
+        rig_pass(&r, 1000);
+    assert_int_equal(nebula_reply(r.nebula, ticket, &reply), 0);
+    assert_int_equal(reply.rows, 1);
+    assert_int_equal(reply.columns, 1);
+    assert_int_equal(nebula_cell(r.nebula, ticket, 0, 0, &v), 0);
+    assert_int_equal(v.type, NEBULA_INT);
+    assert_int_equal(nebula_column(r.nebula, ticket, 0, &c), 0);
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        int32_t number = wrong[i] == 0 ? 2 : wrong[i];
+        assert_int_equal(nebula_cell(r.nebula, ticket, number, 0, &v), -ERROR_STALE);
+        assert_int_equal(nebula_cell(r.nebula, ticket, 0, number, &v), -ERROR_STALE);
+        assert_int_equal(nebula_column(r.nebula, ticket, number, &c), -ERROR_STALE);
+    }
+    nebula_done(r.nebula, ticket);
+    assert_int_equal(nebula_reply(r.nebula, ticket, &reply), -ERROR_STALE);
+    r.is_answered[ticket] = false;
     rig_end(&r);
 }
 
@@ -127,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_of_nothing_are_refused),
+        cmocka_unit_test(a_reply_has_the_cells_that_it_has),
         cmocka_unit_test(a_task_is_closed_once),
         cmocka_unit_test(a_request_that_makes_no_sense_is_refused),
         cmocka_unit_test(a_declaration_that_makes_no_sense_is_refused),

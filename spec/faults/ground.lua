@@ -15,7 +15,6 @@ local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
 local NEBULA = process.program "nebula"
-local MEMORY = "/dev/shm" -- a disk may keep a writer waiting, who would take that for lateness
 local moving = { "leased", "opening", "checking", "resetting", "cancelling", "closing", "waiting" }
 
 -- What may be done about each code: docs/reference says the same.
@@ -54,7 +53,7 @@ local ground = {}
 ---@param given spec.LoadGiven
 ---@return spec.Load
 function ground.begin(given)
-  local folder = tmp.folder(MEMORY)
+  local folder = tmp.folder(tmp.MEMORY)
   tmp.write(folder, "resources/shop.lua", given.declare)
   tmp.write(folder, "policies/faults.lua", policy)
   local self = setmetatable({ folder = folder, ends = {}, rest = "", read_to = 0, deadline = given.deadline or 250,

@@ -7,8 +7,6 @@ local clock = require "spec.support.clock"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
-local MEMORY = "/dev/shm" -- a disk may keep a writer waiting, who would take that for lateness
-
 local lateness = {}
 
 local controls = {} -- of each the path of what it measures
@@ -26,7 +24,7 @@ end
 ---From here on there is something to compare with: a control on each processor, for a host may take a single one away,
 ---and the engine may be the one who was on it.
 function lateness.watch()
-  local folder = tmp.folder(MEMORY)
+  local folder = tmp.folder(tmp.MEMORY)
   for i, processor in ipairs(processors()) do
     controls[i] = tmp.write(folder, "control" .. processor, "")
     process.start { "taskset", "-c", tostring(processor), process.program "nebula-lua", "spec/faults/control.lua", controls[i] }
@@ -62,7 +60,8 @@ function lateness.measure(self)
   end
 end
 
----Over all loads that were measured: p99.9 at most 5 ms later than the control, and never 20.
+---Over all loads that were measured: p99.9 at most 5 ms later than the control, and never 20. Under a sanitizer, which
+---makes everything late, it is only said.
 ---@param least integer answers that there must be for this to mean anything
 function lateness.is_in_time(least)
   table.sort(late)
@@ -70,7 +69,7 @@ function lateness.is_in_time(least)
   local worst, most = late[#late], late[math.ceil(#late * 0.999)]
   local half = late[math.ceil(#late / 2)]
   local shown = ("%d answers: p50 %.1f, p99.9 %.1f, worst %.1f ms later than the control"):format(#late, half, most, worst)
-  assert(most <= 5 and worst < 20, shown)
+  assert(process.is_sanitized or most <= 5 and worst < 20, shown)
   print("# " .. shown)
 end
 

@@ -71,7 +71,7 @@ describe("a mixed load on SQLite", function()
   end
 
   setup(function() lateness.watch() end)
-  before_each(function() file = prepare(tmp.folder() .. "/shop.db") end)
+  before_each(function() file = prepare(tmp.folder(tmp.MEMORY) .. "/shop.db") end)
   after_each(function()
     for _, other in ipairs(others) do other:kill() end
     others = {}
@@ -101,7 +101,7 @@ describe("a mixed load on SQLite", function()
   end)
 
   it("waits for the lock of another process on all of the file, reading too", function()
-    file = prepare(tmp.folder() .. "/rollback.db", "delete")
+    file = prepare(tmp.folder(tmp.MEMORY) .. "/rollback.db", "delete")
     begin([[journal = "delete"]], { tasks = 60 }):flows()
     local from = #load.ends
     local other = hold("writer", "delete", "begin exclusive", "insert into tally values (-1, 'another')")
@@ -125,7 +125,7 @@ describe("a mixed load on SQLite", function()
   -- While somebody writes, SQLite itself cannot stand that; while the resource is paused, nobody does.
   it("notices that its file was replaced, and goes on with the new one", function()
     begin():flows()
-    local away = tmp.folder() .. "/shop.db"
+    local away = tmp.folder(tmp.MEMORY) .. "/shop.db"
     load:tell "pause"
     clock.eventually("nobody has a lease", function()
       return load:inspect().pools[1].leased + load:inspect().pools[2].leased == 0

@@ -125,6 +125,46 @@ static void no_cancel_hits_the_next_statement(void **unused)
     lone_close(&l);
 }
 
+/* A signal that waits until its process goes on: bit 1 is SIGINT, by which one session is
+ * cancelled. */
+static bool is_interrupted(int64_t pid)
+{
+    char path[64], line[128];
+    unsigned long long pending = 0;
+    snprintf(path, sizeof path, "/proc/%lld/status", (long long)pid);
+    FILE *status = fopen(path, "re");
+    assert_non_null(status);
+    while (fgets(line, sizeof line, status) != NULL)
+        sscanf(line, "ShdPnd: %llx", &pending);
+    fclose(status);
+    return (pending & (1ull << (SIGINT - 1))) != 0;
+}
+
+/* The session stands still, so the cancel is there before the statement is read. */
+static void a_cancel_that_overtook_its_statement_is_sent_again(void **unused)
+{
+    (void)unused;
+    struct lone l;
+    pg_lone_open(&l);
+    int64_t pid = backend_of(&l);
+    for (uint32_t i = 1; i <= 2; i++) {
+        struct request r = lone_request(NEBULA_RUN, "select pg_sleep(60)");
+        assert_int_equal(kill((pid_t)pid, SIGSTOP), 0);
+        lone_begin_send(&l, &r);
+        lone_begin_cancel(&l);
+        for (int turns = 0; !is_interrupted(pid); turns++) {
+            assert_true(turns < 10000);
+            lone_turn(&l, MS);
+        }
+        assert_int_equal(kill((pid_t)pid, SIGCONT), 0);
+        wait_cancelled(&l, &r, i);
+        assert_int_equal(r.reply.error.code, ERROR_CANCELLED);
+        pg_lone_say(&l, "select pg_sleep(0.3)"); /* longer than what is left of any pause */
+    }
+    assert_int_equal(backend_of(&l), pid);
+    lone_close(&l);
+}
+
 /* --- losses ----------------------------------------------------------------------------------- */
 
 static void an_idle_session_that_ends_is_noticed(void **unused)
@@ -219,7 +259,7 @@ static void a_killed_backend_leaves_the_statement_in_doubt(void **unused)
             break;
         assert_int_equal(code, ERROR_UNREACHABLE);
         assert_true(i < 2000);
-        usleep(10000);
+        lone_turn(&l, 10 * MS);
     }
 }
 
@@ -329,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_cancel_ends_the_statement_and_keeps_the_session),
         cmocka_unit_test(a_cancel_reads_a_stream_to_its_end),
         cmocka_unit_test(no_cancel_hits_the_next_statement),
+        cmocka_unit_test(a_cancel_that_overtook_its_statement_is_sent_again),
         cmocka_unit_test(an_idle_session_that_ends_is_noticed),
         cmocka_unit_test(the_servers_last_words_prove_what_they_can),
         cmocka_unit_test(nothing_is_sent_on_a_lost_connection),

@@ -412,19 +412,6 @@ static void notices_reach_the_log(void **unused)
     lone_close(&l);
 }
 
-static void copy_is_refused_by_name(void **unused)
-{
-    (void)unused;
-    const char *const sql[] = {"copy (select 1) to stdout", "copy kept from stdin"};
-    for (size_t i = 0; i < COUNT(sql) * 2; i++) {
-        struct lone l;
-        pg_lone_open(&l);
-        pg_lone_expect(&l, i % 2 ? NEBULA_SCRIPT : NEBULA_RUN, sql[i / 2], ERROR_NOT_YET, "");
-        assert_true(lone_wait(&l, SAID_FAILED, 1));
-        lone_close(&l);
-    }
-}
-
 static void changed_counts_rows_that_were_touched(void **unused)
 {
     (void)unused;
@@ -471,7 +458,6 @@ int main(void)
         cmocka_unit_test(traces_are_noticed),
         cmocka_unit_test(the_kinds_words_leave_a_clean_session),
         cmocka_unit_test(notices_reach_the_log),
-        cmocka_unit_test(copy_is_refused_by_name),
         cmocka_unit_test(changed_counts_rows_that_were_touched),
     };
     return pg_lone_run(tests, COUNT(tests));

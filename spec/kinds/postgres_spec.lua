@@ -75,7 +75,9 @@ describe("postgres", function()
       assert.equal("not_yet", err.code)
       return err.outcome
     end
+    local pid = db:value "select pg_backend_pid()"
     assert.equal("failed", outcome "copy copied from stdin")
+    assert.equal(pid, db:value "select pg_backend_pid()")
     assert.equal("in_doubt", outcome "copy (insert into copied values (1) returning a) to stdout")
     clock.eventually("it was done", function() return db:value "select count(*) from copied" == 1 end)
     db:transaction(function(tx)
@@ -83,6 +85,33 @@ describe("postgres", function()
       assert.equal("failed", select(2, tx:query "copy copied to stdout").outcome)
     end)
     assert.equal(1, db:value "select count(*) from copied")
+  end)
+
+  it("does not call undone what a procedure or a block may have committed before it failed", function()
+    local one = declared.use(declare("postgres_parts", "pool = { max = 1 }"))
+    assert(one:exec [[
+      drop table if exists kept; create table kept (a int unique deferrable initially deferred);
+      create or replace procedure keep(n int) language plpgsql as
+        $$ begin insert into kept values (n); commit; perform 1 / 0; end $$;
+      create or replace procedure keep_twice(n int) language plpgsql as
+        $$ begin insert into kept values (n); commit; insert into kept values (n); end $$]])
+    local function outcome(on, words, ...)
+      local result, err = on:exec(words, ...)
+      assert.is_nil(result)
+      return err.outcome .. " " .. err.state
+    end
+    assert.equal("in_doubt 22012", outcome(one, "call keep(1)"))
+    assert.equal("in_doubt 22012", outcome(one, "call keep(?)", 2))
+    assert.equal("in_doubt 22012", outcome(one, "-- so\n do $$ begin call keep(3); end $$"))
+    assert.equal("in_doubt 23505", outcome(one, "call keep_twice(4)"))
+    assert.equal(4, one:value "select count(*) from kept")
+    assert.equal("failed 42883", outcome(one, "call kept(1)"))
+    assert.equal("failed 42601", outcome(one, "call call"))
+    assert.equal("failed 22012", outcome(one, "select 1 / 0"))
+    one:transaction(function(tx) -- in which nothing can be committed
+      assert.equal("failed 2D000", outcome(tx, "call keep(5)"))
+    end)
+    assert.equal(4, one:value "select count(*) from kept")
   end)
 
   it("understands an address, whose password nobody sees", function()

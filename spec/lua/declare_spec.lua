@@ -53,7 +53,7 @@ postgres("shop") {
 local shared = { max = 5 }
 
 postgres "orders" {
-  -- where it is
+  url        = "postgresql://shop:hunter2@db:99999/orders?sslmode=hunter2&hunter2=1&sslmod=require",
   file       = 7,
   creat      = true,
   create     = "yes",
@@ -112,6 +112,8 @@ postgres "orders" {
 ]=]
     assert.equal(60, select(2, text:gsub("\n", "")))
     local expected = {
+      "5:3: orders.url: behind the ? is a setting sslmod that is not known; behind the ? is a setting that is not "
+        .. "known; its port is no number from 1 to 65535; its sslmode is none of disable,",
       "6:3: orders.file: expected a text, got a number",
       '7:3: orders.creat: unknown setting; did you mean "create"?',
       "8:3: orders.create: expected true or false, got a string",
@@ -149,6 +151,7 @@ postgres "orders" {
       lines[line:match(":(%d+)")] = true
     end
     assert.equal(#expected, i)
+    assert.is_nil(got:find("hunter2", 1, true))
     local count = 0
     for _ in pairs(lines) do
       count = count + 1

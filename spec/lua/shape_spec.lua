@@ -25,17 +25,18 @@ describe("shape", function()
     on = { type = "boolean", default = true },
     count = { type = "integer", min = 0, max = 10 },
     share = { type = "number", min = 0, max = 1 },
-    key = { type = "secret" },
+    key = { type = "secret", check = function(key) return #key < 3 and "is too short" or nil end },
     list = { type = "list", max = 3 },
     map = { type = "map", of = { type = "integer" } },
     later = { type = "integer", not_yet = "it comes" },
     pool = {
       type = "table",
       fields = {
-        min = { type = "integer", default = 0, check = function(min, pool)
-          return min > pool.max and "too many" or nil
+        min = { type = "integer", default = 0, beside = "max", compare = function(min, max)
+          return min > max and "too many" or nil
         end },
         max = { type = "integer", default = 10 },
+        odd = { type = "integer" },
       },
     },
   }
@@ -49,12 +50,12 @@ describe("shape", function()
   it("reads every type", function()
     local got, errors = shape.check(rows, {
       name = "häß", size = "1KiB", span = "1m", rate = "120/m", mode = "fifo", on = false, count = 10, share = 0.5,
-      key = "k", list = { "a", "b" }, map = { a = 1 }, pool = { min = 2, max = 2 },
+      key = "key", list = { "a", "b" }, map = { a = 1 }, pool = { min = 2, max = 2 },
     })
     assert.same({}, errors)
     assert.same({
       name = "häß", size = 1024, span = 60e6, rate = 2, mode = "fifo", on = false, count = 10, share = 0.5,
-      key = "k", list = { "a", "b" }, map = { a = 1 }, pool = { min = 2, max = 2 },
+      key = "key", list = { "a", "b" }, map = { a = 1 }, pool = { min = 2, max = 2 },
     }, got)
   end)
 
@@ -81,9 +82,16 @@ span: is less than 1s]], (wrong(rows, {
     })))
   end)
 
-  it("compares settings only when each of them is fine", function()
+  it("compares two settings only when both are fine, whatever else is wrong", function()
     assert.equal("pool.min: too many", wrong(rows, { name = "a", pool = { min = 11 } }))
     assert.equal("pool.max: expected a whole number, got a string", wrong(rows, { name = "a", pool = { min = 11, max = "x" } }))
+    assert.equal("pool.min: too many\npool.odd: expected a whole number, got a string",
+      wrong(rows, { name = "a", pool = { min = 11, odd = "x" } }))
+  end)
+
+  it("asks of each value by itself whether it will do, whatever the others are", function()
+    assert.equal("key: is too short\nname: is missing", wrong(rows, { key = "k" }))
+    assert.equal("key: is too short", wrong(rows, { name = "a", key = env("NEBULA_SPEC_NONE", "k") }))
   end)
 
   it("inherits", function()

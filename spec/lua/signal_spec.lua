@@ -1,14 +1,16 @@
--- SIGINT and SIGTERM: what ends, what goes on, and for how long.
+-- SIGINT, SIGTERM and SIGHUP: what ends, what goes on, and for how long.
 
 local clock = require "spec.support.clock"
+local process = require "spec.support.process"
 local program = require "spec.support.program"
+local tmp = require "spec.support.tmp"
 
 local ended, over, says, started, folder =
   program.ended, program.over, program.says, program.started, program.folder
 
 describe("a signal", function()
   it("ends sleeps and lets the workflow come to its end", function()
-    for _, name in ipairs { "INT", "TERM" } do
+    for _, name in ipairs { "INT", "TERM", "HUP" } do
       local child = started [[
         defer(function() print "deferred" end)
         print "ready"
@@ -71,6 +73,39 @@ describe("a signal", function()
       child:signal(name)
       says("stopped at once", ended(code, over(child)).errors)
     end
+  end)
+
+  it("drains once when a terminal ends, however often that is told", function()
+    local told = folder .. "/told"
+    local child = started(([[
+      print "ready"
+      print(select(2, sleep "1h").code)
+      while not io.open(%q) do end
+      print "at its end"
+    ]]):format(told))
+    child:signal "HUP"
+    assert.equal("closed", child:line())
+    child:signal "HUP"
+    tmp.write(folder, "told", "")
+    local result = ended(0, over(child))
+    assert.equal("at its end\n", result.output)
+    says("SIGHUP", result.errors)
+  end)
+
+  it("is not heard that whoever started the program keeps from it", function()
+    local words = program.command("run", program.workflow [[
+      io.stdout:setvbuf "line"
+      print "ready"
+      print(select(2, sleep "1h").code)
+    ]])
+    table.insert(words, 1, "nohup")
+    local child = process.start(words)
+    assert.equal("ready", child:line())
+    child:signal "HUP"
+    child:signal "TERM"
+    local result = ended(0, over(child))
+    assert.equal("closed\n", result.output)
+    says("SIGTERM", result.errors)
   end)
 
   it("bounds even a workflow that never comes back", function()

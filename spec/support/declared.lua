@@ -1,7 +1,9 @@
 -- declared.lua - folders of declarations for specs, of two kinds that have a setting of every type.
 
 local declare = require "nebula.declare"
+local kinds = require "nebula.kind"
 local tmp = require "spec.support.tmp"
+local worker = require "nebula.worker"
 
 local ROWS = {
   file = { type = "string", required = true },
@@ -13,6 +15,7 @@ local ROWS = {
   port = { type = "integer", min = 1, max = 65535 },
   tags = { type = "list", max = 4 },
   hosts = { type = "list" },
+  url = kinds.load({ worker.home .. "/resources/postgres.lua" }).postgres.options.url,
   service = { type = "string", not_yet = "write its settings here" },
 }
 

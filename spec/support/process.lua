@@ -47,10 +47,13 @@ child.__index = child
 
 local process = {}
 local running = {}
+local build = os.getenv "NEBULA_BUILD" or "build"
+
+process.is_sanitized = build:find "asan" ~= nil
 
 ---The path of a program of the build that the specs run in: process.program "nebula".
 function process.program(name)
-  return (os.getenv "NEBULA_BUILD" or "build") .. "/" .. name
+  return build .. "/" .. name
 end
 
 local function must(what, code)

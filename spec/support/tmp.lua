@@ -9,6 +9,8 @@ int chmod(const char *path, unsigned mode);
 
 local tmp = {}
 
+tmp.MEMORY = "/dev/shm" -- a place for folders: a disk may keep a writer waiting for longer than a spec allows
+
 ---A new folder that others may look into (a server may run as somebody else).
 ---@param place? string where; default TMPDIR or /tmp
 ---@return string path

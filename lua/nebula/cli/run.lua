@@ -90,8 +90,8 @@ return {
 Runs FILE with the resources that resources/*.lua and policies/*.lua beside it declare. What stands behind FILE
 goes to the workflow, as `args`.
 
-SIGINT and SIGTERM drain: nothing new is begun, sleeps end, what is under way goes on. After --drain it
-is cancelled, and what was still open is said. A second signal stops at once (exit code 130 or 143).
+SIGINT, SIGTERM and SIGHUP drain: nothing new is begun, sleeps end, what is under way goes on. After --drain it
+is cancelled, and what was still open is said. A second SIGINT or SIGTERM stops at once (exit code 130 or 143).
 
 Exit codes: 0 ok, 1 the work failed, 2 invalid files or usage.]],
   options = {

@@ -14,8 +14,9 @@ rows.pool = {
   min = {
     type = "integer", default = 0, min = 0, max = 10000, class = "live",
     text = "Connections kept open without any traffic.",
-    check = function(min, pool)
-      return min > pool.max and ("%d is more than max, which is %d"):format(min, pool.max) or nil
+    beside = "max",
+    compare = function(min, max)
+      return min > max and ("%d is more than max, which is %d"):format(min, max) or nil
     end,
   },
   max = {
@@ -58,9 +59,9 @@ rows.policy = {
       wait = {
         type = "duration", default = "500ms", min = 0, max = YEAR, class = "live",
         text = "The part of the deadline that may pass in the queue.",
-        check = function(wait, call)
-          return wait > call.deadline and "is more than deadline, which is " .. units.show_duration(call.deadline)
-            or nil
+        beside = "deadline",
+        compare = function(wait, deadline)
+          return wait > deadline and "is more than deadline, which is " .. units.show_duration(deadline) or nil
         end,
       },
     },
@@ -72,9 +73,9 @@ rows.policy = {
       pause = {
         type = "duration", default = "50ms", min = 0, max = YEAR, class = "live",
         text = "Before the first retry, at most; doubles with each, and a random part of it is waited.",
-        check = function(pause, retry)
-          return pause > retry.pause_max and "is more than pause_max, which is "
-            .. units.show_duration(retry.pause_max) or nil
+        beside = "pause_max",
+        compare = function(pause, pause_max)
+          return pause > pause_max and "is more than pause_max, which is " .. units.show_duration(pause_max) or nil
         end,
       },
       pause_max = span("2s", "The longest pause."),

@@ -131,6 +131,9 @@ function values.read(row, value, from_text)
   if read ~= nil and BOUNDED[row.type] then
     why = check_bounds(read, row)
   end
+  if read ~= nil and not why and row.check then
+    why = row.check(read)
+  end
   if why then
     return nil, why
   end

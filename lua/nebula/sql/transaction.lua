@@ -8,6 +8,9 @@
 --
 -- Nothing is applied before the commit. So a statement inside fails or works and is never in doubt; the
 -- commit itself may be, and then the transaction is.
+--
+-- Savepoints of one transaction are a stack in the server, so they do not stand side by side: while a task has one
+-- open, what another task did would be undone with it. Only that task and those below it may use the transaction then.
 
 local c = require "nebula.c"
 local call = require "nebula.call"
@@ -18,6 +21,7 @@ local stream = require "nebula.sql.stream"
 local time = require "nebula.time"
 local tree = require "nebula.tree"
 local verbs = require "nebula.sql.verbs"
+local wait = require "nebula.wait"
 
 local lib = c.lib
 
@@ -37,7 +41,7 @@ local isolations = { ["read committed"] = true, ["repeatable read"] = true, ["se
 
 ---@class nebula.Transaction
 ---@field package lease nebula.Lease
----@field package depth integer savepoints that are open
+---@field package points { task: nebula.Task, level: integer }[] savepoints that are open, the innermost last
 ---@field package poison nebula.Error|nil the first failure
 ---@field package open_stream nebula.Stream|nil
 ---@field package has_ended boolean
@@ -57,8 +61,11 @@ local function watch(self, result, err, ...)
 end
 
 local function check(self)
+  local point = self.points[#self.points]
   if self.has_ended then
     errors.raise("the transaction has ended: its tx is of no use outside of its function")
+  elseif point and not tree.is_below(wait.current(), point.task) then
+    errors.raise("another task has a savepoint open in this transaction: join that task first")
   elseif self.open_stream then
     errors.raise("a stream is open in this transaction: read it to its end or close it first")
   end
@@ -133,10 +140,20 @@ end
 
 -- --- savepoints -------------------------------------------------------------------------------------
 
+local function name_of(point)
+  return "nebula_" .. point.level
+end
+
+-- Nobody else uses the transaction before the server was told. What lies inside ends with it.
+local function close(self, point)
+  for level = #self.points, point.level, -1 do self.points[level] = nil end
+end
+
 -- To where the savepoint was. What failed inside is forgotten, unless even that fails.
-local function undo(self, name)
-  local ok, err = say(self.lease, "rollback to " .. name)
-  if ok then ok, err = say(self.lease, "release " .. name) end
+local function undo(self, point)
+  local ok, err = say(self.lease, "rollback to " .. name_of(point))
+  if ok then ok, err = say(self.lease, "release " .. name_of(point)) end
+  close(self, point)
   if not ok then
     poison(self, err)
     return nil, self.poison
@@ -146,19 +163,23 @@ local function undo(self, name)
   return nil, why
 end
 
-local function leave_savepoint(self, name, ok, ...)
+local function leave_savepoint(self, point, ok, ...)
+  if self.points[point.level] ~= point then
+    if not ok then tree.raise((...)) end
+    errors.raise("the savepoint around this one has ended before it: join the tasks of a savepoint in its function")
+  end
   close_stream(self)
-  self.depth = self.depth - 1
   if not ok then
-    undo(self, name)
+    undo(self, point)
     tree.raise((...))
   elseif is_refusal(select("#", ...), ...) then
-    undo(self, name)
+    undo(self, point)
     return ...
   elseif self.poison then
-    return undo(self, name)
+    return undo(self, point)
   end
-  local released, err = say(self.lease, "release " .. name)
+  local released, err = say(self.lease, "release " .. name_of(point))
+  close(self, point)
   if not released then return watch(self, nil, err) end
   if select("#", ...) == 0 then return true end
   return ...
@@ -173,11 +194,14 @@ function Transaction:savepoint(fn)
   end
   check(self)
   if self.poison then return nil, self.poison end
-  local name = "nebula_" .. self.depth + 1
-  local ok, err = say(self.lease, "savepoint " .. name)
-  if not ok then return watch(self, nil, err) end
-  self.depth = self.depth + 1
-  return leave_savepoint(self, name, tree.try(fn, self))
+  local point = { task = wait.current(), level = #self.points + 1 }
+  self.points[point.level] = point
+  local ok, err = say(self.lease, "savepoint " .. name_of(point))
+  if not ok then
+    close(self, point)
+    return watch(self, nil, err)
+  end
+  return leave_savepoint(self, point, tree.try(fn, self))
 end
 
 -- --- the whole --------------------------------------------------------------------------------------
@@ -208,7 +232,7 @@ local function within(lease, given, fn)
     err.outcome = "failed" -- whether or not the begin was heard, nothing was begun
     return nil, err
   end
-  local self = setmetatable({ lease = lease, depth = 0 }, Transaction)
+  local self = setmetatable({ lease = lease, points = {} }, Transaction)
   return settle(self, tree.try(fn, self))
 end
 

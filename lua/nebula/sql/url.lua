@@ -43,15 +43,18 @@ local function query(text, into)
 end
 
 local function check(settings, rows)
+  local complaints = {}
   for name, value in pairs(settings) do
     local row = rows[name]
     if not row or row.not_yet or name == "url" then
       local shown = name:find "^[%l_]+$" and #name < 32 and " " .. name or ""
-      return ("behind the ? is a setting%s that is not known"):format(shown)
+      complaints[#complaints + 1] = ("behind the ? is a setting%s that is not known"):format(shown)
+    else
+      complaints[#complaints + 1] = complaint_of(name, value, row)
     end
-    local complaint = complaint_of(name, value, row)
-    if complaint then return complaint end
   end
+  table.sort(complaints)
+  return complaints[1] and table.concat(complaints, "; ")
 end
 
 local M = {}

@@ -83,6 +83,59 @@ return function(kind, on)
       assert.same({ { a = 1 }, { a = 5 }, { a = 6 } }, db:query "select a from t order by a")
     end)
 
+    it("have savepoints inside one another, never side by side", function()
+      local alone = "another task has a savepoint open in this transaction"
+      assert(db:transaction(function(tx)
+        local is_open, may_end = false, false
+        local one = task(function()
+          return tx:savepoint(function()
+            assert(tx:exec "insert into t (a) values (1)")
+            assert(task(function() -- below the one that has the savepoint
+              return tx:savepoint(function() return tx:exec "insert into t (a) values (2)" end)
+            end):join())
+            is_open = true
+            clock.eventually("the other one tried", function() return may_end end)
+            return nil, "no"
+          end)
+        end)
+        clock.eventually("the savepoint", function() return is_open end)
+        raises(alone, function() tx:savepoint(function() end) end)
+        raises(alone, function() tx:exec "insert into t (a) values (3)" end)
+        raises(alone, function() tx:stream "select a from t" end)
+        may_end = true
+        assert.same({ nil, "no" }, { one:join() })
+        assert(tx:exec "insert into t (a) values (4)")
+        local first = task(function()
+          return tx:savepoint(function() return tx:exec "insert into t (a) values (5)" end)
+        end)
+        local second = task(function() raises(alone, function() tx:savepoint(function() end) end) end)
+        second:join()
+        assert(first:join())
+      end))
+      assert.same({ { a = 4 }, { a = 5 } }, db:query "select a from t order by a")
+    end)
+
+    it("end a savepoint inside with the one around it", function()
+      raises("the savepoint around this one has ended before it", function()
+        db:transaction(function(tx)
+          local is_open, has_ended = false, false
+          local inner
+          tx:savepoint(function()
+            inner = task(function()
+              return tx:savepoint(function()
+                is_open = true
+                clock.eventually("the outer end", function() return has_ended end)
+              end)
+            end)
+            clock.eventually("the inner savepoint", function() return is_open end)
+          end)
+          has_ended = true
+          assert(inner:join())
+        end)
+      end)
+      assert.equal(0, rows())
+    end)
+
     it("have no transactions inside, and are of no use afterwards", function()
       local kept
       assert(db:transaction(function(tx)

@@ -35,6 +35,8 @@ LIBRARY_C := engine/nebula.c $(wildcard engine/base/*.c engine/rules/*.c engine/
 LIBRARY_C := $(wildcard $(LIBRARY_C))
 PROGRAM_C := $(filter-out engine/nebula.c,$(wildcard engine/*.c))
 LIBRARY := $(BUILD)/libnebula.a
+BUNDLE_LUA := $(sort $(shell find lua/nebula -name '*.lua'))
+BUNDLE := $(BUILD)/bundle
 PROGRAMS := $(if $(wildcard engine/main.c),$(BUILD)/nebula $(BUILD)/nebula-lua)
 
 # Specs link the library. Those of the simulation link the same engine on another loop, without drivers.
@@ -71,10 +73,17 @@ $(BUILD)/%.a:
 	@echo AR $(@F)
 	@rm -f $@ && ar rcs $@ $^
 
-# The FFI looks for nebula_* in the program itself, whoever else uses them.
-$(BUILD)/nebula: $(call objects,$(PROGRAM_C)) $(LIBRARY)
+# The modules in Lua, compiled. A file that comes or goes changes its folder.
+$(BUNDLE).c: lua/bundle.lua $(BUNDLE_LUA) $(sort $(dir $(BUNDLE_LUA)))
+	@echo BUNDLE lua
+	@luajit $< $(BUNDLE_LUA) > $@
+$(BUNDLE).o: $(BUNDLE).c
+	@$(CC) -c -o $@ $<
+
+# The FFI looks for nebula_* in the program itself, whoever else uses them; require looks there for luaJIT_BC_*.
+$(BUILD)/nebula: $(call objects,$(PROGRAM_C)) $(BUNDLE).o $(LIBRARY)
 	@echo LD $(@F)
-	@$(CC) $(CFLAGS) -rdynamic -o $@ $(call objects,$(PROGRAM_C)) \
+	@$(CC) $(CFLAGS) -rdynamic -o $@ $(call objects,$(PROGRAM_C)) $(BUNDLE).o \
 		-Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDLIBS) $(LUA_LIBS)
 
 $(BUILD)/nebula-lua: $(BUILD)/nebula

@@ -94,6 +94,7 @@ int main(int argc, char **argv)
     }
     int code = worker_run(worker, is_lua ? "nebula.cli.script" : "nebula.cli",
                           argc > 0 ? argc - 1 : 0, argv + 1);
+    fflush(stdout); /* whoever reads it does not wait for all that closes */
     worker_free(&worker);
     return written(code);
 }

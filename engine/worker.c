@@ -308,7 +308,7 @@ static int open_module(lua_State *lua)
 static const char prelude[] =
     "local home = ...\n"
     "package.path = home .. '/lua/?.lua;' .. home .. '/lua/?/init.lua;' .. package.path\n"
-    "jit.opt.start('maxtrace=8000', 'maxmcode=16384', 'hotloop=2000')\n"
+    "jit.opt.start('maxtrace=8000', 'maxmcode=16384', 'hotloop=1000')\n"
     "require 'nebula.coroutine'\n";
 
 static int traceback(lua_State *lua)

@@ -156,8 +156,7 @@ static void keep_message(lua_State *J, struct job *job)
         text = "raises an error that is no text";
     if (sscanf(text, "%d:%d: %n", &source, &line, &prefix) == 2 && source == job->source)
         job->judge->place = (struct place){source, line};
-    else { /* a prelude as text, or as it is in the program: a scan that fails leaves prefix alone
-            */
+    else { /* a prelude as text, or as the program holds it */
         sscanf(text, "prelude:%*d: %n", &prefix);
         sscanf(text, "lua/nebula/declare/%*[a-z].lua:%*d: %n", &prefix);
     }

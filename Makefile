@@ -24,7 +24,7 @@ ENGINE_LIBS := libuv jansson
 DRIVER_LIBS := libpq sqlite3
 PKG_CFLAGS := $(call uses,$(ENGINE_LIBS) $(DRIVER_LIBS) luajit)
 LDLIBS := -Wl,--as-needed $(call links,$(ENGINE_LIBS) $(DRIVER_LIBS)) -lm
-PROGRAM_LIBS := $(call links,$(ENGINE_LIBS) luajit) -lm
+PROGRAM_LIBS := -Wl,--as-needed $(call links,$(ENGINE_LIBS) luajit) -lm
 SPEC_LIBS := $(call links,cmocka)
 # spec/sim/memory.h counts what our own code allocates, and lets one allocation fail.
 WRAPPED := $(foreach f,malloc calloc realloc free strdup strndup,-Wl,--wrap=$(f))
@@ -100,10 +100,11 @@ $(BUILD)/nebula-lua: $(BUILD)/nebula
 	@ln -f $< $@
 
 # What a driver calls of the engine must be there when it is loaded, not when it is called.
-.SECONDEXPANSION:
-$(DRIVER_SO): $(BUILD)/nebula-%.so: $$(call driver_objects,$$*)
+$(BUILD)/nebula-postgres.so: $(call driver_objects,postgres)
+$(BUILD)/nebula-sqlite.so: $(call driver_objects,sqlite)
+$(DRIVER_SO): $(BUILD)/nebula-%.so:
 	@echo LD $(@F)
-	@$(CC) $(CFLAGS) -shared -Wl,-Bsymbolic,-z,now -o $@ $^ $(call links,$($*_USES))
+	@$(CC) $(CFLAGS) -shared -Wl,-Bsymbolic,-z,now,--as-needed -o $@ $^ $(call links,$($*_USES))
 $(BUILD)/engine/drivers/%.o: private CFLAGS += $(SHARED)
 
 $(SIM_SPECS): $(BUILD)/%: $(BUILD)/%.o $(SIM_LIBRARY) $(SUPPORT)

@@ -1,7 +1,8 @@
 /* main.c - the program: `nebula`, and a command line like luajit's when it is called `nebula-lua`.
  *
  * It finds its home, the folder with lua/, resources/ and policies/: the nearest one above the
- * program itself, or what NEBULA_HOME says. Everything else is Lua's: lua/nebula/cli/.
+ * program itself, or what NEBULA_HOME says. Everything else is Lua's: lua/nebula/cli/, which the
+ * program has within itself (lua/bundle.lua).
  */
 #include <fcntl.h>
 #include <limits.h>

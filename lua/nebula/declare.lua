@@ -37,6 +37,7 @@ local function prelude(name)
       return string.dump(chunk)
     end
   end
+  error("the prelude " .. name .. " is missing")
 end
 
 local function kind_names(kinds)

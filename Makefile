@@ -15,14 +15,16 @@ WARN := -Wall -Wextra -Wshadow -Wpedantic -Wstrict-prototypes -Wmissing-prototyp
 # Without vectors of two pointers: a load of one of them would wait for the store of both.
 OPTIMISE ?= -O2 -fno-tree-slp-vectorize
 EXTRA ?=
+SHARED := -fPIC -fno-semantic-interposition
 CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(OPTIMISE) -g -pthread -Iengine $(EXTRA)
 # Other people's headers are system headers: our warnings are for our code.
 uses = $(shell pkg-config --cflags $(1) 2>/dev/null | sed 's/-I/-isystem /g')
 links = $(shell pkg-config --libs $(1) 2>/dev/null)
-ENGINE_LIBS := libuv libpq sqlite3 jansson
-PKG_CFLAGS := $(call uses,$(ENGINE_LIBS) luajit)
-LDLIBS := -Wl,--as-needed $(call links,$(ENGINE_LIBS)) -lm
-LUA_LIBS := $(call links,luajit)
+ENGINE_LIBS := libuv jansson
+DRIVER_LIBS := libpq sqlite3
+PKG_CFLAGS := $(call uses,$(ENGINE_LIBS) $(DRIVER_LIBS) luajit)
+LDLIBS := -Wl,--as-needed $(call links,$(ENGINE_LIBS) $(DRIVER_LIBS)) -lm
+PROGRAM_LIBS := -Wl,--as-needed $(call links,$(ENGINE_LIBS) luajit) -lm
 SPEC_LIBS := $(call links,cmocka)
 # spec/sim/memory.h counts what our own code allocates, and lets one allocation fail.
 WRAPPED := $(foreach f,malloc calloc realloc free strdup strndup,-Wl,--wrap=$(f))
@@ -32,10 +34,19 @@ WRAPPED := $(foreach f,malloc calloc realloc free strdup strndup,-Wl,--wrap=$(f)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 LIBRARY_C := engine/nebula.c $(wildcard engine/base/*.c engine/rules/*.c engine/core/*.c engine/drivers/*.c)
-LIBRARY_C := $(wildcard $(LIBRARY_C))
-PROGRAM_C := $(filter-out engine/nebula.c,$(wildcard engine/*.c))
+LIBRARY_C := $(filter-out engine/drivers/loaded.c,$(wildcard $(LIBRARY_C)))
+ENGINE_C := $(filter-out engine/drivers/%,$(LIBRARY_C))
+PROGRAM_C := $(filter-out engine/nebula.c,$(wildcard engine/*.c)) engine/drivers/loaded.c
 LIBRARY := $(BUILD)/libnebula.a
-PROGRAMS := $(if $(wildcard engine/main.c),$(BUILD)/nebula $(BUILD)/nebula-lua)
+# The archive has its drivers linked in. The program loads them when they are first needed: nebula-NAME.so beside it.
+DRIVERS := postgres sqlite
+DRIVER_SO := $(DRIVERS:%=$(BUILD)/nebula-%.so)
+driver_objects = $(call objects,$(wildcard engine/drivers/$(1)*.c))
+postgres_USES := libpq
+sqlite_USES := sqlite3
+BUNDLE_LUA := $(sort $(shell find lua/nebula -name '*.lua'))
+BUNDLE := $(BUILD)/bundle
+PROGRAMS := $(if $(wildcard engine/main.c),$(BUILD)/nebula $(BUILD)/nebula-lua $(DRIVER_SO))
 
 # Specs link the library. Those of the simulation link the same engine on another loop, without drivers.
 SPEC_C := $(wildcard spec/rules/*_spec.c spec/core/*_spec.c spec/kinds/*_spec.c spec/sim/*_spec.c)
@@ -71,14 +82,30 @@ $(BUILD)/%.a:
 	@echo AR $(@F)
 	@rm -f $@ && ar rcs $@ $^
 
-# The FFI looks for nebula_* in the program itself, whoever else uses them.
-$(BUILD)/nebula: $(call objects,$(PROGRAM_C)) $(LIBRARY)
+# The modules in Lua, compiled. A file that comes or goes changes its folder.
+$(BUNDLE).c: lua/bundle.lua $(BUNDLE_LUA) $(sort $(dir $(BUNDLE_LUA)))
+	@echo BUNDLE lua
+	@luajit $< $(BUNDLE_LUA) > $@
+$(BUNDLE).o: $(BUNDLE).c
+	@$(CC) -c -o $@ $<
+
+# The FFI and the drivers look for what they call in the program itself, and so does require: luaJIT_BC_*.
+# A path of the old kind also counts when a sanitizer stands between the program and dlopen().
+PROGRAM_OBJECTS := $(call objects,$(PROGRAM_C) $(ENGINE_C)) $(BUNDLE).o
+$(BUILD)/nebula: $(PROGRAM_OBJECTS)
 	@echo LD $(@F)
-	@$(CC) $(CFLAGS) -rdynamic -o $@ $(call objects,$(PROGRAM_C)) \
-		-Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDLIBS) $(LUA_LIBS)
+	@$(CC) $(CFLAGS) -rdynamic -Wl,--disable-new-dtags,-rpath,'$$ORIGIN' -o $@ $^ $(PROGRAM_LIBS)
 
 $(BUILD)/nebula-lua: $(BUILD)/nebula
 	@ln -f $< $@
+
+# What a driver calls of the engine must be there when it is loaded, not when it is called.
+$(BUILD)/nebula-postgres.so: $(call driver_objects,postgres)
+$(BUILD)/nebula-sqlite.so: $(call driver_objects,sqlite)
+$(DRIVER_SO): $(BUILD)/nebula-%.so:
+	@echo LD $(@F)
+	@$(CC) $(CFLAGS) -shared -Wl,-Bsymbolic,-z,now,--as-needed -o $@ $^ $(call links,$($*_USES))
+$(BUILD)/engine/drivers/%.o: private CFLAGS += $(SHARED)
 
 $(SIM_SPECS): $(BUILD)/%: $(BUILD)/%.o $(SIM_LIBRARY) $(SUPPORT)
 	@echo LD $*
@@ -124,7 +151,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 # Changes when the flags do, and with it everything.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CFLAGS) $(PKG_CFLAGS)' | cmp -s - $@ || echo '$(CFLAGS) $(PKG_CFLAGS)' > $@
+	@echo '$(CFLAGS) $(PKG_CFLAGS) $(SHARED)' | cmp -s - $@ || echo '$(CFLAGS) $(PKG_CFLAGS) $(SHARED)' > $@
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(LIBRARY_C) $(PROGRAM_C) $(SPEC_C) $(SIM_C) $(SUPPORT_C) spec/support/proxy.c $(wildcard bench/*.c))
 
@@ -175,6 +202,7 @@ lint-lua:
 
 lint-libs: all
 	@sh spec/support/unused_libs.sh $(BUILD)/nebula $(ENGINE_LIBS) luajit
+	@$(foreach d,$(DRIVERS),sh spec/support/unused_libs.sh $(BUILD)/nebula-$(d).so $($(d)_USES);)
 
 lint-docs: all
 	@sh docs/reference.sh $(BUILD)/reference && diff -ru docs/reference $(BUILD)/reference || \

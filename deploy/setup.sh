@@ -14,6 +14,7 @@ run      libc6-dev         the C library's headers
 run      pkgconf           tells where the libraries are
 run      libuv1-dev        the event loop
 run      libluajit-5.1-dev runs the workflows
+run      luajit            compiles the modules in Lua into the program
 run      libsqlite3-dev    the embedded database
 run      libpq-dev         speaks to PostgreSQL
 run      libjansson-dev    JSON of the control socket

@@ -156,8 +156,10 @@ static void keep_message(lua_State *J, struct job *job)
         text = "raises an error that is no text";
     if (sscanf(text, "%d:%d: %n", &source, &line, &prefix) == 2 && source == job->source)
         job->judge->place = (struct place){source, line};
-    else
+    else { /* a prelude as text, or as the program holds it */
         sscanf(text, "prelude:%*d: %n", &prefix);
+        sscanf(text, "lua/nebula/declare/%*[a-z].lua:%*d: %n", &prefix);
+    }
     snprintf(job->message, sizeof job->message, "%s", text + prefix);
 }
 
@@ -170,7 +172,7 @@ static int run_inside(lua_State *J)
         snprintf(name, sizeof name, "=%d", job->source);
     lua_settop(J, 0);
     lua_pushcfunction(J, witness);
-    job->status = lua_loadx(J, give_text, job, name, "t");
+    job->status = lua_loadx(J, give_text, job, name, job->source > 0 ? "t" : "bt");
     if (job->status == 0) {
         lua_getfield(J, LUA_REGISTRYINDEX, "room");
         if (job->source > 0) {

@@ -1,7 +1,8 @@
 /* main.c - the program: `nebula`, and a command line like luajit's when it is called `nebula-lua`.
  *
  * It finds its home, the folder with lua/, resources/ and policies/: the nearest one above the
- * program itself, or what NEBULA_HOME says. Everything else is Lua's: lua/nebula/cli/.
+ * program itself, or what NEBULA_HOME says. Everything else is Lua's: lua/nebula/cli/, which the
+ * program has within itself (lua/bundle.lua).
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -94,6 +95,7 @@ int main(int argc, char **argv)
     }
     int code = worker_run(worker, is_lua ? "nebula.cli.script" : "nebula.cli",
                           argc > 0 ? argc - 1 : 0, argv + 1);
+    fflush(stdout); /* whoever reads it does not wait for all that closes */
     worker_free(&worker);
     return written(code);
 }

@@ -303,11 +303,13 @@ static int open_module(lua_State *lua)
 }
 
 /* Our own modules come first, so that nothing in the folder of a workflow can take their place.
- * Kinds and workflows share the cache of traces, which needs more room than its defaults. */
+ * Kinds and workflows share the cache of traces, which needs more room than its defaults. Before
+ * the first task only what repeats very often is compiled (lua/nebula/tree.lua): a start runs once.
+ */
 static const char prelude[] =
     "local home = ...\n"
     "package.path = home .. '/lua/?.lua;' .. home .. '/lua/?/init.lua;' .. package.path\n"
-    "jit.opt.start('maxtrace=8000', 'maxmcode=16384')\n"
+    "jit.opt.start('maxtrace=8000', 'maxmcode=16384', 'hotloop=1000')\n"
     "require 'nebula.coroutine'\n";
 
 static int traceback(lua_State *lua)

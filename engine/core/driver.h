@@ -43,8 +43,8 @@ struct driver {
     void (*close)(struct conn *c);
 };
 
-/* The drivers that are linked in, by name; NULL if there is none. drivers/drivers.c, or the
- * simulation's. */
-const struct driver *driver_find(const char *name);
+/* A driver by its name, which lives as long as the process; NULL with the reason in *e if there is
+ * none. drivers/loaded.c, drivers/linked.c, or the simulation's. */
+const struct driver *driver_find(const char *name, struct error *e);
 
 #endif

@@ -83,9 +83,8 @@ static enum error_code check(struct engine *engine, const struct nebula_spec *s,
         return error_set(e, ERROR_CONFIG, "a resource needs a name");
     if (resource_find(engine, s->name) != NULL)
         return error_set(e, ERROR_CONFIG, "%s: declared twice", s->name);
-    if (s->driver == NULL || driver_find(s->driver) == NULL)
-        return error_set(e, ERROR_CONFIG, "%s: there is no driver %s", s->name,
-                         s->driver == NULL ? "(none)" : s->driver);
+    if (s->driver == NULL)
+        return error_set(e, ERROR_CONFIG, "%s: the kind names no driver", s->name);
     if (s->check == NULL)
         return error_set(e, ERROR_CONFIG, "%s: the kind has no words for a check", s->name);
     if (check_roles(s, e) != ERROR_OK || check_options(s, e) != ERROR_OK)
@@ -188,8 +187,14 @@ static void drop_secrets(struct resource *r)
 struct resource *resource_new(struct engine *engine, const struct nebula_spec *spec,
                               struct error *e)
 {
+    struct error why;
     if (check(engine, spec, e) != ERROR_OK)
         return NULL;
+    const struct driver *driver = driver_find(spec->driver, &why);
+    if (driver == NULL) {
+        error_set(e, why.code, "%s: %s", spec->name, why.text);
+        return NULL;
+    }
     struct nebula_spec copy = *spec;
     struct copier measure = {.to = NULL};
     copy_spec(&measure, &copy);
@@ -209,7 +214,7 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
         error_set(e, ERROR_MEMORY, "%s: no memory for its name and secrets", spec->name);
         return NULL;
     }
-    r->driver = driver_find(r->spec.driver);
+    r->driver = driver;
     struct retry_policy retry = resource_retry(r);
     retry_budget_init(&r->budget, &retry, engine_now(engine));
     return r;

@@ -1,4 +1,8 @@
-/* drivers.h - the drivers that are linked in. */
+/* drivers.h - the drivers that come with the engine.
+ *
+ * Each is its files, <name>*.c, and exports driver_<name>. The program has none linked in: it loads
+ * nebula-<name>.so when the first resource with that driver is declared (loaded.c), so that nobody
+ * waits for client libraries which nothing asked for. In the archive they are linked (linked.c). */
 #ifndef DRIVERS_DRIVERS_H
 #define DRIVERS_DRIVERS_H
 

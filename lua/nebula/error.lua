@@ -84,7 +84,11 @@ function errors.is(x)
   return getmetatable(x) == Error
 end
 
-local ours = { "@" .. worker.home .. "/lua/nebula/", "@" .. worker.home .. "/resources/" }
+local ours = {
+  "=lua/nebula/", -- in the program: lua/bundle.lua
+  "@" .. worker.home .. "/lua/nebula/",
+  "@" .. worker.home .. "/resources/",
+}
 
 --- Whether a chunk belongs to the engine and is of no interest to who wrote the workflow.
 ---@param source string as debug.getinfo gives it

@@ -4,7 +4,8 @@
 --
 -- A kind is trusted like the engine itself: its methods run in the workflow's state. The files that
 -- ship are loaded by path; a user's own folder of the same name needs no more than its paths given to
--- load() too, once the engine wants to trust it.
+-- load() too, once the engine wants to trust it. A file is read when something of its kind is first asked for, so it
+-- has the kind's name.
 
 local keys = require "nebula.keys"
 local suggest = require "nebula.suggest"
@@ -100,23 +101,39 @@ local function environment()
   })
 end
 
+local function read(name, path)
+  local chunk, problem = loadfile(path)
+  if not chunk then error(problem, 0) end
+  local made = setfenv(chunk, environment())()
+  if type(made) ~= "table" or made.name ~= name then
+    error(('%s: a kind file ends with: return kind "%s" { ... }'):format(path, name), 0)
+  end
+  return made
+end
+
+-- A kind whose file is read when a field of it is first asked for.
+local function unread(name, path)
+  return setmetatable({ name = name }, {
+    __index = function(self, field)
+      local made = read(name, path)
+      setmetatable(self, nil)
+      for key, value in pairs(made) do self[key] = value end
+      return self[field]
+    end,
+  })
+end
+
 local M = {}
 
---- Loads kinds. A kind that is defined twice is a mistake.
----@param paths string[] files, in the order in which to read them
+--- The kinds of these files, by name. A kind that is defined twice is a mistake.
+---@param paths string[] resources/NAME.lua ..., in any order
 ---@return table<string, nebula.Kind>
 function M.load(paths)
   local kinds = {}
   for _, path in ipairs(paths) do
-    local chunk, problem = loadfile(path)
-    if not chunk then error(problem, 0) end
-    local made = setfenv(chunk, environment())()
-    if type(made) ~= "table" or not made.name then
-      error(('%s: a kind file ends with: return kind "name" { ... }'):format(path), 0)
-    elseif kinds[made.name] then
-      error(("%s: the kind %q is already defined"):format(path, made.name), 0)
-    end
-    kinds[made.name] = made
+    local name = path:match "([^/]+)%.lua$"
+    if kinds[name] then error(("%s: the kind %q is already defined"):format(path, name), 0) end
+    kinds[name] = unread(name, path)
   end
   return kinds
 end

@@ -268,6 +268,7 @@ end
 ---@param ended fun(failure: nebula.Failure|nil) told how it ended
 ---@param ... any given to fn
 function tree.root(fn, ended, ...)
+  jit.opt.start "hotloop=56" -- LuaJIT's own; until here the program only started
   local self = tree.open(nil, fn, ...)
   self.scope = {
     ended = function()

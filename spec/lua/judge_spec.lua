@@ -80,11 +80,14 @@ out.keys = { [out.f] = 1, [{}] = 2 }]]
 7:1 attempt to index global 'mark' (a userdata value)]], errors)
   end)
 
-  it("has no place for a prelude's failure but source 0", function()
-    local records, errors = judge.evaluate { preludes = { "error 'broken'" }, sources = { "x()" } }
-    assert.is_nil(records)
-    assert.same({ source = 0, line = 0, text = "broken" }, errors[1])
-    assert.equal(1, #errors)
+  it("has no place for a prelude's failure but source 0, and takes it compiled", function()
+    local compiled = string.dump(loadstring("\n\nerror 'broken'", "=lua/nebula/declare/one.lua"))
+    for _, prelude in ipairs { "error 'broken'", compiled } do
+      local records, errors = judge.evaluate { preludes = { prelude }, sources = { "x()" } }
+      assert.is_nil(records)
+      assert.same({ source = 0, line = 0, text = "broken" }, errors[1])
+      assert.equal(1, #errors)
+    end
   end)
 
   local endless = {

@@ -203,9 +203,12 @@ static const struct driver sim_plain = {.name = "sim_plain",
                                         .send = sim_send,
                                         .close = sim_close};
 
-const struct driver *driver_find(const char *name)
+const struct driver *driver_find(const char *name, struct error *e)
 {
     if (strcmp(name, sim.name) == 0)
         return &sim;
-    return strcmp(name, sim_plain.name) == 0 ? &sim_plain : NULL;
+    if (strcmp(name, sim_plain.name) == 0)
+        return &sim_plain;
+    error_set(e, ERROR_CONFIG, "there is no driver %s", name);
+    return NULL;
 }

@@ -22,7 +22,7 @@ function policies.collect(declarations)
       by_name[one.name] = one
     end
   end
-  return setmetatable({ declared = by_name, settings = {} }, Policies)
+  return setmetatable({ declared = by_name, settings = {}, under_way = {} }, Policies)
 end
 
 function Policies:names()
@@ -75,12 +75,11 @@ function Policies:resolve(one)
   return known
 end
 
---- Checks every policy that was declared.
+--- Checks every policy that somebody declared. Those that ship are right, and wait until they are asked for.
 ---@param declarations nebula.Declaration[]
 function Policies:check(declarations)
-  self.under_way = {}
   for _, one in ipairs(declarations) do
-    if self.declared[one.name] == one then
+    if self.declared[one.name] == one and one.source.layer > 1 then
       self:resolve(one)
     end
   end
@@ -105,11 +104,12 @@ end
 ---@return table|nil policy
 ---@return string|nil why
 function Policies:get(name, is_secret)
-  if not self.settings[name] then
+  local one = self.declared[name]
+  if not one then
     return nil, ("there is no policy %s%s"):format(is_secret and "of this name" or shape.quote(name),
       suggest(not is_secret and name, self:names()))
   end
-  return engine_units(self.settings[name])
+  return engine_units(self:resolve(one))
 end
 
 return policies

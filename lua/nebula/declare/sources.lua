@@ -1,7 +1,9 @@
 --- sources: the files of declarations, read once, with a bound on each and on all of them.
 
 local judge = require "nebula.judge"
-local where = require "nebula.where"
+local lazy = require "nebula.lazy"
+
+local where = lazy "nebula.where"
 
 ---@class nebula.Source
 ---@field file string the path by which it was found, for people

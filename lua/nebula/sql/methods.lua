@@ -4,10 +4,12 @@
 -- :name; what the world refuses is nil, err; what the program gets wrong is raised.
 
 local errors = require "nebula.error"
+local lazy = require "nebula.lazy"
 local options = require "nebula.options"
-local stream = require "nebula.sql.stream"
-local transaction = require "nebula.sql.transaction"
 local verbs = require "nebula.sql.verbs"
+
+local stream = lazy "nebula.sql.stream"
+local transaction = lazy "nebula.sql.transaction"
 
 ---@class nebula.SqlMethods
 local shared = {}

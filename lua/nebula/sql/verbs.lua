@@ -5,15 +5,16 @@
 
 local c = require "nebula.c"
 local call = require "nebula.call"
-local encode = require "nebula.sql.encode"
 local errors = require "nebula.error"
 local inside = require "nebula.sql.inside"
+local lazy = require "nebula.lazy"
 local options = require "nebula.options"
 local parameters = require "nebula.sql.parameters"
-local prepared = require "nebula.sql.prepared"
 local rows = require "nebula.sql.rows"
 local statement = require "nebula.sql.statement"
 
+local encode = lazy "nebula.sql.encode"
+local prepared = lazy "nebula.sql.prepared"
 local lib = c.lib
 local run = call.run
 

@@ -1,14 +1,15 @@
-#include "drivers/drivers.h"
-
+/* linked.c - finds drivers among those that are linked in. */
 #include <string.h>
 
 #include "base/check.h"
+#include "drivers/drivers.h"
 
-const struct driver *driver_find(const char *name)
+const struct driver *driver_find(const char *name, struct error *e)
 {
     static const struct driver *const linked[] = {&driver_postgres, &driver_sqlite};
     for (size_t i = 0; i < COUNT(linked); i++)
         if (strcmp(linked[i]->name, name) == 0)
             return linked[i];
+    error_set(e, ERROR_CONFIG, "there is no driver %s", name);
     return NULL;
 }

@@ -1,0 +1,107 @@
+--- leasing: the methods of a resource that lend a connection of it.
+
+local c = require "nebula.c"
+local call = require "nebula.call"
+local errors = require "nebula.error"
+local leases = require "nebula.lease"
+local options = require "nebula.options"
+local tree = require "nebula.tree"
+local wait = require "nebula.wait"
+
+local lib, engine = c.lib, c.engine
+
+---@class nebula.LeaseOptions
+---@field deadline string|nil how long to wait for it, a duration; default: the policy's deadline
+---@field role string|nil one of the kind's roles; default: the first
+---@field fail_fast boolean|nil do not queue; default: the pool's
+
+local lease_options = { deadline = "string", role = "string", fail_fast = "boolean" }
+
+local function waited(self, id)
+  if id < 0 then
+    return nil, errors.from_code(self.name, id)
+  end
+  local ticket = lib.nebula_ticket(engine)
+  local code = wait.await(ticket)
+  if code < 0 then
+    return nil, errors.from_code(self.name, code)
+  end
+  lib.nebula_reply(engine, ticket, call.reply)
+  local err = code > 0 and errors.from_reply(self.name, call.reply)
+  local got = call.reply.lease
+  lib.nebula_done(engine, ticket)
+  if err then
+    return nil, err
+  end
+  return got
+end
+
+local function lease_with(self, given)
+  options.check("lease", given, lease_options)
+  return lib.nebula_lease(engine, self.id, call.role(self, given.role), call.span(given.deadline),
+    given.fail_fast or false)
+end
+
+local function give_back(lease, ok, ...)
+  lease:release()
+  if not ok then
+    tree.raise((...))
+  end
+  return ...
+end
+
+local HOT = 200 -- calls after which a function was compiled
+
+-- A function that becomes hot on a way that waits is compiled up to the wait, and what is compiled so is never
+-- inlined: from then on every lease would cost memory. So these become hot at once, on a way that returns: of a
+-- resource that is not there.
+local function make_hot(methods)
+  local nothing = { id = 0, name = "nothing", lease = methods.lease }
+  for _ = 1, HOT do
+    methods.lease(nothing)
+  end
+  for _ = 1, HOT do
+    methods.with(nothing, make_hot)
+  end
+end
+jit.off(make_hot) -- or its loops would be compiled in their place
+
+--- Adds lease() and with() to the methods of a kind's resources.
+---@param methods table<string, function>
+---@param kind nebula.Kind
+return function(methods, kind)
+  local new = leases.type(kind)
+
+  --- A connection for this task alone, until release() or the end of the task.
+  ---@param given nebula.LeaseOptions|nil
+  ---@return nebula.Lease|nil
+  ---@return nebula.Error|nil
+  function methods:lease(given)
+    local id = given == nil and lib.nebula_lease(engine, self.id, 0, 0, false) or lease_with(self, given)
+    if id > 0 then
+      return new(id, self.id)
+    end
+    local got, err = waited(self, id)
+    if not got then
+      return nil, err
+    end
+    return new(got, self.id)
+  end
+
+  --- Runs fn with a lease and gives it back, however fn ends.
+  ---@param given nebula.LeaseOptions|fun(lease: nebula.Lease): any
+  ---@param fn nil|fun(lease: nebula.Lease): any
+  ---@return any ... what fn returned; `nil, err` when there was no lease
+  function methods:with(given, fn)
+    if fn == nil then
+      given, fn = nil, given
+    end
+    local lease, err = self:lease(given)
+    if not lease then
+      return nil, err
+    end
+    return give_back(lease, tree.try(fn, lease))
+  end
+
+  make_hot(methods)
+end

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 #define CLOSING 32    /* bytes kept for the closing quote, the mark of a cut, the end */
 #define FIELD_MORE 48 /* a field's marks and colours, its number or a little text */
@@ -52,32 +53,14 @@ static void put_closing(struct line *line, const char *text)
     line->size += size;
 }
 
-/* The bytes of the character that text begins with, its number in *rune; 0 when it is not UTF-8. */
-static size_t read_utf8(const char *text, size_t size, uint32_t *rune)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char first = (unsigned char)text[0];
-    size_t count = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    if (count == 0 || count > size || first >= 0xf8)
-        return 0;
-    *rune = count == 1 ? first : first & (0x7fu >> count);
-    for (size_t i = 1; i < count; i++) {
-        if (((unsigned char)text[i] & 0xc0) != 0x80)
-            return 0;
-        *rune = *rune << 6 | ((unsigned char)text[i] & 0x3f);
-    }
-    bool is_surrogate = *rune >> 11 == 0xd800 >> 11;
-    return *rune < least[count] || *rune > 0x10ffff || is_surrogate ? 0 : count;
-}
-
 /* One character, so that it is one in every terminal and every parser. Returns the bytes taken. */
 static size_t put_char(struct line *line, const char *text, size_t size, bool is_quoted)
 {
     uint32_t rune;
-    size_t count = read_utf8(text, size, &rune);
+    size_t count = utf8_read(text, size, &rune);
     char escape[8];
     if (count == 0) {
-        put(line, "\xef\xbf\xbd"); /* U+FFFD: something was here */
+        put(line, UTF8_BAD);
         return 1;
     }
     if (is_quoted && (rune == '"' || rune == '\\'))

@@ -47,25 +47,10 @@ enum error_code pg_state_code(const char *state)
 
 /* --- sentences -------------------------------------------------------------------------------- */
 
-/* A text that was cut may end inside a character. */
-static void trim(char *text, size_t size)
-{
-    size_t length = strlen(text);
-    if (length + 1 < size)
-        return;
-    size_t i = length;
-    while (i > 0 && ((unsigned char)text[i - 1] & 0xC0) == 0x80)
-        i--;
-    if (i > 0 && (unsigned char)text[i - 1] >= 0xC0)
-        text[i - 1] = '\0';
-}
-
 static void append(struct error *e, const char *before, const char *text, const char *after)
 {
-    if (text == NULL || *text == '\0')
-        return;
-    size_t used = strlen(e->text);
-    snprintf(e->text + used, sizeof e->text - used, "%s%s%s", before, text, after);
+    if (text != NULL && *text != '\0')
+        error_append(e, "%s%s%s", before, text, after);
 }
 
 static void set_state(struct error *e, const char *state)
@@ -103,7 +88,6 @@ void pg_error_of_result(struct error *e, const char *resource, const PGresult *r
         append(e, " (constraint ", constraint, ")");
     append(e, " (", PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL), ")");
     append(e, "; ", PQresultErrorField(res, PG_DIAG_MESSAGE_HINT), "");
-    trim(e->text, sizeof e->text);
 }
 
 static int first_line(const char *text)
@@ -116,7 +100,6 @@ void pg_error_of_loss(struct error *e, const char *resource, const PGconn *pg)
     const char *text = PQerrorMessage(pg);
     enum error_code code = strstr(text, "out of memory") != NULL ? ERROR_MEMORY : ERROR_LOST;
     error_set(e, code, "%s: %.*s", resource, first_line(text), text);
-    trim(e->text, sizeof e->text);
 }
 
 /* --- the handshake ---------------------------------------------------------------------------- */
@@ -186,5 +169,4 @@ void pg_error_of_open(struct error *e, const char *resource, const PGconn *pg, C
         error_set(e, code, "%s: %.*s", resource, first_line(message), message);
         set_state(e, state);
     }
-    trim(e->text, sizeof e->text);
 }

@@ -101,6 +101,18 @@ static void requests_are_answered_in_order(void **state)
     desk_end(&d);
 }
 
+static void a_program_with_any_name_is_told(void **state)
+{
+    struct desk d;
+    desk_begin(&d, state);
+    d.engine->program[0] = '\xff';
+    int fd = dial(&d);
+    say(fd, "{\"verb\":\"ls\"}\n");
+    assert_non_null(strstr(hear(&d, fd, 1), "\"program\":\"\xef\xbf\xbdpec\""));
+    close(fd);
+    desk_end(&d);
+}
+
 static void rubbish_is_refused_in_a_sentence(void **state)
 {
     struct desk d;
@@ -279,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STAGED(requests_are_answered_in_order),
+        STAGED(a_program_with_any_name_is_told),
         STAGED(rubbish_is_refused_in_a_sentence),
         STAGED(a_line_without_an_end_is_hung_up_on),
         STAGED(there_are_so_many_clients_and_no_more),

@@ -59,6 +59,16 @@ static void put_text(struct telling *t, json_t *object, const char *key, const c
     put(t, object, key, text_json(text));
 }
 
+/* A text of others: a secret may be in it. */
+static void put_masked(struct telling *t, json_t *object, const char *key, const char *text)
+{
+    char *masked = strdup(text);
+    if (masked != NULL)
+        secret_mask(&t->engine->secrets, masked, strlen(masked));
+    put(t, object, key, masked == NULL ? NULL : text_json(masked));
+    free(masked);
+}
+
 static double seconds(int64_t span_us)
 {
     return (double)span_us / 1e6;
@@ -132,7 +142,7 @@ static json_t *pool_json(struct telling *t, const struct pool *p)
     put_states(t, o, p);
     put_stats(t, o, p);
     if (p->trouble != NULL)
-        put_text(t, o, "trouble", p->trouble->text);
+        put_masked(t, o, "trouble", p->trouble->text);
     return o;
 }
 
@@ -200,7 +210,7 @@ static json_t *options_json(struct telling *t, const struct resource *r)
     json_t *o = json_object();
     for (int32_t i = 0; i < r->spec.options; i++) {
         const struct nebula_option *one = &r->spec.option[i];
-        put_text(t, o, one->name, one->is_secret ? SECRET_MASK : one->value);
+        put_masked(t, o, one->name, one->is_secret ? SECRET_MASK : one->value);
     }
     return o;
 }
@@ -338,7 +348,5 @@ char *inspect_answer(struct engine *e, const char *request, size_t size)
     json_decref(asked);
     char *line = told == NULL || t.has_failed ? NULL : line_of(told);
     json_decref(told);
-    if (line != NULL)
-        secret_mask(&e->secrets, line, strlen(line));
     return line;
 }

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,11 +86,67 @@ static void an_answer_with_gaps_is_none(void **unused)
     rig_end(&r);
 }
 
+/* --- secrets ---------------------------------------------------------------------------------- */
+
+/* A password may be any word of the answer, and of JSON. */
+static void a_secret_is_masked_in_texts_and_nowhere_else(void **unused)
+{
+    (void)unused;
+    static const char *const password[] = {"true", "model", "plain", "shop", "name", "options"};
+    for (size_t i = 0; i < COUNT(password); i++) {
+        struct rig r;
+        rig_begin(&r);
+        char url[64];
+        snprintf(url, sizeof url, "//root:%s@db", password[i]);
+        const struct nebula_option option[] = {
+            {.name = "server", .value = "shop"},
+            {.name = "url", .value = url},
+            {.name = "password", .value = password[i], .is_secret = true},
+        };
+        r.spec.option = option;
+        r.spec.options = COUNT(option);
+        rig_open(&r);
+        json_t *answer = ask(&r, INSPECT), *shop = json_object_get(answer, "resource");
+        assert_true(json_is_true(json_object_get(answer, "ok")));
+        assert_string_equal(text_at(shop, "name"), "shop");
+        assert_string_equal(text_at(shop, "kind"), "model");
+        assert_string_equal(text_at(shop, "policy"), "plain");
+        json_t *options = json_object_get(shop, "options");
+        assert_string_equal(text_at(options, "url"), "//root:***@db");
+        assert_string_equal(text_at(options, "password"), "***");
+        json_decref(answer);
+        rig_end(&r);
+    }
+}
+
+static void a_secret_is_masked_in_trouble(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    const struct nebula_option option[] = {
+        {.name = "server", .value = "shop"},
+        {.name = "password", .value = "refused", .is_secret = true},
+    };
+    r.spec.option = option;
+    r.spec.options = COUNT(option);
+    rig_open(&r);
+    server_odds(r.server, FAULT_REFUSED, 1000);
+    assert_int_not_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    json_t *answer = ask(&r, INSPECT), *shop = json_object_get(answer, "resource");
+    assert_string_equal(text_at(json_array_get(json_object_get(shop, "pools"), 0), "trouble"),
+                        "shop: connection ***");
+    json_decref(answer);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_that_are_no_text_do_not_blind_it),
         cmocka_unit_test(an_answer_with_gaps_is_none),
+        cmocka_unit_test(a_secret_is_masked_in_texts_and_nowhere_else),
+        cmocka_unit_test(a_secret_is_masked_in_trouble),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

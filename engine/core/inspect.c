@@ -305,6 +305,15 @@ static const struct verb {
     {.name = "resume", .needs_resource = true, .answer = verb_resume},
 };
 
+static json_t *no_such_verb(void)
+{
+    struct error e;
+    error_set(&e, ERROR_USAGE, "no such verb; there are:");
+    for (size_t i = 0; i < COUNT(verb_table); i++)
+        error_append(&e, "%s %s", i == 0 ? "" : ",", verb_table[i].name);
+    return failure(e.text);
+}
+
 static json_t *answer(struct telling *t, const json_t *request)
 {
     const char *verb = json_string_value(json_object_get(request, "verb"));
@@ -320,7 +329,7 @@ static json_t *answer(struct telling *t, const json_t *request)
                                         : "there is no resource of this name");
         return verb_table[i].answer(t, r);
     }
-    return failure("no such verb; there are: ls, inspect, pause, resume");
+    return no_such_verb();
 }
 
 /* json_dumps() goes on where its memory ended, and leaves gaps; into memory that is there it does

@@ -197,10 +197,14 @@ static int bind_at(const struct sockaddr_un *at, struct error *e)
     return -1;
 }
 
-/* A path that a dead engine left behind is ours to take. */
+/* A socket that a dead engine left behind is ours to take; a file that is none never is. One that
+ * is alive may be too busy to let us in, and we do not wait. */
 static void clear_path(const struct sockaddr_un *at)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct stat found;
+    if (lstat(at->sun_path, &found) != 0 || !S_ISSOCK(found.st_mode))
+        return;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
     if (connect(fd, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED)

@@ -234,6 +234,49 @@ static void a_dead_engines_socket_is_replaced_and_a_living_ones_is_not(void **st
     desk_end(&d);
 }
 
+static void a_file_that_is_no_socket_is_left_alone(void **state)
+{
+    struct desk d;
+    desk_begin(&d, state);
+    struct error why;
+    char file[128];
+    snprintf(file, sizeof file, "%s/notes.txt", d.folder);
+    FILE *notes = fopen(file, "w");
+    assert_non_null(notes);
+    fclose(notes);
+    assert_null(admin_open(d.engine, file, NULL, &why));
+    assert_non_null(strstr(why.text, "in use"));
+    assert_int_equal(unlink(file), 0); /* it is still there */
+    desk_end(&d);
+}
+
+/* Whoever opens a socket must not wait for the engine that was stopped behind it. */
+static void a_living_socket_with_a_full_queue_is_not_waited_for(void **state)
+{
+    struct desk d;
+    desk_begin(&d, state);
+    struct error why;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char busy[96];
+    snprintf(busy, sizeof busy, "%s/busy.sock", d.folder);
+    strcpy(at.sun_path, busy);
+    int fd[3];
+    for (int i = 0; i < 3; i++)
+        fd[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(fd[0], (const struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd[0], 0), 0);
+    assert_int_equal(connect(fd[1], (const struct sockaddr *)&at, sizeof at), 0);
+    assert_int_not_equal(connect(fd[2], (const struct sockaddr *)&at, sizeof at), 0);
+    alarm(20); /* waiting would be for ever */
+    assert_null(admin_open(d.engine, busy, NULL, &why));
+    alarm(0);
+    assert_non_null(strstr(why.text, "in use"));
+    for (int i = 0; i < 3; i++)
+        close(fd[i]);
+    assert_int_equal(unlink(busy), 0); /* it is still there */
+    desk_end(&d);
+}
+
 static void a_path_that_cannot_be_is_refused(void **state)
 {
     struct desk d;
@@ -298,6 +341,8 @@ int main(void)
         STAGED(a_client_who_does_not_listen_holds_up_nobody),
         STAGED(the_socket_is_its_owners_alone),
         STAGED(a_dead_engines_socket_is_replaced_and_a_living_ones_is_not),
+        STAGED(a_file_that_is_no_socket_is_left_alone),
+        STAGED(a_living_socket_with_a_full_queue_is_not_waited_for),
         STAGED(a_path_that_cannot_be_is_refused),
         STAGED(another_process_gets_its_line),
     };

@@ -5,12 +5,13 @@
  * certificate against it.
  *
  * Options have libpq's names and go to it as they are. What is ours:
- *   options           DateStyle, IntervalStyle, extra_float_digits, bytea_output: so that values
- * look the same whatever the role or the database has set; what the declaration says comes behind
- * and wins client_encoding   UTF8: text is UTF-8 everywhere in the engine gssencmode        disable
- * unless declared: looking for a ticket may block in DNS tcp_user_timeout  10 s unless declared;
- * also the bound of PQcancel()'s socket The time zone is left alone: it is part of what the user's
- * statements mean.
+ *   options            DateStyle, IntervalStyle, extra_float_digits, bytea_output: so that values
+ *                      look the same whatever the role or the database has set; what the declaration
+ *                      says comes behind and wins
+ *   client_encoding    UTF8: text is UTF-8 everywhere in the engine
+ *   gssencmode         disable unless declared: looking for a ticket may block in DNS
+ *   tcp_user_timeout   10 s unless declared; also the bound of PQcancel()'s socket
+ * The time zone is left alone: it is part of what the user's statements mean.
  */
 #include <arpa/inet.h>
 #include <netdb.h>

@@ -24,8 +24,8 @@ static const struct row table[] = {
     {"44", ERROR_CONSTRAINT},    {"53100", ERROR_STORAGE}, /* disk full */
     {"53200", ERROR_SERVER},                               /* its memory, not ours */
     {"53300", ERROR_BUSY},       {"53", ERROR_SERVER},
-    {"54", ERROR_LIMIT},         {"55006", ERROR_LOCKED}, /* object in use */
-    {"55P03", ERROR_LOCKED},     {"57014", ERROR_CANCELLED},
+    {"54", ERROR_LIMIT},         {"55006", ERROR_LOCKED},   /* object in use */
+    {"55P03", ERROR_LOCKED},     {"57014", ERROR_DEADLINE}, /* the server's own */
     {"57P", ERROR_LOST},         {"57", ERROR_SERVER},
     {"58", ERROR_STORAGE},       {"72", ERROR_CONFLICT}, /* snapshot too old */
     {"F0", ERROR_SERVER},        {"HV", ERROR_SERVER},
@@ -64,14 +64,6 @@ bool pg_is_fatal(const PGresult *res)
     return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
 }
 
-/* A statement that the server cut short at its own bound was not cancelled by anybody. */
-static enum error_code code_of(const char *state, const char *primary)
-{
-    if (strcmp(state, "57014") == 0 && strstr(primary, "timeout") != NULL)
-        return ERROR_DEADLINE;
-    return pg_state_code(state);
-}
-
 void pg_error_of_result(struct error *e, const char *resource, const PGresult *res)
 {
     const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
@@ -80,7 +72,7 @@ void pg_error_of_result(struct error *e, const char *resource, const PGresult *r
     CHECK(state != NULL);
     if (primary == NULL)
         primary = "no message";
-    enum error_code code = pg_is_fatal(res) ? ERROR_LOST : code_of(state, primary);
+    enum error_code code = pg_is_fatal(res) ? ERROR_LOST : pg_state_code(state);
     error_set(e, code, "%s: %s", resource, primary);
     set_state(e, state);
     append(e, " at character ", PQresultErrorField(res, PG_DIAG_STATEMENT_POSITION), "");

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,6 +208,13 @@ static void put_end(const struct log *l, struct line *line)
 
 /* --- out -------------------------------------------------------------------------------------- */
 
+/* A reader that does not read must not stop the loop. One that is gone is ready: for an error. */
+static bool is_ready(int fd)
+{
+    struct pollfd out = {.fd = fd, .events = POLLOUT};
+    return poll(&out, 1, 0) > 0;
+}
+
 /* One write. A reader that has gone must not raise SIGPIPE in a program that did not ask for it. */
 static bool send_line(int fd, const struct line *line)
 {
@@ -235,20 +243,37 @@ void log_init(struct log *l, int fd, enum log_format format, enum log_level leve
     tzset(); /* once, so that no line has to */
 }
 
-void log_write(struct log *l, enum log_level level, int64_t wall_us, const char *text,
-               const struct log_field *field, int fields)
+static bool write_line(const struct log *l, enum log_level level, int64_t wall_us, const char *text,
+                       const struct log_field *field, int fields)
 {
-    CHECK(level < LOG_NOTHING);
-    if (level < l->level)
-        return;
     struct line line;
+    if (!is_ready(l->fd))
+        return false;
     line.size = 0;
     line.is_cut = false;
     put_head(l, &line, level, wall_us, text);
     for (int i = 0; i < fields; i++)
         put_field(l, &line, &field[i]);
     put_end(l, &line);
-    if (!send_line(l->fd, &line))
+    return send_line(l->fd, &line);
+}
+
+static void tell_lost(struct log *l, int64_t wall_us)
+{
+    const struct log_field lines = {.key = "lines", .number = (int64_t)(l->lost - l->lost_told)};
+    if (write_line(l, LOG_ERROR, wall_us, "lines of the log were lost here", &lines, 1))
+        l->lost_told = l->lost;
+}
+
+void log_write(struct log *l, enum log_level level, int64_t wall_us, const char *text,
+               const struct log_field *field, int fields)
+{
+    CHECK(level < LOG_NOTHING);
+    if (level < l->level)
+        return;
+    if (l->lost > l->lost_told)
+        tell_lost(l, wall_us);
+    if (!write_line(l, level, wall_us, text, field, fields))
         l->lost++;
 }
 

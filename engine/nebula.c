@@ -404,7 +404,7 @@ int32_t nebula_cell(struct nebula *n, int32_t ticket, int32_t row, int32_t colum
 {
     const struct result *r = result_of(n, ticket, column);
     if (r == NULL || row < 0 || row >= r->rows)
-        return engine_refuse(n->engine, ERROR_STALE, "there is no cell %d, %d at ticket %d", row,
+        return engine_refuse(&n->engine, ERROR_STALE, "there is no cell %d, %d at ticket %d", row,
                              column, ticket);
     r->type->cell(r, row, column, out);
     return 0;
@@ -414,7 +414,7 @@ int32_t nebula_column(struct nebula *n, int32_t ticket, int32_t column, struct n
 {
     const struct result *r = result_of(n, ticket, column);
     if (r == NULL)
-        return engine_refuse(n->engine, ERROR_STALE, "there is no column %d at ticket %d", column,
+        return engine_refuse(&n->engine, ERROR_STALE, "there is no column %d at ticket %d", column,
                              ticket);
     r->type->column(r, column, out);
     return 0;

@@ -1,5 +1,6 @@
 #include "signals.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "nebula.h"
+
+#define SLICE_US 100000
 
 struct signals {
     pthread_mutex_t mutex;
@@ -36,6 +39,24 @@ static bool is_ignored(int signum)
     return sigaction(signum, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
+/* The second signal, 0 when none came within the bound. The time in which the process is stopped
+ * does not count, for it cannot drain meanwhile: SIGCONT ends a slice with EINTR. */
+static int wait_for_second(const struct signals *s)
+{
+    sigset_t hurry = s->set;
+    sigdelset(&hurry, SIGHUP); /* the end of a terminal is told by the kernel and by the shell */
+    for (int64_t left_us = s->bound_us; left_us > 0;) {
+        int64_t slice_us = left_us < SLICE_US ? left_us : SLICE_US;
+        const struct timespec slice = {.tv_nsec = slice_us * 1000};
+        int second = sigtimedwait(&hurry, NULL, &slice);
+        if (second > 0)
+            return second;
+        if (errno == EAGAIN)
+            left_us -= slice_us;
+    }
+    return 0;
+}
+
 static void *listen(void *data)
 {
     struct signals *s = data;
@@ -50,11 +71,7 @@ static void *listen(void *data)
         nebula_interrupt(s->engine);
     pthread_mutex_unlock(&s->mutex);
 
-    struct timespec bound = {.tv_sec = s->bound_us / 1000000,
-                             .tv_nsec = s->bound_us % 1000000 * 1000};
-    sigset_t hurry = s->set;
-    sigdelset(&hurry, SIGHUP); /* the end of a terminal is told by the kernel and by the shell */
-    int second = sigtimedwait(&hurry, NULL, &bound);
+    int second = wait_for_second(s);
     if (atomic_load(&s->is_over))
         return NULL;
     if (second > 0)

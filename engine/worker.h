@@ -19,8 +19,9 @@
  *   exit(code)       ends the loop once the running task has parked
  *   is_terminal(fd)  whether a person looks at it
  *   is_home(path)    whether path, written in whatever way, is the home
- *   run_dir()        the folder of the control sockets, made when it is not there -> path | nil,
- * why pid              of this process
+ *   run_dir()        the folder of the control sockets, made when it is not there
+ *                    -> path | nil, why
+ *   pid              of this process
  */
 #ifndef WORKER_H
 #define WORKER_H

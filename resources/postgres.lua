@@ -81,14 +81,14 @@ options = {
     type = "enum",
     one_of = { "disable", "prefer", "require" },
     class = "next-connection",
-    text = "Whether GSSAPI encrypts. Default: libpq's.",
+    text = "Whether GSSAPI encrypts. Default: disable.",
   },
   krbsrvname = { type = "string", class = "next-connection", text = "Kerberos name of the service." },
   keepalives = { type = "boolean", class = "next-connection", text = "Whether TCP looks after silent peers." },
   keepalives_idle = number "Seconds of silence before TCP asks. Default: the system's.",
   keepalives_interval = number "Seconds between two such questions.",
   keepalives_count = number "Questions without answer before the connection is lost.",
-  tcp_user_timeout = number "Milliseconds that sent bytes may stay unacknowledged.",
+  tcp_user_timeout = number "Milliseconds that sent bytes may stay unacknowledged. Default: 10000.",
   hostaddr = { type = "string", not_yet = "names are resolved by the engine: write host" },
   service = { type = "string", not_yet = "service files: write its settings here" },
   target_session_attrs = { type = "string", not_yet = "several hosts" },
@@ -98,9 +98,6 @@ options = {
   client_encoding = { type = "string", not_yet = "sessions are always in UTF8" },
   fallback_application_name = { type = "string", not_yet = "write application_name" },
 }
-
--- Values of date and time types are read in these two formats, whatever the server's configuration says.
-local formats = "-c datestyle=ISO -c intervalstyle=postgres"
 
 local function words(value)
   if type(value) == "boolean" then return value and "1" or "0" end
@@ -114,8 +111,6 @@ local function spec(declared)
   for name, declared_value in pairs(declared.options) do
     if name ~= "url" then value[name] = declared_value end
   end
-  value.options = value.options and formats .. " " .. value.options or formats
-  value.application_name = value.application_name or "nebula " .. declared.name
   local told = {}
   for name, text in pairs(value) do
     told[#told + 1] = { name = name, value = words(text), secret = options[name].type == "secret" }

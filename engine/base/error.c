@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 struct row {
     const char *name;
@@ -23,13 +24,20 @@ static const struct row *row_of(enum error_code code)
     return &table[code];
 }
 
+/* What does not fit is left out, down to a character. */
+static void print(char *text, size_t size, const char *format, va_list args)
+{
+    if (vsnprintf(text, size, format, args) >= (int)size)
+        utf8_trim(text);
+}
+
 enum error_code error_set_list(struct error *e, enum error_code code, const char *format,
                                va_list args)
 {
     if (e == NULL)
         return code;
     char text[ERROR_TEXT_SIZE]; /* the arguments may lie in *e */
-    vsnprintf(text, sizeof text, format, args);
+    print(text, sizeof text, format, args);
     error_clear(e);
     e->code = code;
     memcpy(e->text, text, sizeof text);
@@ -43,6 +51,15 @@ enum error_code error_set(struct error *e, enum error_code code, const char *for
     error_set_list(e, code, format, args);
     va_end(args);
     return code;
+}
+
+void error_append(struct error *e, const char *format, ...)
+{
+    va_list args;
+    size_t used = strlen(e->text);
+    va_start(args, format);
+    print(e->text + used, sizeof e->text - used, format, args);
+    va_end(args);
 }
 
 void error_clear(struct error *e)

@@ -75,12 +75,16 @@ struct error {
     char text[ERROR_TEXT_SIZE]; /* one sentence, without secrets */
 };
 
-/* Fills *e (may be NULL) and returns code, so that a failing function ends in one line. */
+/* Fills *e (may be NULL) and returns code, so that a failing function ends in one line. A sentence
+ * that is too long ends early, behind a whole character. */
 __attribute__((format(printf, 3, 4))) enum error_code
 error_set(struct error *e, enum error_code code, const char *format, ...);
 
 enum error_code error_set_list(struct error *e, enum error_code code, const char *format,
                                va_list args);
+
+/* More text at the end of the sentence. No argument may lie in *e. */
+__attribute__((format(printf, 2, 3))) void error_append(struct error *e, const char *format, ...);
 
 void error_clear(struct error *e);
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 #define CLOSING 32    /* bytes kept for the closing quote, the mark of a cut, the end */
 #define FIELD_MORE 48 /* a field's marks and colours, its number or a little text */
@@ -52,32 +54,14 @@ static void put_closing(struct line *line, const char *text)
     line->size += size;
 }
 
-/* The bytes of the character that text begins with, its number in *rune; 0 when it is not UTF-8. */
-static size_t read_utf8(const char *text, size_t size, uint32_t *rune)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char first = (unsigned char)text[0];
-    size_t count = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    if (count == 0 || count > size || first >= 0xf8)
-        return 0;
-    *rune = count == 1 ? first : first & (0x7fu >> count);
-    for (size_t i = 1; i < count; i++) {
-        if (((unsigned char)text[i] & 0xc0) != 0x80)
-            return 0;
-        *rune = *rune << 6 | ((unsigned char)text[i] & 0x3f);
-    }
-    bool is_surrogate = *rune >> 11 == 0xd800 >> 11;
-    return *rune < least[count] || *rune > 0x10ffff || is_surrogate ? 0 : count;
-}
-
 /* One character, so that it is one in every terminal and every parser. Returns the bytes taken. */
 static size_t put_char(struct line *line, const char *text, size_t size, bool is_quoted)
 {
     uint32_t rune;
-    size_t count = read_utf8(text, size, &rune);
+    size_t count = utf8_read(text, size, &rune);
     char escape[8];
     if (count == 0) {
-        put(line, "\xef\xbf\xbd"); /* U+FFFD: something was here */
+        put(line, UTF8_BAD);
         return 1;
     }
     if (is_quoted && (rune == '"' || rune == '\\'))
@@ -224,6 +208,13 @@ static void put_end(const struct log *l, struct line *line)
 
 /* --- out -------------------------------------------------------------------------------------- */
 
+/* A reader that does not read must not stop the loop. One that is gone is ready: for an error. */
+static bool is_ready(int fd)
+{
+    struct pollfd out = {.fd = fd, .events = POLLOUT};
+    return poll(&out, 1, 0) > 0;
+}
+
 /* One write. A reader that has gone must not raise SIGPIPE in a program that did not ask for it. */
 static bool send_line(int fd, const struct line *line)
 {
@@ -252,20 +243,37 @@ void log_init(struct log *l, int fd, enum log_format format, enum log_level leve
     tzset(); /* once, so that no line has to */
 }
 
-void log_write(struct log *l, enum log_level level, int64_t wall_us, const char *text,
-               const struct log_field *field, int fields)
+static bool write_line(const struct log *l, enum log_level level, int64_t wall_us, const char *text,
+                       const struct log_field *field, int fields)
 {
-    CHECK(level < LOG_NOTHING);
-    if (level < l->level)
-        return;
     struct line line;
+    if (!is_ready(l->fd))
+        return false;
     line.size = 0;
     line.is_cut = false;
     put_head(l, &line, level, wall_us, text);
     for (int i = 0; i < fields; i++)
         put_field(l, &line, &field[i]);
     put_end(l, &line);
-    if (!send_line(l->fd, &line))
+    return send_line(l->fd, &line);
+}
+
+static void tell_lost(struct log *l, int64_t wall_us)
+{
+    const struct log_field lines = {.key = "lines", .number = (int64_t)(l->lost - l->lost_told)};
+    if (write_line(l, LOG_ERROR, wall_us, "lines of the log were lost here", &lines, 1))
+        l->lost_told = l->lost;
+}
+
+void log_write(struct log *l, enum log_level level, int64_t wall_us, const char *text,
+               const struct log_field *field, int fields)
+{
+    CHECK(level < LOG_NOTHING);
+    if (level < l->level)
+        return;
+    if (l->lost > l->lost_told)
+        tell_lost(l, wall_us);
+    if (!write_line(l, level, wall_us, text, field, fields))
         l->lost++;
 }
 

@@ -3,7 +3,12 @@
  * A line is a level, a text and fields. It is formatted into a buffer on the stack and leaves with
  * one write(2), so that lines of several writers do not mix; nothing is allocated. Secrets are
  * masked in every text. A line that would be longer than LOG_LINE is cut and says so. Logging never
- * fails: a line that cannot be written is counted and forgotten.
+ * fails: a line that cannot be written is counted and forgotten, and the next one that can says how
+ * many were.
+ *
+ * Nor does it wait: a line for which there is no room at once is lost. A pipe that has room takes
+ * LOG_LINE bytes, so a line waits only where another process fills the pipe in between, or on a
+ * terminal or socket with room for a part of it.
  *
  * For one thread.
  */
@@ -37,6 +42,7 @@ struct log {
     bool is_coloured;              /* pretty on a terminal, unless NO_COLOR is set */
     const struct secrets *secrets; /* borrowed, may be NULL */
     uint64_t lost;                 /* lines that could not be written */
+    uint64_t lost_told;            /* of them, how many a later line has told of */
 };
 
 void log_init(struct log *l, int fd, enum log_format format, enum log_level level,

@@ -3,6 +3,9 @@
  * Values lie one behind the other in pages of their own. A page goes when its last value was
  * dropped; until then the room of dropped ones stays empty, which costs less than what a smarter
  * allocator would have to be trusted with.
+ *
+ * Finding must not cost more with every secret, for each line of the log pays it: what a text is
+ * compared with are only the secrets that begin as it does.
  */
 #include "base/secret.h"
 
@@ -64,23 +67,39 @@ static struct page *page_with(struct secrets *s, size_t room)
     return p->size - p->used >= room ? p : page_new(s, room);
 }
 
-static struct secret *first_secret(const struct secrets *s)
+/* Which list has the secrets that begin with these SECRET_SHORT bytes, and some others. */
+static uint32_t index_of(const void *head)
 {
-    struct list_node *n = list_head(&s->secrets);
+    uint32_t bytes;
+    memcpy(&bytes, head, sizeof bytes);
+    return bytes * UINT32_C(2654435761) >> (32 - SECRET_LISTS_LOG);
+}
+
+static struct list *list_of(struct secrets *s, const char *value, size_t size)
+{
+    return size < SECRET_SHORT ? &s->short_ones : &s->long_ones[index_of(value)];
+}
+
+static struct secret *secret_of(struct list_node *n)
+{
     return n == NULL ? NULL : container_of(n, struct secret, node);
 }
 
-static struct secret *next_secret(const struct secrets *s, const struct secret *one)
+static struct secret *first_of(const struct list *l)
 {
-    struct list_node *n = list_next(&s->secrets, &one->node);
-    return n == NULL ? NULL : container_of(n, struct secret, node);
+    return secret_of(list_head(l));
 }
 
-static struct secret *find(const struct secrets *s, const char *value, size_t size)
+static struct secret *next_of(const struct list *l, const struct secret *one)
 {
-    struct secret *one = first_secret(s);
+    return secret_of(list_next(l, &one->node));
+}
+
+static struct secret *find(const struct list *l, const char *value, size_t size)
+{
+    struct secret *one = first_of(l);
     while (one != NULL && (one->size != size || memcmp(one->bytes, value, size) != 0))
-        one = next_secret(s, one);
+        one = next_of(l, one);
     return one;
 }
 
@@ -97,14 +116,14 @@ static struct secret *keep(struct secrets *s, const char *value, size_t size)
     memcpy(one->bytes, value, size);
     one->bytes[size] = '\0';
     node_init(&one->node);
-    list_push_tail(&s->secrets, &one->node);
+    list_push_tail(list_of(s, value, size), &one->node);
     return one;
 }
 
 static void wipe(struct secrets *s, struct secret *one)
 {
     struct page *p = one->page;
-    list_remove(&s->secrets, &one->node);
+    list_remove(list_of(s, one->bytes, one->size), &one->node);
     explicit_bzero(one, sizeof *one + one->size + 1);
     if (--p->live == 0)
         page_free(s, p);
@@ -112,21 +131,30 @@ static void wipe(struct secrets *s, struct secret *one)
 
 void secrets_init(struct secrets *s)
 {
-    list_init(&s->secrets);
+    for (size_t i = 0; i < COUNT(s->long_ones); i++)
+        list_init(&s->long_ones[i]);
+    list_init(&s->short_ones);
     list_init(&s->pages);
     s->is_locked = true;
 }
 
-void secrets_fini(struct secrets *s)
+static void wipe_all(struct secrets *s, struct list *l)
 {
     struct secret *one;
-    while ((one = first_secret(s)) != NULL)
+    while ((one = first_of(l)) != NULL)
         wipe(s, one);
+}
+
+void secrets_fini(struct secrets *s)
+{
+    for (size_t i = 0; i < COUNT(s->long_ones); i++)
+        wipe_all(s, &s->long_ones[i]);
+    wipe_all(s, &s->short_ones);
 }
 
 const char *secrets_add(struct secrets *s, const char *value, size_t size)
 {
-    struct secret *one = find(s, value, size);
+    struct secret *one = find(list_of(s, value, size), value, size);
     if (one == NULL && (one = keep(s, value, size)) == NULL)
         return NULL;
     one->uses++;
@@ -252,26 +280,80 @@ static bool is_word(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-/* Does text[at .. end] stand there as a value? */
+/* May text[at ..] be a value, by what stands before it? */
+static bool may_be_value(const char *text, size_t at)
+{
+    return at == 0 || memchr("=:'\"", text[at - 1], 4) != NULL;
+}
+
+/* Does text[at .. end] stand there as a value, by what stands behind it? */
 static bool is_value(const char *text, size_t size, size_t at, size_t end)
 {
-    if (at == 0)
-        return end == size;
-    return memchr("=:'\"", text[at - 1], 4) != NULL && (end == size || !is_word(text[end]));
+    return end == size || (at > 0 && !is_word(text[end]));
+}
+
+static const struct way {
+    read_piece *read;
+    char sign; /* where it is not, this way reads what stands there */
+} way[] = {{read_plain, '\0'}, {read_percent, '%'}, {read_backslash, '\\'}};
+
+/* The most bytes that one secret, written in any way, takes there. */
+static size_t match_ways(const struct secret *one, const char *text, size_t size, size_t at)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < COUNT(way); i++) {
+        size_t n = match(one, text, size, at, way[i].read);
+        if (n > longest && (one->size >= SECRET_SHORT || is_value(text, size, at, at + n)))
+            longest = n;
+    }
+    return longest;
+}
+
+/* Of the secrets in the list that begin with these bytes. */
+static size_t longest_of(const struct list *l, const void *head, size_t head_size, const char *text,
+                         size_t size, size_t at)
+{
+    size_t longest = 0;
+    for (struct secret *one = first_of(l); one != NULL; one = next_of(l, one)) {
+        bool may_be = memcmp(one->bytes, head, head_size) == 0;
+        size_t n = may_be ? match_ways(one, text, size, at) : 0;
+        if (n > longest)
+            longest = n;
+    }
+    return longest;
+}
+
+/* The first bytes that the text stands for; false when it ends before them. */
+static bool read_head(read_piece *read, const char *text, size_t size,
+                      unsigned char head[static SECRET_SHORT])
+{
+    for (size_t got = 0; got < SECRET_SHORT;) {
+        struct piece p = size > 0 ? read(text, size) : (struct piece){.count = 0};
+        if (p.count == 0)
+            return false;
+        for (size_t i = 0; i < p.count && got < SECRET_SHORT; i++)
+            head[got++] = p.bytes[i];
+        text += p.taken;
+        size -= p.taken;
+    }
+    return true;
 }
 
 size_t secret_at(const struct secrets *s, const char *text, size_t size, size_t at)
 {
-    static read_piece *const way[] = {read_plain, read_percent, read_backslash};
-    size_t longest = 0;
     if (s == NULL)
         return 0;
-    for (struct secret *one = first_secret(s); one != NULL; one = next_secret(s, one)) {
-        for (size_t i = 0; i < COUNT(way); i++) {
-            size_t n = match(one, text, size, at, way[i]);
-            if (n > longest && (one->size >= SECRET_SHORT || is_value(text, size, at, at + n)))
-                longest = n;
-        }
+    size_t longest = 0;
+    if (may_be_value(text, at))
+        longest = longest_of(&s->short_ones, "", 0, text, size, at);
+    for (size_t i = 0; i < COUNT(way) && size - at >= SECRET_SHORT; i++) {
+        unsigned char head[SECRET_SHORT];
+        bool is_other = i == 0 || memchr(text + at, way[i].sign, SECRET_SHORT) != NULL;
+        if (!is_other || !read_head(way[i].read, text + at, size - at, head))
+            continue;
+        size_t n = longest_of(&s->long_ones[index_of(head)], head, sizeof head, text, size, at);
+        if (n > longest)
+            longest = n;
     }
     return longest;
 }

@@ -25,9 +25,11 @@
 
 #define SECRET_SHORT 4
 #define SECRET_MASK "***"
+#define SECRET_LISTS_LOG 10
 
 struct secrets {
-    struct list secrets;
+    struct list long_ones[1 << SECRET_LISTS_LOG]; /* by how they begin */
+    struct list short_ones;                       /* shorter than SECRET_SHORT */
     struct list pages;
     bool is_locked; /* all of it, so far */
 };

@@ -183,12 +183,13 @@ static bool address(struct sockaddr_un *at, const char *path, struct error *e)
     return true;
 }
 
+/* The file gets the mode that the socket has when it is bound: no moment in which others may open it,
+ * and no umask() of a process that is not ours alone. */
 static int bind_at(const struct sockaddr_un *at, struct error *e)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    mode_t mask = umask(0177);
-    bool is_bound = fd >= 0 && bind(fd, (const struct sockaddr *)at, sizeof *at) == 0;
-    umask(mask);
+    bool is_bound =
+        fd >= 0 && fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)at, sizeof *at) == 0;
     if (is_bound && listen(fd, ADMIN_CLIENTS) == 0)
         return fd;
     error_set(e, ERROR_CONFIG, "control socket %s: %s", at->sun_path, strerror(errno));
@@ -197,10 +198,14 @@ static int bind_at(const struct sockaddr_un *at, struct error *e)
     return -1;
 }
 
-/* A path that a dead engine left behind is ours to take. */
+/* A socket that a dead engine left behind is ours to take; a file that is none never is. One that
+ * is alive may be too busy to let us in, and we do not wait. */
 static void clear_path(const struct sockaddr_un *at)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct stat found;
+    if (lstat(at->sun_path, &found) != 0 || !S_ISSOCK(found.st_mode))
+        return;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
     if (connect(fd, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED)

@@ -4,25 +4,69 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "core/pool.h"
 #include "core/resource.h"
 
-/* --- building blocks: a value that could not be made spoils its object, which is noticed once, at
- * the end -------- */
+/* An answer in the making. What could not be made leaves no gap in it: there is no answer then. */
+struct telling {
+    struct engine *engine;
+    bool has_failed; /* no memory */
+};
 
-static void put(json_t *object, const char *key, json_t *value)
+/* --- building blocks -------------------------------------------------------------------------- */
+
+static void put(struct telling *t, json_t *object, const char *key, json_t *value)
 {
-    json_object_set_new(object, key, value);
+    if (json_object_set_new(object, key, value) != 0)
+        t->has_failed = true;
 }
 
-static void put_number(json_t *object, const char *key, int64_t number)
+static void append(struct telling *t, json_t *list, json_t *value)
 {
-    put(object, key, json_integer(number));
+    if (json_array_append_new(list, value) != 0)
+        t->has_failed = true;
 }
 
-static void put_text(json_t *object, const char *key, const char *text)
+static void put_number(struct telling *t, json_t *object, const char *key, int64_t number)
 {
-    put(object, key, json_string(text));
+    put(t, object, key, json_integer(number));
+}
+
+/* A text whose bytes may be any: those that are no character are shown as U+FFFD. */
+static json_t *text_json(const char *text)
+{
+    size_t size = strlen(text), to = 0;
+    char *clean = malloc(size * (sizeof UTF8_BAD - 1) + 1);
+    if (clean == NULL)
+        return NULL;
+    for (size_t at = 0; at < size;) {
+        uint32_t rune;
+        size_t count = utf8_read(text + at, size - at, &rune);
+        const char *from = count == 0 ? UTF8_BAD : text + at;
+        size_t taken = count == 0 ? sizeof UTF8_BAD - 1 : count;
+        memcpy(clean + to, from, taken);
+        to += taken;
+        at += count == 0 ? 1 : count;
+    }
+    json_t *value = json_stringn(clean, to);
+    free(clean);
+    return value;
+}
+
+static void put_text(struct telling *t, json_t *object, const char *key, const char *text)
+{
+    put(t, object, key, text_json(text));
+}
+
+/* A text of others: a secret may be in it. */
+static void put_masked(struct telling *t, json_t *object, const char *key, const char *text)
+{
+    char *masked = strdup(text);
+    if (masked != NULL)
+        secret_mask(&t->engine->secrets, masked, strlen(masked));
+    put(t, object, key, masked == NULL ? NULL : text_json(masked));
+    free(masked);
 }
 
 static double seconds(int64_t span_us)
@@ -35,31 +79,38 @@ static json_t *failure(const char *text)
     return json_pack("{s:b, s:s}", "ok", 0, "error", text);
 }
 
+static json_t *success(struct telling *t)
+{
+    json_t *o = json_object();
+    put(t, o, "ok", json_true());
+    return o;
+}
+
 /* --- a pool ---------------------------------------------------------------------------------- */
 
-static json_t *conn_json(const struct conn *c)
+static json_t *conn_json(struct telling *t, const struct conn *c)
 {
     struct engine *e = c->engine;
     int64_t now_us = engine_now(e), wall_us = e->world->wall_us(e->world);
     json_t *o = json_object();
-    put_number(o, "connection", c->id);
-    put_text(o, "role", c->pool->resource->spec.role_name[c->pool->role]);
-    put_text(o, "state", conn_state_name(c->state));
-    put(o, "since", json_real(seconds(wall_us - (now_us - c->since_us))));
-    put(o, "created", json_real(seconds(wall_us - (now_us - c->created_us))));
-    put(o, "last_used", json_real(seconds(wall_us - (now_us - c->used_us))));
-    put_number(o, "uses", (int64_t)lease_uses(c));
+    put_number(t, o, "connection", c->id);
+    put_text(t, o, "role", c->pool->resource->spec.role_name[c->pool->role]);
+    put_text(t, o, "state", conn_state_name(c->state));
+    put(t, o, "since", json_real(seconds(wall_us - (now_us - c->since_us))));
+    put(t, o, "created", json_real(seconds(wall_us - (now_us - c->created_us))));
+    put(t, o, "last_used", json_real(seconds(wall_us - (now_us - c->used_us))));
+    put_number(t, o, "uses", (int64_t)lease_uses(c));
     return o;
 }
 
-static void put_states(json_t *o, const struct pool *p)
+static void put_states(struct telling *t, json_t *o, const struct pool *p)
 {
     for (enum conn_state s = CONN_OPENING; s < CONN_STATES; s++)
-        put_number(o, conn_state_name(s), pool_count(p, s));
-    put_number(o, "waiting", p->waiters.count);
+        put_number(t, o, conn_state_name(s), pool_count(p, s));
+    put_number(t, o, "waiting", p->waiters.count);
 }
 
-static void put_stats(json_t *o, const struct pool *p)
+static void put_stats(struct telling *t, json_t *o, const struct pool *p)
 {
     const struct pool_stats *s = &p->stats;
     const struct {
@@ -79,23 +130,23 @@ static void put_stats(json_t *o, const struct pool *p)
         {"waited_us", (uint64_t)s->waited_us},
     };
     for (size_t i = 0; i < COUNT(row); i++)
-        put_number(o, row[i].key, (int64_t)row[i].number);
+        put_number(t, o, row[i].key, (int64_t)row[i].number);
 }
 
-static json_t *pool_json(const struct pool *p)
+static json_t *pool_json(struct telling *t, const struct pool *p)
 {
     json_t *o = json_object();
-    put_text(o, "role", p->resource->spec.role_name[p->role]);
-    put_number(o, "min", p->size.min);
-    put_number(o, "max", p->size.max);
-    put_states(o, p);
-    put_stats(o, p);
+    put_text(t, o, "role", p->resource->spec.role_name[p->role]);
+    put_number(t, o, "min", p->size.min);
+    put_number(t, o, "max", p->size.max);
+    put_states(t, o, p);
+    put_stats(t, o, p);
     if (p->trouble != NULL)
-        put_text(o, "trouble", p->trouble->text);
+        put_masked(t, o, "trouble", p->trouble->text);
     return o;
 }
 
-static json_t *conns_json(const struct resource *r)
+static json_t *conns_json(struct telling *t, const struct resource *r)
 {
     json_t *list = json_array();
     for (int32_t role = 0; role < r->spec.roles; role++) {
@@ -103,7 +154,7 @@ static json_t *conns_json(const struct resource *r)
         if (p == NULL)
             continue;
         for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n))
-            json_array_append_new(list, conn_json(container_of(n, struct conn, node)));
+            append(t, list, conn_json(t, container_of(n, struct conn, node)));
     }
     return list;
 }
@@ -124,7 +175,7 @@ static const char *state_of(const struct resource *r)
     return is_used ? "ready" : "unused";
 }
 
-static json_t *summary_json(const struct resource *r)
+static json_t *summary_json(struct telling *t, const struct resource *r)
 {
     int64_t sum[CONN_STATES] = {0}, waiting = 0, leases = 0;
     for (int32_t role = 0; role < r->spec.roles; role++) {
@@ -137,30 +188,31 @@ static json_t *summary_json(const struct resource *r)
     int64_t open = sum[CONN_IDLE] + sum[CONN_LEASED] + sum[CONN_CHECKING] + sum[CONN_RESETTING] +
                    sum[CONN_CANCELLING];
     json_t *o = json_object();
-    put_text(o, "name", r->spec.name);
-    put_text(o, "kind", r->spec.kind);
-    put_text(o, "state", state_of(r));
-    put_text(o, "policy", r->spec.policy_name);
-    put_number(o, "max", r->spec.pool.max);
-    put_number(o, "open", open);
-    put_number(o, "idle", sum[CONN_IDLE]);
-    put_number(o, "leased", sum[CONN_LEASED]);
-    put_number(o, "opening", sum[CONN_OPENING]);
-    put_number(o, "waiting", waiting);
-    put_number(o, "leases", leases);
-    put_number(o, "calls", (int64_t)r->calls);
-    put_number(o, "failed", (int64_t)r->failed);
-    put_number(o, "in_doubt", (int64_t)r->in_doubt);
-    put_number(o, "retries", (int64_t)r->retries);
+    put_text(t, o, "name", r->spec.name);
+    put_text(t, o, "kind", r->spec.kind);
+    put_text(t, o, "state", state_of(r));
+    put_text(t, o, "policy", r->spec.policy_name);
+    put_number(t, o, "max", r->spec.pool.max);
+    put_number(t, o, "open", open);
+    put_number(t, o, "idle", sum[CONN_IDLE]);
+    put_number(t, o, "leased", sum[CONN_LEASED]);
+    put_number(t, o, "opening", sum[CONN_OPENING]);
+    put_number(t, o, "waiting", waiting);
+    put_number(t, o, "leases", leases);
+    put_number(t, o, "calls", (int64_t)r->calls);
+    put_number(t, o, "failed", (int64_t)r->failed);
+    put_number(t, o, "in_doubt", (int64_t)r->in_doubt);
+    put_number(t, o, "retries", (int64_t)r->retries);
     return o;
 }
 
-static json_t *options_json(const struct resource *r)
+static json_t *options_json(struct telling *t, const struct resource *r)
 {
     json_t *o = json_object();
-    for (int32_t i = 0; i < r->spec.options; i++)
-        put_text(o, r->spec.option[i].name,
-                 r->spec.option[i].is_secret ? SECRET_MASK : r->spec.option[i].value);
+    for (int32_t i = 0; i < r->spec.options; i++) {
+        const struct nebula_option *one = &r->spec.option[i];
+        put_masked(t, o, one->name, one->is_secret ? SECRET_MASK : one->value);
+    }
     return o;
 }
 
@@ -184,65 +236,69 @@ static json_t *policy_json(const struct resource *r)
                      p->budget_least);
 }
 
-static json_t *resource_json(const struct resource *r)
+static json_t *resource_json(struct telling *t, const struct resource *r)
 {
-    json_t *o = summary_json(r), *pools = json_array();
+    json_t *o = summary_json(t, r), *pools = json_array();
     for (int32_t role = 0; role < r->spec.roles; role++)
         if (resource_peek(r, role) != NULL)
-            json_array_append_new(pools, pool_json(resource_peek(r, role)));
+            append(t, pools, pool_json(t, resource_peek(r, role)));
     if (r->spec.file != NULL) {
-        put_text(o, "file", r->spec.file);
-        put_number(o, "line", r->spec.line);
+        put_text(t, o, "file", r->spec.file);
+        put_number(t, o, "line", r->spec.line);
     }
-    put(o, "options", options_json(r));
-    put(o, "pool", settings_json(r));
-    put(o, "limits", policy_json(r));
-    put(o, "pools", pools);
-    put(o, "connections", conns_json(r));
+    put(t, o, "options", options_json(t, r));
+    put(t, o, "pool", settings_json(r));
+    put(t, o, "limits", policy_json(r));
+    put(t, o, "pools", pools);
+    put(t, o, "connections", conns_json(t, r));
     return o;
 }
 
 /* --- the verbs ------------------------------------------------------------------------------- */
 
-static json_t *verb_ls(struct engine *e, struct resource *r)
+static json_t *verb_ls(struct telling *t, struct resource *r)
 {
     (void)r;
-    json_t *list = json_array();
+    const struct engine *e = t->engine;
+    json_t *o = success(t), *list = json_array();
     for (int32_t i = 1; i < e->resources.size; i++) {
         const struct resource *one = table_get(&e->resources, i);
         if (one != NULL)
-            json_array_append_new(list, summary_json(one));
+            append(t, list, summary_json(t, one));
     }
-    return json_pack("{s:b, s:i, s:s, s:b, s:i, s:i, s:o}", "ok", 1, "pid", (int)getpid(),
-                     "program", e->program == NULL ? "" : e->program, "stopping", e->is_stopping,
-                     "tasks", e->tasks.used - 1, "tickets", e->tickets.used, "resources", list);
+    put_number(t, o, "pid", getpid());
+    put_text(t, o, "program", e->program == NULL ? "" : e->program);
+    put(t, o, "stopping", json_boolean(e->is_stopping));
+    put_number(t, o, "tasks", e->tasks.used - 1);
+    put_number(t, o, "tickets", e->tickets.used);
+    put(t, o, "resources", list);
+    return o;
 }
 
-static json_t *verb_inspect(struct engine *e, struct resource *r)
+static json_t *verb_inspect(struct telling *t, struct resource *r)
 {
-    (void)e;
-    return json_pack("{s:b, s:i, s:o}", "ok", 1, "pid", (int)getpid(), "resource",
-                     resource_json(r));
+    json_t *o = success(t);
+    put_number(t, o, "pid", getpid());
+    put(t, o, "resource", resource_json(t, r));
+    return o;
 }
 
-static json_t *verb_pause(struct engine *e, struct resource *r)
+static json_t *verb_pause(struct telling *t, struct resource *r)
 {
-    (void)e;
     resource_pause(r);
-    return json_pack("{s:b}", "ok", 1);
+    return success(t);
 }
 
-static json_t *verb_resume(struct engine *e, struct resource *r)
+static json_t *verb_resume(struct telling *t, struct resource *r)
 {
-    (void)e;
     resource_resume(r);
-    return json_pack("{s:b}", "ok", 1);
+    return success(t);
 }
 
 static const struct verb {
     const char *name;
     bool needs_resource; /* a member "name" */
-    json_t *(*answer)(struct engine *e, struct resource *r);
+    json_t *(*answer)(struct telling *t, struct resource *r);
 } verb_table[] = {
     {.name = "ls", .answer = verb_ls},
     {.name = "inspect", .needs_resource = true, .answer = verb_inspect},
@@ -250,7 +306,16 @@ static const struct verb {
     {.name = "resume", .needs_resource = true, .answer = verb_resume},
 };
 
-static json_t *answer(struct engine *e, const json_t *request)
+static json_t *no_such_verb(void)
+{
+    struct error e;
+    error_set(&e, ERROR_USAGE, "no such verb; there are:");
+    for (size_t i = 0; i < COUNT(verb_table); i++)
+        error_append(&e, "%s %s", i == 0 ? "" : ",", verb_table[i].name);
+    return failure(e.text);
+}
+
+static json_t *answer(struct telling *t, const json_t *request)
 {
     const char *verb = json_string_value(json_object_get(request, "verb"));
     const char *name = json_string_value(json_object_get(request, "name"));
@@ -259,30 +324,39 @@ static json_t *answer(struct engine *e, const json_t *request)
     for (size_t i = 0; i < COUNT(verb_table); i++) {
         if (strcmp(verb_table[i].name, verb) != 0)
             continue;
-        struct resource *r = name == NULL ? NULL : resource_find(e, name);
+        struct resource *r = name == NULL ? NULL : resource_find(t->engine, name);
         if (verb_table[i].needs_resource && r == NULL)
             return failure(name == NULL ? "the member \"name\" is missing"
                                         : "there is no resource of this name");
-        return verb_table[i].answer(e, r);
+        return verb_table[i].answer(t, r);
     }
-    return failure("no such verb; there are: ls, inspect, pause, resume");
+    return no_such_verb();
+}
+
+/* json_dumps() goes on where its memory ended, and leaves gaps; into memory that is there it does
+ * not. */
+static char *line_of(const json_t *told)
+{
+    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
+    size_t size = json_dumpb(told, NULL, 0, flags);
+    char *line = size == 0 ? NULL : malloc(size + 2);
+    if (line == NULL)
+        return NULL;
+    if (json_dumpb(told, line, size, flags) != size) {
+        free(line);
+        return NULL;
+    }
+    memcpy(line + size, "\n", 2);
+    return line;
 }
 
 char *inspect_answer(struct engine *e, const char *request, size_t size)
 {
+    struct telling t = {.engine = e};
     json_t *asked = json_loadb(request, size, JSON_REJECT_DUPLICATES, NULL);
-    json_t *told = asked == NULL ? failure("the request is not a JSON object") : answer(e, asked);
+    json_t *told = asked == NULL ? failure("the request is not a JSON object") : answer(&t, asked);
     json_decref(asked);
-    char *text = told == NULL ? NULL : json_dumps(told, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    char *line = told == NULL || t.has_failed ? NULL : line_of(told);
     json_decref(told);
-    if (text == NULL)
-        return NULL;
-    size_t length = secret_mask(&e->secrets, text, strlen(text));
-    char *line = realloc(text, length + 2);
-    if (line == NULL) {
-        free(text);
-        return NULL;
-    }
-    memcpy(line + length, "\n", 2);
     return line;
 }

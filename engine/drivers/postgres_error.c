@@ -24,8 +24,8 @@ static const struct row table[] = {
     {"44", ERROR_CONSTRAINT},    {"53100", ERROR_STORAGE}, /* disk full */
     {"53200", ERROR_SERVER},                               /* its memory, not ours */
     {"53300", ERROR_BUSY},       {"53", ERROR_SERVER},
-    {"54", ERROR_LIMIT},         {"55006", ERROR_LOCKED}, /* object in use */
-    {"55P03", ERROR_LOCKED},     {"57014", ERROR_CANCELLED},
+    {"54", ERROR_LIMIT},         {"55006", ERROR_LOCKED},   /* object in use */
+    {"55P03", ERROR_LOCKED},     {"57014", ERROR_DEADLINE}, /* the server's own */
     {"57P", ERROR_LOST},         {"57", ERROR_SERVER},
     {"58", ERROR_STORAGE},       {"72", ERROR_CONFLICT}, /* snapshot too old */
     {"F0", ERROR_SERVER},        {"HV", ERROR_SERVER},
@@ -47,25 +47,10 @@ enum error_code pg_state_code(const char *state)
 
 /* --- sentences -------------------------------------------------------------------------------- */
 
-/* A text that was cut may end inside a character. */
-static void trim(char *text, size_t size)
-{
-    size_t length = strlen(text);
-    if (length + 1 < size)
-        return;
-    size_t i = length;
-    while (i > 0 && ((unsigned char)text[i - 1] & 0xC0) == 0x80)
-        i--;
-    if (i > 0 && (unsigned char)text[i - 1] >= 0xC0)
-        text[i - 1] = '\0';
-}
-
 static void append(struct error *e, const char *before, const char *text, const char *after)
 {
-    if (text == NULL || *text == '\0')
-        return;
-    size_t used = strlen(e->text);
-    snprintf(e->text + used, sizeof e->text - used, "%s%s%s", before, text, after);
+    if (text != NULL && *text != '\0')
+        error_append(e, "%s%s%s", before, text, after);
 }
 
 static void set_state(struct error *e, const char *state)
@@ -86,14 +71,6 @@ bool pg_is_about_words(const PGresult *res)
            PQresultErrorField(res, PG_DIAG_CONTEXT) == NULL;
 }
 
-/* A statement that the server cut short at its own bound was not cancelled by anybody. */
-static enum error_code code_of(const char *state, const char *primary)
-{
-    if (strcmp(state, "57014") == 0 && strstr(primary, "timeout") != NULL)
-        return ERROR_DEADLINE;
-    return pg_state_code(state);
-}
-
 void pg_error_of_result(struct error *e, const char *resource, const PGresult *res)
 {
     const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
@@ -102,7 +79,7 @@ void pg_error_of_result(struct error *e, const char *resource, const PGresult *r
     CHECK(state != NULL);
     if (primary == NULL)
         primary = "no message";
-    enum error_code code = pg_is_fatal(res) ? ERROR_LOST : code_of(state, primary);
+    enum error_code code = pg_is_fatal(res) ? ERROR_LOST : pg_state_code(state);
     error_set(e, code, "%s: %s", resource, primary);
     set_state(e, state);
     append(e, " at character ", PQresultErrorField(res, PG_DIAG_STATEMENT_POSITION), "");
@@ -110,7 +87,6 @@ void pg_error_of_result(struct error *e, const char *resource, const PGresult *r
         append(e, " (constraint ", constraint, ")");
     append(e, " (", PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL), ")");
     append(e, "; ", PQresultErrorField(res, PG_DIAG_MESSAGE_HINT), "");
-    trim(e->text, sizeof e->text);
 }
 
 static int first_line(const char *text)
@@ -123,7 +99,6 @@ void pg_error_of_loss(struct error *e, const char *resource, const PGconn *pg)
     const char *text = PQerrorMessage(pg);
     enum error_code code = strstr(text, "out of memory") != NULL ? ERROR_MEMORY : ERROR_LOST;
     error_set(e, code, "%s: %.*s", resource, first_line(text), text);
-    trim(e->text, sizeof e->text);
 }
 
 /* --- the handshake ---------------------------------------------------------------------------- */
@@ -193,5 +168,4 @@ void pg_error_of_open(struct error *e, const char *resource, const PGconn *pg, C
         error_set(e, code, "%s: %.*s", resource, first_line(message), message);
         set_state(e, state);
     }
-    trim(e->text, sizeof e->text);
 }

@@ -5,12 +5,14 @@
  * certificate against it.
  *
  * Options have libpq's names and go to it as they are. What is ours:
- *   options           DateStyle, IntervalStyle, extra_float_digits, bytea_output: so that values
- * look the same whatever the role or the database has set; what the declaration says comes behind
- * and wins client_encoding   UTF8: text is UTF-8 everywhere in the engine gssencmode        disable
- * unless declared: looking for a ticket may block in DNS tcp_user_timeout  10 s unless declared;
- * also the bound of PQcancel()'s socket The time zone is left alone: it is part of what the user's
- * statements mean.
+ *   options            DateStyle, IntervalStyle, extra_float_digits, bytea_output: so that values
+ *                      look the same whatever the role or the database has set; what the declaration
+ *                      says comes behind and wins
+ *   client_encoding    UTF8: text is UTF-8 everywhere in the engine
+ *   application_name   nebula and the resource's name unless declared
+ *   gssencmode         disable unless declared: looking for a ticket may block in DNS
+ *   tcp_user_timeout   10 s unless declared; also the bound of PQcancel()'s socket
+ * The time zone is left alone: it is part of what the user's statements mean.
  */
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -30,6 +32,7 @@ struct words {
     const char *value[OPTIONS_MOST + OPTIONS_OURS];
     int count;
     char options[1024];
+    char program[80]; /* the server keeps less of it */
 };
 
 static void add(struct words *w, const char *name, const char *value)
@@ -57,7 +60,8 @@ static bool collect(struct words *w, const struct target *t, const char *address
     int size = snprintf(w->options, sizeof w->options, PINNED " %s", target_get(t, "options", ""));
     add(w, "options", w->options); /* of two, libpq takes the last */
     add(w, "client_encoding", "UTF8");
-    add(w, "fallback_application_name", "nebula");
+    snprintf(w->program, sizeof w->program, "nebula %s", t->resource);
+    add_default(w, t, "application_name", w->program);
     add_default(w, t, "gssencmode", "disable");
     add_default(w, t, "tcp_user_timeout", "10000");
     if (address != NULL)

@@ -149,6 +149,8 @@ static void complain(struct postgres *p, const PGresult *res)
         return;
     if (p->problem.code == ERROR_OK)
         pg_error_of_result(&p->problem, pg_resource(p), res);
+    if (p->problem.code == ERROR_DEADLINE && p->is_cancelling) /* it was us */
+        p->problem.code = ERROR_CANCELLED;
     p->is_preparing = false;
     if (p->problem.code == ERROR_READ_ONLY) /* a server that has become a standby */
         p->is_spoiled = true;

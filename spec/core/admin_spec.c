@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -100,6 +101,18 @@ static void requests_are_answered_in_order(void **state)
     desk_end(&d);
 }
 
+static void a_program_with_any_name_is_told(void **state)
+{
+    struct desk d;
+    desk_begin(&d, state);
+    d.engine->program[0] = '\xff';
+    int fd = dial(&d);
+    say(fd, "{\"verb\":\"ls\"}\n");
+    assert_non_null(strstr(hear(&d, fd, 1), "\"program\":\"\xef\xbf\xbdpec\""));
+    close(fd);
+    desk_end(&d);
+}
+
 static void rubbish_is_refused_in_a_sentence(void **state)
 {
     struct desk d;
@@ -113,7 +126,7 @@ static void rubbish_is_refused_in_a_sentence(void **state)
         {"[1]\n", "with the member"},
         {"{\"verb\":5}\n", "with the member"},
         {"{\"verb\":\"ls\",\"verb\":\"ls\"}\n", "not a JSON object"},
-        {"{\"verb\":\"drop\"}\n", "no such verb"},
+        {"{\"verb\":\"drop\"}\n", "no such verb; there are: ls, inspect, pause, resume\""},
         {"{\"verb\":\"pause\"}\n", "\\\"name\\\" is missing"},
         {"\x80\xff\n", "not a JSON object"},
     };
@@ -191,13 +204,26 @@ static void a_client_who_does_not_listen_holds_up_nobody(void **state)
     desk_end(&d);
 }
 
+/* Before the C library's: the mask is the process's, and other threads make files meanwhile. */
+static int masked;
+
+mode_t umask(mode_t mask)
+{
+    masked++;
+    return (mode_t)syscall(SYS_umask, mask);
+}
+
 static void the_socket_is_its_owners_alone(void **state)
 {
     struct desk d;
+    mode_t before = (mode_t)syscall(SYS_umask, 0);
+    masked = 0;
     desk_begin(&d, state);
+    syscall(SYS_umask, before);
     struct stat found;
     assert_int_equal(stat(d.path, &found), 0);
     assert_int_equal(found.st_mode & 0777, 0600);
+    assert_int_equal(masked, 0);
     desk_end(&d);
 }
 
@@ -218,6 +244,49 @@ static void a_dead_engines_socket_is_replaced_and_a_living_ones_is_not(void **st
     struct admin *second = admin_open(&d.engine, dead, NULL, &why);
     assert_non_null(second);
     admin_close(&second);
+    desk_end(&d);
+}
+
+static void a_file_that_is_no_socket_is_left_alone(void **state)
+{
+    struct desk d;
+    desk_begin(&d, state);
+    struct error why;
+    char file[128];
+    snprintf(file, sizeof file, "%s/notes.txt", d.folder);
+    FILE *notes = fopen(file, "w");
+    assert_non_null(notes);
+    fclose(notes);
+    assert_null(admin_open(d.engine, file, NULL, &why));
+    assert_non_null(strstr(why.text, "in use"));
+    assert_int_equal(unlink(file), 0); /* it is still there */
+    desk_end(&d);
+}
+
+/* Whoever opens a socket must not wait for the engine that was stopped behind it. */
+static void a_living_socket_with_a_full_queue_is_not_waited_for(void **state)
+{
+    struct desk d;
+    desk_begin(&d, state);
+    struct error why;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char busy[96];
+    snprintf(busy, sizeof busy, "%s/busy.sock", d.folder);
+    strcpy(at.sun_path, busy);
+    int fd[3];
+    for (int i = 0; i < 3; i++)
+        fd[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(fd[0], (const struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd[0], 0), 0);
+    assert_int_equal(connect(fd[1], (const struct sockaddr *)&at, sizeof at), 0);
+    assert_int_not_equal(connect(fd[2], (const struct sockaddr *)&at, sizeof at), 0);
+    alarm(20); /* waiting would be for ever */
+    assert_null(admin_open(d.engine, busy, NULL, &why));
+    alarm(0);
+    assert_non_null(strstr(why.text, "in use"));
+    for (int i = 0; i < 3; i++)
+        close(fd[i]);
+    assert_int_equal(unlink(busy), 0); /* it is still there */
     desk_end(&d);
 }
 
@@ -278,12 +347,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STAGED(requests_are_answered_in_order),
+        STAGED(a_program_with_any_name_is_told),
         STAGED(rubbish_is_refused_in_a_sentence),
         STAGED(a_line_without_an_end_is_hung_up_on),
         STAGED(there_are_so_many_clients_and_no_more),
         STAGED(a_client_who_does_not_listen_holds_up_nobody),
         STAGED(the_socket_is_its_owners_alone),
         STAGED(a_dead_engines_socket_is_replaced_and_a_living_ones_is_not),
+        STAGED(a_file_that_is_no_socket_is_left_alone),
+        STAGED(a_living_socket_with_a_full_queue_is_not_waited_for),
         STAGED(a_path_that_cannot_be_is_refused),
         STAGED(another_process_gets_its_line),
     };

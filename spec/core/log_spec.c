@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -228,6 +229,39 @@ static void a_line_that_cannot_be_written_is_counted(void **state)
     assert_int_equal(d->log.lost, 1);
 }
 
+/* Lines of every size, into a pipe that nobody reads and that would wait. */
+static void a_reader_that_does_not_read_stops_nobody(void **state)
+{
+    struct desk *d = *state;
+    static char text[2 * LOG_LINE];
+    int64_t lost;
+    begin(d, LOG_JSON);
+    assert_int_equal(fcntl(d->pipe[1], F_SETFL, 0), 0);
+    alarm(20); /* waiting would be for ever */
+    for (size_t size = 1; size < sizeof text; size = size * 2 + 1) {
+        memset(text, 'x', size);
+        for (int i = 0; i < 100; i++)
+            log_write(&d->log, LOG_INFO, NOON, text, NULL, 0);
+    }
+    alarm(0);
+    assert_true(d->log.lost > 100);
+    lost = (int64_t)d->log.lost;
+    while (read_line(d)[0] != '\0')
+        ;
+    log_write(&d->log, LOG_INFO, NOON, "again", NULL, 0);
+    log_write(&d->log, LOG_INFO, NOON, "and again", NULL, 0);
+    char told[512];
+    snprintf(told, sizeof told,
+             "\"level\":\"error\",\"text\":\"lines of the log were lost here\",\"lines\":%lld}\n",
+             (long long)lost);
+    const char *at = strstr(read_line(d), told);
+    assert_non_null(at);
+    assert_non_null(strstr(at, "\"again\""));
+    assert_non_null(strstr(at, "\"and again\""));
+    assert_null(strstr(at + strlen(told), "lost"));
+    assert_int_equal(d->log.lost, lost);
+}
+
 static void a_reader_that_has_gone_kills_nobody(void **state)
 {
     struct desk *d = *state;
@@ -257,6 +291,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_long_line_is_cut_and_says_so, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_format_marks_a_cut, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_line_that_cannot_be_written_is_counted, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_reader_that_does_not_read_stops_nobody, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_reader_that_has_gone_kills_nobody, set_up, tear_down),
     };

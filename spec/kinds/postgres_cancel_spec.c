@@ -60,6 +60,22 @@ static void a_cancel_ends_the_statement_and_keeps_the_session(void **unused)
     lone_close(&l);
 }
 
+/* What the server says of it may be in any language, and have any word in it. */
+static void a_cancel_is_one_in_any_words(void **unused)
+{
+    (void)unused;
+    struct lone l;
+    pg_lone_open(&l);
+    struct request r = lone_request(
+        NEBULA_RUN, "do $$ begin perform pg_sleep(60); exception when query_canceled then "
+                    "raise 'timeout' using errcode = '57014'; end $$");
+    begin(&l, &r, backend_of(&l));
+    lone_begin_cancel(&l);
+    wait_cancelled(&l, &r, 1);
+    assert_int_equal(r.reply.error.code, ERROR_CANCELLED);
+    lone_close(&l);
+}
+
 static void a_cancel_reads_a_stream_to_its_end(void **unused)
 {
     (void)unused;
@@ -367,6 +383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cancel_ends_the_statement_and_keeps_the_session),
+        cmocka_unit_test(a_cancel_is_one_in_any_words),
         cmocka_unit_test(a_cancel_reads_a_stream_to_its_end),
         cmocka_unit_test(no_cancel_hits_the_next_statement),
         cmocka_unit_test(a_cancel_that_overtook_its_statement_is_sent_again),

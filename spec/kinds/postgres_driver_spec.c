@@ -34,7 +34,7 @@ static void opens_by_address_name_and_socket(void **unused)
             NEBULA_RUN, "select current_setting('application_name'), "
                         "current_setting('client_encoding'), current_setting('DateStyle')");
         assert_int_equal(lone_call(&l, &r), ERROR_OK);
-        pg_lone_is_text(pg_lone_cell(&r, 0, 0), "nebula");
+        pg_lone_is_text(pg_lone_cell(&r, 0, 0), "nebula lone");
         pg_lone_is_text(pg_lone_cell(&r, 0, 1), "UTF8");
         pg_lone_is_text(pg_lone_cell(&r, 0, 2), "ISO, MDY");
         reply_fini(&r.reply);

@@ -279,6 +279,9 @@ static void errors_have_the_servers_code_and_sense(void **unused)
     }
     pg_lone_script(&l, "set statement_timeout = '5ms'");
     pg_lone_expect(&l, NEBULA_RUN, "select pg_sleep(5)", ERROR_DEADLINE, "57014");
+    pg_lone_expect(&l, NEBULA_RUN, /* in another language */
+                   "do $$ begin raise 'Anweisung abgebrochen' using errcode = '57014'; end $$",
+                   ERROR_DEADLINE, "57014");
     lone_close(&l);
 }
 
@@ -294,7 +297,7 @@ static void every_sqlstate_has_a_code(void **unused)
         {"28000", ERROR_DENIED},     {"28P01", ERROR_DENIED},    {"3D000", ERROR_CONFIG},
         {"40001", ERROR_CONFLICT},   {"40P01", ERROR_CONFLICT},  {"42P01", ERROR_QUERY},
         {"53100", ERROR_STORAGE},    {"53200", ERROR_SERVER},    {"53300", ERROR_BUSY},
-        {"54001", ERROR_LIMIT},      {"55P03", ERROR_LOCKED},    {"57014", ERROR_CANCELLED},
+        {"54001", ERROR_LIMIT},      {"55P03", ERROR_LOCKED},    {"57014", ERROR_DEADLINE},
         {"57P01", ERROR_LOST},       {"57P03", ERROR_LOST},      {"58030", ERROR_STORAGE},
         {"P0001", ERROR_QUERY},      {"XX000", ERROR_SERVER},    {"ZZZZZ", ERROR_SERVER},
     };

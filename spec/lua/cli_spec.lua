@@ -23,6 +23,17 @@ describe("the command line", function()
     assert.equal(all, ended(0, nebula "--help").output)
   end)
 
+  it("prints tables of any length", function()
+    local script = tmp.write(folder, "long.lua", [[
+      local rows = {}
+      for i = 1, 20000 do rows[i] = { i, "x" } end
+      require("nebula.cli.show").table({ "NUMBER", "LETTER" }, rows)
+    ]])
+    local output = ended(0, process.run { process.program "nebula-lua", script }).output
+    says(" 20000  x\n", output)
+    assert.equal(20001, select(2, output:gsub("\n", "")))
+  end)
+
   it("refuses what it does not know, with a suggestion and code 2", function()
     says('did you mean "inspect"', ended(2, nebula "inspec").errors)
     says('did you mean "--json"', ended(2, nebula("ls", "--jsn")).errors)

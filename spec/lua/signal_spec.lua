@@ -8,6 +8,10 @@ local tmp = require "spec.support.tmp"
 local ended, over, says, started, folder =
   program.ended, program.over, program.says, program.started, program.folder
 
+local function is_stopped(child)
+  return tmp.read(("/proc/%d/stat"):format(child.pid)):match "%) (%a)" == "T"
+end
+
 describe("a signal", function()
   it("ends sleeps and lets the workflow come to its end", function()
     for _, name in ipairs { "INT", "TERM", "HUP" } do
@@ -112,6 +116,26 @@ describe("a signal", function()
     local child = started([[print "ready" while true do end]], "--drain", "10ms")
     child:signal "TERM"
     says("did not come back", ended(143, over(child)).errors)
+  end)
+
+  it("lets a drain go on that was stopped and continued", function()
+    local file = folder .. "/go"
+    local child = started(([[
+      print "ready"
+      print(select(2, sleep "1h").code)
+      repeat local go = io.open(%q) until go
+      print "worked"
+    ]]):format(file))
+    child:signal "TERM"
+    assert.equal("closed", child:line())
+    for _ = 1, 3 do
+      child:signal "STOP"
+      clock.eventually("it is stopped", function() return is_stopped(child) end)
+      child:signal "CONT"
+      clock.eventually("it goes on", function() return not is_stopped(child) end)
+    end
+    tmp.write(folder, "go", "")
+    assert.equal("worked\n", ended(0, over(child)).output)
   end)
 
   it("ends an engine that stays", function()

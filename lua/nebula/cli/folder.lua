@@ -6,7 +6,9 @@ local show = require "nebula.cli.show"
 
 local KINDS_MOST = 1000
 
-local folder = {}
+local folder = {
+  note = "not running: shown from the files", -- of a command that found no engine to ask
+}
 
 -- The kinds that ship.
 local function kinds()
@@ -35,6 +37,16 @@ function folder.complain(problems)
     local path = e.path and e.path ~= "" and e.path .. ": " or ""
     show.complain("%s: %s%s", table.concat({ e.file, e.line, e.column }, ":"), path, e.text)
   end
+end
+
+--- The resources that a folder declares; nil after complaining of what is wrong with it.
+---@param path string|nil default: the folder one is in
+---@return table[]|nil
+function folder.resources(path)
+  local set, problems = folder.read(path or ".")
+  if set then return set.resources end
+  folder.complain(problems)
+  return nil
 end
 
 return folder

@@ -5,8 +5,6 @@ local show = require "nebula.cli.show"
 local suggest = require "nebula.suggest"
 local units = require "nebula.units"
 
-local FROM_FILES = "not running: shown from the files"
-
 -- --- for people -----------------------------------------------------------------------------------
 
 local function span(seconds)
@@ -88,7 +86,7 @@ local function told(r)
   end
   return {
     name = r.name, kind = r.kind.name, policy = r.policy_name, file = r.file, line = r.line, options = options,
-    note = FROM_FILES,
+    note = folder.note,
     pool = {
       min = p.min, max = p.max, queue = p.queue, connecting = p.connecting, fail_fast = p.fail_fast,
       order = p.fifo and "fifo" or "lifo", idle = p.idle_us / 1e6, life = p.life_us / 1e6, life_jitter = p.life_jitter,
@@ -103,19 +101,16 @@ local function told(r)
 end
 
 local function show_declared(r)
-  print(("%s  %s (%s)"):format(show.paint("bold", r.name), r.kind, FROM_FILES))
+  print(("%s  %s (%s)"):format(show.paint("bold", r.name), r.kind, folder.note))
   show_settings(r)
   show_options(r.options)
 end
 
 local function of_files(given, name)
-  local set, problems = folder.read(given.dir or ".")
-  if not set then
-    folder.complain(problems)
-    return 2
-  end
+  local resources = folder.resources(given.dir)
+  if not resources then return 2 end
   local names = {}
-  for i, r in ipairs(set.resources) do
+  for i, r in ipairs(resources) do
     names[i] = r.name
     if r.name == name then
       (given.json and show.json or show_declared)(told(r))

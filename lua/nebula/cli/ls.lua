@@ -17,21 +17,18 @@ local function show_engine(answer)
 end
 
 local function from_files(given)
-  local set, problems = folder.read(given.dir or ".")
-  if not set then
-    folder.complain(problems)
-    return 2
-  end
+  local resources = folder.resources(given.dir)
+  if not resources then return 2 end
   local list = {}
-  for i, r in ipairs(set.resources) do
+  for i, r in ipairs(resources) do
     list[i] = { name = r.name, kind = r.kind.name, policy = r.policy_name, min = r.pool.min, max = r.pool.max,
       file = r.file, line = r.line }
   end
   if given.json then
-    show.json { engines = show.list {}, resources = show.list(list), note = "not running: shown from the files" }
+    show.json { engines = show.list {}, resources = show.list(list), note = folder.note }
     return 0
   end
-  print("not running: shown from the files")
+  print(folder.note)
   local rows = {}
   for i, r in ipairs(list) do
     rows[i] = { r.name, r.kind, r.policy, r.min, r.max, r.file .. ":" .. r.line }

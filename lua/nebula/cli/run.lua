@@ -27,13 +27,10 @@ end
 
 -- Makes what the folder declares known to the engine; false after complaining.
 local function declare(dir)
-  local set, problems = folder.read(dir)
-  if not set then
-    folder.complain(problems)
-    return false
-  end
+  local declared = folder.resources(dir)
+  if not declared then return false end
   local resources = require "nebula.resource"
-  for _, one in ipairs(set.resources) do
+  for _, one in ipairs(declared) do
     local resource, err = resources.declare(one)
     if not resource then
       show.complain("%s:%d: %s", one.file, one.line, tostring(err))

@@ -23,10 +23,14 @@ end
 ---@param rows any[][]
 function show.table(head, rows)
   local width = {}
-  for _, row in ipairs { head, unpack(rows) } do
+  local function widen(row)
     for i, cell in ipairs(row) do
       width[i] = math.max(width[i] or 0, #tostring(cell))
     end
+  end
+  widen(head)
+  for _, row in ipairs(rows) do
+    widen(row)
   end
   local function line(row, colour)
     local cells = {}

@@ -30,24 +30,24 @@ Stream.__index = Stream
 -- Who abandons a stream (a break in the middle of its loop) must not keep the connection to the end of the task.
 -- Tables have no finalisers, so this hangs on an empty userdata beside it.
 local function release_when_forgotten(lease)
-  local guard = newproxy(true)
-  getmetatable(guard).__gc = function() lease:release() end
-  return guard
+  local finaliser = newproxy(true)
+  getmetatable(finaliser).__gc = function() lease:release() end
+  return finaliser
 end
 
-local function disarm(guard)
-  getmetatable(guard).__gc = nil
+local function disarm(finaliser)
+  getmetatable(finaliser).__gc = nil
 end
 
 -- Nothing more comes over the connection: it is free for others, whoever still reads the last window.
 local function leave(self, err)
   if self.lease then verbs.streaming[tonumber(self.lease.id)] = nil end
-  if self.guard then
-    disarm(self.guard)
+  if self.finaliser then
+    disarm(self.finaliser)
     self.lease:release()
   end
   if self.watcher then self.watcher(err) end
-  self.lease, self.guard, self.watcher, self.values = nil, nil, nil, nil
+  self.lease, self.finaliser, self.watcher, self.values = nil, nil, nil, nil
 end
 
 local function finish(self, err)
@@ -66,7 +66,7 @@ local function lease(self)
   local is_writer = self.text.effect == "write" and self.on.role_index.writer
   local got, err = self.on:lease { role = given.role or is_writer and "writer" or nil, fail_fast = given.fail_fast }
   if not got then return nil, err end
-  self.lease, self.guard = got, release_when_forgotten(got)
+  self.lease, self.finaliser = got, release_when_forgotten(got)
   return true
 end
 
@@ -127,7 +127,7 @@ end
 ---@return nebula.Error|nil
 function Stream:close()
   local err
-  if self.state == "open" and not self.guard then
+  if self.state == "open" and not self.finaliser then
     local ticket
     ticket, err = call.run(self.lease, lib.NEBULA_STOP, nil, "", 0)
     if ticket then call.done(ticket) end

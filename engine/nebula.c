@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/admin.h"
+#include "core/ask.h"
 #include "core/call.h"
 #include "core/inspect.h"
 #include "core/lend.h"
@@ -474,12 +475,20 @@ const char *nebula_ask(struct nebula *n, const char *request)
     return n->answer != NULL ? n->answer : "{\"ok\":false,\"error\":\"memory\"}";
 }
 
-char *nebula_ask_other(const char *path, const char *request, char *text, uint32_t size)
+struct ask *nebula_ask_begin(const char *path, const char *request, int64_t within_us,
+                             int32_t *code_out)
 {
     struct error why;
-    char *answer = admin_ask(path, request, &why);
-    if (answer == NULL)
-        explain(text, size, why.text);
+    struct ask *a = ask_begin(path, request, within_us, &why);
+    *code_out = a == NULL ? (int32_t)why.code : 0;
+    return a;
+}
+
+char *nebula_ask_end(struct ask *a, int32_t *code_out)
+{
+    struct error why;
+    char *answer = ask_end(&a, &why);
+    *code_out = answer == NULL ? (int32_t)why.code : 0;
     return answer;
 }
 

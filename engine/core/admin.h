@@ -7,6 +7,8 @@
 #ifndef CORE_ADMIN_H
 #define CORE_ADMIN_H
 
+#include <sys/un.h>
+
 #include "core/engine.h"
 
 #define ADMIN_CLIENTS 16
@@ -20,8 +22,7 @@ struct admin *admin_open(struct engine *engine, const char *path, const char *pr
                          struct error *e);
 void admin_close(struct admin **a); /* takes the path away */
 
-/* The other side: sends one line to the socket at path and waits for the answer, at most a few
- * seconds. To be freed by the caller; NULL with the reason in *e. */
-char *admin_ask(const char *path, const char *request, struct error *e);
+/* Where that is for the kernel. False with the reason in *e when the path is too long. */
+bool admin_address(struct sockaddr_un *at, const char *path, struct error *e);
 
 #endif

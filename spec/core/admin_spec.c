@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/ask.h"
 #include "support/stage.h"
 
 struct desk {
@@ -234,9 +235,9 @@ static void a_path_that_cannot_be_is_refused(void **state)
     assert_int_equal(why.code, ERROR_CONFIG);
     assert_null(admin_open(d.engine, "/nowhere/at/all.sock", NULL, &why));
     assert_non_null(strstr(why.text, "/nowhere/at/all.sock"));
-    assert_null(admin_ask("/nowhere/at/all.sock", "{}", &why));
+    assert_null(ask_begin("/nowhere/at/all.sock", "{}", SECOND, &why));
     assert_int_equal(why.code, ERROR_UNREACHABLE);
-    assert_null(admin_ask(endless, "{}", &why));
+    assert_null(ask_begin(endless, "{}", SECOND, &why));
     desk_end(&d);
 }
 
@@ -252,7 +253,8 @@ static void *ask(void *data)
 {
     struct asker *a = data;
     struct error why;
-    a->answer = admin_ask(a->path, "{\"verb\":\"ls\"}", &why);
+    struct ask *asked = ask_begin(a->path, "{\"verb\":\"ls\"}", 10 * SECOND, &why);
+    a->answer = asked == NULL ? NULL : ask_end(&asked, &why);
     a->is_done = 1;
     return NULL;
 }
@@ -275,6 +277,43 @@ static void another_process_gets_its_line(void **state)
     desk_end(&d);
 }
 
+/* The loop does not turn, as in an engine whose workflow computes. */
+static void who_does_not_answer_is_not_waited_for_longer(void **state)
+{
+    struct desk d;
+    desk_begin(&d, state);
+    struct error why;
+    struct ask *asked[ADMIN_CLIENTS + 2] = {0};
+    int count = 0;
+    int64_t begun_us = loop_refresh(d.stage->loop);
+    while (count < (int)COUNT(asked) &&
+           (asked[count] = ask_begin(d.path, "{}", 50 * MS, &why)) != NULL)
+        count++;
+    assert_in_range(count, 2, ADMIN_CLIENTS + 1);
+    assert_int_equal(why.code, ERROR_BUSY);
+    for (int i = 0; i < count; i++) {
+        assert_null(ask_end(&asked[i], &why));
+        assert_int_equal(why.code, ERROR_DEADLINE);
+    }
+    assert_in_range(loop_refresh(d.stage->loop) - begun_us, 50 * MS, 5 * SECOND);
+    desk_end(&d);
+}
+
+static void who_hangs_up_has_no_answer(void **state)
+{
+    struct desk d;
+    desk_begin(&d, state);
+    struct error why;
+    struct ask *asked = ask_begin(d.path, "{}", 10 * SECOND, &why);
+    assert_non_null(asked);
+    admin_close(&d.admin);
+    assert_null(ask_end(&asked, &why));
+    assert_int_equal(why.code, ERROR_LOST);
+    d.admin = admin_open(d.engine, d.path, "spec", &why);
+    assert_non_null(d.admin);
+    desk_end(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +326,8 @@ int main(void)
         STAGED(a_dead_engines_socket_is_replaced_and_a_living_ones_is_not),
         STAGED(a_path_that_cannot_be_is_refused),
         STAGED(another_process_gets_its_line),
+        STAGED(who_does_not_answer_is_not_waited_for_longer),
+        STAGED(who_hangs_up_has_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 -- The command line as people and scripts use it: exit codes, help, JSON.
 
+local clock = require "spec.support.clock"
 local json = require "cjson"
 local process = require "spec.support.process"
 local program = require "spec.support.program"
@@ -98,6 +99,34 @@ describe("ls and inspect", function()
     child:signal "TERM"
     ended(0, over(child))
     assert.same({}, json.decode(ended(0, nebula("ls", "--json", "--dir", folder)).output).engines)
+  end)
+
+  it("name the engines that do not answer, beside those that do, and end with 1", function()
+    local stuck = started [[print "ready" while true do end]]
+    local stopped = started [[print "ready" sleep "1h"]]
+    stopped:signal "STOP"
+    local answers = started [[print "ready" sleep "1h"]]
+    local silent = { { pid = stuck.pid, error = "does not answer (within 2 s)" },
+      { pid = stopped.pid, error = "does not answer (within 2 s)" } }
+    table.sort(silent, function(a, b) return a.pid < b.pid end)
+    for _, words in ipairs { { "ls" }, { "inspect", "shop" } } do
+      local begun = clock.now()
+      local result = ended(1, nebula(unpack(words)))
+      assert.is_true(clock.now() - begun < 4000) -- both have the same two seconds
+      says("pid " .. stuck.pid .. " does not answer", result.errors)
+      says("pid " .. stopped.pid .. " does not answer", result.errors)
+      says("pid " .. answers.pid, result.output)
+      words[#words + 1] = "--json"
+      local told = json.decode(ended(1, nebula(unpack(words))).output)
+      assert.equal(answers.pid, told.engines[1].pid)
+      assert.same(silent, told.silent)
+    end
+    answers:kill()
+    stopped:kill()
+    local alone = ended(1, nebula("ls", "--dir", folder))
+    says("pid " .. stuck.pid .. " does not answer", alone.errors)
+    assert.equal("", alone.output) -- what the files say is not what is there
+    stuck:kill()
   end)
 
   it("do not trip over an engine that was killed", function()

@@ -136,25 +136,28 @@ return {
   manual = [[
 Asks every engine of yours that runs. When none has the resource, it is shown from the files.
 Times are how long ago; of a connection: its state and since when, when it was created and last used, and how
-many leases it has served.]],
+many leases it has served. An engine that does not answer within 2 s (its workflow computes, or its process was
+stopped) is named on stderr, and in `silent` of the JSON: a list of objects with pid and error.
+
+Exit codes: 0 ok, 1 an engine did not answer, 2 invalid files or usage, or no such resource.]],
   options = {
     { name = "dir", value = "DIR", text = "the folder whose declarations are shown when nothing runs (default .)" },
-    { name = "json", text = "one JSON object: engines, each with pid and resource" },
+    { name = "json", text = "one JSON object: engines, each with pid and resource, and silent" },
   },
   run = function(given, arguments)
-    local answers, why = engines.ask { verb = "inspect", name = arguments[1] }
+    local answers, silent, why = engines.ask { verb = "inspect", name = arguments[1] }
     if why then
       show.complain("%s", why)
     end
-    if #answers == 0 then
+    if #answers + #silent == 0 then
       return of_files(given, arguments[1])
     elseif given.json then
-      show.json { engines = answers }
-    else
-      for _, answer in ipairs(answers) do
-        show_resource(answer)
-      end
+      show.json { engines = show.list(answers), silent = show.list(silent) }
     end
-    return 0
+    for _, answer in ipairs(given.json and {} or answers) do
+      show_resource(answer)
+    end
+    engines.complain(silent)
+    return #silent == 0 and 0 or 1
   end,
 }

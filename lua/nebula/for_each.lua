@@ -34,7 +34,7 @@ function Scope:ended(task)
     self.failure = task.failure
     self:stop()
   elseif task.is_cancelled and not self.is_stopped then
-    self.err = errors.new("cancelled", "stop", "a task of for_each was cancelled")
+    self.err = errors.new("cancelled", "stop", "in_doubt", "a task of for_each was cancelled")
     self:stop()
   end
   if self.live == 0 and self.waiter then
@@ -75,6 +75,7 @@ local function wait_for(scope)
   local ok, err = wait.settle(scope.waiter)
   scope.waiter = nil
   if not ok then
+    err.outcome = "in_doubt" -- of the wait it is certain, but of the tasks nobody knows what they have done
     scope.err = scope.err or err
     scope:stop()
     while scope.live > 0 do

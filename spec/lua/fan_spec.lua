@@ -117,6 +117,21 @@ describe("for_each", function()
     assert.equal(before, alive())
   end)
 
+  it("is in doubt when it was ended from outside, and not when an item failed", function()
+    local done = 0
+    local function work()
+      done = done + 1
+      sleep("1h")
+      return true
+    end
+    local _, late = deadline("5ms", for_each, { 1, 2 }, work)
+    assert.same({ 2, "deadline", "in_doubt" }, { done, late.code, late.outcome })
+    local _, cancelled = for_each({ 1 }, function() cancel() return sleep "1ms" end)
+    assert.same({ "cancelled", "in_doubt" }, { cancelled.code, cancelled.outcome })
+    local _, failed = for_each({ 1, 2 }, function() return deadline("1ms", sleep, "1h") end)
+    assert.same({ "deadline", "failed" }, { failed.code, failed.outcome })
+  end)
+
   it("takes an empty list, and refuses what it does not know", function()
     assert.same({}, for_each({}, error))
     raises('did you mean "parallel"', for_each, {}, { paralel = 1 }, print)

@@ -35,6 +35,29 @@ nebula: FLOW:1: broken: this
 ]]):gsub("FLOW", folder .. "/flow.lua"), errors)
   end)
 
+  it("shows the workflow's own lines when it overflows the stack", function()
+    for _, text in ipairs {
+      "jit.off()\nlocal function f(n) return 1 + f(n + 1) end\nprint(f(1))",
+      "jit.off()\nlocal function f(n) return 1 + f(n + 1) end\ntask(f, 1):join()",
+      "jit.off()\nlocal function f(n) return 1 + f(n + 1) end\nuse('shop'):with(function() return f(1) end)",
+    } do
+      local errors = ended(1, run(text)).errors
+      says(("nebula: FLOW:2: stack overflow\n  FLOW:2: in 'f'\n"):gsub("FLOW", folder .. "/flow.lua"), errors)
+    end
+  end)
+
+  it("says where compiled code overflowed the stack, as far as LuaJIT lets it", function()
+    for _, text in ipairs {
+      "local function f(n) return 1 + f(n + 1) end print(f(1))",
+      "local function f(n) return 1 + f(n + 1) end for i = 1, 3 do pcall(f, 1) end f(1)",
+      "local function f(n) return 1 + f(n + 1) end for i = 1, 3 do pcall(f, 1) end task(f, 1):join()",
+      "local function f(n) return 1 + f(n + 1) end use('shop'):with(function() return f(1) end)",
+    } do
+      local errors = ended(1, run(text)).errors
+      assert.is_not_nil(errors:find("^nebula: " .. folder:gsub("%p", "%%%0") .. "/flow.lua:?1?: stack overflow\n"), errors)
+    end
+  end)
+
   it("ends with 1 when it returns nil, err", function()
     says("deadline", ended(1, run 'return deadline("1ms", sleep, "1h")').errors)
   end)

@@ -492,6 +492,22 @@ char *nebula_ask_end(struct ask *a, int32_t *code_out)
     return answer;
 }
 
+char *nebula_mask(const char *text, const char *const *secret, int32_t secrets)
+{
+    struct secrets known;
+    secrets_init(&known);
+    char *masked = strdup(text);
+    for (int32_t i = 0; masked != NULL && i < secrets; i++)
+        if (secret[i][0] != '\0' && secrets_add(&known, secret[i], strlen(secret[i])) == NULL) {
+            free(masked);
+            masked = NULL;
+        }
+    if (masked != NULL)
+        secret_mask(&known, masked, strlen(masked));
+    secrets_fini(&known);
+    return masked;
+}
+
 void nebula_free(void *answer)
 {
     free(answer);

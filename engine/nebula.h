@@ -264,6 +264,9 @@ struct ask *nebula_ask_begin(const char *path, const char *request, int64_t with
 /* Waits for the answer and gives the ask back. The line, to be freed with nebula_free(); NULL when
  * there is none, and why in *code_out: deadline, or lost when the other side hung up. */
 char *nebula_ask_end(struct ask *a, int32_t *code_out);
+/* The text with *** where a secret stands, as an engine that knew them would show it; to be freed
+ * with nebula_free(). NULL when there is no memory. */
+char *nebula_mask(const char *text, const char *const *secret, int32_t secrets);
 void nebula_free(void *answer);
 
 void nebula_log(struct nebula *n, int32_t level, const char *text);

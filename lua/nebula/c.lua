@@ -70,4 +70,18 @@ function c.ask_other(path, request, within_us)
   end
 end
 
+--- A text with *** where a secret stands, as an engine that knew them would show it.
+---@param text string
+---@param secrets string[]
+---@return string
+function c.mask(text, secrets)
+  local masked = lib.nebula_mask(text, ffi.new("const char *[?]", #secrets, secrets), #secrets)
+  if masked == nil then
+    error("no memory to mask secrets", 0)
+  end
+  local line = ffi.string(masked)
+  lib.nebula_free(masked)
+  return line
+end
+
 return c

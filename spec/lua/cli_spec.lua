@@ -86,6 +86,20 @@ describe("ls and inspect", function()
     says('did you mean "shop"', ended(2, nebula("inspect", "shp", "--dir", folder)).errors)
   end)
 
+  it("mask a secret wherever it stands in the files, as an engine does", function()
+    local secret = tmp.folder()
+    tmp.write(secret, "resources/a.lua", [[postgres "a" { host = "127.0.0.1", dbname = "a", user = "hunter2", password = "hunter2",
+      application_name = "hunter2x" }
+    postgres "b" { host = "127.0.0.1", dbname = "hunter2", user = "b" }]])
+    for _, name in ipairs { "a", "b" } do
+      local said = ended(0, nebula("inspect", name, "--dir", secret)).output
+        .. ended(0, nebula("inspect", name, "--dir", secret, "--json")).output
+      assert.is_nil(said:find("hunter2", 1, true), said)
+      says("***", said)
+    end
+    says('"application_name":"***x"', ended(0, nebula("inspect", "a", "--dir", secret, "--json")).output)
+  end)
+
   it("ask the engine that runs", function()
     local child = started([[use("shop"):value "select 1" print "ready"]], "--stay")
     local told = json.decode(ended(0, nebula("ls", "--json")).output)

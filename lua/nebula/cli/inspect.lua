@@ -1,3 +1,4 @@
+local c = require "nebula.c"
 local engines = require "nebula.cli.engines"
 local folder = require "nebula.cli.folder"
 local keys = require "nebula.keys"
@@ -80,11 +81,21 @@ end
 
 -- --- from the files -------------------------------------------------------------------------------
 
+local function secrets_of(resources)
+  local secrets = {}
+  for _, r in ipairs(resources) do
+    for _, option in ipairs(r.options) do
+      secrets[#secrets + 1] = option.secret and option.value or nil
+    end
+  end
+  return secrets
+end
+
 -- In the words and units in which an engine that runs tells it.
-local function told(r)
+local function told(r, secrets)
   local p, l, options = r.pool, r.policy, {}
   for _, option in ipairs(r.options) do
-    options[option.name] = option.secret and "***" or option.value
+    options[option.name] = option.secret and "***" or c.mask(option.value, secrets)
   end
   return {
     name = r.name, kind = r.kind.name, policy = r.policy_name, file = r.file, line = r.line, options = options,
@@ -118,7 +129,7 @@ local function of_files(given, name)
   for i, r in ipairs(set.resources) do
     names[i] = r.name
     if r.name == name then
-      (given.json and show.json or show_declared)(told(r))
+      (given.json and show.json or show_declared)(told(r, secrets_of(set.resources)))
       return 0
     end
   end

@@ -75,6 +75,17 @@ nebula: FLOW:1: broken: this
     says("nowhere.lua", ended(2, nebula("run", "nowhere.lua")).errors)
   end)
 
+  it("sends as many values as the server takes, and refuses one more", function()
+    local text = [[
+      local list, values = {}, {}
+      for i = 1, tonumber(args[1]) do list[i], values["v" .. i] = ":v" .. i, i end
+      print(use("shop"):value("select max(column1) from (values (" .. table.concat(list, "), (") .. "))", values))
+    ]]
+    local file = workflow(text)
+    assert.equal("32766\n", ended(0, nebula("run", file, "32766")).output)
+    says("flow.lua:3: there is no parameter :v32767: they go from 1 to 32766", ended(1, nebula("run", file, "32767")).errors)
+  end)
+
   it("ends with the code of os.exit, in order", function()
     ended(3, run 'use("shop"):value "select 1" os.exit(3)')
     ended(0, run "task(function() os.exit(true) end):join()")

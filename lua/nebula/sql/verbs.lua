@@ -114,7 +114,7 @@ function M.send(on, verb, given, text, ...)
   if is_plain(text, select("#", ...), ...) then
     ticket, err = run(on, verb, full, text.text, text.count, ...)
   else
-    ticket, err = run(on, verb, full, text.text, text.count, unpack(listed(on, text, ...), 1, text.count))
+    ticket, err = call.run_list(on, verb, full, text.text, text.count, listed(on, text, ...))
   end
   if not ticket then
     err.statement = text.shown

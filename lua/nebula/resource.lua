@@ -66,11 +66,25 @@ local function give_back(lease, ok, ...)
   return ...
 end
 
+-- Kinds share functions, so a method has to see that what it is called on is of its kind.
+local function check_kind(self, kind, name)
+  if type(self) ~= "table" or self.kind ~= kind then
+    errors.raise("%s: this is no resource of the kind %s; call it with a colon on its own resource", name, kind.name)
+  end
+end
+
+local function of_its_kind(kind, name, fn)
+  return function(self, ...)
+    check_kind(self, kind, name)
+    return fn(self, ...)
+  end
+end
+
 local function methods_of(kind)
   local new = leases.type(kind)
   local methods = {}
   for name, fn in pairs(kind.resource) do
-    methods[name] = fn
+    methods[name] = of_its_kind(kind, name, fn)
   end
 
   --- A connection for this task alone, until release() or the end of the task.
@@ -78,6 +92,7 @@ local function methods_of(kind)
   ---@return nebula.Lease|nil
   ---@return nebula.Error|nil
   function methods:lease(given)
+    check_kind(self, kind, "lease")
     local id = given == nil and lib.nebula_lease(engine, self.id, 0, 0, false) or lease_with(self, given)
     if id > 0 then
       return new(id, self.id)
@@ -94,6 +109,7 @@ local function methods_of(kind)
   ---@param fn nil|fun(lease: nebula.Lease): any
   ---@return any ... what fn returned; `nil, err` when there was no lease
   function methods:with(given, fn)
+    check_kind(self, kind, "with")
     if fn == nil then
       given, fn = nil, given
     end
@@ -108,6 +124,7 @@ local function methods_of(kind)
   ---@return true|nil
   ---@return nebula.Error|nil
   function methods:pause()
+    check_kind(self, kind, "pause")
     local code = lib.nebula_pause(engine, self.id)
     if code < 0 then
       return nil, errors.from_code(self.name, code)
@@ -119,6 +136,7 @@ local function methods_of(kind)
   ---@return true|nil
   ---@return nebula.Error|nil
   function methods:resume()
+    check_kind(self, kind, "resume")
     local code = lib.nebula_resume(engine, self.id)
     if code < 0 then
       return nil, errors.from_code(self.name, code)
@@ -142,8 +160,8 @@ local HOT = 200 -- calls after which a function was compiled
 -- A function that becomes hot on a way that waits is compiled up to the wait, and what is compiled so is never
 -- inlined: from then on every lease would cost memory. So these become hot at once, on a way that returns: of a
 -- resource that is not there.
-local function make_hot(methods)
-  local nothing = { id = 0, name = "nothing", lease = methods.lease }
+local function make_hot(methods, kind)
+  local nothing = { id = 0, name = "nothing", kind = kind, lease = methods.lease }
   for _ = 1, HOT do
     methods.lease(nothing)
   end
@@ -177,7 +195,7 @@ local metatables = setmetatable({}, { __mode = "k" })
 local function metatable_of(kind, roles)
   if not metatables[kind] then
     local methods = methods_of(kind)
-    make_hot(methods)
+    make_hot(methods, kind)
     methods.kind, methods.roles, methods.role_index = kind, kind.roles, index_of(kind.roles)
     metatables[kind] = metatable_for(kind, methods)
   end

@@ -75,6 +75,20 @@ nebula: FLOW:1: broken: this
     says("nowhere.lua", ended(2, nebula("run", "nowhere.lua")).errors)
   end)
 
+  it("refuses a resource or lease of another kind, and a window beyond the bounds", function()
+    local other = tmp.folder()
+    tmp.write(other, "resources/a.lua", ([[sqlite "a" { file = %q }
+      postgres "b" { dbname = "b", user = "b", host = "127.0.0.1" }]]):format(other .. "/a.db"))
+    for _, call in ipairs { 'use("b").value(use("a"), "select 1")', 'use("b").value(use("a"):lease(), "select 1")',
+      'use("b").lease(use("a"))', 'use("b").with(use("a"):lease(), print)', 'use("b").pause(use("a"):lease())', 'use("b").exec("select 1")' } do
+      says("flow.lua:1: " .. call:match "%.(%a+)" .. ": this is no resource of the kind postgres",
+        ended(1, nebula("run", "--dir", other, workflow(call))).errors)
+    end
+    for _, window in ipairs { "1e12", "0", "0/0", "1.5" } do
+      says("flow.lua:1: stream: the window must be", ended(1, run('use("shop"):stream({ window = ' .. window .. ' }, "select 1")')).errors)
+    end
+  end)
+
   it("sends as many values as the server takes, and refuses one more", function()
     local text = [[
       local list, values = {}, {}

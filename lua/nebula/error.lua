@@ -4,6 +4,7 @@
 -- on the first line that is not ours.
 
 local c = require "nebula.c"
+local plain = require "nebula.plain"
 local worker = require "nebula.worker"
 
 local lib, engine = c.lib, c.engine
@@ -24,13 +25,13 @@ Error.__index = Error
 local doubts = { [true] = "; the server may have done it", [false] = "; what was done may stand" }
 
 function Error:__tostring()
-  local text = self.text:gsub("%.$", "")
+  local text = plain((self.text:gsub("%.$", "")))
   if self.resource and text:sub(1, #self.resource + 1) ~= self.resource .. ":" then
     text = self.resource .. ": " .. text
   end
   local state = self.state ~= "" and " " .. self.state or ""
   local doubt = self.outcome == "in_doubt" and doubts[self.resource ~= nil] or ""
-  local statement = self.statement and ", in: " .. self.statement or ""
+  local statement = self.statement and ", in: " .. plain(self.statement, true) or ""
   return ("%s (%s%s%s)%s"):format(text, self.code, state, doubt, statement)
 end
 

@@ -7,6 +7,7 @@ local c = require "nebula.c"
 local failures = require "nebula.failure"
 local json = require "cjson"
 local log = require "nebula.log"
+local plain = require "nebula.plain"
 local resources = require "nebula.resource"
 local tasks = require "nebula.task"
 local time = require "nebula.time"
@@ -87,7 +88,7 @@ end
 
 local function say(text)
   io.stdout:flush()
-  io.stderr:write("nebula: ", text, "\n")
+  io.stderr:write("nebula: ", plain(text, true), "\n")
 end
 
 -- The exit code of a flow that has ended, after its last words.

@@ -48,6 +48,13 @@ describe("the command line", function()
     plain.env.NO_COLOR = false
     assert.is_nil(process.run(plain).output:find "\27")
     says("\27[1mcommands\27[0m", terminal("help").output)
+    local run = workflow 'log.warn "plainly" local bar = progress("bar", 1) bar:add() bar:finish()'
+    says("\27[", terminal("run", run).output)
+    local dumb = { TERM = "dumb" }
+    assert.is_nil(terminal("help", dumb).output:find "\27")
+    local said = terminal("run", run, dumb).output
+    says("plainly", said)
+    assert.is_nil(said:find "\27", said)
   end)
 end)
 

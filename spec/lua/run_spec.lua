@@ -75,6 +75,16 @@ nebula: FLOW:1: broken: this
     says("nowhere.lua", ended(2, nebula("run", "nowhere.lua")).errors)
   end)
 
+  it("lets nothing of a server's words reach the terminal as they are", function()
+    local paints = [["select * from \"\27[31m\nred\""]]
+    for _, text in ipairs { 'print(select(2, use("shop"):query(%s)))', 'assert(use("shop"):query(%s))', 'return use("shop"):query(%s)',
+      'error(%s)', 'log.warn(%s)' } do
+      local result = run(text:format(paints))
+      assert.is_nil((result.output .. result.errors):find "\27", result.output .. result.errors)
+      says("\\u001b[31m", result.output .. result.errors)
+    end
+  end)
+
   it("refuses a resource or lease of another kind, and a window beyond the bounds", function()
     local other = tmp.folder()
     tmp.write(other, "resources/a.lua", ([[sqlite "a" { file = %q }

@@ -2,6 +2,7 @@ local c = require "nebula.c"
 local engines = require "nebula.cli.engines"
 local folder = require "nebula.cli.folder"
 local keys = require "nebula.keys"
+local plain = require "nebula.plain"
 local show = require "nebula.cli.show"
 local suggest = require "nebula.suggest"
 local units = require "nebula.units"
@@ -54,7 +55,7 @@ local function show_pools(pools)
     "OPENED", "FAILED", "LOST", "CHECKS", "RESETS", "CANCELS" }, rows)
   for _, p in ipairs(pools) do
     if p.trouble then
-      print(show.paint("red", ("  %s: %s"):format(p.role, p.trouble)))
+      print(show.paint("red", ("  %s: %s"):format(p.role, plain(p.trouble))))
     end
   end
 end

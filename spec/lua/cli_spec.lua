@@ -91,6 +91,7 @@ describe("ls and inspect", function()
     says("not running", ended(0, nebula("inspect", "shop", "--dir", folder)).output)
     assert.equal(4, json.decode(ended(0, nebula("inspect", "shop", "--json", "--dir", folder)).output).pool.max)
     says('did you mean "shop"', ended(2, nebula("inspect", "shp", "--dir", folder)).errors)
+    says('did you mean "shop"', json.decode(ended(2, nebula("inspect", "shp", "--dir", folder, "--json")).output).error)
   end)
 
   it("mask a secret wherever it stands in the files, as an engine does", function()
@@ -116,6 +117,7 @@ describe("ls and inspect", function()
     says("shop", ended(0, nebula "ls").output)
     local shop = json.decode(ended(0, nebula("inspect", "shop", "--json")).output).engines[1].resource
     assert.equal(1, shop.calls)
+    says('did you mean "shop"', ended(2, nebula("inspect", "shp", "--dir", tmp.folder())).errors)
     says("CONNECTION", ended(0, nebula("inspect", "shop")).output)
     child:signal "TERM"
     ended(0, over(child))

@@ -134,8 +134,18 @@ local function of_files(given, name)
       return 0
     end
   end
-  show.complain("there is no resource %q, neither in an engine that runs nor in the files%s", name,
+  for _, answer in ipairs((engines.ask { verb = "ls" })) do
+    for _, r in ipairs(answer.resources) do
+      names[#names + 1] = r.name
+    end
+  end
+  local text = ("there is no resource %q, neither in an engine that runs nor in the files%s"):format(name,
     suggest(name, names))
+  if given.json then
+    show.json { engines = show.list {}, error = text }
+  else
+    show.complain("%s", text)
+  end
   return 2
 end
 
@@ -154,7 +164,7 @@ stopped) is named on stderr, and in `silent` of the JSON: a list of objects with
 Exit codes: 0 ok, 1 an engine did not answer, 2 invalid files or usage, or no such resource.]],
   options = {
     { name = "dir", value = "DIR", text = "the folder whose declarations are shown when nothing runs (default .)" },
-    { name = "json", text = "one JSON object: engines, each with pid and resource, and silent" },
+    { name = "json", text = "one JSON object: engines, each with pid and resource, and silent; or error" },
   },
   run = function(given, arguments)
     local answers, silent, why = engines.ask { verb = "inspect", name = arguments[1] }

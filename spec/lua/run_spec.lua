@@ -75,6 +75,11 @@ nebula: FLOW:1: broken: this
     says("nowhere.lua", ended(2, nebula("run", "nowhere.lua")).errors)
   end)
 
+  it("blames a text of the log that cannot be on the workflow, and writes all of it", function()
+    says("flow.lua:1: log: bad argument", ended(1, run 'log.info("%d", "x")').errors)
+    says("before␀after", ended(0, run 'log.info "before\\0after"').errors)
+  end)
+
   it("lets nothing of a server's words reach the terminal as they are", function()
     local paints = [["select * from \"\27[31m\nred\""]]
     for _, text in ipairs { 'print(select(2, use("shop"):query(%s)))', 'assert(use("shop"):query(%s))', 'return use("shop"):query(%s)',

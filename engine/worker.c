@@ -128,6 +128,7 @@ static void hear_signal(struct worker *w)
         signals_first(w->signals) == 0)
         return;
     w->is_signal_told = true;
+    signals_heard(w->signals);
     nebula_wake(w->engine, w->signal_ticket, 0);
     w->signal_ticket = 0;
 }
@@ -211,7 +212,8 @@ static int worker_listen(lua_State *lua)
 {
     struct worker *w = self(lua);
     if (w->signals == NULL)
-        w->signals = signals_new(w->engine, (int64_t)luaL_checknumber(lua, 1));
+        w->signals = signals_new(w->engine, (int64_t)luaL_checknumber(lua, 1),
+                                 (int64_t)luaL_checknumber(lua, 2));
     if (w->signals == NULL)
         return refuse(lua, "no memory or threads to listen to signals");
     lua_pushboolean(lua, true);

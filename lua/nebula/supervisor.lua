@@ -1,7 +1,8 @@
 --- supervisor: runs a workflow to its end, whatever comes.
 --
 -- SIGINT and SIGTERM begin a drain: nothing new is begun, sleeps end, and what is under way has the drain's time to
--- come to its end. Then it is cancelled, and what was still open is said.
+-- come to its end. Then it is cancelled, and what was still open is said. A workflow that computes
+-- all that time hears of nothing: the process ends with the drain.
 
 local c = require "nebula.c"
 local failures = require "nebula.failure"
@@ -153,7 +154,7 @@ end
 --- Makes it the program's work; the program ends with it.
 ---@param given nebula.Supervised
 function supervisor.begin(given)
-  local is_heard, why = worker.listen(given.drain_us + CUT_US + MARGIN_US)
+  local is_heard, why = worker.listen(given.drain_us, CUT_US + MARGIN_US)
   if not is_heard then
     say(why)
     worker.exit(1)

@@ -91,7 +91,9 @@ Runs FILE with the resources that resources/*.lua and policies/*.lua beside it d
 goes to the workflow, as `args`.
 
 SIGINT and SIGTERM drain: nothing new is begun, sleeps end, what is under way goes on. After --drain it
-is cancelled, and what was still open is said. A second signal stops at once (exit code 130 or 143).
+is cancelled, what was still open is said, and the process ends within 4 s; a workflow that has computed all that
+time without a wait cannot be cancelled or looked into, and the process ends at once.
+A second signal stops at once (exit code 130 or 143).
 
 Exit codes: 0 ok, 1 the work failed, 2 invalid files or usage.]],
   options = {

@@ -252,6 +252,15 @@ static int worker_is_home(lua_State *lua)
     return 1;
 }
 
+static int worker_is_file(lua_State *lua)
+{
+    struct stat found;
+    if (stat(luaL_checkstring(lua, 1), &found) != 0)
+        return 0;
+    lua_pushboolean(lua, S_ISREG(found.st_mode));
+    return 1;
+}
+
 static int worker_run_dir(lua_State *lua)
 {
     const char *own = getenv("NEBULA_RUN_DIR");
@@ -284,6 +293,7 @@ static int open_module(lua_State *lua)
         {"exit", worker_exit},
         {"is_terminal", worker_is_terminal},
         {"is_home", worker_is_home},
+        {"is_file", worker_is_file},
         {"run_dir", worker_run_dir},
     };
     /* clang-format on */

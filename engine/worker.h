@@ -17,6 +17,7 @@
  * -> the signal that came, or nil exit(code)       ends the loop once the running task has parked
  *   is_terminal(fd)  whether a person looks at it
  *   is_home(path)    whether path, written in whatever way, is the home
+ *   is_file(path)    whether it is a regular file; nil when there is nothing
  *   run_dir()        the folder of the control sockets, made when it is not there -> path | nil,
  * why pid              of this process
  */

@@ -75,6 +75,26 @@ nebula: FLOW:1: broken: this
     says("nowhere.lua", ended(2, nebula("run", "nowhere.lua")).errors)
   end)
 
+  it("refuses what is no file to be read to its end, and reads the standard input", function()
+    local fifo = tmp.folder() .. "/fifo"
+    ended(0, process.run { "mkfifo", fifo })
+    says(fifo .. ": not a regular file", ended(2, nebula("run", fifo)).errors)
+    says("not a regular file", ended(2, nebula("run", folder)).errors)
+    local words = command("run", "--dir", folder, "-", "x")
+    words.text = "print(args[1], use('shop'):value 'select 1')"
+    assert.equal("x\t1\n", ended(0, process.run(words)).output)
+  end)
+
+  it("goes on without a control socket where there cannot be one", function()
+    for _, where in ipairs { tmp.folder() .. "/" .. ("x"):rep(120), "/nowhere/at/all" } do
+      local words = command("run", workflow "print 'done'")
+      words.env.NEBULA_RUN_DIR = where
+      local result = ended(0, process.run(words))
+      says("no control socket", result.errors)
+      assert.equal("done\n", result.output)
+    end
+  end)
+
   it("blames a text of the log that cannot be on the workflow, and writes all of it", function()
     says("flow.lua:1: log: bad argument", ended(1, run 'log.info("%d", "x")').errors)
     says("before␀after", ended(0, run 'log.info "before\\0after"').errors)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/admin.h"
-#include "core/ask.h"
 #include "core/call.h"
 #include "core/inspect.h"
 #include "core/lend.h"
@@ -473,39 +472,6 @@ const char *nebula_ask(struct nebula *n, const char *request)
     free(n->answer);
     n->answer = inspect_answer(e, request, strlen(request));
     return n->answer != NULL ? n->answer : "{\"ok\":false,\"error\":\"memory\"}";
-}
-
-struct ask *nebula_ask_begin(const char *path, const char *request, int64_t within_us,
-                             int32_t *code_out)
-{
-    struct error why;
-    struct ask *a = ask_begin(path, request, within_us, &why);
-    *code_out = a == NULL ? (int32_t)why.code : 0;
-    return a;
-}
-
-char *nebula_ask_end(struct ask *a, int32_t *code_out)
-{
-    struct error why;
-    char *answer = ask_end(&a, &why);
-    *code_out = answer == NULL ? (int32_t)why.code : 0;
-    return answer;
-}
-
-char *nebula_mask(const char *text, const char *const *secret, int32_t secrets)
-{
-    struct secrets known;
-    secrets_init(&known);
-    char *masked = strdup(text);
-    for (int32_t i = 0; masked != NULL && i < secrets; i++)
-        if (secret[i][0] != '\0' && secrets_add(&known, secret[i], strlen(secret[i])) == NULL) {
-            free(masked);
-            masked = NULL;
-        }
-    if (masked != NULL)
-        secret_mask(&known, masked, strlen(masked));
-    secrets_fini(&known);
-    return masked;
 }
 
 void nebula_free(void *answer)

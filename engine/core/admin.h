@@ -2,7 +2,7 @@
  *
  * A Unix socket that only its owner may open (0600, and the peer's user is checked). One JSON
  * object a line in, one out, answered in order; lines and clients are bounded. The verbs are those
- * of inspect.h.
+ * of inspect.h; ask.c is the other side.
  */
 #ifndef CORE_ADMIN_H
 #define CORE_ADMIN_H

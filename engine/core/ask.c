@@ -1,5 +1,10 @@
-#include "core/ask.h"
-
+/* ask.c - the part of the border for command lines, which have no engine: asking another one by its
+ * control socket (admin.h), and masking as one would.
+ *
+ * Asking and hearing are two steps, so that many engines have the same time to answer. An engine
+ * answers between two turns of its loop: one whose workflow computes, or whose process was stopped,
+ * does not.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -9,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/admin.h"
+#include "nebula.h"
 
 struct ask {
     int fd;
@@ -33,23 +39,25 @@ static bool say(int fd, const char *request)
            send(fd, "\n", 1, MSG_NOSIGNAL) == 1;
 }
 
-struct ask *ask_begin(const char *path, const char *request, int64_t within_us, struct error *e)
+struct ask *nebula_ask_begin(const char *path, const char *request, int64_t within_us,
+                             int32_t *code_out)
 {
     struct sockaddr_un at;
-    if (!admin_address(&at, path, e))
+    struct error why;
+    *code_out = ERROR_CONFIG;
+    if (!admin_address(&at, path, &why))
         return NULL;
+    *code_out = ERROR_MEMORY;
     struct ask *a = calloc(1, sizeof *a);
-    if (a == NULL) {
-        error_set(e, ERROR_MEMORY, "no memory to ask %s", path);
+    if (a == NULL)
         return NULL;
-    }
+    *code_out = 0;
     a->until_us = now_us() + within_us;
     a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (dial(a->fd, &at) && say(a->fd, request))
         return a;
-    bool is_busy = errno == EAGAIN; /* its queue of callers is full */
-    error_set(e, is_busy ? ERROR_BUSY : ERROR_UNREACHABLE, "no answer at %s: %s", path,
-              strerror(errno));
+    /* Again: its queue of callers is full. */
+    *code_out = errno == EAGAIN ? ERROR_BUSY : ERROR_UNREACHABLE;
     if (a->fd >= 0)
         close(a->fd);
     free(a);
@@ -65,7 +73,7 @@ static bool is_readable(const struct ask *a)
 }
 
 /* Reads to the end of the line. NULL when it does not come, or there is no memory for it. */
-static char *hear(const struct ask *a, enum error_code *why)
+static char *hear(const struct ask *a, int32_t *why)
 {
     size_t used = 0, size = 4096;
     char *line = malloc(size);
@@ -94,15 +102,28 @@ static char *hear(const struct ask *a, enum error_code *why)
     return NULL;
 }
 
-char *ask_end(struct ask **ask, struct error *e)
+char *nebula_ask_end(struct ask *a, int32_t *code_out)
 {
-    struct ask *a = *ask;
-    *ask = NULL;
-    enum error_code why;
+    int32_t why;
     char *line = hear(a, &why);
-    if (line == NULL)
-        error_set(e, why, "no answer: %s", why == ERROR_DEADLINE ? "not in time" : error_name(why));
+    *code_out = line == NULL ? why : 0;
     close(a->fd);
     free(a);
     return line;
+}
+
+char *nebula_mask(const char *text, const char *const *secret, int32_t secrets)
+{
+    struct secrets known;
+    secrets_init(&known);
+    char *masked = strdup(text);
+    for (int32_t i = 0; masked != NULL && i < secrets; i++)
+        if (secret[i][0] != '\0' && secrets_add(&known, secret[i], strlen(secret[i])) == NULL) {
+            free(masked);
+            masked = NULL;
+        }
+    if (masked != NULL)
+        secret_mask(&known, masked, strlen(masked));
+    secrets_fini(&known);
+    return masked;
 }

@@ -19,7 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/ask.h"
+#include "nebula.h"
 #include "support/stage.h"
 
 struct desk {
@@ -235,9 +235,11 @@ static void a_path_that_cannot_be_is_refused(void **state)
     assert_int_equal(why.code, ERROR_CONFIG);
     assert_null(admin_open(d.engine, "/nowhere/at/all.sock", NULL, &why));
     assert_non_null(strstr(why.text, "/nowhere/at/all.sock"));
-    assert_null(ask_begin("/nowhere/at/all.sock", "{}", SECOND, &why));
-    assert_int_equal(why.code, ERROR_UNREACHABLE);
-    assert_null(ask_begin(endless, "{}", SECOND, &why));
+    int32_t code;
+    assert_null(nebula_ask_begin("/nowhere/at/all.sock", "{}", SECOND, &code));
+    assert_int_equal(code, ERROR_UNREACHABLE);
+    assert_null(nebula_ask_begin(endless, "{}", SECOND, &code));
+    assert_int_equal(code, ERROR_CONFIG);
     desk_end(&d);
 }
 
@@ -252,9 +254,9 @@ struct asker {
 static void *ask(void *data)
 {
     struct asker *a = data;
-    struct error why;
-    struct ask *asked = ask_begin(a->path, "{\"verb\":\"ls\"}", 10 * SECOND, &why);
-    a->answer = asked == NULL ? NULL : ask_end(&asked, &why);
+    int32_t code;
+    struct ask *asked = nebula_ask_begin(a->path, "{\"verb\":\"ls\"}", 10 * SECOND, &code);
+    a->answer = asked == NULL ? NULL : nebula_ask_end(asked, &code);
     a->is_done = 1;
     return NULL;
 }
@@ -282,18 +284,18 @@ static void who_does_not_answer_is_not_waited_for_longer(void **state)
 {
     struct desk d;
     desk_begin(&d, state);
-    struct error why;
+    int32_t code;
     struct ask *asked[ADMIN_CLIENTS + 2] = {0};
     int count = 0;
     int64_t begun_us = loop_refresh(d.stage->loop);
     while (count < (int)COUNT(asked) &&
-           (asked[count] = ask_begin(d.path, "{}", 50 * MS, &why)) != NULL)
+           (asked[count] = nebula_ask_begin(d.path, "{}", 50 * MS, &code)) != NULL)
         count++;
     assert_in_range(count, 2, ADMIN_CLIENTS + 1);
-    assert_int_equal(why.code, ERROR_BUSY);
+    assert_int_equal(code, ERROR_BUSY);
     for (int i = 0; i < count; i++) {
-        assert_null(ask_end(&asked[i], &why));
-        assert_int_equal(why.code, ERROR_DEADLINE);
+        assert_null(nebula_ask_end(asked[i], &code));
+        assert_int_equal(code, ERROR_DEADLINE);
     }
     assert_in_range(loop_refresh(d.stage->loop) - begun_us, 50 * MS, 5 * SECOND);
     desk_end(&d);
@@ -304,11 +306,12 @@ static void who_hangs_up_has_no_answer(void **state)
     struct desk d;
     desk_begin(&d, state);
     struct error why;
-    struct ask *asked = ask_begin(d.path, "{}", 10 * SECOND, &why);
+    int32_t code;
+    struct ask *asked = nebula_ask_begin(d.path, "{}", 10 * SECOND, &code);
     assert_non_null(asked);
     admin_close(&d.admin);
-    assert_null(ask_end(&asked, &why));
-    assert_int_equal(why.code, ERROR_LOST);
+    assert_null(nebula_ask_end(asked, &code));
+    assert_int_equal(code, ERROR_LOST);
     d.admin = admin_open(d.engine, d.path, "spec", &why);
     assert_non_null(d.admin);
     desk_end(&d);

@@ -46,6 +46,36 @@ describe("a deadline", function()
   end)
 end)
 
+describe("a join that was cut short", function()
+  it("leaves in doubt what the task has done, and is certain of a sleep", function()
+    local done, slept
+    local t = task(function()
+      done = true
+      slept = select(2, sleep("1h"))
+      return nil, slept
+    end)
+    sleep("1ms")
+    local _, late = deadline("1ms", t.join, t)
+    assert.same({ "deadline", "in_doubt" }, { late.code, late.outcome })
+    t:cancel()
+    local _, err = t:join()
+    assert.same({ true, "cancelled", "in_doubt" }, { done, err.code, err.outcome })
+    assert.equal("the task was cancelled (cancelled; what was done may stand)", tostring(err))
+    assert.same({ "cancelled", "failed" }, { slept.code, slept.outcome })
+  end)
+
+  it("hands on what the function returned as it is", function()
+    local late
+    local function fn()
+      late = select(2, deadline("1ms", sleep, "1h"))
+      return nil, late
+    end
+    local _, err = task(fn):join()
+    assert.is_true(rawequal(late, err))
+    assert.equal("failed", err.outcome)
+  end)
+end)
+
 describe("for_each", function()
   it("gives the results by index, whatever order they come in", function()
     local results = for_each({ 3, 1, 2 }, { parallel = 3 }, function(ms, i)

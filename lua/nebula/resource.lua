@@ -6,6 +6,7 @@ local errors = require "nebula.error"
 local for_each = require "nebula.for_each"
 local leases = require "nebula.lease"
 local options = require "nebula.options"
+local own = require "nebula.own"
 local suggest = require "nebula.suggest"
 local tree = require "nebula.tree"
 local wait = require "nebula.wait"
@@ -16,6 +17,8 @@ local lib, engine = c.lib, c.engine
 ---@field name string
 ---@field kind nebula.Kind
 ---@field roles string[]
+---@field pause fun(self: nebula.Resource): true|nil, nebula.Error|nil new leases wait; what is leased goes on
+---@field resume fun(self: nebula.Resource): true|nil, nebula.Error|nil the end of pause()
 ---@field package id integer the engine's number
 ---@field package role_index table<string, integer>
 
@@ -66,25 +69,11 @@ local function give_back(lease, ok, ...)
   return ...
 end
 
--- Kinds share functions, so a method has to see that what it is called on is of its kind.
-local function check_kind(self, kind, name)
-  if type(self) ~= "table" or self.kind ~= kind then
-    errors.raise("%s: this is no resource of the kind %s; call it with a colon on its own resource", name, kind.name)
-  end
-end
-
-local function of_its_kind(kind, name, fn)
-  return function(self, ...)
-    check_kind(self, kind, name)
-    return fn(self, ...)
-  end
-end
-
 local function methods_of(kind)
   local new = leases.type(kind)
   local methods = {}
   for name, fn in pairs(kind.resource) do
-    methods[name] = of_its_kind(kind, name, fn)
+    methods[name] = own.method(kind, name, fn)
   end
 
   --- A connection for this task alone, until release() or the end of the task.
@@ -92,7 +81,7 @@ local function methods_of(kind)
   ---@return nebula.Lease|nil
   ---@return nebula.Error|nil
   function methods:lease(given)
-    check_kind(self, kind, "lease")
+    own.check(self, kind, "lease")
     local id = given == nil and lib.nebula_lease(engine, self.id, 0, 0, false) or lease_with(self, given)
     if id > 0 then
       return new(id, self.id)
@@ -109,7 +98,7 @@ local function methods_of(kind)
   ---@param fn nil|fun(lease: nebula.Lease): any
   ---@return any ... what fn returned; `nil, err` when there was no lease
   function methods:with(given, fn)
-    check_kind(self, kind, "with")
+    own.check(self, kind, "with")
     if fn == nil then
       given, fn = nil, given
     end
@@ -120,28 +109,14 @@ local function methods_of(kind)
     return give_back(lease, tree.try(fn, lease))
   end
 
-  --- From now on new leases wait; what is leased goes on.
-  ---@return true|nil
-  ---@return nebula.Error|nil
-  function methods:pause()
-    check_kind(self, kind, "pause")
-    local code = lib.nebula_pause(engine, self.id)
-    if code < 0 then
-      return nil, errors.from_code(self.name, code)
-    end
-    return true
-  end
-
-  --- The end of pause().
-  ---@return true|nil
-  ---@return nebula.Error|nil
-  function methods:resume()
-    check_kind(self, kind, "resume")
-    local code = lib.nebula_resume(engine, self.id)
-    if code < 0 then
-      return nil, errors.from_code(self.name, code)
-    end
-    return true
+  for name, fn in pairs { pause = lib.nebula_pause, resume = lib.nebula_resume } do
+    methods[name] = own.method(kind, name, function(self)
+      local code = fn(engine, self.id)
+      if code < 0 then
+        return nil, errors.from_code(self.name, code)
+      end
+      return true
+    end)
   end
 
   return setmetatable(methods, {

@@ -116,7 +116,7 @@ nebula: FLOW:1: broken: this
       postgres "b" { dbname = "b", user = "b", host = "127.0.0.1" }]]):format(other .. "/a.db"))
     for _, call in ipairs { 'use("b").value(use("a"), "select 1")', 'use("b").value(use("a"):lease(), "select 1")',
       'use("b").lease(use("a"))', 'use("b").with(use("a"):lease(), print)', 'use("b").pause(use("a"):lease())', 'use("b").exec("select 1")' } do
-      says("flow.lua:1: " .. call:match "%.(%a+)" .. ": this is no resource of the kind postgres",
+      says("flow.lua:1: this is no resource of the kind postgres: call " .. call:match "%.(%a+)" .. "() with a colon",
         ended(1, nebula("run", "--dir", other, workflow(call))).errors)
     end
     for _, window in ipairs { "1e12", "0", "0/0", "1.5" } do

@@ -491,15 +491,6 @@ const char *nebula_ask(struct nebula *n, const char *request)
     return n->answer != NULL ? n->answer : "{\"ok\":false,\"error\":\"memory\"}";
 }
 
-char *nebula_ask_other(const char *path, const char *request, char *text, uint32_t size)
-{
-    struct error why;
-    char *answer = admin_ask(path, request, &why);
-    if (answer == NULL)
-        explain(text, size, why.text);
-    return answer;
-}
-
 void nebula_free(void *answer)
 {
     free(answer);

@@ -22,6 +22,7 @@
 /* [ffi */
 
 struct nebula;
+struct ask;
 
 /* --- values ----------------------------------------------------------------------------------- */
 
@@ -257,9 +258,17 @@ int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict);
 /* One request of the control socket, as JSON ({"verb":"ls"}), answered as one JSON line, whose
  * bytes live until the next call of this. */
 const char *nebula_ask(struct nebula *n, const char *request);
-/* Sends one request to another engine's control socket and waits for the line; NULL and a sentence
- * in text when it cannot be had. Free the answer with nebula_free(). Blocks; for command lines. */
-char *nebula_ask_other(const char *path, const char *request, char *text, uint32_t size);
+/* Asks another engine by its control socket, without waiting; its answer has within_us from now.
+ * NULL when that cannot be, and why in *code_out: unreachable when nobody listens there, busy when
+ * the engine takes nobody in. For command lines, which have no engine. */
+struct ask *nebula_ask_begin(const char *path, const char *request, int64_t within_us,
+                             int32_t *code_out);
+/* Waits for the answer and gives the ask back. The line, to be freed with nebula_free(); NULL when
+ * there is none, and why in *code_out: deadline, or lost when the other side hung up. */
+char *nebula_ask_end(struct ask *a, int32_t *code_out);
+/* The text with *** where a secret stands, as an engine that knew them would show it; to be freed
+ * with nebula_free(). NULL when there is no memory. */
+char *nebula_mask(const char *text, const char *const *secret, int32_t secrets);
 void nebula_free(void *answer);
 
 void nebula_log(struct nebula *n, int32_t level, const char *text);

@@ -17,11 +17,12 @@
 struct signals {
     pthread_mutex_t mutex;
     struct nebula *engine; /* under the mutex; NULL once it is being closed */
-    int64_t bound_us;
+    int64_t drain_us, cut_us;
     sigset_t set;
     pthread_t thread;
     atomic_int first;
-    atomic_bool is_over; /* what is heard now comes from signals_free() */
+    atomic_bool is_heard; /* by the worker */
+    atomic_bool is_over;  /* what is heard now comes from signals_free() */
 };
 
 static _Noreturn void stop_at_once(int signum, const char *why)
@@ -39,13 +40,13 @@ static bool is_ignored(int signum)
     return sigaction(signum, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-/* The second signal, 0 when none came within the bound. The time in which the process is stopped
+/* The second signal, 0 when none came within the span. The time in which the process is stopped
  * does not count, for it cannot drain meanwhile: SIGCONT ends a slice with EINTR. */
-static int wait_for_second(const struct signals *s)
+static int wait_for_second(const struct signals *s, int64_t span_us)
 {
     sigset_t hurry = s->set;
     sigdelset(&hurry, SIGHUP); /* the end of a terminal is told by the kernel and by the shell */
-    for (int64_t left_us = s->bound_us; left_us > 0;) {
+    for (int64_t left_us = span_us; left_us > 0;) {
         int64_t slice_us = left_us < SLICE_US ? left_us : SLICE_US;
         const struct timespec slice = {.tv_nsec = slice_us * 1000};
         int second = sigtimedwait(&hurry, NULL, &slice);
@@ -71,22 +72,26 @@ static void *listen(void *data)
         nebula_interrupt(s->engine);
     pthread_mutex_unlock(&s->mutex);
 
-    int second = wait_for_second(s);
+    int second = wait_for_second(s, s->drain_us);
+    if (second == 0 && atomic_load(&s->is_heard))
+        second = wait_for_second(s, s->cut_us);
     if (atomic_load(&s->is_over))
         return NULL;
     if (second > 0)
         stop_at_once(second, "nebula: stopped at once\n");
-    stop_at_once(first, "nebula: stopped: the workflow did not come back from its own work\n");
+    stop_at_once(first, "nebula: stopped: the workflow did not come back from its own work, so "
+                        "nothing could be cancelled; what it had open is unknown\n");
 }
 
-struct signals *signals_new(struct nebula *engine, int64_t bound_us)
+struct signals *signals_new(struct nebula *engine, int64_t drain_us, int64_t cut_us)
 {
     struct signals *s = calloc(1, sizeof *s);
     if (s == NULL)
         return NULL;
     pthread_mutex_init(&s->mutex, NULL);
     s->engine = engine;
-    s->bound_us = bound_us;
+    s->drain_us = drain_us;
+    s->cut_us = cut_us;
     sigemptyset(&s->set);
     sigaddset(&s->set, SIGINT);
     sigaddset(&s->set, SIGTERM);
@@ -120,6 +125,11 @@ void signals_free(struct signals **signals)
     pthread_join(s->thread, NULL);
     pthread_mutex_destroy(&s->mutex);
     free(s);
+}
+
+void signals_heard(struct signals *s)
+{
+    atomic_store(&s->is_heard, true);
 }
 
 int signals_first(const struct signals *s)

@@ -128,6 +128,7 @@ static void hear_signal(struct worker *w)
         signals_first(w->signals) == 0)
         return;
     w->is_signal_told = true;
+    signals_heard(w->signals);
     nebula_wake(w->engine, w->signal_ticket, 0);
     w->signal_ticket = 0;
 }
@@ -211,7 +212,8 @@ static int worker_listen(lua_State *lua)
 {
     struct worker *w = self(lua);
     if (w->signals == NULL)
-        w->signals = signals_new(w->engine, (int64_t)luaL_checknumber(lua, 1));
+        w->signals = signals_new(w->engine, (int64_t)luaL_checknumber(lua, 1),
+                                 (int64_t)luaL_checknumber(lua, 2));
     if (w->signals == NULL)
         return refuse(lua, "no memory or threads to listen to signals");
     lua_pushboolean(lua, true);
@@ -250,6 +252,15 @@ static int worker_is_home(lua_State *lua)
     return 1;
 }
 
+static int worker_is_file(lua_State *lua)
+{
+    struct stat found;
+    if (stat(luaL_checkstring(lua, 1), &found) != 0)
+        return 0;
+    lua_pushboolean(lua, S_ISREG(found.st_mode));
+    return 1;
+}
+
 static int worker_run_dir(lua_State *lua)
 {
     const char *own = getenv("NEBULA_RUN_DIR");
@@ -282,6 +293,7 @@ static int open_module(lua_State *lua)
         {"exit", worker_exit},
         {"is_terminal", worker_is_terminal},
         {"is_home", worker_is_home},
+        {"is_file", worker_is_file},
         {"run_dir", worker_run_dir},
     };
     /* clang-format on */

@@ -12,13 +12,14 @@
  *   engine           struct nebula *, once open() has succeeded
  *   open(options)    options as struct nebula_options -> true | nil, why
  *   start(co, task, ticket)   resumes co for the first time when the ticket ends
- *   listen(bound_us) SIGINT, SIGTERM and SIGHUP no longer end the process but call for a drain
- *                    -> true | nil, why
+ *   listen(drain_us, cut_us)   SIGINT, SIGTERM and SIGHUP no longer end the process but call for a
+ *                    drain -> true | nil, why
  *   on_signal(ticket)   the ticket of a nebula_wait() that the next signal wakes; 0 for none
  *                    -> the signal that came, or nil
  *   exit(code)       ends the loop once the running task has parked
  *   is_terminal(fd)  whether a person looks at it
  *   is_home(path)    whether path, written in whatever way, is the home
+ *   is_file(path)    whether it is a regular file; nil when there is nothing
  *   run_dir()        the folder of the control sockets, made when it is not there
  *                    -> path | nil, why
  *   pid              of this process

@@ -237,7 +237,9 @@ void log_init(struct log *l, int fd, enum log_format format, enum log_level leve
               const struct secrets *secrets)
 {
     const char *no_colour = getenv("NO_COLOR");
-    bool is_plain = no_colour != NULL && no_colour[0] != '\0';
+    const char *terminal = getenv("TERM");
+    bool is_plain = (no_colour != NULL && no_colour[0] != '\0') ||
+                    (terminal != NULL && strcmp(terminal, "dumb") == 0);
     *l = (struct log){.fd = fd, .format = format, .level = level, .secrets = secrets};
     l->is_coloured = format == LOG_PRETTY && !is_plain && isatty(fd);
     tzset(); /* once, so that no line has to */

@@ -39,7 +39,7 @@ struct log {
     int fd; /* borrowed */
     enum log_format format;
     enum log_level level;          /* nothing below it is written */
-    bool is_coloured;              /* pretty on a terminal, unless NO_COLOR is set */
+    bool is_coloured;              /* pretty on a terminal, unless NO_COLOR is set or it is dumb */
     const struct secrets *secrets; /* borrowed, may be NULL */
     uint64_t lost;                 /* lines that could not be written */
     uint64_t lost_told;            /* of them, how many a later line has told of */

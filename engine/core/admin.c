@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/inspect.h"
@@ -171,7 +170,7 @@ static void accept_client(struct watch *w, int events)
 
 /* --- the socket ------------------------------------------------------------------------------ */
 
-static bool address(struct sockaddr_un *at, const char *path, struct error *e)
+bool admin_address(struct sockaddr_un *at, const char *path, struct error *e)
 {
     *at = (struct sockaddr_un){.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof at->sun_path) {
@@ -217,7 +216,7 @@ struct admin *admin_open(struct engine *engine, const char *path, const char *pr
                          struct error *e)
 {
     struct sockaddr_un at;
-    if (!address(&at, path, e))
+    if (!admin_address(&at, path, e))
         return NULL;
     struct admin *a = calloc(1, sizeof *a);
     if (a == NULL || (a->path = strdup(path)) == NULL ||
@@ -255,49 +254,4 @@ void admin_close(struct admin **admin)
     }
     free(a->path);
     free(a);
-}
-
-/* --- the other side -------------------------------------------------------------------------- */
-
-static char *read_line(int fd)
-{
-    size_t used = 0, size = 4096;
-    char *line = malloc(size);
-    while (line != NULL) {
-        ssize_t n = read(fd, line + used, size - used - 1);
-        if (n <= 0)
-            break;
-        used += (size_t)n;
-        if (line[used - 1] == '\n') {
-            line[used - 1] = '\0';
-            return line;
-        }
-        char *more = used == size - 1 ? realloc(line, size *= 2) : line;
-        if (more == NULL)
-            break;
-        line = more;
-    }
-    free(line);
-    return NULL;
-}
-
-char *admin_ask(const char *path, const char *request, struct error *e)
-{
-    struct sockaddr_un at;
-    if (!address(&at, path, e))
-        return NULL;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval bound = {.tv_sec = 5};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
-    char *answer = NULL;
-    if (connect(fd, (const struct sockaddr *)&at, sizeof at) == 0 &&
-        send(fd, request, strlen(request), MSG_NOSIGNAL) >= 0 &&
-        send(fd, "\n", 1, MSG_NOSIGNAL) == 1)
-        answer = read_line(fd);
-    if (answer == NULL)
-        error_set(e, ERROR_UNREACHABLE, "no answer at %s: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return answer;
 }

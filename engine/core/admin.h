@@ -2,10 +2,12 @@
  *
  * A Unix socket that only its owner may open (0600, and the peer's user is checked). One JSON
  * object a line in, one out, answered in order; lines and clients are bounded. The verbs are those
- * of inspect.h.
+ * of inspect.h; ask.c is the other side.
  */
 #ifndef CORE_ADMIN_H
 #define CORE_ADMIN_H
+
+#include <sys/un.h>
 
 #include "core/engine.h"
 
@@ -20,8 +22,7 @@ struct admin *admin_open(struct engine *engine, const char *path, const char *pr
                          struct error *e);
 void admin_close(struct admin **a); /* takes the path away */
 
-/* The other side: sends one line to the socket at path and waits for the answer, at most a few
- * seconds. To be freed by the caller; NULL with the reason in *e. */
-char *admin_ask(const char *path, const char *request, struct error *e);
+/* Where that is for the kernel. False with the reason in *e when the path is too long. */
+bool admin_address(struct sockaddr_un *at, const char *path, struct error *e);
 
 #endif

@@ -48,19 +48,39 @@ function c.integer(value)
   end
 end
 
---- Asks another engine by its control socket.
+local why = ffi.new("int32_t[1]")
+
+--- Asks another engine by its control socket, without waiting.
 ---@param path string
 ---@param request string one JSON object
----@return string|nil answer one JSON object
----@return string|nil why it could not be had
-function c.ask_other(path, request)
-  local text = ffi.new("char[256]")
-  local answer = lib.nebula_ask_other(path, request, text, 256)
-  if answer == nil then
-    return nil, ffi.string(text)
+---@param within_us integer from now; what the answer has
+---@return fun(): string|nil, string|nil hear waits for the answer, one JSON object; call it once. nil and a code when
+--- there is none: "unreachable" nobody listens there, "busy", "deadline", "lost" it hung up
+function c.ask_other(path, request, within_us)
+  local ask = lib.nebula_ask_begin(path, request, within_us, why)
+  local code = why[0]
+  return function()
+    local answer = ask ~= nil and lib.nebula_ask_end(ask, why) or nil
+    if answer == nil then
+      return nil, ffi.string(lib.nebula_error_name(ask ~= nil and why[0] or code))
+    end
+    local line = ffi.string(answer)
+    lib.nebula_free(answer)
+    return line
   end
-  local line = ffi.string(answer)
-  lib.nebula_free(answer)
+end
+
+--- A text with *** where a secret stands, as an engine that knew them would show it.
+---@param text string
+---@param secrets string[]
+---@return string
+function c.mask(text, secrets)
+  local masked = lib.nebula_mask(text, ffi.new("const char *[?]", #secrets, secrets), #secrets)
+  if masked == nil then
+    error("no memory to mask secrets", 0)
+  end
+  local line = ffi.string(masked)
+  lib.nebula_free(masked)
   return line
 end
 

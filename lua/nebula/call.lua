@@ -100,6 +100,15 @@ local function put_all(n, a, b, d, e, ...)
   end
 end
 
+local function put_list(n, list)
+  if n > capacity then
+    grow(n)
+  end
+  for i = 1, n do
+    put(i - 1, list[i])
+  end
+end
+
 -- --- options ----------------------------------------------------------------------------------------
 
 ---@class nebula.CallOptions
@@ -151,17 +160,8 @@ local function fail(on, code, ticket)
   return nil, err
 end
 
---- Sends one request and waits for its end.
----@param on nebula.Resource|nebula.Lease with a resource the engine leases a connection for this alone and may retry
----@param verb integer lib.NEBULA_RUN ... (nebula.h)
----@param options nebula.CallOptions|nil already checked for unknown names
----@param text string
----@param n integer how many parameters follow
----@param ... any null, booleans, numbers, strings, int64, bytes()
----@return integer|nil ticket for call.cell() ... until call.done(), which the caller owes
----@return nebula.Error|nil
-function call.run(on, verb, options, text, n, ...)
-  put_all(n, ...)
+-- The values are in their places.
+local function send(on, verb, options, text, n)
   address(on, options)
   request.verb, request.count, request.value = verb, n, values
   request.text, request.text_size = text, #text
@@ -183,6 +183,36 @@ function call.run(on, verb, options, text, n, ...)
     return fail(on, code, ticket)
   end
   return ticket
+end
+
+--- Sends one request and waits for its end.
+---@param on nebula.Resource|nebula.Lease with a resource the engine leases a connection for this alone and may retry
+---@param verb integer lib.NEBULA_RUN ... (nebula.h)
+---@param options nebula.CallOptions|nil already checked for unknown names
+---@param text string
+---@param n integer how many parameters follow
+---@param ... any null, booleans, numbers, strings, int64, bytes()
+---@return integer|nil ticket for call.cell() ... until call.done(), which the caller owes
+---@return nebula.Error|nil
+function call.run(on, verb, options, text, n, ...)
+  put_all(n, ...)
+  local ticket, err = send(on, verb, options, text, n) -- no tail call: it would leave the values to the collector
+  return ticket, err
+end
+
+--- The same with the values in a list: there may be more than a call of Lua has arguments.
+---@param on nebula.Resource|nebula.Lease
+---@param verb integer
+---@param options nebula.CallOptions|nil
+---@param text string
+---@param n integer how many of the list
+---@param list any[]
+---@return integer|nil ticket
+---@return nebula.Error|nil
+function call.run_list(on, verb, options, text, n, list)
+  put_list(n, list)
+  local ticket, err = send(on, verb, options, text, n) -- as in run()
+  return ticket, err
 end
 
 --- Gives a ticket back; its cells are gone then.

@@ -82,5 +82,7 @@ end
 --- Whether a wait is possible here: not inside table.sort, string.gsub, require or another C function.
 raw.may_park = isyieldable
 raw.create = create
+raw.resume = resume
+raw.yield = yield
 
 return raw

@@ -4,6 +4,7 @@
 -- on the first line that is not ours.
 
 local c = require "nebula.c"
+local plain = require "nebula.plain"
 local worker = require "nebula.worker"
 
 local lib, engine = c.lib, c.engine
@@ -11,7 +12,7 @@ local lib, engine = c.lib, c.engine
 ---@class nebula.Error
 ---@field code string what went wrong: "deadline", "lost", "constraint" ...
 ---@field action "retry"|"wait"|"rotate"|"fix"|"stop"|"ask" what may be done about it
----@field outcome "failed"|"in_doubt" whether the server certainly did not do it, or may have
+---@field outcome "failed"|"in_doubt" what the call asked for was certainly not done, or may have been
 ---@field resource string|nil its name
 ---@field text string one sentence, without secrets
 ---@field state string the server's own code (SQLSTATE ...), "" if none
@@ -20,14 +21,17 @@ local lib, engine = c.lib, c.engine
 local Error = {}
 Error.__index = Error
 
+-- By whether a resource was asked, or tasks were waited for.
+local doubts = { [true] = "; the server may have done it", [false] = "; what was done may stand" }
+
 function Error:__tostring()
-  local text = self.text:gsub("%.$", "")
+  local text = plain((self.text:gsub("%.$", "")))
   if self.resource and text:sub(1, #self.resource + 1) ~= self.resource .. ":" then
     text = self.resource .. ": " .. text
   end
   local state = self.state ~= "" and " " .. self.state or ""
-  local doubt = self.outcome == "in_doubt" and "; the server may have done it" or ""
-  local statement = self.statement and ", in: " .. self.statement or ""
+  local doubt = self.outcome == "in_doubt" and doubts[self.resource ~= nil] or ""
+  local statement = self.statement and ", in: " .. plain(self.statement, true) or ""
   return ("%s (%s%s%s)%s"):format(text, self.code, state, doubt, statement)
 end
 
@@ -71,10 +75,11 @@ end
 --- A failure that Lua alone knows of.
 ---@param code string a name of the error table
 ---@param action string
+---@param outcome "failed"|"in_doubt"
 ---@param text string
 ---@return nebula.Error
-function errors.new(code, action, text)
-  return setmetatable({ code = code, action = action, outcome = "failed", text = text, state = "" }, Error)
+function errors.new(code, action, outcome, text)
+  return setmetatable({ code = code, action = action, outcome = outcome, text = text, state = "" }, Error)
 end
 
 --- Whether x is one of the world's failures.

@@ -1,6 +1,9 @@
 --- failure: something was raised, and where, in the lines of the workflow alone.
 
+local coroutines = require "nebula.coroutine"
 local errors = require "nebula.error"
+
+local resume, running = coroutines.resume, coroutine.running
 
 ---@class nebula.Failure
 ---@field value any what was raised
@@ -23,21 +26,18 @@ local function name_of(at)
   return ("in a function of line %d"):format(at.linedefined)
 end
 
-local function lines_of(first, co)
+local function lines_of(co)
   local lines, place = {}, nil
-  for level = first, DEEPEST do
-    local at
-    if co then
-      at = debug.getinfo(co, level, "Sln")
-    else
-      at = debug.getinfo(level, "Sln")
-    end
+  for level = 0, DEEPEST do
+    local at = debug.getinfo(co, level, "Sl")
     if not at or #lines == LONGEST then
       break
     end
     if at.currentline > 0 and not errors.is_ours(at.source) then
       local here = ("%s:%d"):format(at.source:gsub("^[@=]", ""), at.currentline)
       place = place or here
+      -- Asked for what is shown alone: LuaJIT crashes when it looks for the name of a handler after an overflow.
+      at.name = debug.getinfo(co, level, "n").name
       lines[#lines + 1] = ("  %s: %s"):format(here, name_of(at))
     end
   end
@@ -61,16 +61,32 @@ end
 ---@param co thread
 ---@return string|nil place FILE:LINE
 function failures.place_of(co)
-  local _, place = lines_of(0, co)
+  local _, place = lines_of(co)
   return place
 end
 
---- A record of what is being raised; to be called by a message handler, directly.
----@param value any
----@return nebula.Failure
-function failures.capture(value)
-  local traceback, place = lines_of(3)
+local function capture(co, value)
+  local traceback, place = lines_of(co)
   return setmetatable({ value = value, at = place, traceback = traceback }, Failure)
+end
+
+--- A message handler that makes a record of what is being raised. It looks from a stack of its own, because after an
+--- overflow there is no room on the one that it is called on.
+---@param complete fun(failure: nebula.Failure): nebula.Failure
+---@return fun(value: any): nebula.Failure
+function failures.handler(complete)
+  local function look(co, value)
+    return complete(capture(co, value))
+  end
+  local witness = coroutines.create(function(co, value)
+    while true do
+      co, value = coroutines.yield(select(2, pcall(look, co, value)))
+    end
+  end)
+  return function(value)
+    local _, failure = resume(witness, running(), value)
+    return failure
+  end
 end
 
 --- As it is when it was raised again: the lines of both sides when it crossed a join, else it has them all.
@@ -85,19 +101,28 @@ function failures.nest(inner, outer)
   return setmetatable({ value = inner.value, at = inner.at, traceback = traceback }, Failure)
 end
 
---- What a message handler gave, made whole when Lua could not run it (no memory, no stack).
+local function place_of_function(fn)
+  local at = debug.getinfo(fn, "S")
+  return at.source:gsub("^[@=]", "") .. (at.linedefined > 0 and ":" .. at.linedefined or "")
+end
+
+--- What a message handler gave, made whole when Lua could not run it (no memory, no stack: LuaJIT does not run it when
+--- compiled code overflows): with the lines above the call that failed.
 ---@param x any
+---@param fn function|nil what was called, for when there are none
 ---@return nebula.Failure
-function failures.of(x)
+function failures.of(x, fn)
   if getmetatable(x) == Failure then
     return x
   end
-  return setmetatable({ value = x, traceback = "" }, Failure)
+  local failure = capture(running(), x)
+  failure.at = failure.at or fn and place_of_function(fn)
+  return failure
 end
 
 --- FILE:LINE: what was raised.
 function Failure:__tostring()
-  local text = tostring(self.value)
+  local text = tostring(self.value):gsub("^[^\n]-:0: ", "") -- as LuaJIT places an overflow in compiled code
   if self.at and not text:match("^[^\n]-:%d+: ") then
     text = self.at .. ": " .. text
   end

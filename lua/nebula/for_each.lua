@@ -34,7 +34,7 @@ function Scope:ended(task)
     self.failure = task.failure
     self:stop()
   elseif task.is_cancelled and not self.is_stopped then
-    self.err = errors.new("cancelled", "stop", "a task of for_each was cancelled")
+    self.err = errors.new("cancelled", "stop", "in_doubt", "a task of for_each was cancelled")
     self:stop()
   end
   if self.live == 0 and self.waiter then
@@ -67,6 +67,24 @@ local function parallel_of(given)
   return parallel
 end
 
+-- How many items there are. What is no list would be passed over in silence, as would what stands behind a hole.
+local function count_of(list)
+  local count, places = #list, 0
+  for key in pairs(list) do
+    if type(key) == "number" and (key < 1 or key > count or key ~= math.floor(key)) then
+      errors.raise("for_each: the list has a hole, or does not count from 1: its length is %d and it has the key %s",
+        count, tostring(key))
+    end
+    places = places + (type(key) == "number" and 1 or 0)
+  end
+  if places < count then
+    errors.raise("for_each: the list has a hole: its length is %d and it has %d items", count, places)
+  elseif count == 0 and next(list) ~= nil then
+    errors.raise("for_each: a list is expected, and this table has keys alone, such as %s", tostring(next(list)))
+  end
+  return count
+end
+
 local function wait_for(scope)
   if scope.live == 0 then
     return
@@ -75,6 +93,7 @@ local function wait_for(scope)
   local ok, err = wait.settle(scope.waiter)
   scope.waiter = nil
   if not ok then
+    err.outcome = "in_doubt" -- of the wait it is certain, but of the tasks nobody knows what they have done
     scope.err = scope.err or err
     scope:stop()
     while scope.live > 0 do
@@ -87,7 +106,7 @@ end
 --- one raises, the others are cancelled and it is raised here; when one returns `nil, err`, the others are
 --- cancelled and that is returned.
 ---@generic T
----@param list T[]
+---@param list T[] without holes; keys that are no numbers beside them are left alone
 ---@param given nebula.ForEachOptions|fun(item: T, index: integer): any
 ---@param fn nil|fun(item: T, index: integer): any
 ---@return any[]|nil results what fn returned, by index
@@ -101,9 +120,10 @@ local function for_each(list, given, fn)
   elseif type(fn) ~= "function" then
     errors.raise("for_each(list, [options,] fn): fn must be a function, not %s", type(fn))
   end
-  local parallel = math.min(parallel_of(given), #list)
+  local count = count_of(list)
+  local parallel = math.min(parallel_of(given), count)
   local scope = setmetatable(
-    { list = list, count = #list, next = 1, fn = fn, results = {}, tasks = {}, live = 0 }, Scope)
+    { list = list, count = count, next = 1, fn = fn, results = {}, tasks = {}, live = 0 }, Scope)
   for i = 1, parallel do
     local task = tasks.task(scope.work, scope)
     task.scope, scope.tasks[i], scope.live = scope, task, i

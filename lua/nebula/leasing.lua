@@ -5,6 +5,7 @@ local call = require "nebula.call"
 local errors = require "nebula.error"
 local leases = require "nebula.lease"
 local options = require "nebula.options"
+local own = require "nebula.own"
 local tree = require "nebula.tree"
 local wait = require "nebula.wait"
 
@@ -55,8 +56,8 @@ local HOT = 200 -- calls after which a function was compiled
 -- A function that becomes hot on a way that waits is compiled up to the wait, and what is compiled so is never
 -- inlined: from then on every lease would cost memory. So these become hot at once, on a way that returns: of a
 -- resource that is not there.
-local function make_hot(methods)
-  local nothing = { id = 0, name = "nothing", lease = methods.lease }
+local function make_hot(methods, kind)
+  local nothing = { id = 0, name = "nothing", kind = kind, lease = methods.lease }
   for _ = 1, HOT do
     methods.lease(nothing)
   end
@@ -77,6 +78,7 @@ return function(methods, kind)
   ---@return nebula.Lease|nil
   ---@return nebula.Error|nil
   function methods:lease(given)
+    own.check(self, kind, "lease")
     local id = given == nil and lib.nebula_lease(engine, self.id, 0, 0, false) or lease_with(self, given)
     if id > 0 then
       return new(id, self.id)
@@ -93,6 +95,7 @@ return function(methods, kind)
   ---@param fn nil|fun(lease: nebula.Lease): any
   ---@return any ... what fn returned; `nil, err` when there was no lease
   function methods:with(given, fn)
+    own.check(self, kind, "with")
     if fn == nil then
       given, fn = nil, given
     end
@@ -103,5 +106,5 @@ return function(methods, kind)
     return give_back(lease, tree.try(fn, lease))
   end
 
-  make_hot(methods)
+  make_hot(methods, kind)
 end

@@ -7,13 +7,21 @@ local errors = require "nebula.error"
 
 local lib, engine = c.lib, c.engine
 
+local NUL = "\226\144\128" -- U+2400, its picture: the engine's texts end at the first
+
 local function at_level(level)
   return function(format, ...)
     if type(format) ~= "string" then
       errors.raise("log: the text must be a string, not %s", type(format))
     end
-    local text = select("#", ...) == 0 and format or format:format(...)
-    lib.nebula_log(engine, level, text)
+    local ok, text = true, format
+    if select("#", ...) > 0 then
+      ok, text = pcall(string.format, format, ...)
+    end
+    if not ok then
+      errors.raise("log: %s", text)
+    end
+    lib.nebula_log(engine, level, (text:gsub("%z", NUL)))
   end
 end
 

@@ -15,7 +15,7 @@ local lib, engine = c.lib, c.engine
 local REDRAW_US = 100000
 local RELOG_US = 5000000
 
-local is_terminal = worker.is_terminal(2)
+local is_terminal = worker.is_terminal(2) and os.getenv "TERM" ~= "dumb"
 
 ---@class nebula.Progress
 ---@field text string

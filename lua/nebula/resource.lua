@@ -4,6 +4,7 @@ local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
 local for_each = require "nebula.for_each"
+local own = require "nebula.own"
 local suggest = require "nebula.suggest"
 local wait = require "nebula.wait"
 
@@ -13,6 +14,8 @@ local lib, engine = c.lib, c.engine
 ---@field name string
 ---@field kind nebula.Kind
 ---@field roles string[]
+---@field pause fun(self: nebula.Resource): true|nil, nebula.Error|nil new leases wait; what is leased goes on
+---@field resume fun(self: nebula.Resource): true|nil, nebula.Error|nil the end of pause()
 ---@field package id integer the engine's number
 ---@field package role_index table<string, integer>
 
@@ -26,29 +29,17 @@ local resources = {}
 local function methods_of(kind)
   local methods = {}
   for name, fn in pairs(kind.resource) do
-    methods[name] = fn
+    methods[name] = own.method(kind, name, fn)
   end
 
-  --- From now on new leases wait; what is leased goes on.
-  ---@return true|nil
-  ---@return nebula.Error|nil
-  function methods:pause()
-    local code = lib.nebula_pause(engine, self.id)
-    if code < 0 then
-      return nil, errors.from_code(self.name, code)
-    end
-    return true
-  end
-
-  --- The end of pause().
-  ---@return true|nil
-  ---@return nebula.Error|nil
-  function methods:resume()
-    local code = lib.nebula_resume(engine, self.id)
-    if code < 0 then
-      return nil, errors.from_code(self.name, code)
-    end
-    return true
+  for name, fn in pairs { pause = lib.nebula_pause, resume = lib.nebula_resume } do
+    methods[name] = own.method(kind, name, function(self)
+      local code = fn(engine, self.id)
+      if code < 0 then
+        return nil, errors.from_code(self.name, code)
+      end
+      return true
+    end)
   end
 
   return setmetatable(methods, {

@@ -1,12 +1,14 @@
 --- supervisor: runs a workflow to its end, whatever comes.
 --
 -- SIGINT, SIGTERM and SIGHUP begin a drain: nothing new is begun, sleeps end, and what is under way has the drain's
--- time to come to its end. Then it is cancelled, and what was still open is said.
+-- time to come to its end. Then it is cancelled, and what was still open is said. A workflow that computes all that
+-- time hears of nothing: the process ends with the drain.
 
 local c = require "nebula.c"
 local failures = require "nebula.failure"
 local json = require "cjson"
 local log = require "nebula.log"
+local plain = require "nebula.plain"
 local resources = require "nebula.resource"
 local tasks = require "nebula.task"
 local time = require "nebula.time"
@@ -87,7 +89,7 @@ end
 
 local function say(text)
   io.stdout:flush()
-  io.stderr:write("nebula: ", text, "\n")
+  io.stderr:write("nebula: ", plain(text, true), "\n")
 end
 
 -- The exit code of a flow that has ended, after its last words.
@@ -152,7 +154,7 @@ end
 --- Makes it the program's work; the program ends with it.
 ---@param given nebula.Supervised
 function supervisor.begin(given)
-  local is_heard, why = worker.listen(given.drain_us + CUT_US + MARGIN_US)
+  local is_heard, why = worker.listen(given.drain_us, CUT_US + MARGIN_US)
   if not is_heard then
     say(why)
     worker.exit(1)

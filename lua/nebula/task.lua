@@ -52,7 +52,7 @@ end
 -- What fn returned, or its failure raised here.
 local function result(self)
   if self.is_cancelled then
-    return nil, errors.new("cancelled", "stop", "the task was cancelled")
+    return nil, errors.new("cancelled", "stop", "in_doubt", "the task was cancelled")
   elseif self.failure then
     tree.raise(self.failure)
   end
@@ -69,7 +69,7 @@ local function forget_unjoined(self)
 end
 
 --- Waits for its end. Returns what its function returned; raises what it raised.
----@return any ... `nil, err` when it, or the task that waits, was cancelled or ran out of time
+---@return any ... `nil, err`, in doubt, when it was cancelled, or the task that waits was or ran out of time
 function Task:join()
   local task = mine("join()")
   local above = task
@@ -86,6 +86,7 @@ function Task:join()
     local ok, err = wait.settle(ticket)
     self.joiners[ticket] = nil
     if not ok and not self.is_ended then
+      err.outcome = "in_doubt" -- of the wait it is certain, but of the task nobody knows what it has done
       return nil, err
     end
   end

@@ -26,7 +26,7 @@ function time.sleep(span)
   self.sleeping = nil
   if not ok and self.is_hurried and not self.is_cancelled then
     self.is_hurried = nil
-    return nil, errors.new("closed", "stop", "the program is shutting down")
+    return nil, errors.new("closed", "stop", "failed", "the program is shutting down")
   end
   return ok, err
 end

@@ -89,18 +89,18 @@ local function end_children(self)
 end
 
 -- The message handler: keeps the lines of a child when its failure goes on through a join.
-local function capture(value)
-  local failure = failures.capture(value)
+local capture = failures.handler(function(failure)
   local raised = wait.current().raised
-  if raised and rawequal(raised.value, value) then
+  if raised and rawequal(raised.value, failure.value) then
     return failures.nest(raised, failure)
   end
   return failure
-end
+end)
 
 --- Raises a failure again; its lines stay with it.
----@param failure nebula.Failure
+---@param failure any what try() gave
 function tree.raise(failure)
+  failure = failures.of(failure)
   wait.current().raised = failure
   error(failure.value, 0)
 end
@@ -182,7 +182,7 @@ local function finish(self)
   alive[self.id] = nil
   lib.nebula_task_close(engine, self.id)
   tell(self)
-  self.co, self.left, self.deferred = nil, nil, nil
+  self.co, self.fn, self.left, self.deferred = nil, nil, nil, nil
 end
 
 -- --- life -------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ local function settle_with(self, ok, ...)
   if ok then
     self.results, self.count = { ... }, select("#", ...)
   else
-    self.failure = failures.of((...))
+    self.failure = failures.of((...), self.fn)
   end
   finish(self)
 end
@@ -242,7 +242,7 @@ function tree.open(parent, fn, ...)
   if id < 0 then
     error(errors.from_code(nil, id), 0)
   end
-  local self = setmetatable({ id = id, parent = parent, refusals = 0, place = failures.here() }, Task)
+  local self = setmetatable({ id = id, parent = parent, fn = fn, refusals = 0, place = failures.here() }, Task)
   local arguments, count = { ... }, select("#", ...)
   self.co = coroutines.create(function()
     begin(self)

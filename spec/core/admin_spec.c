@@ -20,6 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "nebula.h"
 #include "support/stage.h"
 
 struct desk {
@@ -302,9 +303,11 @@ static void a_path_that_cannot_be_is_refused(void **state)
     assert_int_equal(why.code, ERROR_CONFIG);
     assert_null(admin_open(&d.engine, "/nowhere/at/all.sock", NULL, &why));
     assert_non_null(strstr(why.text, "/nowhere/at/all.sock"));
-    assert_null(admin_ask("/nowhere/at/all.sock", "{}", &why));
-    assert_int_equal(why.code, ERROR_UNREACHABLE);
-    assert_null(admin_ask(endless, "{}", &why));
+    int32_t code;
+    assert_null(nebula_ask_begin("/nowhere/at/all.sock", "{}", SECOND, &code));
+    assert_int_equal(code, ERROR_UNREACHABLE);
+    assert_null(nebula_ask_begin(endless, "{}", SECOND, &code));
+    assert_int_equal(code, ERROR_CONFIG);
     desk_end(&d);
 }
 
@@ -319,8 +322,9 @@ struct asker {
 static void *ask(void *data)
 {
     struct asker *a = data;
-    struct error why;
-    a->answer = admin_ask(a->path, "{\"verb\":\"ls\"}", &why);
+    int32_t code;
+    struct ask *asked = nebula_ask_begin(a->path, "{\"verb\":\"ls\"}", 10 * SECOND, &code);
+    a->answer = asked == NULL ? NULL : nebula_ask_end(asked, &code);
     a->is_done = 1;
     return NULL;
 }
@@ -343,6 +347,44 @@ static void another_process_gets_its_line(void **state)
     desk_end(&d);
 }
 
+/* The loop does not turn, as in an engine whose workflow computes. */
+static void who_does_not_answer_is_not_waited_for_longer(void **state)
+{
+    struct desk d;
+    desk_begin(&d, state);
+    int32_t code;
+    struct ask *asked[ADMIN_CLIENTS + 2] = {0};
+    int count = 0;
+    int64_t begun_us = loop_refresh(d.stage->loop);
+    while (count < (int)COUNT(asked) &&
+           (asked[count] = nebula_ask_begin(d.path, "{}", 50 * MS, &code)) != NULL)
+        count++;
+    assert_in_range(count, 2, ADMIN_CLIENTS + 1);
+    assert_int_equal(code, ERROR_BUSY);
+    for (int i = 0; i < count; i++) {
+        assert_null(nebula_ask_end(asked[i], &code));
+        assert_int_equal(code, ERROR_DEADLINE);
+    }
+    assert_in_range(loop_refresh(d.stage->loop) - begun_us, 50 * MS, 5 * SECOND);
+    desk_end(&d);
+}
+
+static void who_hangs_up_has_no_answer(void **state)
+{
+    struct desk d;
+    desk_begin(&d, state);
+    struct error why;
+    int32_t code;
+    struct ask *asked = nebula_ask_begin(d.path, "{}", 10 * SECOND, &code);
+    assert_non_null(asked);
+    admin_close(&d.admin);
+    assert_null(nebula_ask_end(asked, &code));
+    assert_int_equal(code, ERROR_LOST);
+    d.admin = admin_open(d.engine, d.path, "spec", &why);
+    assert_non_null(d.admin);
+    desk_end(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +400,8 @@ int main(void)
         STAGED(a_living_socket_with_a_full_queue_is_not_waited_for),
         STAGED(a_path_that_cannot_be_is_refused),
         STAGED(another_process_gets_its_line),
+        STAGED(who_does_not_answer_is_not_waited_for_longer),
+        STAGED(who_hangs_up_has_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,7 +145,7 @@ end
 ---@param verb "pause"|"resume"
 function load:tell(verb)
   local path = ("%s/%d.sock"):format(self.folder, self.child.pid)
-  local answer = assert(c.ask_other(path, json.encode { verb = verb, name = "shop" }))
+  local answer = assert(c.ask_other(path, json.encode { verb = verb, name = "shop" }, 10e6)())
   assert.is_true(json.decode(answer).ok, answer)
 end
 

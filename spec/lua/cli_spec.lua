@@ -1,5 +1,6 @@
 -- The command line as people and scripts use it: exit codes, help, JSON.
 
+local clock = require "spec.support.clock"
 local json = require "cjson"
 local process = require "spec.support.process"
 local program = require "spec.support.program"
@@ -58,6 +59,13 @@ describe("the command line", function()
     plain.env.NO_COLOR = false
     assert.is_nil(process.run(plain).output:find "\27")
     says("\27[1mcommands\27[0m", terminal("help").output)
+    local run = workflow 'log.warn "plainly" local bar = progress("bar", 1) bar:add() bar:finish()'
+    says("\27[", terminal("run", run).output)
+    local dumb = { TERM = "dumb" }
+    assert.is_nil(terminal("help", dumb).output:find "\27")
+    local said = terminal("run", run, dumb).output
+    says("plainly", said)
+    assert.is_nil(said:find "\27", said)
   end)
 end)
 
@@ -94,6 +102,21 @@ describe("ls and inspect", function()
     says("not running", ended(0, nebula("inspect", "shop", "--dir", folder)).output)
     assert.equal(4, json.decode(ended(0, nebula("inspect", "shop", "--json", "--dir", folder)).output).pool.max)
     says('did you mean "shop"', ended(2, nebula("inspect", "shp", "--dir", folder)).errors)
+    says('did you mean "shop"', json.decode(ended(2, nebula("inspect", "shp", "--dir", folder, "--json")).output).error)
+  end)
+
+  it("mask a secret wherever it stands in the files, as an engine does", function()
+    local secret = tmp.folder()
+    tmp.write(secret, "resources/a.lua", [[postgres "a" { host = "127.0.0.1", dbname = "a", user = "hunter2", password = "hunter2",
+      application_name = "hunter2x" }
+    postgres "b" { host = "127.0.0.1", dbname = "hunter2", user = "b" }]])
+    for _, name in ipairs { "a", "b" } do
+      local said = ended(0, nebula("inspect", name, "--dir", secret)).output
+        .. ended(0, nebula("inspect", name, "--dir", secret, "--json")).output
+      assert.is_nil(said:find("hunter2", 1, true), said)
+      says("***", said)
+    end
+    says('"application_name":"***x"', ended(0, nebula("inspect", "a", "--dir", secret, "--json")).output)
   end)
 
   it("ask the engine that runs", function()
@@ -105,10 +128,39 @@ describe("ls and inspect", function()
     says("shop", ended(0, nebula "ls").output)
     local shop = json.decode(ended(0, nebula("inspect", "shop", "--json")).output).engines[1].resource
     assert.equal(1, shop.calls)
+    says('did you mean "shop"', ended(2, nebula("inspect", "shp", "--dir", tmp.folder())).errors)
     says("CONNECTION", ended(0, nebula("inspect", "shop")).output)
     child:signal "TERM"
     ended(0, over(child))
     assert.same({}, json.decode(ended(0, nebula("ls", "--json", "--dir", folder)).output).engines)
+  end)
+
+  it("name the engines that do not answer, beside those that do, and end with 1", function()
+    local stuck = started [[print "ready" while true do end]]
+    local stopped = started [[print "ready" sleep "1h"]]
+    stopped:signal "STOP"
+    local answers = started [[print "ready" sleep "1h"]]
+    local silent = { { pid = stuck.pid, error = "does not answer (within 2 s)" },
+      { pid = stopped.pid, error = "does not answer (within 2 s)" } }
+    table.sort(silent, function(a, b) return a.pid < b.pid end)
+    for _, words in ipairs { { "ls" }, { "inspect", "shop" } } do
+      local begun = clock.now()
+      local result = ended(1, nebula(unpack(words)))
+      assert.is_true(clock.now() - begun < 4000) -- both have the same two seconds
+      says("pid " .. stuck.pid .. " does not answer", result.errors)
+      says("pid " .. stopped.pid .. " does not answer", result.errors)
+      says("pid " .. answers.pid, result.output)
+      words[#words + 1] = "--json"
+      local told = json.decode(ended(1, nebula(unpack(words))).output)
+      assert.equal(answers.pid, told.engines[1].pid)
+      assert.same(silent, told.silent)
+    end
+    answers:kill()
+    stopped:kill()
+    local alone = ended(1, nebula("ls", "--dir", folder))
+    says("pid " .. stuck.pid .. " does not answer", alone.errors)
+    assert.equal("", alone.output) -- what the files say is not what is there
+    stuck:kill()
   end)
 
   it("do not trip over an engine that was killed", function()

@@ -46,6 +46,36 @@ describe("a deadline", function()
   end)
 end)
 
+describe("a join that was cut short", function()
+  it("leaves in doubt what the task has done, and is certain of a sleep", function()
+    local done, slept
+    local t = task(function()
+      done = true
+      slept = select(2, sleep("1h"))
+      return nil, slept
+    end)
+    sleep("1ms")
+    local _, late = deadline("1ms", t.join, t)
+    assert.same({ "deadline", "in_doubt" }, { late.code, late.outcome })
+    t:cancel()
+    local _, err = t:join()
+    assert.same({ true, "cancelled", "in_doubt" }, { done, err.code, err.outcome })
+    assert.equal("the task was cancelled (cancelled; what was done may stand)", tostring(err))
+    assert.same({ "cancelled", "failed" }, { slept.code, slept.outcome })
+  end)
+
+  it("hands on what the function returned as it is", function()
+    local late
+    local function fn()
+      late = select(2, deadline("1ms", sleep, "1h"))
+      return nil, late
+    end
+    local _, err = task(fn):join()
+    assert.is_true(rawequal(late, err))
+    assert.equal("failed", err.outcome)
+  end)
+end)
+
 describe("for_each", function()
   it("gives the results by index, whatever order they come in", function()
     local results = for_each({ 3, 1, 2 }, { parallel = 3 }, function(ms, i)
@@ -115,6 +145,29 @@ describe("for_each", function()
       return sleep("1h")
     end))
     assert.equal(before, alive())
+  end)
+
+  it("is in doubt when it was ended from outside, and not when an item failed", function()
+    local done = 0
+    local function work()
+      done = done + 1
+      sleep("1h")
+      return true
+    end
+    local _, late = deadline("5ms", for_each, { 1, 2 }, work)
+    assert.same({ 2, "deadline", "in_doubt" }, { done, late.code, late.outcome })
+    local _, cancelled = for_each({ 1 }, function() cancel() return sleep "1ms" end)
+    assert.same({ "cancelled", "in_doubt" }, { cancelled.code, cancelled.outcome })
+    local _, failed = for_each({ 1, 2 }, function() return deadline("1ms", sleep, "1h") end)
+    assert.same({ "deadline", "failed" }, { failed.code, failed.outcome })
+  end)
+
+  it("refuses what is no list, and a list with a hole", function()
+    raises("keys alone, such as a", for_each, { a = 1 }, print)
+    raises("the list has a hole", for_each, { 1, nil, 3 }, print)
+    raises("the list has a hole, or does not count from 1: its length is 1 and it has the key 9", for_each, { 1, [9] = 2 }, print)
+    raises("it has the key 0", for_each, { [0] = 0, 1 }, print)
+    assert.same({ 1, 2 }, for_each({ 1, 2, n = 2 }, function(x) return x end))
   end)
 
   it("takes an empty list, and refuses what it does not know", function()

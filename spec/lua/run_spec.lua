@@ -35,6 +35,29 @@ nebula: FLOW:1: broken: this
 ]]):gsub("FLOW", folder .. "/flow.lua"), errors)
   end)
 
+  it("shows the workflow's own lines when it overflows the stack", function()
+    for _, text in ipairs {
+      "jit.off()\nlocal function f(n) return 1 + f(n + 1) end\nprint(f(1))",
+      "jit.off()\nlocal function f(n) return 1 + f(n + 1) end\ntask(f, 1):join()",
+      "jit.off()\nlocal function f(n) return 1 + f(n + 1) end\nuse('shop'):with(function() return f(1) end)",
+    } do
+      local errors = ended(1, run(text)).errors
+      says(("nebula: FLOW:2: stack overflow\n  FLOW:2: in 'f'\n"):gsub("FLOW", folder .. "/flow.lua"), errors)
+    end
+  end)
+
+  it("says where compiled code overflowed the stack, as far as LuaJIT lets it", function()
+    for _, text in ipairs {
+      "local function f(n) return 1 + f(n + 1) end print(f(1))",
+      "local function f(n) return 1 + f(n + 1) end for i = 1, 3 do pcall(f, 1) end f(1)",
+      "local function f(n) return 1 + f(n + 1) end for i = 1, 3 do pcall(f, 1) end task(f, 1):join()",
+      "local function f(n) return 1 + f(n + 1) end use('shop'):with(function() return f(1) end)",
+    } do
+      local errors = ended(1, run(text)).errors
+      assert.is_not_nil(errors:find("^nebula: " .. folder:gsub("%p", "%%%0") .. "/flow.lua:?1?: stack overflow\n"), errors)
+    end
+  end)
+
   it("ends with 1 when it returns nil, err", function()
     says("deadline", ended(1, run 'return deadline("1ms", sleep, "1h")').errors)
   end)
@@ -50,6 +73,66 @@ nebula: FLOW:1: broken: this
   it("ends with 2 when the file is no Lua or not there", function()
     says("flow.lua:1:", ended(2, run "local = 1").errors)
     says("nowhere.lua", ended(2, nebula("run", "nowhere.lua")).errors)
+  end)
+
+  it("refuses what is no file to be read to its end, and reads the standard input", function()
+    local fifo = tmp.folder() .. "/fifo"
+    ended(0, process.run { "mkfifo", fifo })
+    says(fifo .. ": not a regular file", ended(2, nebula("run", fifo)).errors)
+    says("not a regular file", ended(2, nebula("run", folder)).errors)
+    local words = command("run", "--dir", folder, "-", "x")
+    words.text = "print(args[1], use('shop'):value 'select 1')"
+    assert.equal("x\t1\n", ended(0, process.run(words)).output)
+  end)
+
+  it("goes on without a control socket where there cannot be one", function()
+    for _, where in ipairs { tmp.folder() .. "/" .. ("x"):rep(120), "/nowhere/at/all" } do
+      local words = command("run", workflow "print 'done'")
+      words.env.NEBULA_RUN_DIR = where
+      local result = ended(0, process.run(words))
+      says("no control socket", result.errors)
+      assert.equal("done\n", result.output)
+    end
+  end)
+
+  it("blames a text of the log that cannot be on the workflow, and writes all of it", function()
+    says("flow.lua:1: log: bad argument", ended(1, run 'log.info("%d", "x")').errors)
+    says("before␀after", ended(0, run 'log.info "before\\0after"').errors)
+  end)
+
+  it("lets nothing of a server's words reach the terminal as they are", function()
+    local paints = [["select * from \"\27[31m\nred\""]]
+    for _, text in ipairs { 'print(select(2, use("shop"):query(%s)))', 'assert(use("shop"):query(%s))', 'return use("shop"):query(%s)',
+      'error(%s)', 'log.warn(%s)' } do
+      local result = run(text:format(paints))
+      assert.is_nil((result.output .. result.errors):find "\27", result.output .. result.errors)
+      says("\\u001b[31m", result.output .. result.errors)
+    end
+  end)
+
+  it("refuses a resource or lease of another kind, and a window beyond the bounds", function()
+    local other = tmp.folder()
+    tmp.write(other, "resources/a.lua", ([[sqlite "a" { file = %q }
+      postgres "b" { dbname = "b", user = "b", host = "127.0.0.1" }]]):format(other .. "/a.db"))
+    for _, call in ipairs { 'use("b").value(use("a"), "select 1")', 'use("b").value(use("a"):lease(), "select 1")',
+      'use("b").lease(use("a"))', 'use("b").with(use("a"):lease(), print)', 'use("b").pause(use("a"):lease())', 'use("b").exec("select 1")' } do
+      says("flow.lua:1: this is no resource of the kind postgres: call " .. call:match "%.(%a+)" .. "() with a colon",
+        ended(1, nebula("run", "--dir", other, workflow(call))).errors)
+    end
+    for _, window in ipairs { "1e12", "0", "0/0", "1.5" } do
+      says("flow.lua:1: stream: the window must be", ended(1, run('use("shop"):stream({ window = ' .. window .. ' }, "select 1")')).errors)
+    end
+  end)
+
+  it("sends as many values as the server takes, and refuses one more", function()
+    local text = [[
+      local list, values = {}, {}
+      for i = 1, tonumber(args[1]) do list[i], values["v" .. i] = ":v" .. i, i end
+      print(use("shop"):value("select max(column1) from (values (" .. table.concat(list, "), (") .. "))", values))
+    ]]
+    local file = workflow(text)
+    assert.equal("32766\n", ended(0, nebula("run", file, "32766")).output)
+    says("flow.lua:3: there is no parameter :v32767: they go from 1 to 32766", ended(1, nebula("run", file, "32767")).errors)
   end)
 
   it("ends with the code of os.exit, in order", function()

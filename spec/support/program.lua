@@ -19,12 +19,13 @@ function program.nebula(...)
   return process.run(program.command(...))
 end
 
----The same on a terminal, where errors and output come out together.
+---The same on a terminal, where errors and output come out together. A table behind the words changes its variables.
 function program.terminal(...)
-  local words = table.concat({ process.program "nebula", ... }, " ")
+  local words = { process.program "nebula", ... }
+  local changed = type(words[#words]) == "table" and table.remove(words) or {}
   return process.run {
-    "script", "-qec", words, "/dev/null",
-    env = { NEBULA_RUN_DIR = sockets, NO_COLOR = false, TERM = "xterm" },
+    "script", "-qec", table.concat(words, " "), "/dev/null",
+    env = { NEBULA_RUN_DIR = sockets, NO_COLOR = false, TERM = changed.TERM or "xterm" },
   }
 end
 

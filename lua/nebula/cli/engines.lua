@@ -3,45 +3,78 @@
 local c = require "nebula.c"
 local json = require "cjson"
 local judge = require "nebula.judge"
+local show = require "nebula.cli.show"
 local worker = require "nebula.worker"
 
 local ENGINES_MOST = 1000
+local WITHIN_US = 2000000 -- for all of them together
 
 local engines = {}
 
 -- One that was killed leaves its socket behind.
-local function is_dead(name)
-  local stat = io.open(("/proc/%s/stat"):format(name:match("^(%d+)%.sock$") or "self"))
+local function is_dead(pid)
+  local stat = io.open(("/proc/%d/stat"):format(pid))
   if stat then
     stat:close()
   end
   return stat == nil
 end
 
---- Asks every engine that runs.
----@param request table
----@return table[] answers of those that answered with ok
----@return string|nil complaint of the folder of sockets
-function engines.ask(request)
-  local folder, why = worker.run_dir()
-  if not folder then
-    return {}, why
-  end
-  local answers = {}
+local function begin(folder, request)
+  local asked = {}
   for _, name in ipairs(judge.names(folder, ".sock", ENGINES_MOST) or {}) do
-    local path = folder .. "/" .. name
-    local line = c.ask_other(path, json.encode(request))
-    local ok, answer = pcall(json.decode, line or "")
-    if ok and answer.ok then
-      answers[#answers + 1] = answer
-    elseif is_dead(name) then
-      os.remove(path)
+    local path, pid = folder .. "/" .. name, tonumber(name:match "^(%d+)%.sock$")
+    if pid then
+      asked[#asked + 1] = { path = path, pid = pid, hear = c.ask_other(path, request, WITHIN_US) }
     end
   end
-  table.sort(answers, function(a, b)
+  table.sort(asked, function(a, b)
     return a.pid < b.pid
   end)
-  return answers
+  return asked
+end
+
+-- Who hangs up has come to its end, or had no place for one more: asked again, the one is not there.
+local function answer_of(one, request)
+  local line, why = one.hear()
+  if why == "lost" then
+    line, why = c.ask_other(one.path, request, WITHIN_US)()
+  end
+  local ok, answer = pcall(json.decode, line or "")
+  return ok and answer or nil, why
+end
+
+--- Asks every engine that runs; all have the same two seconds to answer.
+---@param request table
+---@return table[] answers of those that answered with ok
+---@return table[] silent those that did not answer: pid, error
+---@return string|nil complaint of the folder of sockets
+function engines.ask(request)
+  local folder, complaint = worker.run_dir()
+  if not folder then
+    return {}, {}, complaint
+  end
+  local line = json.encode(request)
+  local answers, silent = {}, {}
+  for _, one in ipairs(begin(folder, line)) do
+    local answer, why = answer_of(one, line)
+    if answer and answer.ok then
+      answers[#answers + 1] = answer
+    elseif is_dead(one.pid) then
+      os.remove(one.path)
+    elseif not answer and why ~= "unreachable" then
+      silent[#silent + 1] = { pid = one.pid, error = ("does not answer (within %g s)"):format(WITHIN_US / 1e6) }
+    end
+  end
+  return answers, silent
+end
+
+--- Says on stderr which of them did not answer.
+---@param silent table[] of engines.ask()
+function engines.complain(silent)
+  for _, one in ipairs(silent) do
+    show.complain("pid %d %s", one.pid, one.error)
+  end
 end
 
 return engines

@@ -1,6 +1,8 @@
+local c = require "nebula.c"
 local engines = require "nebula.cli.engines"
 local folder = require "nebula.cli.folder"
 local keys = require "nebula.keys"
+local plain = require "nebula.plain"
 local show = require "nebula.cli.show"
 local suggest = require "nebula.suggest"
 local units = require "nebula.units"
@@ -51,7 +53,7 @@ local function show_pools(pools)
     "OPENED", "FAILED", "LOST", "CHECKS", "RESETS", "CANCELS" }, rows)
   for _, p in ipairs(pools) do
     if p.trouble then
-      print(show.paint("red", ("  %s: %s"):format(p.role, p.trouble)))
+      print(show.paint("red", ("  %s: %s"):format(p.role, plain(p.trouble))))
     end
   end
 end
@@ -78,11 +80,21 @@ end
 
 -- --- from the files -------------------------------------------------------------------------------
 
+local function secrets_of(resources)
+  local secrets = {}
+  for _, r in ipairs(resources) do
+    for _, option in ipairs(r.options) do
+      secrets[#secrets + 1] = option.secret and option.value or nil
+    end
+  end
+  return secrets
+end
+
 -- In the words and units in which an engine that runs tells it.
-local function told(r)
+local function told(r, secrets)
   local p, l, options = r.pool, r.policy, {}
   for _, option in ipairs(r.options) do
-    options[option.name] = option.secret and "***" or option.value
+    options[option.name] = option.secret and "***" or c.mask(option.value, secrets)
   end
   return {
     name = r.name, kind = r.kind.name, policy = r.policy_name, file = r.file, line = r.line, options = options,
@@ -113,12 +125,22 @@ local function of_files(given, name)
   for i, r in ipairs(resources) do
     names[i] = r.name
     if r.name == name then
-      (given.json and show.json or show_declared)(told(r))
+      (given.json and show.json or show_declared)(told(r, secrets_of(resources)))
       return 0
     end
   end
-  show.complain("there is no resource %q, neither in an engine that runs nor in the files%s", name,
+  for _, answer in ipairs((engines.ask { verb = "ls" })) do
+    for _, r in ipairs(answer.resources) do
+      names[#names + 1] = r.name
+    end
+  end
+  local text = ("there is no resource %q, neither in an engine that runs nor in the files%s"):format(name,
     suggest(name, names))
+  if given.json then
+    show.json { engines = show.list {}, error = text }
+  else
+    show.complain("%s", text)
+  end
   return 2
 end
 
@@ -131,25 +153,28 @@ return {
   manual = [[
 Asks every engine of yours that runs. When none has the resource, it is shown from the files.
 Times are how long ago; of a connection: its state and since when, when it was created and last used, and how
-many leases it has served.]],
+many leases it has served. An engine that does not answer within 2 s (its workflow computes, or its process was
+stopped) is named on stderr, and in `silent` of the JSON: a list of objects with pid and error.
+
+Exit codes: 0 ok, 1 an engine did not answer, 2 invalid files or usage, or no such resource.]],
   options = {
     { name = "dir", value = "DIR", text = "the folder whose declarations are shown when nothing runs (default .)" },
-    { name = "json", text = "one JSON object: engines, each with pid and resource" },
+    { name = "json", text = "one JSON object: engines, each with pid and resource, and silent; or error" },
   },
   run = function(given, arguments)
-    local answers, why = engines.ask { verb = "inspect", name = arguments[1] }
+    local answers, silent, why = engines.ask { verb = "inspect", name = arguments[1] }
     if why then
       show.complain("%s", why)
     end
-    if #answers == 0 then
+    if #answers + #silent == 0 then
       return of_files(given, arguments[1])
     elseif given.json then
-      show.json { engines = answers }
-    else
-      for _, answer in ipairs(answers) do
-        show_resource(answer)
-      end
+      show.json { engines = show.list(answers), silent = show.list(silent) }
     end
-    return 0
+    for _, answer in ipairs(given.json and {} or answers) do
+      show_resource(answer)
+    end
+    engines.complain(silent)
+    return #silent == 0 and 0 or 1
   end,
 }

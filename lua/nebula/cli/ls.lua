@@ -41,28 +41,32 @@ return {
   name = "ls",
   text = "list the resources of the engines that run, or else those that the files declare",
   manual = [[
-Asks every engine of yours that runs. When none does, it says so and lists what the files declare.]],
+Asks every engine of yours that runs. When none does, it says so and lists what the files declare.
+An engine that does not answer within 2 s (its workflow computes, or its process was stopped) is named on stderr, and
+in `silent` of the JSON: a list of objects with pid and error.
+
+Exit codes: 0 ok, 1 an engine did not answer, 2 invalid files or usage.]],
   options = {
     { name = "dir", value = "DIR", text = "the folder whose declarations are shown when nothing runs (default .)" },
-    { name = "json", text = "one JSON object: engines, or resources and note" },
+    { name = "json", text = "one JSON object: engines and silent, or resources and note" },
   },
   run = function(given)
-    local answers, why = engines.ask { verb = "ls" }
+    local answers, silent, why = engines.ask { verb = "ls" }
     if why then
       show.complain("%s", why)
     end
-    if #answers == 0 then
+    if #answers + #silent == 0 then
       return from_files(given)
     elseif given.json then
-      show.json { engines = answers }
-      return 0
+      show.json { engines = show.list(answers), silent = show.list(silent) }
     end
-    for i, answer in ipairs(answers) do
+    for i, answer in ipairs(given.json and {} or answers) do
       if i > 1 then
         print()
       end
       show_engine(answer)
     end
-    return 0
+    engines.complain(silent)
+    return #silent == 0 and 0 or 1
   end,
 }

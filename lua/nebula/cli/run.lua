@@ -17,12 +17,19 @@ end
 
 local function open_engine(given, file)
   local format = given.log or (worker.is_terminal(2) and "pretty" or "logfmt")
-  return worker.open {
+  local options = {
     control = control_path(),
     name = file,
     log_format = formats[format],
     log_level = levels[given["log-level"] or "info"],
   }
+  local opened, problem = worker.open(options)
+  if not opened and options.control then -- too long for a socket, say: it is no part of the work
+    show.complain("no control socket: %s", problem)
+    options.control = nil
+    opened, problem = worker.open(options)
+  end
+  return opened, problem
 end
 
 -- Makes what the folder declares known to the engine; false after complaining.
@@ -44,7 +51,10 @@ local function load_workflow(file, dir, arguments)
   local nebula = require "nebula"
   package.path = package.path .. ";" .. dir .. "/?.lua"
   nebula.args = arguments
-  local chunk, why = loadfile(file)
+  if file ~= "-" and worker.is_file(file) == false then -- reading it might never end
+    return nil, file .. ": not a regular file; - reads the standard input"
+  end
+  local chunk, why = loadfile(file ~= "-" and file or nil)
   return chunk and setfenv(chunk, nebula.environment()), why
 end
 
@@ -85,10 +95,12 @@ return {
   text = "run a workflow",
   manual = [[
 Runs FILE with the resources that resources/*.lua and policies/*.lua beside it declare. What stands behind FILE
-goes to the workflow, as `args`.
+goes to the workflow, as `args`. FILE is a regular file, or - for the standard input.
 
 SIGINT, SIGTERM and SIGHUP drain: nothing new is begun, sleeps end, what is under way goes on. After --drain it
-is cancelled, and what was still open is said. A second SIGINT or SIGTERM stops at once (exit code 130 or 143).
+is cancelled, what was still open is said, and the process ends within 4 s; a workflow that has computed all that
+time without a wait cannot be cancelled or looked into, and the process ends at once.
+A second SIGINT or SIGTERM stops at once (exit code 130 or 143).
 
 Exit codes: 0 ok, 1 the work failed, 2 invalid files or usage.]],
   options = {

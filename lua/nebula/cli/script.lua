@@ -2,6 +2,7 @@
 --
 --   nebula-lua [-e CHUNK]... [-l MODULE]... [SCRIPT [ARGS]]
 
+local plain = require "nebula.plain"
 local worker = require "nebula.worker"
 
 local USAGE = "usage: nebula-lua [-e CHUNK]... [-l MODULE]... [-v] [SCRIPT [ARGS]]"
@@ -96,7 +97,7 @@ local function main(...)
     end
   end, function(failure)
     if failure and failure.value ~= nil then -- a bare error() only ends the script, as in Lua
-      io.stderr:write("nebula-lua: ", tostring(failure), "\n", failure.traceback, "\n")
+      io.stderr:write("nebula-lua: ", plain(tostring(failure), true), "\n", failure.traceback, "\n")
     end
     worker.exit(failure and 1 or 0)
   end, unpack(arguments, place + 1))

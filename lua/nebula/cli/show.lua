@@ -1,12 +1,13 @@
 --- show: how commands print: aligned tables, colours on a terminal alone, JSON for programs.
 
 local json = require "cjson"
+local plain = require "nebula.plain"
 local worker = require "nebula.worker"
 
 local show = {}
 
 local no_color = os.getenv "NO_COLOR"
-local is_coloured = worker.is_terminal(1) and (no_color == nil or no_color == "")
+local is_coloured = worker.is_terminal(1) and (no_color == nil or no_color == "") and os.getenv "TERM" ~= "dumb"
 
 local codes = { bold = 1, red = 31, green = 32, yellow = 33 }
 
@@ -67,7 +68,7 @@ end
 ---@param ... any
 function show.complain(format, ...)
   io.stdout:flush()
-  io.stderr:write("nebula: ", format:format(...), "\n")
+  io.stderr:write("nebula: ", plain(format:format(...), true), "\n")
 end
 
 return show

@@ -9,8 +9,6 @@
 
 local tokens = require "nebula.sql.tokens"
 
-local MOST = 65535 -- the protocol of PostgreSQL counts them in two bytes
-
 ---@class nebula.sql.Parameters
 ---@field text string the statement in the server's own style
 ---@field count integer how many values it takes
@@ -71,8 +69,8 @@ function M.rewrite(sql, dialect)
       local wrong = complaint(seen, kind, word)
       if wrong then return nil, wrong end
       local number = number_of[kind](seen, word)
-      if number < 1 or number > MOST then
-        return nil, ("there is no parameter %s: they go from 1 to %d"):format(word, MOST)
+      if number < 1 or number > dialect.most then
+        return nil, ("there is no parameter %s: they go from 1 to %d"):format(word, dialect.most)
       end
       seen.style, seen.word = kind, seen.word or word
       seen.used[number] = true

@@ -15,7 +15,7 @@ local verbs = require "nebula.sql.verbs"
 
 local lib = c.lib
 
-local WINDOW = 500
+local WINDOW, WINDOW_MOST = 500, 2 ^ 31 - 1
 
 local known = { window = "number" }
 for name, kind in pairs(verbs.options) do known[name] = kind end
@@ -161,8 +161,8 @@ function M.open(on, watcher, first, ...)
   if type(first) ~= "table" then return M.open(on, watcher, {}, first, ...) end
   local given = options.check("stream", first, known)
   local size = given.window or WINDOW
-  if size < 1 or size ~= math.floor(size) then
-    errors.raise("stream: the window must be a whole number of rows, at least 1")
+  if not (size >= 1 and size <= WINDOW_MOST) or size ~= math.floor(size) then
+    errors.raise("stream: the window must be a whole number of rows from 1 to %d, not %g", WINDOW_MOST, size)
   end
   local text = verbs.understand(on, (...))
   if text.is_script or text.effect == "transaction" then

@@ -13,6 +13,7 @@
 ---@field nested_comments boolean
 ---@field brackets boolean [name] and `name` are quoted names
 ---@field placeholder string how the server writes its first parameter without the number
+---@field most integer how many parameters a statement may have
 
 ---@alias nebula.sql.Token "space"|"comment"|"word"|"name"|"text"|"number"|"sign"|"?"|"$"|":"|"??"|"foreign"
 
@@ -161,6 +162,7 @@ M.dialects = {
     nested_comments = true,
     brackets = false,
     placeholder = "$",
+    most = 65535, -- the protocol counts them in two bytes
   },
   sqlite = {
     name = "sqlite",
@@ -169,6 +171,7 @@ M.dialects = {
     nested_comments = false,
     brackets = true,
     placeholder = "?",
+    most = 32766, -- as it is built unless somebody says otherwise
   },
 }
 

@@ -36,11 +36,7 @@ M.options = { deadline = "string", role = "string", fail_fast = "boolean", idemp
 ---@param on nebula.Resource|nebula.Lease
 ---@return nebula.Resource
 function M.resource_of(on)
-  if type(on) == "cdata" then return call.resources[on.resource] end
-  if type(on) ~= "table" or not on.kind then
-    errors.raise("this is no resource but %s: its methods are called with a colon, as in shop:query(...)", type(on))
-  end
-  return on
+  return type(on) == "cdata" and call.resources[on.resource] or on
 end
 
 local function kind_of(on)
@@ -115,7 +111,7 @@ function M.send(on, verb, given, text, ...)
   if is_plain(text, select("#", ...), ...) then
     ticket, err = run(on, verb, full, text.text, text.count, ...)
   else
-    ticket, err = run(on, verb, full, text.text, text.count, unpack(listed(on, text, ...), 1, text.count))
+    ticket, err = call.run_list(on, verb, full, text.text, text.count, listed(on, text, ...))
   end
   if not ticket then
     err.statement = text.shown

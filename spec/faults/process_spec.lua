@@ -83,7 +83,7 @@ for kind in pairs(declare) do
 
     with_memory_bound("without memory says so (no bound of addresses works under a sanitizer)", function()
       local amounts = {}
-      for kilobytes = 21000, 60000, 3000 do amounts[#amounts + 1] = kilobytes end
+      for kilobytes = 21000, 60000, 1000 do amounts[#amounts + 1] = kilobytes end
       for kilobytes = 70000, 150000, 20000 do amounts[#amounts + 1] = kilobytes end
       amounts[#amounts + 1] = 1000000
       under(kind, "v", amounts, { "[Nn]o memory", "out of memory", "not enough memory", "[Cc]annot allocate memory" })

@@ -159,13 +159,30 @@ static void threads_do_not_wait_for_each_other(void **state)
     pthread_barrier_destroy(&all);
 }
 
+static void a_loop_has_one_thread_that_computes(void **state)
+{
+    struct stage *s = *state;
+    struct errand e[2];
+    int counter = 0, ended = 0;
+    errands_init(e, 2, &counter, &ended);
+    struct blocking *b = loop_computer(s->loop);
+    assert_non_null(b);
+    assert_ptr_equal(loop_computer(s->loop), b);
+    for (int i = 0; i < 2; i++)
+        blocking_run(b, &e[i].job);
+    turn_until(s->loop, &ended, 2);
+    assert_string_equal(e[1].name, "nebula-compute");
+}
+
 static void without_room_for_a_thread_there_is_none(void **state)
 {
     struct stage *s = *state;
     may_start = false;
-    struct blocking *b = blocking_new(s->loop, "spec");
+    struct blocking *b = blocking_new(s->loop, "spec"), *computer = loop_computer(s->loop);
     may_start = true;
     assert_null(b);
+    assert_null(computer);
+    assert_non_null(loop_computer(s->loop));
 }
 
 int main(void)
@@ -175,6 +192,7 @@ int main(void)
         STAGED(a_job_can_be_given_again_when_it_is_done),
         STAGED(the_thread_may_be_freed_when_its_last_job_is_done),
         STAGED(threads_do_not_wait_for_each_other),
+        STAGED(a_loop_has_one_thread_that_computes),
         STAGED(without_room_for_a_thread_there_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* thread.h - how the engine starts a thread: all signals blocked, named for ps.
+/* thread.h - how the engine starts a thread: all signals blocked, a stack of 4 MB, named for ps.
  *
  * The library is a guest: a signal of the program must never land in a thread the program does not
  * know of.

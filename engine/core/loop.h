@@ -91,6 +91,13 @@ struct resolve *loop_resolve(struct loop *loop, const char *host, const char *se
 /* done() will not run. Safe at any time until done() returned, which ends r by itself. */
 void resolve_forget(struct resolve **r);
 
+/* Computing: what keeps a processor busy for milliseconds and waits for nothing, such as the proof
+ * of a password. One thread for all of the loop, started when first asked for and ended with the
+ * loop: more would only take the processor from each other, and from the loop. Jobs end before the
+ * loop does. NULL when out of memory or threads. */
+struct blocking;
+struct blocking *loop_computer(struct loop *loop);
+
 /* Files: a folder that somebody edits. changed() runs on the loop when an entry of it was made,
  * written, renamed or removed: a hint to read the folder again, which may come several times for
  * one change. The folder and not the file is watched, because editors put a new file in the old

@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/list.h"
+#include "core/blocking.h"
 #include "core/resolve.h"
 
 /* What a turn does at most before it looks at the descriptors again. */
@@ -29,6 +30,7 @@ struct loop {
     pthread_t thread;
     struct world *world;
     struct resolver *resolver; /* NULL until the first name */
+    struct blocking *computer; /* NULL until the first job */
     int64_t now_us, *kept;     /* see loop_keep() */
     bool is_fresh;             /* now_us was read since the wait ended */
     int handles;               /* watches, folders and signals that are on */
@@ -373,6 +375,16 @@ void resolve_forget(struct resolve **r)
     resolver_forget(r);
 }
 
+/* --- computing -------------------------------------------------------------------------------- */
+
+struct blocking *loop_computer(struct loop *loop)
+{
+    must_be_mine(loop);
+    if (loop->computer == NULL)
+        loop->computer = blocking_new(loop, "nebula-compute");
+    return loop->computer;
+}
+
 /* --- the loop --------------------------------------------------------------------------------- */
 
 /* The turn goes on, which is all it is for. When it passes before the poll, because somebody else
@@ -423,6 +435,8 @@ void loop_free(struct loop **loop_in)
     *loop_in = NULL;
     must_be_mine(loop);
     resolver_free(&loop->resolver);
+    if (loop->computer != NULL)
+        blocking_free(&loop->computer);
     hand_out_notes(loop); /* forgotten names on their way */
     CHECK(loop->handles == 0 && loop->wheel.count == 0 && list_is_empty(&loop->soons));
     uv_close((uv_handle_t *)&loop->news, NULL);

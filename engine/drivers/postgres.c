@@ -209,6 +209,20 @@ static void give_up(struct timer *t)
         conn_closed(conn_of(p));
 }
 
+void pg_closed(struct postgres *p)
+{
+    struct loop *loop = conn_loop(conn_of(p));
+    PQfinish(p->pg);
+    p->pg = NULL;
+    if (pg_cancel_is_under_way(p->cancel)) {
+        timer_init(&p->patience, give_up);
+        loop_arm(loop, &p->patience, loop_now_us(loop) + PATIENCE_US);
+    } else {
+        pg_cancel_free(&p->cancel);
+        pg_owe(p, 0);
+    }
+}
+
 static void postgres_close(struct conn *c)
 {
     struct postgres *p = conn_driver(c);
@@ -219,16 +233,9 @@ static void postgres_close(struct conn *c)
     loop_disarm(loop, &p->again);
     pg_rows_free(&p->rows);
     pg_statements_fini(&p->statements);
-    PQfinish(p->pg);
-    p->pg = NULL;
     p->phase = PG_CLOSED;
-    if (pg_cancel_is_under_way(p->cancel)) {
-        timer_init(&p->patience, give_up);
-        loop_arm(loop, &p->patience, loop_now_us(loop) + PATIENCE_US);
-    } else {
-        pg_cancel_free(&p->cancel);
-        pg_owe(p, 0);
-    }
+    if (!p->is_polling)
+        pg_closed(p);
 }
 
 const struct driver driver_postgres = {.name = "postgres",

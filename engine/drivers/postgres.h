@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/blocking.h"
 #include "core/driver.h"
 
 /* --- errors ----------------------------------------------------------------------------------- */
@@ -169,6 +170,11 @@ struct postgres {
     struct resolve *resolve;
     struct resolved *found; /* what is left of it to try begins at next */
     int next;
+    struct job poll;    /* beside the loop */
+    bool is_polling;    /* then pg, polled, heard and last_words are the other thread's */
+    ConnStatusType was; /* before the last poll */
+    PostgresPollingStatusType polled;
+    char heard[ERROR_TEXT_SIZE]; /* the last thing that the server said besides */
 
     /* the request under way */
     struct request *request;
@@ -201,6 +207,9 @@ void pg_owe(struct postgres *p, int what);
 /* The connection is of no more use; the core hears it soon. why: NULL for the server's last words,
  * or what libpq says. */
 void pg_lose(struct postgres *p, const struct error *why);
+
+/* close() was called, and pg is ours again: lets go of all of it. */
+void pg_closed(struct postgres *p);
 
 void pg_open(struct postgres *p);
 void pg_open_ready(struct postgres *p);

@@ -132,7 +132,16 @@ static enum error_code guess(const char *text, ConnStatusType was)
         "closed the connection", "closed unexpectedly", "EOF detected", "reset by peer",
         "could not receive",     "could not send",      "timed out",    "Broken pipe"};
     static const char *const tls[] = {"SSL", "certificate", "TLS"};
-    if (strstr(text, "out of memory") != NULL)
+    /* Behind those that do not say it, libcrypto had none. */
+    static const char *const memory[] = {"out of memory",
+                                         "cannot allocate memory",
+                                         "malloc failure",
+                                         "Memory allocation failure",
+                                         "could not generate nonce",
+                                         "could not encode",
+                                         "could not calculate client proof",
+                                         "could not verify server signature"};
+    if (has_one_of(text, memory, COUNT(memory)))
         return ERROR_MEMORY;
     if (has_one_of(text, cut, COUNT(cut)))
         return ERROR_UNREACHABLE;

@@ -18,12 +18,14 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/check.h"
 #include "drivers/postgres.h"
 
 #define OPTIONS_MOST 64
 #define OPTIONS_OURS 8
+#define ROOM (1 << 20) /* of addresses, for what computes in a handshake */
 #define PINNED                                                                                     \
     "-c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=3 -c bytea_output=hex"
 
@@ -72,49 +74,31 @@ static bool collect(struct words *w, const struct target *t, const char *address
 /* --- what the server says besides ------------------------------------------------------------- */
 
 /* libpq hands over notices here, and errors that come while no statement runs: the server's last
- * words. */
+ * words. In a handshake it may do so beside the loop, where the core is not to be called. */
 static void noticed(void *data, const PGresult *res)
 {
     struct postgres *p = data;
     const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY);
     const char *primary = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-    char text[ERROR_TEXT_SIZE];
     if (state != NULL && (pg_is_fatal(res) || strncmp(state, "57P", 3) == 0)) {
         pg_error_of_result(&p->last_words, pg_resource(p), res);
         return;
     }
-    snprintf(text, sizeof text, "%s: %s", severity != NULL ? severity : "NOTICE",
+    snprintf(p->heard, sizeof p->heard, "%s: %s", severity != NULL ? severity : "NOTICE",
              primary != NULL ? primary : PQresultErrorMessage(res));
-    conn_notice(conn_of(p), text);
+    if (!p->is_polling)
+        conn_notice(conn_of(p), p->heard);
 }
 
 /* --- the handshake ---------------------------------------------------------------------------- */
 
 static void failed(struct postgres *p, ConnStatusType was);
 
-static void go_on(struct postgres *p)
+static void opened(struct postgres *p)
 {
-    /* PQconnectPoll() may close the socket and open another with the same number. */
-    loop_unwatch(conn_loop(conn_of(p)), &p->watch);
-    p->events = 0;
-    ConnStatusType was = PQstatus(p->pg);
-    switch (PQconnectPoll(p->pg)) {
-    case PGRES_POLLING_READING:
-        pg_watch(p, WATCH_READ);
-        return;
-    case PGRES_POLLING_WRITING:
-        pg_watch(p, WATCH_WRITE);
-        return;
-    case PGRES_POLLING_OK:
-        break;
-    case PGRES_POLLING_FAILED:
-    case PGRES_POLLING_ACTIVE:
-        failed(p, was);
-        return;
-    }
     if (PQsetnonblocking(p->pg, 1) != 0) {
-        failed(p, was);
+        failed(p, p->was);
         return;
     }
     p->phase = PG_IDLE;
@@ -123,6 +107,88 @@ static void go_on(struct postgres *p)
     pg_watch(p, WATCH_READ);
     if (p->phase == PG_IDLE)
         conn_opened(conn_of(p));
+}
+
+static void go_by(struct postgres *p, PostgresPollingStatusType polled)
+{
+    switch (polled) {
+    case PGRES_POLLING_READING:
+        pg_watch(p, WATCH_READ);
+        return;
+    case PGRES_POLLING_WRITING:
+        pg_watch(p, WATCH_WRITE);
+        return;
+    case PGRES_POLLING_OK:
+        opened(p);
+        return;
+    case PGRES_POLLING_FAILED:
+    case PGRES_POLLING_ACTIVE:
+        failed(p, p->was);
+        return;
+    }
+    UNREACHABLE();
+}
+
+/* Beside the loop, which else would stand still for 5 ms for each password. One thread does for all
+ * connections, because PQconnectPoll() waits for nobody. */
+static void poll_there(struct job *j)
+{
+    struct postgres *p = container_of(j, struct postgres, poll);
+    p->polled = PQconnectPoll(p->pg);
+}
+
+static void polled_there(struct job *j)
+{
+    struct postgres *p = container_of(j, struct postgres, poll);
+    p->is_polling = false;
+    if (p->phase == PG_CLOSED) {
+        pg_closed(p);
+        return;
+    }
+    if (p->heard[0] != '\0')
+        conn_notice(conn_of(p), p->heard);
+    go_by(p, p->polled);
+}
+
+/* Certificates, the key of a session, a ticket, the thousands of rounds that prove a password. */
+static bool computes(ConnStatusType status)
+{
+    return status == CONNECTION_SSL_STARTUP || status == CONNECTION_GSS_STARTUP ||
+           status == CONNECTION_AWAITING_RESPONSE;
+}
+
+/* While libcrypto 3.0 starts, the process dies of an allocation that fails. */
+static bool has_room(void)
+{
+    void *room = mmap(NULL, ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return room != MAP_FAILED && munmap(room, ROOM) == 0;
+}
+
+static void poll_beside(struct postgres *p)
+{
+    struct blocking *computer = loop_computer(conn_loop(conn_of(p)));
+    if (computer == NULL || !has_room()) {
+        struct error e;
+        error_set(&e, ERROR_MEMORY, "%s: no memory or thread for a handshake", pg_resource(p));
+        pg_lose(p, &e);
+        return;
+    }
+    p->heard[0] = '\0';
+    p->is_polling = true;
+    p->poll = (struct job){.run = poll_there, .done = polled_there};
+    blocking_run(computer, &p->poll);
+}
+
+static void go_on(struct postgres *p)
+{
+    /* PQconnectPoll() may close the socket and open another with the same number. */
+    loop_unwatch(conn_loop(conn_of(p)), &p->watch);
+    p->events = 0;
+    p->was = PQstatus(p->pg);
+    if (computes(p->was))
+        poll_beside(p);
+    else
+        go_by(p, PQconnectPoll(p->pg));
 }
 
 void pg_open_ready(struct postgres *p)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,6 +14,17 @@
 
 #include "base/check.h"
 #include "support/stage.h"
+
+typedef void *thread_main(void *data);
+int __real_pthread_create(pthread_t *, const pthread_attr_t *, thread_main *, void *);
+int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, thread_main *, void *);
+
+static bool may_start = true;
+
+int __wrap_pthread_create(pthread_t *out, const pthread_attr_t *attr, thread_main *run, void *data)
+{
+    return may_start ? __real_pthread_create(out, attr, run, data) : EAGAIN;
+}
 
 struct errand {
     struct job job;
@@ -147,19 +159,30 @@ static void threads_do_not_wait_for_each_other(void **state)
     pthread_barrier_destroy(&all);
 }
 
+static void a_loop_has_one_thread_that_computes(void **state)
+{
+    struct stage *s = *state;
+    struct errand e[2];
+    int counter = 0, ended = 0;
+    errands_init(e, 2, &counter, &ended);
+    struct blocking *b = loop_computer(s->loop);
+    assert_non_null(b);
+    assert_ptr_equal(loop_computer(s->loop), b);
+    for (int i = 0; i < 2; i++)
+        blocking_run(b, &e[i].job);
+    turn_until(s->loop, &ended, 2);
+    assert_string_equal(e[1].name, "nebula-compute");
+}
+
 static void without_room_for_a_thread_there_is_none(void **state)
 {
     struct stage *s = *state;
-    pthread_attr_t usual, huge;
-    pthread_getattr_default_np(&usual);
-    pthread_getattr_default_np(&huge);
-    pthread_attr_setstacksize(&huge, (size_t)1 << 47); /* more than there are addresses */
-    assert_int_equal(pthread_setattr_default_np(&huge), 0);
-    struct blocking *b = blocking_new(s->loop, "spec");
-    assert_int_equal(pthread_setattr_default_np(&usual), 0);
+    may_start = false;
+    struct blocking *b = blocking_new(s->loop, "spec"), *computer = loop_computer(s->loop);
+    may_start = true;
     assert_null(b);
-    pthread_attr_destroy(&usual);
-    pthread_attr_destroy(&huge);
+    assert_null(computer);
+    assert_non_null(loop_computer(s->loop));
 }
 
 int main(void)
@@ -169,6 +192,7 @@ int main(void)
         STAGED(a_job_can_be_given_again_when_it_is_done),
         STAGED(the_thread_may_be_freed_when_its_last_job_is_done),
         STAGED(threads_do_not_wait_for_each_other),
+        STAGED(a_loop_has_one_thread_that_computes),
         STAGED(without_room_for_a_thread_there_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

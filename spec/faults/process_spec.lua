@@ -27,6 +27,11 @@ local work = tmp.write(folder, "work.lua", [[
   assert(#assert(shop:query "select a, b, b || 'y' as c from t") == 30)
   print(assert(shop:value "select sum(a) from t"))]])
 
+-- SQLite's LIKE calls itself for each wildcard, on the stack of one of our threads.
+local deep = tmp.write(folder, "deep.lua", [[
+  local shop = use "shop"
+  for _ = 1, 2 do print(assert(shop:value("select ? like ?", ("a"):rep(24900), ("%a"):rep(24900)))) end]])
+
 local hungry = tmp.write(folder, "hungry.lua", [[
   local kept = {}
   while true do kept[#kept + 1] = ("x"):rep(1000000) .. #kept end]])
@@ -78,13 +83,20 @@ for kind in pairs(declare) do
 
     with_memory_bound("without memory says so (no bound of addresses works under a sanitizer)", function()
       local amounts = {}
-      for kilobytes = 21000, 60000, 3000 do amounts[#amounts + 1] = kilobytes end
+      for kilobytes = 21000, 60000, 1000 do amounts[#amounts + 1] = kilobytes end
       for kilobytes = 70000, 150000, 20000 do amounts[#amounts + 1] = kilobytes end
       amounts[#amounts + 1] = 1000000
       under(kind, "v", amounts, { "[Nn]o memory", "out of memory", "not enough memory", "[Cc]annot allocate memory" })
     end)
   end)
 end
+
+it("the deepest pattern has its stack, whatever the program's own is allowed", function()
+  for _, kilobytes in ipairs { 256, 8192 } do
+    local ran = run("sqlite", "s", kilobytes, deep)
+    assert.equal("1\n1\n", ran.output, ran.errors)
+  end
+end)
 
 with_memory_bound("a workflow that takes all the memory there is ends with 1 (no bound works under a sanitizer)", function()
   local ran = run("sqlite", "v", 400000, hungry)

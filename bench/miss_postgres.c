@@ -6,7 +6,6 @@
  */
 #include <libpq-fe.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/check.h"
@@ -17,30 +16,6 @@
 #define GONE_US 10000
 
 static const char text[] = "select balance from account where id = $1";
-
-static double time_ours(struct nebula *n, int32_t resource)
-{
-    struct nebula_value id = {.type = NEBULA_INT, .integer = 1}, balance;
-    struct nebula_request request = {.resource = resource,
-                                     .verb = NEBULA_RUN,
-                                     .count = 1,
-                                     .value = &id,
-                                     .text = text,
-                                     .text_size = sizeof text - 1,
-                                     .is_idempotent = true};
-    double begun_us = bench_wall_us();
-    int32_t ticket = nebula_call(n, &request);
-    bench_must(n, ticket > 0, "a call");
-    bench_wait(n, ticket);
-    nebula_cell(n, ticket, 0, 0, &balance);
-    double took_us = bench_wall_us() - begun_us;
-    CHECK(balance.integer == 7);
-    nebula_done(n, ticket);
-    int64_t until_us = nebula_now_us(n) + GONE_US; /* idle for 1 us is too long: it is closed */
-    while (nebula_now_us(n) < until_us)
-        nebula_turn(n, until_us);
-    return took_us;
-}
 
 static double time_other(void)
 {
@@ -74,7 +49,7 @@ int main(void)
     for (int pair = 0; pair < PAIRS; pair++) {
         double ours = 0, other = 0;
         for (int i = 0; i < OPENS; i++) {
-            ours += time_ours(n, number) / OPENS;
+            ours += bench_balance_us(n, number, text, GONE_US) / OPENS;
             other += time_other() / OPENS;
         }
         bench_pair("pool.miss.pg", ours, other);

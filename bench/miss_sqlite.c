@@ -5,7 +5,6 @@
  * open begins.
  */
 #include <sqlite3.h>
-#include <stdlib.h>
 
 #include "base/check.h"
 #include "stage.h"
@@ -27,34 +26,6 @@ static void make_file(const char *path)
                        NULL, NULL, NULL) == SQLITE_OK);
     CHECK(sqlite3_close(db) == SQLITE_OK);
 }
-
-/* --- ours ------------------------------------------------------------------------------------- */
-
-static double time_ours(struct nebula *n, int32_t resource)
-{
-    struct nebula_value id = {.type = NEBULA_INT, .integer = 1}, balance;
-    struct nebula_request request = {.resource = resource,
-                                     .verb = NEBULA_RUN,
-                                     .count = 1,
-                                     .value = &id,
-                                     .text = text,
-                                     .text_size = sizeof text - 1,
-                                     .is_idempotent = true};
-    double begun_us = bench_wall_us();
-    int32_t ticket = nebula_call(n, &request);
-    bench_must(n, ticket > 0, "a call");
-    bench_wait(n, ticket);
-    nebula_cell(n, ticket, 0, 0, &balance);
-    double took_us = bench_wall_us() - begun_us;
-    CHECK(balance.integer == 7);
-    nebula_done(n, ticket);
-    int64_t until_us = nebula_now_us(n) + GONE_US; /* idle for 1 us is too long: it is closed */
-    while (nebula_now_us(n) < until_us)
-        nebula_turn(n, until_us);
-    return took_us;
-}
-
-/* --- the library alone ------------------------------------------------------------------------ */
 
 static int busy(void *data, int n)
 {
@@ -128,7 +99,7 @@ int main(void)
     for (int pair = 0; pair < PAIRS; pair++) {
         double ours = 0, other = 0;
         for (int i = 0; i < OPENS; i++) {
-            ours += time_ours(n, resource) / OPENS;
+            ours += bench_balance_us(n, resource, text, GONE_US) / OPENS;
             other += time_other(path) / OPENS;
         }
         bench_pair("pool.miss.sqlite", ours, other);

@@ -2,7 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+#include "base/check.h"
 
 struct nebula *bench_open(void)
 {
@@ -111,6 +114,30 @@ double bench_wall_us(void)
 double bench_cpu_us(void)
 {
     return clock_us(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+double bench_balance_us(struct nebula *n, int32_t resource, const char *text, int64_t gone_us)
+{
+    struct nebula_value id = {.type = NEBULA_INT, .integer = 1}, balance;
+    struct nebula_request request = {.resource = resource,
+                                     .verb = NEBULA_RUN,
+                                     .count = 1,
+                                     .value = &id,
+                                     .text = text,
+                                     .text_size = (uint32_t)strlen(text),
+                                     .is_idempotent = true};
+    double begun_us = bench_wall_us();
+    int32_t ticket = nebula_call(n, &request);
+    bench_must(n, ticket > 0, "a call");
+    bench_wait(n, ticket);
+    nebula_cell(n, ticket, 0, 0, &balance);
+    double took_us = bench_wall_us() - begun_us;
+    CHECK(balance.integer == 7);
+    nebula_done(n, ticket);
+    int64_t until_us = nebula_now_us(n) + gone_us;
+    while (nebula_now_us(n) < until_us)
+        nebula_turn(n, until_us);
+    return took_us;
 }
 
 const char *bench_setting(const char *name)

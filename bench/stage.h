@@ -29,6 +29,9 @@ struct nebula *bench_open(void);
 int32_t bench_declare(struct nebula *n, const struct bench_resource *r);
 /* Turns until the ticket has ended well. */
 void bench_wait(struct nebula *n, int32_t ticket);
+/* From asking for account 1 to its balance, which must be 7, in us; text has its id as parameter.
+ * Turns on until gone_us later, untimed: a connection that may not be idle is closed by then. */
+double bench_balance_us(struct nebula *n, int32_t resource, const char *text, int64_t gone_us);
 /* Says the engine's sentence and exits unless is_ok. */
 void bench_must(struct nebula *n, bool is_ok, const char *what);
 

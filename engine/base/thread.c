@@ -1,7 +1,7 @@
 #include "base/thread.h"
 
 #include <signal.h>
-#include <stdio.h>
+#include <sys/prctl.h>
 
 #include "base/check.h"
 
@@ -9,7 +9,7 @@
  * to 3.1 MB: its LIKE calls itself for each wildcard of a pattern, of which there may be 25,000. */
 #define STACK_SIZE (4 << 20)
 
-bool thread_start(pthread_t *out, const char *name, void *(*run)(void *data), void *data)
+bool thread_start(pthread_t *out, void *(*run)(void *data), void *data)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -19,10 +19,10 @@ bool thread_start(pthread_t *out, const char *name, void *(*run)(void *data), vo
     bool ok = pthread_create(out, &attr, run, data) == 0;
     pthread_attr_destroy(&attr);
     CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    if (!ok)
-        return false;
-    char shown[16];
-    snprintf(shown, sizeof shown, "%s", name);
-    pthread_setname_np(*out, shown);
-    return true;
+    return ok;
+}
+
+void thread_name(const char *name)
+{
+    CHECK(prctl(PR_SET_NAME, name) == 0);
 }

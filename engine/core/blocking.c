@@ -16,6 +16,7 @@ struct blocking {
     struct job *head, **tail; /* not begun, in the order given */
     bool is_ending;
     int under_way; /* given and not done: the loop's thread alone knows */
+    const char *name;
 };
 
 static void arrived(struct note *n)
@@ -42,6 +43,7 @@ static void *serve(void *data)
 {
     struct blocking *b = data;
     struct job *j;
+    thread_name(b->name);
     while ((j = next_job(b)) != NULL) {
         j->run(j);
         loop_post(b->loop, &j->note);
@@ -54,11 +56,11 @@ struct blocking *blocking_new(struct loop *loop, const char *name)
     struct blocking *b = malloc(sizeof *b);
     if (b == NULL)
         return NULL;
-    *b = (struct blocking){.loop = loop};
+    *b = (struct blocking){.loop = loop, .name = name};
     b->tail = &b->head;
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->changed, NULL);
-    if (thread_start(&b->thread, name, serve, b))
+    if (thread_start(&b->thread, serve, b))
         return b;
     pthread_cond_destroy(&b->changed);
     pthread_mutex_destroy(&b->lock);

@@ -19,7 +19,7 @@ struct job {
     struct blocking *blocking;   /* ours */
 };
 
-/* NULL when out of memory or threads. name shows in ps, at most 15 bytes. */
+/* NULL when out of memory or threads. name shows in ps, at most 15 bytes of it; it must last. */
 struct blocking *blocking_new(struct loop *loop, const char *name);
 /* Never fails; the job is the thread's until done(). */
 void blocking_run(struct blocking *b, struct job *j);

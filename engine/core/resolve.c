@@ -119,6 +119,7 @@ static void *serve(void *data)
     struct clerk *c = data;
     struct resolver *v = c->resolver;
     struct resolve *r;
+    thread_name("nebula-names");
     pthread_mutex_lock(&v->lock);
     while ((r = next_question(v)) != NULL) {
         pthread_mutex_unlock(&v->lock);
@@ -151,7 +152,7 @@ static bool has_clerk(struct resolver *v)
         return true;
     struct clerk *c = &v->clerk[v->clerks];
     c->resolver = v;
-    if (thread_start(&c->thread, "nebula-names", serve, c))
+    if (thread_start(&c->thread, serve, c))
         v->clerks++;
     return v->clerks > 0;
 }

@@ -70,6 +70,7 @@ static void ask(struct pg_cancel *k)
 static void *serve(void *data)
 {
     struct pg_cancel *k = data;
+    thread_name("nebula-cancel");
     pthread_mutex_lock(&k->lock);
     while (!k->is_ending) {
         if (k->progress == ASKED)
@@ -95,7 +96,7 @@ struct pg_cancel *pg_cancel_new(struct loop *loop, PGconn *pg, void (*returned)(
     pthread_mutex_init(&k->lock, NULL);
     pthread_cond_init(&k->changed, NULL);
     k->address = PQgetCancel(pg);
-    if (k->address != NULL && thread_start(&k->thread, "nebula-cancel", serve, k))
+    if (k->address != NULL && thread_start(&k->thread, serve, k))
         return k;
     destroy(k);
     return NULL;

@@ -275,7 +275,7 @@ static void news_arrives_once_and_in_the_order_of_its_sender(void **state)
         for (int k = 0; k < LETTERS; k++)
             o->letter[i][k] = (struct letter){{NULL, letter_arrived}, i, k, o};
     for (int i = 0; i < SENDERS; i++)
-        assert_true(thread_start(&thread[i], "spec-sender", send_letters, o->letter[i]));
+        assert_true(thread_start(&thread[i], send_letters, o->letter[i]));
     while (o->arrived < SENDERS * LETTERS)
         loop_turn(s->loop, INT64_MAX); /* a lost wake-up hangs here */
     loop_turn(s->loop, 0);

@@ -1,13 +1,19 @@
 /* blocking.h - a thread for what blocks.
  *
- * A client library that waits inside its calls (SQLite; libpq's cancel) gets a thread of its own,
- * so that nobody else waits with it. Jobs of one thread run one after the other in the order given.
- * All signals are blocked in it.
+ * A client library that waits inside its calls (SQLite) gets a thread of its own, so that nobody
+ * else waits with it. Jobs of one thread run one after the other in the order given. All signals
+ * are blocked in it.
+ *
+ * A thread that was given back stays with the loop as a spare for a while, because to start one
+ * takes longer than to wake one: it has its stack and its memory, and they are warm.
  */
 #ifndef CORE_BLOCKING_H
 #define CORE_BLOCKING_H
 
 #include "core/loop.h"
+
+#define SPARES_MOST 4
+#define SPARE_US INT64_C(10000000)
 
 struct blocking;
 
@@ -23,7 +29,16 @@ struct job {
 struct blocking *blocking_new(struct loop *loop, const char *name);
 /* Never fails; the job is the thread's until done(). */
 void blocking_run(struct blocking *b, struct job *j);
-/* No job is under way. Joins the thread: it is idle, so this is short. */
+/* No job is under way. The thread becomes a spare, or is joined: it is idle, so this is short. */
 void blocking_free(struct blocking **b);
+
+/* The spares of a loop, which has them: the one that is idle for longest first. */
+struct spares {
+    struct blocking *idle[SPARES_MOST];
+    int count;
+    struct timer leaving; /* of the first */
+};
+void spares_init(struct spares *s);
+void spares_fini(struct spares *s, struct loop *loop); /* joins them */
 
 #endif

@@ -110,6 +110,10 @@ struct folder_watch {
 bool loop_watch_folder(struct loop *loop, struct folder_watch *w, const char *path);
 void loop_unwatch_folder(struct loop *loop, struct folder_watch *w); /* idempotent */
 
+/* Where core/blocking.c keeps the threads that nobody uses now. */
+struct spares;
+struct spares *loop_spares(struct loop *loop);
+
 /* Signals: for the program only, never for the library. arrived() runs on the loop. */
 struct signal_watch {
     void *impl;

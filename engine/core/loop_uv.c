@@ -30,6 +30,7 @@ struct loop {
     pthread_t thread;
     struct world *world;
     struct resolver *resolver; /* NULL until the first name */
+    struct spares spares;
     struct blocking *computer; /* NULL until the first job */
     int64_t now_us, *kept;     /* see loop_keep() */
     bool is_fresh;             /* now_us was read since the wait ended */
@@ -385,6 +386,12 @@ struct blocking *loop_computer(struct loop *loop)
     return loop->computer;
 }
 
+struct spares *loop_spares(struct loop *loop)
+{
+    must_be_mine(loop);
+    return &loop->spares;
+}
+
 /* --- the loop --------------------------------------------------------------------------------- */
 
 /* The turn goes on, which is all it is for. When it passes before the poll, because somebody else
@@ -425,6 +432,7 @@ struct loop *loop_new(struct world *world)
     pthread_mutex_init(&loop->lock, NULL);
     loop->tail = &loop->head;
     list_init(&loop->soons);
+    spares_init(&loop->spares);
     wheel_init(&loop->wheel, loop_refresh(loop));
     return loop;
 }
@@ -437,6 +445,7 @@ void loop_free(struct loop **loop_in)
     resolver_free(&loop->resolver);
     if (loop->computer != NULL)
         blocking_free(&loop->computer);
+    spares_fini(&loop->spares, loop);
     hand_out_notes(loop); /* forgotten names on their way */
     CHECK(loop->handles == 0 && loop->wheel.count == 0 && list_is_empty(&loop->soons));
     uv_close((uv_handle_t *)&loop->news, NULL);

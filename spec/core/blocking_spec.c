@@ -6,11 +6,15 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "support/stage.h"
@@ -174,6 +178,109 @@ static void a_loop_has_one_thread_that_computes(void **state)
     assert_string_equal(e[1].name, "nebula-compute");
 }
 
+/* --- spares ----------------------------------------------------------------------------------- */
+
+/* How many threads of this process ps calls that. */
+static int threads_called(const char *name)
+{
+    int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (struct dirent *d; (d = readdir(tasks)) != NULL;) {
+        char path[300], line[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", d->d_name);
+        FILE *f = fopen(path, "r");
+        if (f == NULL) /* no task, or it has just ended */
+            continue;
+        if (fgets(line, sizeof line, f) != NULL)
+            line[strcspn(line, "\n")] = '\0';
+        fclose(f);
+        count += strcmp(line, name) == 0;
+    }
+    closedir(tasks);
+    return count;
+}
+
+static void wait_for_threads(const char *name, int want)
+{
+    alarm(60); /* the end of a test that would wait for ever */
+    while (threads_called(name) != want)
+        sched_yield();
+    alarm(0);
+}
+
+static void run_one(struct stage *s, const char *name, struct errand *e)
+{
+    int counter = 0, ended = 0;
+    errands_init(e, 1, &counter, &ended);
+    struct blocking *b = blocking_new(s->loop, name);
+    assert_non_null(b);
+    blocking_run(b, &e->job);
+    turn_until(s->loop, &ended, 1);
+    blocking_free(&b);
+}
+
+static void a_thread_that_was_given_back_is_used_again(void **state)
+{
+    struct stage *s = *state;
+    struct errand first, second;
+    run_one(s, "first", &first);
+    assert_string_equal(first.name, "first");
+    wait_for_threads("nebula-spare", 1);
+    run_one(s, "second", &second);
+    assert_string_equal(second.name, "second");
+    assert_true(pthread_equal(first.ran_on, second.ran_on));
+    wait_for_threads("nebula-spare", 1);
+    wait_for_threads("second", 0);
+}
+
+static void of_many_threads_a_few_are_kept(void **state)
+{
+    enum { THREADS = SPARES_MOST + 3 };
+    struct stage *s = *state;
+    struct blocking *b[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        assert_non_null(b[i] = blocking_new(s->loop, "spec"));
+    for (int i = 0; i < THREADS; i++)
+        blocking_free(&b[i]);
+    wait_for_threads("nebula-spare", SPARES_MOST);
+    wait_for_threads("spec", 0);
+}
+
+/* The real world, but for what is left out of it. */
+struct late_world {
+    struct world world, *real;
+    int64_t ahead_us;
+};
+
+static int64_t late_now_us(struct world *w)
+{
+    struct late_world *late = container_of(w, struct late_world, world);
+    return late->real->now_us(late->real) + late->ahead_us;
+}
+
+static void whom_nobody_needs_leaves(void **state)
+{
+    struct stage *s = *state;
+    struct late_world late = {.world = {.now_us = late_now_us}, .real = s->world};
+    struct stage later = {.world = &late.world, .loop = loop_new(&late.world)};
+    struct blocking *b[2];
+    for (int i = 0; i < 2; i++)
+        assert_non_null(b[i] = blocking_new(later.loop, "spec"));
+    blocking_free(&b[0]);
+    late.ahead_us = SPARE_US / 2;
+    loop_turn(later.loop, 0);
+    blocking_free(&b[1]);
+    wait_for_threads("nebula-spare", 2);
+    late.ahead_us = SPARE_US + SECOND;
+    loop_turn(later.loop, 0);
+    wait_for_threads("nebula-spare", 1);
+    late.ahead_us = 2 * SPARE_US;
+    loop_turn(later.loop, 0);
+    wait_for_threads("nebula-spare", 0);
+    loop_free(&later.loop);
+}
+
 static void without_room_for_a_thread_there_is_none(void **state)
 {
     struct stage *s = *state;
@@ -193,6 +300,9 @@ int main(void)
         STAGED(the_thread_may_be_freed_when_its_last_job_is_done),
         STAGED(threads_do_not_wait_for_each_other),
         STAGED(a_loop_has_one_thread_that_computes),
+        STAGED(a_thread_that_was_given_back_is_used_again),
+        STAGED(of_many_threads_a_few_are_kept),
+        STAGED(whom_nobody_needs_leaves),
         STAGED(without_room_for_a_thread_there_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,11 +45,6 @@ enum error_code error_set(struct error *e, enum error_code code, const char *for
     return code;
 }
 
-void error_clear(struct error *e)
-{
-    *e = (struct error){.code = ERROR_OK};
-}
-
 const char *error_name(enum error_code code)
 {
     return row_of(code)->name;

@@ -62,11 +62,6 @@ void error_append(struct error *e, const char *format, ...)
     va_end(args);
 }
 
-void error_clear(struct error *e)
-{
-    *e = (struct error){.code = ERROR_OK};
-}
-
 const char *error_name(enum error_code code)
 {
     return row_of(code)->name;

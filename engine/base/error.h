@@ -86,7 +86,14 @@ enum error_code error_set_list(struct error *e, enum error_code code, const char
 /* More text at the end of the sentence. No argument may lie in *e. */
 __attribute__((format(printf, 2, 3))) void error_append(struct error *e, const char *format, ...);
 
-void error_clear(struct error *e);
+/* The text of nothing is empty; what lies behind its end is not looked at. */
+static inline void error_clear(struct error *e)
+{
+    e->code = ERROR_OK;
+    e->state[0] = '\0';
+    e->retry_after_us = 0;
+    e->text[0] = '\0';
+}
 
 const char *error_name(enum error_code code);   /* "deadline" */
 const char *error_manual(enum error_code code); /* the row's sentence */

@@ -73,17 +73,24 @@ static bool go_to_writer(struct call *c)
 
 static void give_back(struct call *c, struct conn *conn)
 {
-    if (!c->is_leased && conn != NULL)
+    if (c->is_leased || conn == NULL)
+        return;
+    if (pool_return(c->pool, conn, engine_now(c->ticket.engine)))
+        conn_tell(conn, CONN_LEASED);
+    else
         pool_give(c->pool, conn, NEBULA_GOOD);
 }
 
 static void attempt_ended(struct call *c)
 {
-    c->error = c->request.reply.error;
     c->outcome = outcome_of(&c->request);
     c->is_doubtful = c->is_doubtful || c->outcome == OUTCOME_IN_DOUBT;
-    if (c->error.code != ERROR_OK && (go_to_writer(c) || pause_before_retry(c)))
-        return;
+    error_clear(&c->error);
+    if (c->request.reply.error.code != ERROR_OK) {
+        c->error = c->request.reply.error;
+        if (go_to_writer(c) || pause_before_retry(c))
+            return;
+    }
     answer(c);
 }
 
@@ -113,7 +120,7 @@ static void attempt(struct call *c, struct conn *conn)
     c->attempts++;
     c->is_in_flight = true;
     c->request.is_sent = false;
-    c->request.reply = (struct reply){.changed = -1};
+    reply_init(&c->request.reply);
     c->request.deadline_us = c->deadline_us;
     arm(c, INT64_MAX);
     conn_send(conn, &c->request);
@@ -137,9 +144,26 @@ static int64_t sum_us(int64_t at_us, int64_t span_us)
     return at_us > INT64_MAX - span_us ? INT64_MAX : at_us + span_us;
 }
 
+/* There is no short path to a connection: checks, the queue, or a refusal. */
+static void wait_for_turn(struct call *c)
+{
+    int64_t now_us = engine_now(c->ticket.engine);
+    int64_t until_us = sum_us(now_us, c->resource->spec.policy.wait_us);
+    c->waiter.arrived_us = now_us;
+    c->waiter.is_last_chance = c->deadline_us <= until_us;
+    c->waiter.deadline_us = c->waiter.is_last_chance ? c->deadline_us : until_us;
+    struct error why;
+    struct conn *conn = pool_take(c->pool, &c->waiter, &why);
+    if (conn != NULL)
+        attempt(c, conn);
+    else if (why.code != ERROR_OK)
+        refused(&c->waiter, &why);
+    else if (c->state == CALL_WAITING) /* the queue may have served or refused it already */
+        arm(c, c->waiter.deadline_us);
+}
+
 static void take(struct call *c)
 {
-    struct engine *e = c->ticket.engine;
     c->state = CALL_WAITING;
     c->pool = resource_pool(c->resource, c->role);
     if (c->pool == NULL) {
@@ -148,17 +172,15 @@ static void take(struct call *c)
         answer(c);
         return;
     }
-    int64_t until_us = sum_us(engine_now(e), c->resource->spec.policy.wait_us);
-    c->waiter.arrived_us = engine_now(e);
-    c->waiter.is_last_chance = c->deadline_us <= until_us;
-    c->waiter.deadline_us = c->waiter.is_last_chance ? c->deadline_us : until_us;
-    arm(c, c->waiter.deadline_us); /* before the queue: it may refuse or serve at once */
-    struct error why;
-    struct conn *conn = pool_take(c->pool, &c->waiter, &why);
-    if (conn != NULL)
-        attempt(c, conn);
-    else if (why.code != ERROR_OK)
-        refused(&c->waiter, &why);
+    int64_t now_us = engine_now(c->ticket.engine);
+    struct conn *conn = pool_ready(c->pool, now_us);
+    if (conn == NULL) {
+        wait_for_turn(c);
+        return;
+    }
+    pool_hit(c->pool, conn, now_us);
+    conn_tell(conn, CONN_IDLE);
+    attempt(c, conn);
 }
 
 /* --- the end --------------------------------------------------------------------------------- */
@@ -266,7 +288,9 @@ static struct call *copy_request(const struct nebula_request *r)
     struct call *c = malloc(sizeof *c + size);
     if (c == NULL)
         return NULL;
-    memset(c, 0, sizeof *c);
+    memset(c, 0, offsetof(struct call, request.reply)); /* two thirds of it are room for texts */
+    reply_init(&c->request.reply);
+    error_clear(&c->error);
     struct nebula_value *value = (struct nebula_value *)(void *)c->bytes;
     char *at = c->bytes + values;
     for (int32_t i = 0; i < r->count; i++) {
@@ -279,14 +303,14 @@ static struct call *copy_request(const struct nebula_request *r)
     if (r->text_size > 0)
         memcpy(at, r->text, r->text_size);
     at[r->text_size] = '\0';
-    c->request = (struct request){.verb = (enum nebula_verb)r->verb,
-                                  .count = r->count,
-                                  .window = r->window,
-                                  .text = at,
-                                  .text_size = r->text_size,
-                                  .value = value,
-                                  .is_idempotent = r->is_idempotent,
-                                  .ended = request_ended};
+    c->request.verb = (enum nebula_verb)r->verb;
+    c->request.count = r->count;
+    c->request.window = r->window;
+    c->request.text = at;
+    c->request.text_size = r->text_size;
+    c->request.value = value;
+    c->request.is_idempotent = r->is_idempotent;
+    c->request.ended = request_ended;
     return c;
 }
 

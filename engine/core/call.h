@@ -19,7 +19,6 @@ enum call_state { CALL_WAITING = 0, CALL_SENT, CALL_PAUSING, CALL_OVER };
 struct call {
     struct ticket ticket; /* first: a ticket of this type is a call */
     struct waiter waiter;
-    struct request request;
     struct timer timer;
     struct resource *resource;
     struct pool *pool;
@@ -34,8 +33,9 @@ struct call {
     int64_t begun_us;
     int64_t deadline_us;
     enum outcome outcome;
+    struct request request;
     struct error error;
-    char bytes[];
+    char bytes[]; /* the values, then the texts */
 };
 
 extern const struct ticket_type call_ticket;

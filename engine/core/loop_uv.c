@@ -25,9 +25,10 @@
 
 struct loop {
     uv_loop_t uv;
-    uv_timer_t bound; /* of the wait of one turn */
+    uv_timer_t bound; /* of the wait */
+    int64_t bound_us; /* when it passes, INT64_MAX when it is off */
     uv_async_t news;
-    pthread_t thread;
+    const void *thread;
     struct world *world;
     struct resolver *resolver; /* NULL until the first name */
     struct spares spares;
@@ -58,9 +59,12 @@ struct eye {
     struct folder_watch *watch;
 };
 
+/* An address that differs from thread to thread names the thread without a call. */
+static _Thread_local char here;
+
 static void must_be_mine(const struct loop *loop)
 {
-    CHECK(pthread_equal(loop->thread, pthread_self()));
+    CHECK(loop->thread == &here);
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
@@ -398,6 +402,8 @@ struct spares *loop_spares(struct loop *loop)
  * had the processor, libuv would see no timer any more and wait for ever. */
 static void bound_passed(uv_timer_t *uv)
 {
+    struct loop *loop = container_of(uv, struct loop, bound);
+    loop->bound_us = INT64_MAX;
     uv_stop(uv->loop);
 }
 
@@ -417,7 +423,7 @@ struct loop *loop_new(struct world *world)
     struct loop *loop = malloc(sizeof *loop);
     if (loop == NULL)
         return NULL;
-    *loop = (struct loop){.world = world, .thread = pthread_self()};
+    *loop = (struct loop){.world = world, .thread = &here, .bound_us = INT64_MAX};
     if (!has_descriptors() || uv_loop_init(&loop->uv) != 0) {
         free(loop);
         return NULL;
@@ -456,27 +462,31 @@ void loop_free(struct loop **loop_in)
     free(loop);
 }
 
-/* How long the turn may wait: rounded up to the milliseconds of the poll, so that nothing is early.
- */
-static uint64_t wait_ms(struct loop *loop, int64_t until_us)
+/* Bounds the wait; false when there is nothing to wait for. Rounded up to the milliseconds of the
+ * poll, so that nothing is early. A bound that passes sooner stays: it ends one turn for nothing,
+ * while a new one in each turn would cost a clock and libuv's heap. */
+static bool may_wait(struct loop *loop, int64_t until_us)
 {
     if (!list_is_empty(&loop->soons) || until_us <= loop->now_us)
-        return 0;
+        return false;
+    if (loop->bound_us <= until_us)
+        return true;
     int64_t wait_us = until_us - loop_refresh(loop); /* the last turn may be long ago */
-    return wait_us <= 0 ? 0 : (uint64_t)(wait_us / 1000 + (wait_us % 1000 > 0));
+    if (wait_us <= 0)
+        return false;
+    int64_t ms = wait_us / 1000 + (wait_us % 1000 > 0);
+    loop->bound_us = loop->now_us + ms * 1000;
+    uv_update_time(&loop->uv);
+    CHECK(uv_timer_start(&loop->bound, bound_passed, (uint64_t)ms, 0) == 0);
+    return true;
 }
 
 /* Waits, and serves descriptors, news and signals. */
 static void poll_once(struct loop *loop, int64_t until_us)
 {
-    uint64_t ms = wait_ms(loop, until_us);
-    if (ms > 0 && until_us < INT64_MAX) {
-        uv_update_time(&loop->uv);
-        CHECK(uv_timer_start(&loop->bound, bound_passed, ms, 0) == 0);
-    }
+    bool waits = may_wait(loop, until_us);
     loop->is_fresh = false;
-    uv_run(&loop->uv, ms > 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-    uv_timer_stop(&loop->bound);
+    uv_run(&loop->uv, waits ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     if (!loop->is_fresh)
         loop_refresh(loop);
 }

@@ -31,7 +31,6 @@ struct result {
 
 /* What a request ended with. Filled by the driver before conn_replied(). */
 struct reply {
-    struct error error;    /* code ERROR_OK when the server did it */
     struct result *result; /* owned; NULL when there are no rows to speak of */
     int64_t changed;       /* rows the statement touched, -1 when it makes no sense */
     int64_t last_id;       /* SQLite: rowid of the last insert; 0 elsewhere */
@@ -39,6 +38,7 @@ struct reply {
     bool is_partial;       /* with an error: some of it was done and stays done */
     bool is_unanswered;    /* the connection ended first, for whatever reason; set by the core */
     bool wants_writer;     /* not done at all: it needs a connection of the role `writer` */
+    struct error error;    /* code ERROR_OK when the server did it */
 };
 
 /* One thing for a server to do. Owned by who made it; lent to the connection from conn_send() until
@@ -59,6 +59,15 @@ struct request {
     struct reply reply;
 };
 
+/* Nothing has come yet. Writes what is read, not the whole struct. */
+static inline void reply_init(struct reply *r)
+{
+    r->result = NULL;
+    r->changed = -1;
+    r->last_id = 0;
+    r->more = r->is_partial = r->is_unanswered = r->wants_writer = false;
+    error_clear(&r->error);
+}
 void reply_fini(struct reply *r); /* frees the result; idempotent */
 
 #endif

@@ -23,9 +23,9 @@ const char *pg_resource(struct postgres *p)
 
 void pg_watch(struct postgres *p, int events)
 {
-    struct loop *loop = conn_loop(conn_of(p));
     if (events == p->events)
         return;
+    struct loop *loop = conn_loop(conn_of(p));
     p->events = events;
     if (events == 0) {
         loop_unwatch(loop, &p->watch);

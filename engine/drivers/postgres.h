@@ -21,6 +21,8 @@
 #include "core/blocking.h"
 #include "core/driver.h"
 
+struct postgres;
+
 /* --- errors ----------------------------------------------------------------------------------- */
 
 enum error_code pg_state_code(const char *state);
@@ -36,19 +38,22 @@ void pg_error_of_open(struct error *e, const char *resource, const PGconn *pg, C
 
 /* --- values ----------------------------------------------------------------------------------- */
 
+#define PG_PARAMS_ROOM 512 /* bytes; what needs more is allocated */
+
+/* Not to be moved: its arrays may lie in itself. */
 struct pg_params {
     int count;
     const Oid *type; /* NULL: the server finds out all of them */
     const char **value;
     int *size;
     int *format;
-    void *block;
+    void *block; /* NULL: room was enough */
+    char room[PG_PARAMS_ROOM] __attribute__((aligned(8)));
 };
 
-/* False: nothing is held, e tells why. The bytes of the request are borrowed. */
-bool pg_params_init(struct pg_params *p, const struct request *r, const char *resource,
-                    struct error *e);
-void pg_params_fini(struct pg_params *p);
+/* Of p->request, whose bytes are borrowed. False: nothing is held, p->problem tells why. */
+bool pg_params_init(struct pg_params *v, struct postgres *p);
+void pg_params_fini(struct pg_params *v);
 
 struct pg_rows; /* a struct result */
 
@@ -162,9 +167,7 @@ struct postgres {
     int owes;
     enum pg_phase phase;
     enum pg_phase
-        before;       /* the request under way: what an answer without the server leads back to */
-    struct error why; /* PG_OWES_LOSS: why it is lost */
-    struct error last_words; /* what the server said before it hung up, code ERROR_OK if nothing */
+        before; /* the request under way: what an answer without the server leads back to */
 
     /* opening */
     struct resolve *resolve;
@@ -180,7 +183,6 @@ struct postgres {
     struct request *request;
     struct pg_rows *rows;           /* NULL: rows are thrown away */
     struct pg_statement *statement; /* NULL: not remembered */
-    struct error problem;           /* the first one */
     int64_t changed;
     bool is_pipelined; /* results end with a sync, not with NULL */
     bool is_evicting;  /* results up to the first sync answer DEALLOCATE */
@@ -191,7 +193,8 @@ struct postgres {
     bool is_kept;      /* an error does not undo all of it: a part was committed, or will be */
     bool is_dirty;
     bool is_stream;
-    bool is_spoiled; /* this connection is not to be used again */
+    bool is_spoiled;      /* this connection is not to be used again */
+    struct error problem; /* the first one */
 
     bool is_cancelling;
     struct pg_cancel *cancel; /* NULL until the first one */
@@ -199,6 +202,9 @@ struct postgres {
     int64_t pause_us;         /* until then */
     struct timer patience;    /* close waits for the cancel so long */
     struct pg_statements statements;
+
+    struct error why;        /* PG_OWES_LOSS: why it is lost */
+    struct error last_words; /* what the server said before it hung up, code ERROR_OK if nothing */
 };
 
 const char *pg_resource(struct postgres *p);

@@ -32,9 +32,12 @@ void pg_reply(struct postgres *p)
     struct request *r = p->request;
     struct conn *c = conn_of(p);
     p->request = NULL;
-    r->reply = (struct reply){.error = p->problem, .changed = p->changed};
-    r->reply.is_partial = p->problem.code != ERROR_OK && p->is_kept;
-    if (p->problem.code == ERROR_OK) {
+    reply_init(&r->reply);
+    r->reply.changed = p->changed;
+    if (p->problem.code != ERROR_OK) {
+        r->reply.error = p->problem;
+        r->reply.is_partial = p->is_kept;
+    } else {
         r->reply.more = p->phase == PG_HELD;
         if (p->rows != NULL && pg_rows_has_columns(p->rows)) {
             r->reply.result = pg_rows_result(p->rows);
@@ -162,16 +165,18 @@ static void complain(struct postgres *p, const PGresult *res)
     p->is_kept |= may_have_committed(p, res);
 }
 
-static int64_t rows_touched(PGresult *res, const char *tag)
+static int64_t rows_touched(PGresult *res, const char *tag, bool has_rows)
 {
+    if (has_rows && (strncmp(tag, "SELECT", 6) == 0 || strncmp(tag, "FETCH", 5) == 0))
+        return -1;
     const char *count = PQcmdTuples(res);
-    bool only_reads = PQresultStatus(res) == PGRES_TUPLES_OK &&
-                      (strncmp(tag, "SELECT", 6) == 0 || strncmp(tag, "FETCH", 5) == 0);
-    return *count == '\0' || only_reads ? -1 : strtoll(count, NULL, 10);
+    return *count == '\0' ? -1 : strtoll(count, NULL, 10);
 }
 
 static void note_traces(struct postgres *p, const char *tag, bool has_rows)
 {
+    if (has_rows && strncmp(tag, "SELECT", 6) == 0) /* most of all, and nothing of what follows */
+        return;
     const char *text = p->request->text != NULL ? p->request->text : "";
     if (pg_leaves_traces(tag, text, has_rows))
         p->is_dirty = true;
@@ -220,7 +225,7 @@ static void complete(struct postgres *p, PGresult *res)
     }
     const char *tag = PQcmdStatus(res);
     p->is_complete = true;
-    p->changed = rows_touched(res, tag);
+    p->changed = rows_touched(res, tag, has_rows);
     note_traces(p, tag, has_rows);
     bool is_wanted = has_rows && p->rows != NULL && !pg_rows_has_columns(p->rows);
     if (is_wanted)

@@ -41,6 +41,16 @@ static void read_text(struct nebula_value *out, const char *text, int size)
     out->size = (uint32_t)size;
 }
 
+/* Of a column whose text is digits: strtoll() looks for more. */
+static int64_t read_int(const char *text)
+{
+    bool is_negative = *text == '-';
+    uint64_t number = 0;
+    for (text += is_negative; *text >= '0' && *text <= '9'; text++)
+        number = number * 10 + (uint64_t)(*text - '0');
+    return (int64_t)(is_negative ? 0 - number : number);
+}
+
 static void read_float(struct nebula_value *out, const char *text)
 {
     out->type = NEBULA_FLOAT;
@@ -57,14 +67,13 @@ static void cell(const struct result *r, int32_t row, int32_t column, struct neb
     if (PQgetisnull(res, at, column))
         return;
     const char *text = PQgetvalue(res, at, column);
-    int size = PQgetlength(res, at, column);
     switch (PQftype(res, column)) {
     case INT8:
     case INT4:
     case INT2:
     case OID:
         out->type = NEBULA_INT;
-        out->integer = strtoll(text, NULL, 10);
+        out->integer = read_int(text);
         return;
     case FLOAT4:
     case FLOAT8:
@@ -75,11 +84,11 @@ static void cell(const struct result *r, int32_t row, int32_t column, struct neb
         out->integer = text[0] == 't';
         return;
     case BYTEA:
-        read_text(out, text + 2, (size - 2) / 2);
+        read_text(out, text + 2, (PQgetlength(res, at, column) - 2) / 2);
         out->type = NEBULA_BYTES;
         return;
     }
-    read_text(out, text, size);
+    read_text(out, text, PQgetlength(res, at, column));
 }
 
 static void column(const struct result *r, int32_t i, struct nebula_column *out)

@@ -92,7 +92,7 @@ static void run(struct postgres *p, bool may_prepare)
 {
     struct request *r = p->request;
     struct pg_params v;
-    if (!pg_params_init(&v, r, pg_resource(p), &p->problem)) {
+    if (!pg_params_init(&v, p)) {
         pg_owe(p, PG_OWES_ANSWER);
         return;
     }
@@ -157,7 +157,7 @@ static void send_prepare(struct postgres *p)
         return;
     }
     struct pg_params v;
-    if (!pg_params_init(&v, p->request, pg_resource(p), &p->problem)) {
+    if (!pg_params_init(&v, p)) {
         pg_owe(p, PG_OWES_ANSWER);
         return;
     }

@@ -258,7 +258,7 @@ static void a_file_that_is_no_socket_is_left_alone(void **state)
     FILE *notes = fopen(file, "w");
     assert_non_null(notes);
     fclose(notes);
-    assert_null(admin_open(d.engine, file, NULL, &why));
+    assert_null(admin_open(&d.engine, file, NULL, &why));
     assert_non_null(strstr(why.text, "in use"));
     assert_int_equal(unlink(file), 0); /* it is still there */
     desk_end(&d);
@@ -282,7 +282,7 @@ static void a_living_socket_with_a_full_queue_is_not_waited_for(void **state)
     assert_int_equal(connect(fd[1], (const struct sockaddr *)&at, sizeof at), 0);
     assert_int_not_equal(connect(fd[2], (const struct sockaddr *)&at, sizeof at), 0);
     alarm(20); /* waiting would be for ever */
-    assert_null(admin_open(d.engine, busy, NULL, &why));
+    assert_null(admin_open(&d.engine, busy, NULL, &why));
     alarm(0);
     assert_non_null(strstr(why.text, "in use"));
     for (int i = 0; i < 3; i++)
@@ -380,7 +380,7 @@ static void who_hangs_up_has_no_answer(void **state)
     admin_close(&d.admin);
     assert_null(nebula_ask_end(asked, &code));
     assert_int_equal(code, ERROR_LOST);
-    d.admin = admin_open(d.engine, d.path, "spec", &why);
+    d.admin = admin_open(&d.engine, d.path, "spec", &why);
     assert_non_null(d.admin);
     desk_end(&d);
 }

@@ -106,7 +106,7 @@ static void a_program_with_any_name_is_told(void **state)
 {
     struct desk d;
     desk_begin(&d, state);
-    d.engine->program[0] = '\xff';
+    d.engine.program[0] = '\xff';
     int fd = dial(&d);
     say(fd, "{\"verb\":\"ls\"}\n");
     assert_non_null(strstr(hear(&d, fd, 1), "\"program\":\"\xef\xbf\xbdpec\""));

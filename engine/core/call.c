@@ -232,7 +232,7 @@ static void explain_deadline(struct call *c)
     const char *name = c->resource->spec.name;
     long long ms = (engine_now(c->ticket.engine) - c->begun_us) / 1000;
     if (c->state == CALL_WAITING)
-        pool_explain_wait(c->pool, &c->waiter, &c->error);
+        pool_late(c->pool, &c->waiter, &c->error);
     else if (c->state == CALL_SENT)
         error_set(&c->error, ERROR_DEADLINE, "%s: no answer by the deadline, after %lld ms", name,
                   ms);

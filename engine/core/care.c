@@ -115,7 +115,11 @@ void care_settle(struct conn *c)
 {
     CHECK(list_is_empty(&c->requests) && !c->is_cancel_sent);
     struct error why;
-    if (is_over(c) || (c->session & SESSION_STREAMING) != 0) {
+    if ((c->session & SESSION_SPOILED) != 0) {
+        error_set(&why, ERROR_LOST, "%s: the session of connection %u cannot be used again",
+                  conn_resource(c), c->id);
+        conn_failed(c, &why);
+    } else if (is_over(c) || (c->session & SESSION_STREAMING) != 0) {
         error_set(&why, ERROR_CLOSED, "%s: connection %u has served its time", conn_resource(c),
                   c->id);
         conn_close(c, &why);

@@ -168,7 +168,7 @@ static void send_next(struct conn *c)
 
 static void finish_cancel(struct conn *c)
 {
-    if (conn_head(c) != NULL || c->is_cancel_sent)
+    if (c->state != CONN_CANCELLING || conn_head(c) != NULL || c->is_cancel_sent)
         return;
     loop_disarm(c->engine->loop, &c->timer);
     care_settle(c);
@@ -276,6 +276,8 @@ void conn_cancel(struct conn *c)
     CHECK(c->state == CONN_LEASED);
     struct error why;
     error_set(&why, ERROR_STALE, "%s: the lease ended before this was sent", conn_resource(c));
+    if (lease_is_out(c)) /* whoever gave it back is no holder any more */
+        lease_lose(&c->engine->leases, c);
     conn_move(c, CONN_CANCELLING);
     c->pool->stats.cancels++;
     end_unsent(c, &why);

@@ -37,6 +37,7 @@ enum {
     SESSION_DIRTY =
         2, /* something may have changed the session: settings, locks, temporary tables */
     SESSION_STREAMING = 4, /* a stream is open: rows are waiting to be pulled */
+    SESSION_SPOILED = 8,   /* nobody else may have it: it ended, or no words make it clean */
 };
 
 struct conn {
@@ -100,17 +101,24 @@ void conn_cancel(struct conn *c);
 /* Idempotent. What is queued ends with *why, what is in flight as lost once the driver has let go of
  * it. */
 void conn_close(struct conn *c, const struct error *why);
+/* Not anybody's for a while, and coming back. */
+static inline bool conn_is_turning(const struct conn *c)
+{
+    return c->state == CONN_CHECKING || c->state == CONN_RESETTING || c->state == CONN_CANCELLING;
+}
 const char *conn_state_name(enum conn_state state);
 
 /* Moves it along the table of legal moves and tells nobody: a part of moving. */
 static inline void conn_shift(struct conn *c, enum conn_state to, int64_t now_us)
 {
     static const uint8_t legal[CONN_STATES] = {
-        [CONN_OPENING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
+        [CONN_OPENING] =
+            1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CLOSING,
         [CONN_IDLE] = 1 << CONN_LEASED | 1 << CONN_CHECKING | 1 << CONN_CLOSING,
         [CONN_LEASED] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING |
                         1 << CONN_CANCELLING | 1 << CONN_CLOSING,
-        [CONN_CHECKING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
+        [CONN_CHECKING] =
+            1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CLOSING,
         [CONN_RESETTING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
         [CONN_CANCELLING] =
             1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CLOSING,

@@ -37,17 +37,43 @@ static void tell_impatient_starters(struct pool *p, const struct error *why)
 
 /* --- opening --------------------------------------------------------------------------------- */
 
+static void refuse_impatient(struct pool *p, const struct error *why)
+{
+    struct list_node *n, *next;
+    for (n = list_head(&p->waiters); n != NULL; n = next) {
+        next = list_next(&p->waiters, n);
+        struct waiter *w = container_of(n, struct waiter, node);
+        if (!w->is_fail_fast)
+            continue;
+        pool_refuse(p, w, why);
+        next = list_head(&p->waiters); /* whoever was refused may have changed the queue */
+    }
+}
+
+/* Those who do not wait for a better time. */
+static void tell_impatient(struct pool *p, const struct error *why)
+{
+    refuse_impatient(p, why);
+    tell_impatient_starters(p, why);
+}
+
 static struct fill_counts count(const struct pool *p)
 {
     int32_t opening = (int32_t)p->count[CONN_OPENING];
-    uint32_t turning =
-        p->count[CONN_CHECKING] + p->count[CONN_RESETTING] + p->count[CONN_CANCELLING];
     int32_t starting = !list_is_empty(&p->starters) && !is_warm(p) && opening == 0;
     return (struct fill_counts){.all = pool_all(p),
                                 .closing = (int32_t)p->count[CONN_CLOSING],
                                 .opening = opening,
-                                .coming = opening + (int32_t)turning,
+                                .coming = (int32_t)pool_coming(p),
                                 .waiting = (int32_t)p->waiters.count + starting};
+}
+
+static void log_outage(const struct pool *p, enum log_level level, const char *text,
+                       const struct error *why)
+{
+    const struct log_field field[] = {{.key = "resource", .text = p->resource->spec.name},
+                                      {.key = "error", .text = why->text}};
+    engine_log(p->engine, level, text, field, COUNT(field));
 }
 
 static void failed(struct pool *p, const struct error *why)
@@ -58,8 +84,10 @@ static void failed(struct pool *p, const struct error *why)
     p->stats.open_failed++;
     int64_t pause_us = retry_pause_us(&pace, p->fill.failures + 1, e->world->random(e->world));
     p->open_again_us = engine_now(e) + REOPEN_FIRST_US / 5 + pause_us;
-    if (p->trouble == NULL)
+    if (p->trouble == NULL) {
+        log_outage(p, LOG_WARN, "cannot connect", why);
         p->trouble = malloc(sizeof *p->trouble);
+    }
     if (p->trouble != NULL)
         *p->trouble = *why;
 }
@@ -76,6 +104,7 @@ static void open_missing(struct pool *p)
         error_set(&why, ERROR_MEMORY, "%s: no memory for one more connection",
                   p->resource->spec.name);
         failed(p, &why);
+        tell_impatient(p, &why);
         return;
     }
 }
@@ -95,6 +124,8 @@ void keep_opened(struct pool *p, struct conn *c)
     fill_opened(&p->fill, &p->size);
     p->stats.opened++;
     p->open_again_us = 0;
+    if (p->trouble != NULL)
+        log_outage(p, LOG_INFO, "connects again", p->trouble);
     free(p->trouble);
     p->trouble = NULL;
     c->created_us = c->used_us = engine_now(p->engine);
@@ -111,21 +142,6 @@ static bool is_hopeless(const struct error *why)
     return action == ACTION_FIX || action == ACTION_ROTATE;
 }
 
-static void refuse_impatient(struct pool *p, const struct error *why)
-{
-    struct list_node *n, *next;
-    for (n = list_head(&p->waiters); n != NULL; n = next) {
-        next = list_next(&p->waiters, n);
-        struct waiter *w = container_of(n, struct waiter, node);
-        if (!w->is_fail_fast)
-            continue;
-        pool_leave(p, w);
-        p->stats.refused++;
-        w->refused(w, why);
-        next = list_head(&p->waiters); /* whoever was refused may have changed the queue */
-    }
-}
-
 void keep_open_failed(struct pool *p, const struct error *why)
 {
     if (p->engine->is_stopping)
@@ -135,8 +151,7 @@ void keep_open_failed(struct pool *p, const struct error *why)
         pool_refuse_all(p, why);
         tell_starters(p, why);
     } else {
-        refuse_impatient(p, why);
-        tell_impatient_starters(p, why);
+        tell_impatient(p, why);
     }
     keep_look(p);
 }
@@ -180,6 +195,13 @@ static void sooner(int64_t *at_us, int64_t other_us)
         *at_us = other_us;
 }
 
+/* Whoever waits for one that does not come back in time needs another. */
+static void turn_end(int64_t *at_us, const struct conn *c)
+{
+    if (conn_is_turning(c) && c->since_us + POOL_TURN_US > engine_now(c->engine))
+        sooner(at_us, c->since_us + POOL_TURN_US);
+}
+
 /* A life that has not begun needs no look, nor one that is over: the connection closes as it comes
  * home. */
 static void life_end(int64_t *at_us, const struct conn *c)
@@ -203,9 +225,25 @@ static int64_t next_look(const struct pool *p)
         if (oldest != NULL)
             sooner(&at_us, oldest->since_us + idle_us);
     }
-    for (struct list_node *i = list_head(&p->conns); i != NULL; i = list_next(&p->conns, i))
-        life_end(&at_us, container_of(i, struct conn, node));
+    for (struct list_node *i = list_head(&p->conns); i != NULL; i = list_next(&p->conns, i)) {
+        const struct conn *c = container_of(i, struct conn, node);
+        life_end(&at_us, c);
+        if (!list_is_empty(&p->waiters))
+            turn_end(&at_us, c);
+    }
     return at_us;
+}
+
+/* What the impatient waited for does not come back in time, and there is no room for another. */
+static void refuse_if_stuck(struct pool *p)
+{
+    if (list_is_empty(&p->waiters) || pool_coming(p) > 0 || pool_stuck(p) == 0 ||
+        pool_all(p) < p->size.max)
+        return;
+    struct error why;
+    error_set(&why, ERROR_FULL, "%s: all %d connections are in use", p->resource->spec.name,
+              p->size.max);
+    refuse_impatient(p, &why);
 }
 
 void keep_look(struct pool *p)
@@ -215,6 +253,7 @@ void keep_look(struct pool *p)
     close_old(p);
     pool_serve(p);
     open_missing(p);
+    refuse_if_stuck(p);
     int64_t at_us = next_look(p);
     if (at_us == INT64_MAX)
         loop_disarm(p->engine->loop, &p->keeper);

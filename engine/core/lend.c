@@ -48,8 +48,7 @@ static void refused(struct waiter *w, const struct error *why)
 static void too_late(struct timer *t)
 {
     struct lend *l = container_of(t, struct lend, timer);
-    pool_leave(l->pool, &l->waiter);
-    pool_explain_wait(l->pool, &l->waiter, &l->error);
+    pool_late(l->pool, &l->waiter, &l->error);
     ticket_end(&l->ticket, l->error.code);
 }
 

@@ -55,6 +55,30 @@ uint32_t pool_count(const struct pool *p, enum conn_state state)
     return state == CONN_IDLE ? idle_count(&p->idle) : p->count[state];
 }
 
+static uint32_t turning(const struct pool *p)
+{
+    return p->count[CONN_CHECKING] + p->count[CONN_RESETTING] + p->count[CONN_CANCELLING];
+}
+
+static bool is_stuck(const struct conn *c, int64_t now_us)
+{
+    return conn_is_turning(c) && now_us >= c->since_us + POOL_TURN_US;
+}
+
+uint32_t pool_stuck(const struct pool *p)
+{
+    uint32_t stuck = 0;
+    struct list_node *n = turning(p) == 0 ? NULL : list_head(&p->conns);
+    for (; n != NULL; n = list_next(&p->conns, n))
+        stuck += is_stuck(container_of(n, struct conn, node), engine_now(p->engine));
+    return stuck;
+}
+
+uint32_t pool_coming(const struct pool *p)
+{
+    return p->count[CONN_OPENING] + turning(p) - pool_stuck(p);
+}
+
 uint64_t pool_leases(const struct pool *p)
 {
     uint64_t leases = p->stats.past_uses;
@@ -77,11 +101,16 @@ static void leave_queue(struct pool *p, struct waiter *w)
         p->gate &= ~(uint32_t)GATE_QUEUE;
 }
 
-static void refuse(struct pool *p, struct waiter *w, const struct error *why)
+static void note_refusal(struct pool *p, enum error_code code)
+{
+    p->stats.refused++;
+    engine_trace(p->engine, TRACE_REFUSED, p->resource->number, code, 0, 0);
+}
+
+void pool_refuse(struct pool *p, struct waiter *w, const struct error *why)
 {
     leave_queue(p, w);
-    p->stats.refused++;
-    engine_trace(p->engine, TRACE_REFUSED, p->resource->number, why->code, 0, 0);
+    note_refusal(p, why->code);
     w->refused(w, why);
 }
 
@@ -89,27 +118,12 @@ void pool_refuse_all(struct pool *p, const struct error *why)
 {
     struct list_node *n;
     while ((n = list_head(&p->waiters)) != NULL)
-        refuse(p, container_of(n, struct waiter, node), why);
+        pool_refuse(p, container_of(n, struct waiter, node), why);
 }
 
 void pool_leave(struct pool *p, struct waiter *w)
 {
     leave_queue(p, w);
-}
-
-/* The first one whose time is not over; those before him are refused. */
-static struct waiter *next_waiter(struct pool *p)
-{
-    struct list_node *n;
-    while ((n = list_head(&p->waiters)) != NULL) {
-        struct waiter *w = container_of(n, struct waiter, node);
-        if (w->deadline_us > engine_now(p->engine))
-            return w;
-        struct error why;
-        pool_explain_wait(p, w, &why);
-        refuse(p, w, &why);
-    }
-    return NULL;
 }
 
 /* What hinders the pool is what the waiter is told, the server's own code included. */
@@ -121,7 +135,7 @@ void pool_explain_trouble(const struct pool *p, long long waited_ms, struct erro
     out->retry_after_us = p->trouble->retry_after_us;
 }
 
-void pool_explain_wait(const struct pool *p, const struct waiter *w, struct error *out)
+static void explain_wait(const struct pool *p, const struct waiter *w, struct error *out)
 {
     const char *name = p->resource->spec.name;
     long long ms = (engine_now(p->engine) - w->arrived_us) / 1000;
@@ -139,6 +153,28 @@ void pool_explain_wait(const struct pool *p, const struct waiter *w, struct erro
     else
         error_set(out, ERROR_WAIT, "%s: all %d connections were in use for %lld ms, %u are waiting",
                   name, p->size.max, ms, p->waiters.count);
+}
+
+void pool_late(struct pool *p, struct waiter *w, struct error *out)
+{
+    explain_wait(p, w, out);
+    leave_queue(p, w);
+    note_refusal(p, out->code);
+}
+
+/* The first one whose time is not over; those before him are refused. */
+static struct waiter *next_waiter(struct pool *p)
+{
+    struct list_node *n;
+    while ((n = list_head(&p->waiters)) != NULL) {
+        struct waiter *w = container_of(n, struct waiter, node);
+        if (w->deadline_us > engine_now(p->engine))
+            return w;
+        struct error why;
+        explain_wait(p, w, &why);
+        pool_refuse(p, w, &why);
+    }
+    return NULL;
 }
 
 static void lend(struct conn *c)
@@ -207,7 +243,7 @@ static struct conn *next_idle(struct pool *p)
 /* Who waits for a connection that is on its way to him does not queue. */
 static bool may_come(const struct pool *p)
 {
-    uint32_t away = pool_count(p, CONN_LEASED) + p->count[CONN_CLOSING];
+    uint32_t away = pool_count(p, CONN_LEASED) + p->count[CONN_CLOSING] + pool_stuck(p);
     return !is_paused(p) && (p->trouble == NULL || p->count[CONN_OPENING] == 0) &&
            p->waiters.count + away < (uint32_t)p->size.max;
 }
@@ -219,8 +255,10 @@ static enum error_code refuse_newcomer(struct pool *p, const struct waiter *w, s
         return error_set(e, ERROR_CLOSED, "%s: the engine is shutting down", name);
     if (w->is_fail_fast && is_paused(p))
         return error_set(e, ERROR_PAUSED, "%s: paused", name);
-    if (w->is_fail_fast && p->trouble != NULL && !may_come(p))
-        return error_set(e, p->trouble->code, "%s: %s", name, p->trouble->text);
+    if (w->is_fail_fast && p->trouble != NULL && !may_come(p)) {
+        *e = *p->trouble;
+        return e->code;
+    }
     if (w->is_fail_fast && !may_come(p))
         return error_set(e, ERROR_FULL, "%s: all %d connections are in use", name, p->size.max);
     if (p->waiters.count >= (uint32_t)p->resource->spec.pool.queue && !may_come(p))
@@ -241,8 +279,7 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
         }
     }
     if (refuse_newcomer(p, w, e) != ERROR_OK) {
-        p->stats.refused++;
-        engine_trace(p->engine, TRACE_REFUSED, p->resource->number, e->code, 0, 0);
+        note_refusal(p, e->code);
         return NULL;
     }
     list_push_tail(&p->waiters, &w->node);

@@ -80,6 +80,8 @@ uint32_t pool_count(const struct pool *p, enum conn_state state);
 struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e);
 /* The waiter does not wait any more. Idempotent. */
 void pool_leave(struct pool *p, struct waiter *w);
+/* The waiter's time is over: he leaves, and *out says why he was not served. */
+void pool_late(struct pool *p, struct waiter *w, struct error *out);
 /* A leased connection comes home. */
 void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict);
 /* So does everything that was lent to the task and still is. */
@@ -94,9 +96,13 @@ void care_check(struct conn *c);
 bool care_stop_stream(struct conn *c);
 /* c is clean: the next waiter's, or idle. */
 void pool_settled(struct pool *p, struct conn *c);
+void pool_refuse(struct pool *p, struct waiter *w, const struct error *why);
 void pool_refuse_all(struct pool *p, const struct error *why);
-/* Why w is not served yet, in a sentence. */
-void pool_explain_wait(const struct pool *p, const struct waiter *w, struct error *out);
+/* Being opened, checked, reset or cancelled, and so on their way to somebody; but those that are not
+ * back after POOL_TURN_US are stuck: nobody counts on them any more, and others are opened beside. */
+#define POOL_TURN_US 50000
+uint32_t pool_coming(const struct pool *p);
+uint32_t pool_stuck(const struct pool *p);
 /* That connecting fails for so long, and why. */
 void pool_explain_trouble(const struct pool *p, long long waited_ms, struct error *out);
 /* Serves whom it can from idle connections; after a pause. */

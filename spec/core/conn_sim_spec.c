@@ -194,21 +194,58 @@ static void a_late_cancel_never_hits_the_next_statement(void **unused)
     rig_end(&r);
 }
 
+static void get_one_stuck(struct rig *r)
+{
+    server_order(r->server, FAULT_STUCK);
+    server_order(r->server, FAULT_CANCEL_MUTE);
+    int32_t ticket =
+        rig_request(r, (struct nebula_request){.text = "add 1 1", .within_us = 20 * MS});
+    assert_int_equal(rig_await(r, ticket, NULL), ERROR_DEADLINE);
+}
+
 static void a_cancel_that_does_not_return_costs_the_connection_after_two_seconds(void **unused)
 {
     (void)unused;
     struct rig r;
     rig_begin(&r);
     rig_open(&r);
-    server_order(r.server, FAULT_STUCK);
-    server_order(r.server, FAULT_CANCEL_MUTE);
-    int32_t ticket =
-        rig_request(&r, (struct nebula_request){.text = "add 1 1", .within_us = 20 * MS});
-    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_DEADLINE);
+    get_one_stuck(&r);
     rig_pass(&r, 1990 * MS);
     assert_int_equal(rig_count(&r, CONN_CANCELLING), 1);
     rig_pass(&r, 20 * MS);
     assert_int_equal(server_wires(r.server, 0), 0);
+    rig_end(&r);
+}
+
+static void one_that_is_stuck_keeps_nobody_from_another(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    get_one_stuck(&r);
+    int64_t asked_us = world_time_us();
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    assert_in_range(world_time_us() - asked_us, 1, POOL_TURN_US + 20 * MS);
+    assert_int_equal(rig_count(&r, CONN_CANCELLING), 1);
+    rig_end(&r);
+}
+
+static void nobody_impatient_waits_for_one_that_is_stuck(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.pool.max = 1;
+    r.spec.pool.is_fail_fast = true;
+    rig_open(&r);
+    get_one_stuck(&r);
+    int64_t asked_us = world_time_us();
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_FULL); /* it might have come back soon */
+    assert_in_range(world_time_us() - asked_us, 1, POOL_TURN_US + MS);
+    asked_us = world_time_us();
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_FULL);
+    assert_in_range(world_time_us() - asked_us, 0, MS);
     rig_end(&r);
 }
 
@@ -223,7 +260,7 @@ static void a_cancelled_transaction_is_rolled_back_first(void **unused)
     assert_int_equal(rig_say(&r, lease, "begin 1"), ERROR_OK);
     assert_int_equal(rig_say(&r, lease, "add 1 1"), ERROR_OK);
     give_up_on(&r, lease, FAULT_STUCK, "add 1 2");
-    assert_int_equal(rig_call(&r, lease, "commit 1"), -ERROR_STALE);
+    assert_int_equal(rig_call(&r, lease, "commit 1"), -ERROR_LOST);
     lease = rig_lease(&r);
     assert_int_equal(rig_conn_of(&r, lease), 1);
     assert_int_equal(rig_say(&r, lease, "begin 2"), ERROR_OK);
@@ -409,6 +446,8 @@ int main(void)
         cmocka_unit_test(not_before_the_cancel_itself_has_returned),
         cmocka_unit_test(a_late_cancel_never_hits_the_next_statement),
         cmocka_unit_test(a_cancel_that_does_not_return_costs_the_connection_after_two_seconds),
+        cmocka_unit_test(one_that_is_stuck_keeps_nobody_from_another),
+        cmocka_unit_test(nobody_impatient_waits_for_one_that_is_stuck),
         cmocka_unit_test(a_cancelled_transaction_is_rolled_back_first),
         cmocka_unit_test(a_driver_that_cannot_cancel_closes),
         cmocka_unit_test(statements_of_one_lease_run_one_after_the_other),

@@ -1,76 +1,32 @@
-/* loop_uv.c - core/loop.h over libuv.
+/* loop_uv.c - core/loop.h over libuv: time, turns, and news from other threads.
  *
- * libuv polls, wakes and catches signals; timers are our own wheel, names our own threads. libuv's
- * handles end asynchronously while ours end at once, so each of them is a small struct of its own
- * that is cut loose and frees itself when libuv is done with it.
+ * libuv polls, wakes and catches signals; timers are our own wheel, names our own threads.
  */
-#include "core/loop.h"
+#include "core/loop_uv.h"
 
-#include <pthread.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "base/check.h"
 #include "base/list.h"
-#include "core/blocking.h"
 #include "core/resolve.h"
 
 /* What a turn does at most before it looks at the descriptors again. */
 #define TIMERS_A_TURN 1000
 #define SOONS_A_TURN 1000
 
-struct loop {
-    uv_loop_t uv;
-    uv_timer_t bound; /* of the wait */
-    int64_t bound_us; /* when it passes, INT64_MAX when it is off */
-    uv_async_t news;
-    const void *thread;
-    struct world *world;
-    struct resolver *resolver; /* NULL until the first name */
-    struct spares spares;
-    struct blocking *computer; /* NULL until the first job */
-    int64_t now_us, *kept;     /* see loop_keep() */
-    bool is_fresh;             /* now_us was read since the wait ended */
-    int handles;               /* watches, folders and signals that are on */
-    struct list soons;
-    struct wheel wheel;
-
-    pthread_mutex_t lock; /* of the notes */
-    struct note *head, **tail;
-};
-
-struct poll {
-    uv_poll_t uv;
-    struct watch *watch;
-    int fd, events;
-};
-
-struct catcher {
-    uv_signal_t uv;
-    struct signal_watch *watch;
-};
-
-struct eye {
-    uv_fs_event_t uv;
-    struct folder_watch *watch;
-};
-
 /* An address that differs from thread to thread names the thread without a call. */
 static _Thread_local char here;
 
-static void must_be_mine(const struct loop *loop)
+void loop_must_be_mine(const struct loop *loop)
 {
     CHECK(loop->thread == &here);
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-/* Everything that libuv calls comes through here first: the clock is read once, after the wait. */
-static struct loop *awake(const void *uv_handle)
+struct loop *loop_awake(const void *uv_handle)
 {
     struct loop *loop = uv_loop_get_data(uv_handle_get_loop(uv_handle));
     if (!loop->is_fresh)
@@ -106,13 +62,13 @@ void loop_keep(struct loop *loop, int64_t *now_us)
 
 void loop_arm(struct loop *loop, struct timer *t, int64_t at_us)
 {
-    must_be_mine(loop);
+    loop_must_be_mine(loop);
     wheel_arm(&loop->wheel, t, at_us);
 }
 
 void loop_disarm(struct loop *loop, struct timer *t)
 {
-    must_be_mine(loop);
+    loop_must_be_mine(loop);
     wheel_disarm(&loop->wheel, t);
 }
 
@@ -126,14 +82,14 @@ void soon_init(struct soon *s, void (*run)(struct soon *s))
 
 void loop_soon(struct loop *loop, struct soon *s)
 {
-    must_be_mine(loop);
+    loop_must_be_mine(loop);
     if (!node_is_listed(&s->node))
         list_push_tail(&loop->soons, &s->node);
 }
 
 void loop_unsoon(struct loop *loop, struct soon *s)
 {
-    must_be_mine(loop);
+    loop_must_be_mine(loop);
     list_remove(&loop->soons, &s->node);
 }
 
@@ -146,182 +102,6 @@ static void run_soons(struct loop *loop)
         struct soon *s = container_of(n, struct soon, node);
         s->run(s);
     }
-}
-
-/* --- descriptors ------------------------------------------------------------------------------ */
-
-_Static_assert((int)WATCH_READ == (int)UV_READABLE && (int)WATCH_WRITE == (int)UV_WRITABLE,
-               "events are passed as they are");
-
-static void polled(uv_poll_t *uv, int status, int events);
-
-static bool poll_start(struct poll *p, int events)
-{
-    p->events = events;
-    return uv_poll_start(&p->uv, events, polled) == 0;
-}
-
-static void polled(uv_poll_t *uv, int status, int events)
-{
-    struct poll *p = container_of(uv, struct poll, uv);
-    awake(uv);
-    /* At an error of the descriptor libuv stops. The owner finds the error by reading or writing,
-     * and as long as it does neither it is told again. */
-    if (status < 0) {
-        events = p->events;
-        CHECK(poll_start(p, events));
-    }
-    p->watch->ready(p->watch, events);
-}
-
-static struct poll *poll_new(struct loop *loop, int fd)
-{
-    struct poll *p = malloc(sizeof *p);
-    if (p == NULL)
-        return NULL;
-    if (uv_poll_init(&loop->uv, &p->uv, fd) != 0) {
-        free(p);
-        return NULL;
-    }
-    p->fd = fd;
-    p->events = 0;
-    loop->handles++;
-    return p;
-}
-
-static void free_poll(uv_handle_t *uv)
-{
-    free(container_of((uv_poll_t *)uv, struct poll, uv));
-}
-
-void watch_init(struct watch *w, void (*ready)(struct watch *w, int events))
-{
-    *w = (struct watch){.ready = ready};
-}
-
-bool watch_is_on(const struct watch *w)
-{
-    return w->impl != NULL;
-}
-
-bool loop_watch(struct loop *loop, struct watch *w, int fd, int events)
-{
-    must_be_mine(loop);
-    CHECK(events != 0 && (events & ~(WATCH_READ | WATCH_WRITE)) == 0);
-    struct poll *p = w->impl;
-    if (p != NULL && p->fd == fd && p->events == events)
-        return true;
-    if (p != NULL && p->fd != fd)
-        loop_unwatch(loop, w);
-    if (w->impl == NULL && (w->impl = p = poll_new(loop, fd)) == NULL)
-        return false;
-    p->watch = w;
-    CHECK(poll_start(p, events));
-    return true;
-}
-
-void loop_unwatch(struct loop *loop, struct watch *w)
-{
-    must_be_mine(loop);
-    struct poll *p = w->impl;
-    if (p == NULL)
-        return;
-    w->impl = NULL;
-    p->watch = NULL;
-    loop->handles--;
-    uv_close((uv_handle_t *)&p->uv, free_poll); /* out of epoll at once, freed later */
-}
-
-/* --- files ------------------------------------------------------------------------------------ */
-
-static void seen(uv_fs_event_t *uv, const char *name, int events, int status)
-{
-    (void)name; /* not every system tells it, and whoever reads the folder again needs none */
-    (void)events;
-    (void)status;
-    struct eye *e = container_of(uv, struct eye, uv);
-    awake(uv);
-    e->watch->changed(e->watch);
-}
-
-static void free_eye(uv_handle_t *uv)
-{
-    free(container_of((uv_fs_event_t *)uv, struct eye, uv));
-}
-
-bool loop_watch_folder(struct loop *loop, struct folder_watch *w, const char *path)
-{
-    must_be_mine(loop);
-    struct stat found;
-    struct eye *e = stat(path, &found) == 0 && S_ISDIR(found.st_mode) ? malloc(sizeof *e) : NULL;
-    if (e == NULL)
-        return false;
-    if (uv_fs_event_init(&loop->uv, &e->uv) != 0) {
-        free(e);
-        return false;
-    }
-    e->watch = w;
-    w->impl = e;
-    loop->handles++;
-    if (uv_fs_event_start(&e->uv, seen, path, 0) == 0)
-        return true;
-    loop_unwatch_folder(loop, w);
-    return false;
-}
-
-void loop_unwatch_folder(struct loop *loop, struct folder_watch *w)
-{
-    must_be_mine(loop);
-    struct eye *e = w->impl;
-    if (e == NULL)
-        return;
-    w->impl = NULL;
-    loop->handles--;
-    uv_close((uv_handle_t *)&e->uv, free_eye);
-}
-
-/* --- signals ---------------------------------------------------------------------------------- */
-
-static void caught(uv_signal_t *uv, int signum)
-{
-    struct catcher *c = container_of(uv, struct catcher, uv);
-    awake(uv);
-    c->watch->arrived(c->watch, signum);
-}
-
-static void free_catcher(uv_handle_t *uv)
-{
-    free(container_of((uv_signal_t *)uv, struct catcher, uv));
-}
-
-bool loop_signal(struct loop *loop, struct signal_watch *s, int signum)
-{
-    must_be_mine(loop);
-    struct catcher *c = malloc(sizeof *c);
-    if (c == NULL)
-        return false;
-    if (uv_signal_init(&loop->uv, &c->uv) != 0) {
-        free(c);
-        return false;
-    }
-    c->watch = s;
-    s->impl = c;
-    loop->handles++;
-    if (uv_signal_start(&c->uv, caught, signum) == 0)
-        return true;
-    loop_unsignal(loop, s);
-    return false;
-}
-
-void loop_unsignal(struct loop *loop, struct signal_watch *s)
-{
-    must_be_mine(loop);
-    struct catcher *c = s->impl;
-    if (c == NULL)
-        return;
-    s->impl = NULL;
-    loop->handles--;
-    uv_close((uv_handle_t *)&c->uv, free_catcher);
 }
 
 /* --- news from other threads ------------------------------------------------------------------ */
@@ -348,7 +128,7 @@ static void hand_out_notes(struct loop *loop)
 
 static void news_came(uv_async_t *uv)
 {
-    hand_out_notes(awake(uv));
+    hand_out_notes(loop_awake(uv));
 }
 
 /* The wake-up is sent under the lock: who sees that no note is left may free the loop. */
@@ -369,7 +149,7 @@ void loop_post(struct loop *loop, struct note *n)
 struct resolve *loop_resolve(struct loop *loop, const char *host, const char *service,
                              resolve_done *done, void *data)
 {
-    must_be_mine(loop);
+    loop_must_be_mine(loop);
     if (loop->resolver == NULL && (loop->resolver = resolver_new(loop)) == NULL)
         return NULL;
     return resolver_ask(loop->resolver, host, service, done, data);
@@ -384,7 +164,7 @@ void resolve_forget(struct resolve **r)
 
 struct blocking *loop_computer(struct loop *loop)
 {
-    must_be_mine(loop);
+    loop_must_be_mine(loop);
     if (loop->computer == NULL)
         loop->computer = blocking_new(loop, "nebula-compute");
     return loop->computer;
@@ -392,7 +172,7 @@ struct blocking *loop_computer(struct loop *loop)
 
 struct spares *loop_spares(struct loop *loop)
 {
-    must_be_mine(loop);
+    loop_must_be_mine(loop);
     return &loop->spares;
 }
 
@@ -447,7 +227,7 @@ void loop_free(struct loop **loop_in)
 {
     struct loop *loop = *loop_in;
     *loop_in = NULL;
-    must_be_mine(loop);
+    loop_must_be_mine(loop);
     resolver_free(&loop->resolver);
     if (loop->computer != NULL)
         blocking_free(&loop->computer);
@@ -493,7 +273,7 @@ static void poll_once(struct loop *loop, int64_t until_us)
 
 void loop_turn(struct loop *loop, int64_t until_us)
 {
-    must_be_mine(loop);
+    loop_must_be_mine(loop);
     int64_t timer_us = wheel_next_us(&loop->wheel);
     poll_once(loop, timer_us < until_us ? timer_us : until_us);
     wheel_turn(&loop->wheel, loop->now_us, TIMERS_A_TURN);

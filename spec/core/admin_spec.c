@@ -380,7 +380,7 @@ static void who_hangs_up_has_no_answer(void **state)
     admin_close(&d.admin);
     assert_null(nebula_ask_end(asked, &code));
     assert_int_equal(code, ERROR_LOST);
-    d.admin = admin_open(&d.engine, d.path, "spec", &why);
+    d.admin = admin_open(&d.engine, d.path, NULL, &why);
     assert_non_null(d.admin);
     desk_end(&d);
 }

@@ -122,7 +122,8 @@ describe("a mixed load on PostgreSQL", function()
     begin():flows()
     server:restart()
     load:flows()
-    load:sees("the server said so", function(one) return one.code == "lost" and one.state == "57P01" end)
+    -- What a server ends before it has acknowledged it is proven undone, and was tried again.
+    assert.truthy(load:inspect().retries > 0)
     ends_only "lost unreachable deadline"
   end)
 

@@ -25,7 +25,7 @@ find engine \( -name '*.c' -o -name '*.h' \) -print0 | sort -z | xargs -0 awk '
     }
     function owner(file, header) {
         if (header ~ /^(lua|lualib|lauxlib|luajit)\.h$/) return file ~ /^engine\/[a-z_]+\.[ch]$/ && file !~ /nebula/
-        if (header == "uv.h") return file == "engine/core/loop_uv.c"
+        if (header == "uv.h") return file ~ "^engine/core/loop_uv[.]"
         if (header ~ /^(libpq|pg_|postgres)/) return file ~ /^engine\/drivers\/postgres/
         if (header == "dlfcn.h") return file == "engine/drivers/loaded.c"
         if (header ~ /^sqlite3/) return file ~ /^engine\/drivers\/sqlite/

@@ -481,6 +481,12 @@ int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
     return is_home ? 0 : release_slowly(n, lease, verdict);
 }
 
+int32_t nebula_in_transaction(struct nebula *n, int64_t lease)
+{
+    const struct conn *c = lease_find(&enter(n)->leases, lease);
+    return c == NULL ? -ERROR_STALE : (c->session & SESSION_IN_TRANSACTION) != 0;
+}
+
 /* --- looking ---------------------------------------------------------------------------------- */
 
 const char *nebula_ask(struct nebula *n, const char *request)
@@ -489,9 +495,4 @@ const char *nebula_ask(struct nebula *n, const char *request)
     free(n->answer);
     n->answer = inspect_answer(e, request, strlen(request));
     return n->answer != NULL ? n->answer : "{\"ok\":false,\"error\":\"memory\"}";
-}
-
-void nebula_free(void *answer)
-{
-    free(answer);
 }

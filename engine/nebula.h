@@ -245,13 +245,16 @@ void nebula_done(struct nebula *n, int32_t ticket);
 /* --- leases ----------------------------------------------------------------------------------- */
 
 /* A lease (> 0); or 0 when one has to be waited for, with the ticket in nebula_ticket(); or a
- * negative code. within_us: as in struct nebula_request. */
+ * negative code. within_us: how long to wait; 0: as the policy's wait says. Never beyond the task's
+ * deadline. */
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
                      bool is_fail_fast);
 int32_t nebula_ticket(const struct nebula *n);
 /* 0, or -ERROR_STALE. A connection that is not clean is made clean, or closed, before anybody else
  * gets it. */
 int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict);
+/* Whether a transaction is open in its session, as its server said last: 0, 1, or -ERROR_STALE. */
+int32_t nebula_in_transaction(struct nebula *n, int64_t lease);
 
 /* --- looking ---------------------------------------------------------------------------------- */
 

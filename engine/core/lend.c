@@ -7,7 +7,7 @@ struct lend {
     struct waiter waiter;
     struct timer timer;
     struct pool *pool;
-    int64_t lease; /* handle, once served */
+    int64_t lease; /* number, once served */
     struct error error;
 };
 

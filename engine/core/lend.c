@@ -57,7 +57,7 @@ struct lend *lend_of(struct ticket *t)
     return t->type == &lend_ticket ? (struct lend *)t : NULL;
 }
 
-const struct error *lend_error(const struct lend *l)
+struct error *lend_error(struct lend *l)
 {
     return &l->error;
 }

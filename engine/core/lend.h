@@ -15,7 +15,7 @@ int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_
  * error's code is OK with a lease. */
 struct lend;
 struct lend *lend_of(struct ticket *t);
-const struct error *lend_error(const struct lend *l);
+struct error *lend_error(struct lend *l);
 int64_t lend_lease(const struct lend *l);
 
 /* The short path, for the current task: what it lent; NULL, and nothing was done: the long path. */

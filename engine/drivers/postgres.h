@@ -162,21 +162,20 @@ struct postgres {
     PGconn *pg;
     const struct target *target;
     struct watch watch;
-    int events; /* what is watched for */
     struct soon soon;
+    int events; /* what is watched for */
     int owes;
     enum pg_phase phase;
-    enum pg_phase
-        before; /* the request under way: what an answer without the server leads back to */
+    enum pg_phase before; /* what an answer without the server leads back to */
 
     /* opening */
     struct resolve *resolve;
     struct resolved *found; /* what is left of it to try begins at next */
+    struct job poll;        /* beside the loop */
     int next;
-    struct job poll;    /* beside the loop */
-    bool is_polling;    /* then pg, polled, heard and last_words are the other thread's */
     ConnStatusType was; /* before the last poll */
     PostgresPollingStatusType polled;
+    bool is_polling;             /* then pg, polled, heard and last_words are the other thread's */
     char heard[ERROR_TEXT_SIZE]; /* the last thing that the server said besides */
 
     /* the request under way */
@@ -193,10 +192,10 @@ struct postgres {
     bool is_kept;      /* an error does not undo all of it: a part was committed, or will be */
     bool is_dirty;
     bool is_stream;
-    bool is_spoiled;      /* this connection is not to be used again */
+    bool is_spoiled; /* this connection is not to be used again */
+    bool is_cancelling;
     struct error problem; /* the first one */
 
-    bool is_cancelling;
     struct pg_cancel *cancel; /* NULL until the first one */
     struct timer again;       /* a cancel that came too early is sent again */
     int64_t pause_us;         /* until then */

@@ -64,7 +64,9 @@ local function lease(self)
   end
   local given = self.given or {}
   local is_writer = self.text.effect == "write" and self.on.role_index.writer
-  local got, err = self.on:lease { role = given.role or is_writer and "writer" or nil, fail_fast = given.fail_fast }
+  local got, err = self.on:lease {
+    role = given.role or is_writer and "writer" or nil, fail_fast = given.fail_fast, deadline = given.deadline,
+  }
   if not got then return nil, err end
   self.lease, self.finaliser = got, release_when_forgotten(got)
   return true

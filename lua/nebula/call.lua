@@ -28,6 +28,7 @@ local values = c.new("struct nebula_value[?]", capacity)
 local call = {
   reply = c.new("struct nebula_reply"), ---@type ffi.cdata* of the last call.run() that gave a ticket
   resources = {},                       ---@type table<integer, nebula.Resource> by number
+  streams = 0,                          ---@type integer that hold a connection of their own, or were forgotten with it
 }
 
 -- --- parameters -------------------------------------------------------------------------------------
@@ -195,6 +196,9 @@ local function send(on, verb, options, text, n)
     request.is_idempotent, request.is_fail_fast = false, false
   end
   local ticket = lib.nebula_call(engine, request)
+  if call.streams > 0 and lib.nebula_ticket(engine) == ticket then
+    collectgarbage() -- as in leasing.lua
+  end
   local code = wait.await(ticket)
   if code >= 0 then
     lib.nebula_reply(engine, ticket, call.reply)

@@ -23,6 +23,9 @@ local function waited(self, id)
     return nil, errors.from_code(self.name, id)
   end
   local ticket = lib.nebula_ticket(engine)
+  if call.streams > 0 then
+    collectgarbage() -- a loop that was left leaves its stream to the collector, which does not know who waits
+  end
   local code = wait.await(ticket)
   if code < 0 then
     return nil, errors.from_code(self.name, code)

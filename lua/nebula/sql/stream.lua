@@ -31,11 +31,16 @@ Stream.__index = Stream
 -- Tables have no finalisers, so this hangs on an empty userdata beside it.
 local function release_when_forgotten(lease)
   local finaliser = newproxy(true)
-  getmetatable(finaliser).__gc = function() lease:release() end
+  call.streams = call.streams + 1
+  getmetatable(finaliser).__gc = function()
+    call.streams = call.streams - 1
+    lease:release()
+  end
   return finaliser
 end
 
 local function disarm(finaliser)
+  call.streams = call.streams - 1
   getmetatable(finaliser).__gc = nil
 end
 

@@ -336,23 +336,24 @@ int32_t nebula_call(struct nebula *n, const struct nebula_request *request)
     return refusal < 0 ? refusal : call_begin(e, request);
 }
 
-static void describe(struct nebula_reply *out, struct engine *e, const struct error *why,
-                     enum outcome outcome)
+/* The sentence is masked where it lies, and lies there until nebula_done(). */
+static void describe(struct nebula_reply *out, const struct engine *e, struct error *why)
 {
-    e->error = *why;
-    secret_mask(&e->secrets, e->error.text, strlen(e->error.text));
+    if (why->code != ERROR_OK)
+        secret_mask(&e->secrets, why->text, strlen(why->text));
     out->code = (int32_t)why->code;
-    out->outcome = (int32_t)outcome;
+    out->outcome = why->code == ERROR_OK ? OUTCOME_OK : OUTCOME_FAILED;
     out->retry_after_us = why->retry_after_us;
-    out->text = e->error.text;
-    out->state = e->error.state;
+    out->text = why->text;
+    out->state = why->state;
 }
 
-static void describe_call(struct nebula_reply *out, struct engine *e, const struct call *c)
+static void describe_call(struct nebula_reply *out, const struct engine *e, struct call *c)
 {
     const struct reply *r = &c->request.reply;
     bool is_ok = c->error.code == ERROR_OK;
-    describe(out, e, &c->error, c->outcome);
+    describe(out, e, &c->error);
+    out->outcome = c->outcome;
     out->rows = is_ok && r->result != NULL ? r->result->rows : 0;
     out->columns = is_ok && r->result != NULL ? r->result->columns : 0;
     out->attempts = c->attempts;
@@ -374,17 +375,15 @@ int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
     if (call != NULL) {
         describe_call(out, e, call);
     } else if (lend != NULL) {
-        describe(out, e, lend_error(lend),
-                 lend_error(lend)->code == ERROR_OK ? OUTCOME_OK : OUTCOME_FAILED);
+        describe(out, e, lend_error(lend));
         out->lease = lend_lease(lend);
     } else if (start_error(t) != NULL) {
-        describe(out, e, start_error(t),
-                 start_error(t)->code == ERROR_OK ? OUTCOME_OK : OUTCOME_FAILED);
+        describe(out, e, start_error(t));
     } else {
-        struct error why = {.code = t->code};
-        if (t->code != ERROR_OK)
-            error_set(&why, t->code, "%s", error_manual(t->code));
-        describe(out, e, &why, t->code == ERROR_OK ? OUTCOME_OK : OUTCOME_FAILED);
+        out->code = (int32_t)t->code;
+        out->outcome = t->code == ERROR_OK ? OUTCOME_OK : OUTCOME_FAILED;
+        out->text = t->code == ERROR_OK ? "" : error_manual(t->code);
+        out->state = "";
     }
     return 0;
 }
@@ -480,6 +479,12 @@ int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
     return is_home ? 0 : release_slowly(n, lease, verdict);
 }
 
+int32_t nebula_in_transaction(struct nebula *n, int64_t lease)
+{
+    const struct conn *c = lease_find(&enter(n)->leases, lease);
+    return c == NULL ? -ERROR_STALE : (c->session & SESSION_IN_TRANSACTION) != 0;
+}
+
 /* --- looking ---------------------------------------------------------------------------------- */
 
 const char *nebula_ask(struct nebula *n, const char *request)
@@ -488,9 +493,4 @@ const char *nebula_ask(struct nebula *n, const char *request)
     free(n->answer);
     n->answer = inspect_answer(e, request, strlen(request));
     return n->answer != NULL ? n->answer : "{\"ok\":false,\"error\":\"memory\"}";
-}
-
-void nebula_free(void *answer)
-{
-    free(answer);
 }

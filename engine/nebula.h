@@ -63,12 +63,12 @@ enum nebula_verb {
 };
 
 struct nebula_request {
-    int64_t lease; /* 0: the engine leases one for this request alone and may retry */
-    int32_t resource;
-    int32_t verb;   /* enum nebula_verb */
-    int32_t role;   /* which of the kind's roles, 0 is the first; ignored with a lease */
-    int32_t count;  /* values */
-    int32_t window; /* STREAM, PULL: most rows in the reply, at least 1 */
+    int64_t lease;    /* 0: the engine leases one for this request alone and may retry */
+    int32_t resource; /* ignored with a lease */
+    int32_t verb;     /* enum nebula_verb */
+    int32_t role;     /* which of the kind's roles, 0 is the first; ignored with a lease */
+    int32_t count;    /* values */
+    int32_t window;   /* STREAM, PULL: most rows in the reply, at least 1 */
     uint32_t text_size;
     const char *text;                 /* copied */
     const struct nebula_value *value; /* copied, their bytes too */
@@ -77,7 +77,7 @@ struct nebula_request {
     bool is_fail_fast;  /* do not queue for a connection */
 };
 
-/* What a ticket ended with. Pointers live until nebula_done(). */
+/* What a ticket ended with. Pointers, those in cells and columns too, live until nebula_done(). */
 struct nebula_reply {
     int32_t code;    /* 0 ok, else an error code */
     int32_t outcome; /* 0 ok, 1 failed: proven not applied, 2 in doubt */
@@ -148,8 +148,8 @@ struct nebula_spec {
     const char *role_name[4];
     int32_t role_max[4];  /* 0: as pool.max */
     const char *check;    /* a SCRIPT that a living connection answers */
-    const char *rollback; /* a SCRIPT that ends an open transaction without effect */
-    const char *reset;    /* a SCRIPT that makes a session without transaction clean */
+    const char *rollback; /* a SCRIPT that ends an open transaction without effect; NULL: close */
+    const char *reset;    /* a SCRIPT that makes a session without transaction clean; NULL: close */
     const struct nebula_option *option;
     int32_t options;
     struct nebula_pool pool;
@@ -178,8 +178,7 @@ void nebula_close(struct nebula **n);
 
 /* Waits for something to do until until_us (0: do not wait), and does it. */
 void nebula_turn(struct nebula *n, int64_t until_us);
-/* Ends the wait of the turn under way, or of the next. The one function that another thread may
- * call. */
+/* Ends the wait of the turn under way, or of the next. Any thread may call it, while n is open. */
 void nebula_interrupt(struct nebula *n);
 /* The next ticket that ended; false when there is none. */
 bool nebula_next(struct nebula *n, struct nebula_event *out);
@@ -195,8 +194,8 @@ const char *nebula_error_action(int32_t code); /* "retry" "wait" "rotate" "fix" 
 /* The resource's number (> 0), or a negative code. */
 int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec);
 int32_t nebula_find(struct nebula *n, const char *name); /* 0 when there is none */
-/* A ticket that ends when the first `min` connections (at least one) are open, or start_us has
- * passed. */
+/* A ticket that ends when the first `min` connections (at least one) are open, or start_us has passed;
+ * with start_us 0 it ends with the first attempt that fails. Never later than the task's deadline. */
 int32_t nebula_start(struct nebula *n, int32_t resource);
 /* New leases wait until it is resumed. 0 or a negative code. */
 int32_t nebula_pause(struct nebula *n, int32_t resource);
@@ -245,7 +244,8 @@ void nebula_done(struct nebula *n, int32_t ticket);
 /* --- leases ----------------------------------------------------------------------------------- */
 
 /* A lease (> 0); or 0 when one has to be waited for, with the ticket in nebula_ticket(); or a
- * negative code. within_us: as in struct nebula_request. */
+ * negative code. within_us: how long to wait; 0: as the policy's wait says. Never beyond the task's
+ * deadline. */
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
                      bool is_fail_fast);
 /* Of the last lease or call that has to wait for a connection. */
@@ -253,6 +253,8 @@ int32_t nebula_ticket(const struct nebula *n);
 /* 0, or -ERROR_STALE. A connection that is not clean is made clean, or closed, before anybody else
  * gets it. */
 int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict);
+/* Whether a transaction is open in its session, as its server said last: 0, 1, or -ERROR_STALE. */
+int32_t nebula_in_transaction(struct nebula *n, int64_t lease);
 
 /* --- looking ---------------------------------------------------------------------------------- */
 

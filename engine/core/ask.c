@@ -127,3 +127,8 @@ char *nebula_mask(const char *text, const char *const *secret, int32_t secrets)
     secrets_fini(&known);
     return masked;
 }
+
+void nebula_free(void *answer)
+{
+    free(answer);
+}

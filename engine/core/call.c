@@ -288,7 +288,7 @@ static struct call *copy_request(const struct nebula_request *r)
     struct call *c = malloc(sizeof *c + size);
     if (c == NULL)
         return NULL;
-    memset(c, 0, offsetof(struct call, request.reply)); /* two thirds of it are room for texts */
+    memset(c, 0, offsetof(struct call, request.reply)); /* the rest is mostly room for texts */
     reply_init(&c->request.reply);
     error_clear(&c->error);
     struct nebula_value *value = (struct nebula_value *)(void *)c->bytes;

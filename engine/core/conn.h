@@ -43,7 +43,7 @@ enum {
 struct conn {
     struct conn *after; /* in the chain of idle ones; the hit path lives in these first lines */
     struct pool *pool;
-    int64_t lease;       /* its newest handle, good while it has a holder; see lease.h */
+    int64_t lease;       /* its newest number, good while it has a holder; see lease.h */
     struct task *holder; /* of the lease while LEASED, NULL with a one-shot call; lease.h */
     int64_t since_us;    /* in this state */
     int64_t life_end_us;
@@ -51,7 +51,7 @@ struct conn {
     uint32_t session;     /* SESSION_ bits, the driver's word */
     struct list requests; /* in flight or queued, head first */
 
-    int64_t first_lease;   /* the handle before the first use */
+    int64_t first_lease;   /* the number before the first use */
     struct list_node node; /* among all of its pool */
     const struct driver *driver;
     struct engine *engine;

@@ -26,7 +26,7 @@ struct pool;
 struct resource;
 struct task;
 
-/* Who is behind a lease's handle: see core/lease.h. */
+/* Who is behind a lease's number: see core/lease.h. */
 struct lease_table {
     struct lease_row *row; /* row[0] is never used */
     int32_t size, free_head, used;

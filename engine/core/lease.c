@@ -16,7 +16,7 @@ static bool grow(struct lease_table *t)
     t->row = row;
     int32_t first = t->size == 0 ? 1 : t->size;
     for (int32_t i = size - 1; i >= first; i--) {
-        row[i] = (struct lease_row){.last_handle = i, .next_free = t->free_head};
+        row[i] = (struct lease_row){.last_number = i, .next_free = t->free_head};
         t->free_head = i;
     }
     t->size = size;
@@ -31,7 +31,7 @@ bool lease_add(struct lease_table *t, struct conn *c)
     t->free_head = row->next_free;
     t->used++;
     row->conn = c;
-    c->lease = c->first_lease = row->last_handle;
+    c->lease = c->first_lease = row->last_number;
     return true;
 }
 
@@ -40,7 +40,7 @@ void lease_drop(struct lease_table *t, const struct conn *c)
     int32_t index = (int32_t)(c->first_lease & (LEASE_STEP - 1));
     CHECK(!lease_is_out(c) && t->row[index].conn == c);
     t->row[index].conn = NULL;
-    t->row[index].last_handle = c->lease;
+    t->row[index].last_number = c->lease;
     t->row[index].next_free = t->free_head;
     t->free_head = index;
     t->used--;
@@ -48,7 +48,7 @@ void lease_drop(struct lease_table *t, const struct conn *c)
 
 void lease_lose(struct lease_table *t, struct conn *c)
 {
-    t->row[c->lease & (LEASE_STEP - 1)].lost_handle = c->lease;
+    t->row[c->lease & (LEASE_STEP - 1)].lost_number = c->lease;
     lease_end(c);
 }
 

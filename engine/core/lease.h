@@ -1,8 +1,8 @@
-/* lease.h - a connection lent to a task, under a handle that goes stale.
+/* lease.h - a connection lent to a task, under a number that goes stale.
  *
  * A lease is not a thing of its own: it is the connection, a holder and a generation, so that
- * lending allocates and links nothing. A handle is the connection's row in the engine's table with
- * a generation that moves at each lease: an old handle is an error and never somebody else's
+ * lending allocates and links nothing. A number is the connection's row in the engine's table with
+ * a generation that moves at each lease: an old number is an error and never somebody else's
  * connection. A row outlives its connection and keeps the generation for the next one.
  *
  * A task knows that it was lent something; only such a one looks for leases when it ends.
@@ -19,8 +19,8 @@
 
 struct lease_row {
     struct conn *conn;   /* NULL when free */
-    int64_t last_handle; /* of the connection before */
-    int64_t lost_handle; /* the last one whose connection went before it was given back */
+    int64_t last_number; /* of the connection before */
+    int64_t lost_number; /* the last one whose connection went before it was given back */
     int32_t next_free;
 };
 
@@ -30,14 +30,14 @@ void lease_drop(struct lease_table *t, const struct conn *c);
 void lease_lose(struct lease_table *t, struct conn *c); /* ends the lease of one that goes */
 void lease_fini(struct lease_table *t);                 /* every row is free */
 
-/* The connection whose newest handle this is; it may have been given back. */
-static inline struct conn *lease_last(const struct lease_table *t, int64_t handle)
+/* The connection whose newest number this is; it may have been given back. */
+static inline struct conn *lease_last(const struct lease_table *t, int64_t number)
 {
-    uint32_t index = (uint32_t)handle & (LEASE_STEP - 1);
+    uint32_t index = (uint32_t)number & (LEASE_STEP - 1);
     if (index >= (uint32_t)t->size)
         return NULL;
     struct conn *c = t->row[index].conn;
-    return c != NULL && c->lease == handle ? c : NULL;
+    return c != NULL && c->lease == number ? c : NULL;
 }
 
 /* Lent to somebody, and not to a one-shot call. */
@@ -46,14 +46,14 @@ static inline bool lease_is_out(const struct conn *c)
     return c->state == CONN_LEASED && c->holder != NULL;
 }
 
-/* The connection behind a handle; NULL when the lease has ended or its connection was lost. */
-static inline struct conn *lease_find(const struct lease_table *t, int64_t handle)
+/* The connection behind a number; NULL when the lease has ended or its connection was lost. */
+static inline struct conn *lease_find(const struct lease_table *t, int64_t number)
 {
-    struct conn *c = lease_last(t, handle);
+    struct conn *c = lease_last(t, number);
     return c != NULL && lease_is_out(c) ? c : NULL;
 }
 
-/* Each use of a connection has a handle, so that the handles count the uses. */
+/* Each use of a connection has a number, so that the numbers count the uses. */
 static inline void lease_use(struct conn *c)
 {
     c->lease = (int64_t)((uint64_t)c->lease + LEASE_STEP) & INT64_MAX;
@@ -65,7 +65,7 @@ static inline uint64_t lease_uses(const struct conn *c)
     return (uint64_t)((c->lease - c->first_lease) & INT64_MAX) >> LEASE_ROW_BITS;
 }
 
-/* Lends c, which is LEASED and was counted as used, to t. Returns the handle. */
+/* Lends c, which is LEASED and was counted as used, to t. Returns the number. */
 static inline int64_t lease_begin(struct conn *c, struct task *t)
 {
     c->holder = t;
@@ -75,13 +75,13 @@ static inline int64_t lease_begin(struct conn *c, struct task *t)
 
 /* Why lease_find() found nothing: the connection went while it was lent, and the holder may not
  * know. */
-static inline bool lease_was_lost(const struct lease_table *t, int64_t handle)
+static inline bool lease_was_lost(const struct lease_table *t, int64_t number)
 {
-    uint32_t index = (uint32_t)handle & (LEASE_STEP - 1);
-    return index < (uint32_t)t->size && handle != 0 && t->row[index].lost_handle == handle;
+    uint32_t index = (uint32_t)number & (LEASE_STEP - 1);
+    return index < (uint32_t)t->size && number != 0 && t->row[index].lost_number == number;
 }
 
-/* The handle is stale from here on; what becomes of the connection is the caller's to say. */
+/* The number is stale from here on; what becomes of the connection is the caller's to say. */
 static inline void lease_end(struct conn *c)
 {
     c->holder = NULL;

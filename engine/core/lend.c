@@ -7,7 +7,7 @@ struct lend {
     struct waiter waiter;
     struct timer timer;
     struct pool *pool;
-    int64_t lease; /* handle, once served */
+    int64_t lease; /* number, once served */
     struct error error;
 };
 
@@ -57,7 +57,7 @@ struct lend *lend_of(struct ticket *t)
     return t->type == &lend_ticket ? (struct lend *)t : NULL;
 }
 
-const struct error *lend_error(const struct lend *l)
+struct error *lend_error(struct lend *l)
 {
     return &l->error;
 }
@@ -73,7 +73,9 @@ static struct lend *lend_new(struct pool *p, int64_t within_us, bool is_fail_fas
     struct lend *l = calloc(1, sizeof *l);
     if (l == NULL)
         return NULL;
-    int64_t span_us = within_us > 0 ? within_us : p->resource->spec.policy.deadline_us;
+    const struct nebula_policy *policy = &p->resource->spec.policy;
+    int64_t wait_us = policy->wait_us < policy->deadline_us ? policy->wait_us : policy->deadline_us;
+    int64_t span_us = within_us > 0 ? within_us : wait_us;
     int64_t at_us = span_us > INT64_MAX - engine_now(e) ? INT64_MAX : engine_now(e) + span_us;
     bool is_last_chance = e->task->deadline_us <= at_us;
     l->pool = p;

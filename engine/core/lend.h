@@ -10,11 +10,11 @@
 /* A lease (> 0); 0 with the engine's `queued` when one has to be waited for; or a negative code. */
 int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast);
 
-/* What a ended ticket of this kind has to tell; NULL when the ticket is of another kind. The
+/* What an ended ticket of this kind has to tell; NULL when the ticket is of another kind. The
  * error's code is OK with a lease. */
 struct lend;
 struct lend *lend_of(struct ticket *t);
-const struct error *lend_error(const struct lend *l);
+struct error *lend_error(struct lend *l);
 int64_t lend_lease(const struct lend *l);
 
 /* The short path, for the current task: what it lent; NULL, and nothing was done: the long path. */
@@ -31,7 +31,7 @@ static inline struct conn *lend_at_once(struct engine *e, int32_t resource, int3
 }
 
 /* The short path back, alike. What is leased with nothing under way is no one-shot call's, so its
- * handle tells who it is. */
+ * number tells who it is. */
 static inline struct conn *lend_return(struct engine *e, int64_t lease)
 {
     struct conn *c = lease_last(&e->leases, lease);

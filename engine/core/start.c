@@ -62,7 +62,7 @@ static int64_t ends_at_us(const struct start *s)
     return at_us < deadline_us ? at_us : deadline_us;
 }
 
-const struct error *start_error(struct ticket *t)
+struct error *start_error(struct ticket *t)
 {
     return t->type == &start_ticket ? &((struct start *)t)->error : NULL;
 }

@@ -10,6 +10,6 @@
 int32_t start_begin(struct resource *r);
 
 /* Why it ended, code OK when warm; NULL when the ticket is of another kind. */
-const struct error *start_error(struct ticket *t);
+struct error *start_error(struct ticket *t);
 
 #endif

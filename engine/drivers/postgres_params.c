@@ -64,7 +64,7 @@ static void write_float(char *out, double number)
     uselocale(before);
 }
 
-/* As snprintf() would, in a tenth of its instructions. */
+/* As snprintf() would, with no format to read. */
 static void write_int(char *out, int64_t number)
 {
     char digit[NUMBER_SIZE];

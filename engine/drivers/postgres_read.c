@@ -18,7 +18,9 @@
 
 static uint32_t session_of(struct postgres *p, uint32_t before)
 {
-    uint32_t session = (before & SESSION_DIRTY) | (p->is_dirty ? SESSION_DIRTY : 0);
+    uint32_t session = before & (SESSION_DIRTY | SESSION_SPOILED);
+    session |= p->is_dirty ? SESSION_DIRTY : 0;
+    session |= p->is_spoiled || PQstatus(p->pg) == CONNECTION_BAD ? SESSION_SPOILED : 0;
     PGTransactionStatusType status = PQtransactionStatus(p->pg);
     if (p->phase == PG_HELD) /* libpq does not know before the end */
         session |= SESSION_STREAMING | (before & SESSION_IN_TRANSACTION);
@@ -97,6 +99,8 @@ static void check_statement(struct postgres *p, const PGresult *res)
     bool is_missing = strcmp(state, "26000") == 0;
     bool is_changed = strcmp(state, "0A000") == 0 && function != NULL &&
                       strcmp(function, "RevalidateCachedQuery") == 0;
+    if (is_changed) /* the program is right, and its transaction works when it is done again */
+        p->problem.code = ERROR_CONFLICT;
     if (is_missing)
         pg_statements_drop(&p->statements, p->statement);
     else if (is_changed)
@@ -180,6 +184,8 @@ static void note_traces(struct postgres *p, const char *tag, bool has_rows)
     const char *text = p->request->text != NULL ? p->request->text : "";
     if (pg_leaves_traces(tag, text, has_rows))
         p->is_dirty = true;
+    if (strcmp(tag, "PREPARE") == 0) /* the reset keeps statements, which are ours as a rule */
+        conn_of(p)->session |= SESSION_SPOILED;
     if (pg_forgets_statements(tag)) {
         pg_statements_forget(&p->statements);
         p->statement = NULL;

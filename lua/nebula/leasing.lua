@@ -12,7 +12,7 @@ local wait = require "nebula.wait"
 local lib, engine = c.lib, c.engine
 
 ---@class nebula.LeaseOptions
----@field deadline string|nil how long to wait for it, a duration; default: the policy's deadline
+---@field deadline string|nil how long to wait for it, a duration; default: the policy's wait
 ---@field role string|nil one of the kind's roles; default: the first
 ---@field fail_fast boolean|nil do not queue; default: the pool's
 

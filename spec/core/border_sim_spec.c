@@ -43,6 +43,32 @@ static void numbers_of_nothing_are_refused(void **unused)
     rig_end(&r);
 }
 
+static void each_ticket_keeps_its_own_sentence(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    server_order(r.server, FAULT_ERROR);
+    int32_t first = rig_call(&r, 0, "add 1 1"), second = nebula_sleep(r.nebula, SECOND);
+    while (!rig_is_answered(&r, first))
+        rig_pass(&r, 1000);
+    nebula_cancel(r.nebula, second);
+    struct nebula_reply reply, other;
+    assert_int_equal(nebula_reply(r.nebula, first, &reply), 0);
+    char before[300];
+    snprintf(before, sizeof before, "%s", reply.text);
+    assert_string_not_equal(before, "");
+    assert_int_equal(nebula_find(r.nebula, "nothing"), 0);
+    assert_int_equal(nebula_reply(r.nebula, -1, &other), -ERROR_STALE);
+    assert_string_equal(reply.text, before);
+    rig_await(&r, second, &other);
+    assert_string_equal(reply.text, before);
+    nebula_done(r.nebula, first);
+    r.is_answered[first] = false;
+    rig_end(&r);
+}
+
 static void a_reply_has_the_cells_that_it_has(void **unused)
 {
     (void)unused;
@@ -163,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_of_nothing_are_refused),
+        cmocka_unit_test(each_ticket_keeps_its_own_sentence),
         cmocka_unit_test(a_reply_has_the_cells_that_it_has),
         cmocka_unit_test(a_task_is_closed_once),
         cmocka_unit_test(a_request_that_makes_no_sense_is_refused),

@@ -242,9 +242,9 @@ static void or_the_one_that_was_idle_longest(void **unused)
     rig_end(&r);
 }
 
-/* --- handles ---------------------------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
-static void handles_begin_again_after_the_last_one(void **unused)
+static void numbers_begin_again_after_the_last_one(void **unused)
 {
     (void)unused;
     struct rig r;
@@ -263,7 +263,7 @@ static void handles_begin_again_after_the_last_one(void **unused)
     rig_end(&r);
 }
 
-/* Not even by the handle that it would have. */
+/* Not even by the number that it would have. */
 static void what_a_call_was_lent_cannot_be_given_back(void **unused)
 {
     (void)unused;
@@ -295,7 +295,7 @@ int main(void)
         cmocka_unit_test(who_fails_fast_does_not_queue),
         cmocka_unit_test(the_last_one_used_is_lent_first),
         cmocka_unit_test(or_the_one_that_was_idle_longest),
-        cmocka_unit_test(handles_begin_again_after_the_last_one),
+        cmocka_unit_test(numbers_begin_again_after_the_last_one),
         cmocka_unit_test(what_a_call_was_lent_cannot_be_given_back),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);

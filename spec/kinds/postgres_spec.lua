@@ -114,6 +114,32 @@ describe("postgres", function()
     assert.equal(4, one:value "select count(*) from kept")
   end)
 
+  it("may do a transaction again whose statement met changed columns", function()
+    local one = declared.use(declare("postgres_columns", "pool = { max = 1 }"))
+    assert(one:exec "drop table if exists shape; create table shape (a int); insert into shape values (1)")
+    for _ = 1, 3 do assert(one:query "select * from shape") end
+    assert(one:exec "alter table shape add b int")
+    local ok, err = one:transaction(function(tx) return tx:query "select * from shape" end)
+    assert.same({ nil, "conflict", "retry", "failed" }, { ok, err.code, err.action, err.outcome })
+    assert.equal(1, #assert(one:transaction(function(tx) return tx:query "select * from shape" end)))
+  end)
+
+  it("does not lend a session with a statement of its holder's, nor one that has ended", function()
+    local one = declared.use(declare("postgres_spoiled", "pool = { max = 1 }"))
+    local pid = one:value "select pg_backend_pid()"
+    assert(one:exec "prepare mine as select 1")
+    assert.equal(0, one:value "select count(*) from pg_prepared_statements where name = 'mine'")
+    local other = one:value "select pg_backend_pid()"
+    assert.is_true(pid ~= other)
+    local lease = assert(one:lease())
+    server:psql(("select pg_terminate_backend(%d)"):format(lease:value "select pg_backend_pid()"))
+    local next_one = task(function() return one:value "select 1" end)
+    assert.equal("lost", select(2, lease:query "select 1").code)
+    lease:release()
+    assert.equal(1, next_one:join())
+    assert.equal(0, declared.inspect(one).retries)
+  end)
+
   it("understands an address, whose password nobody sees", function()
     local one = declared.use(([[postgres "postgres_url" {
       url = "postgresql://%s:%s@%s:%d/%s?application_name=by%%20address", pool = { max = 1 } }]]):format(server.user,

@@ -49,7 +49,7 @@ bool rig_is_answered(const struct rig *r, int32_t ticket);
  * may be NULL. */
 int32_t rig_await(struct rig *r, int32_t ticket, struct nebula_reply *out);
 
-/* Asks for a lease. Its handle, or 0 and rig_ticket(), or a negative code. */
+/* Asks for a lease. Its number, or 0 and rig_ticket(), or a negative code. */
 int64_t rig_ask(struct rig *r);
 int32_t rig_ticket(const struct rig *r); /* of the last lease that has to be waited for */
 int64_t rig_lease(struct rig *r);        /* and waits for it */

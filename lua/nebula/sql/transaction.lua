@@ -250,6 +250,8 @@ local function run(on, given, fn)
     role = given.role or not given.read_only and on.role_index.writer and "writer" or nil
     lease, err = on:lease { role = role, fail_fast = given.fail_fast }
     if not lease then return nil, err end
+  elseif lib.nebula_in_transaction(c.engine, on.id) == 1 then
+    errors.raise "a statement has begun a transaction on this lease already: end it first, or use transaction() alone"
   end
   inside.enter(on, role)
   return leave(on, lease, tree.try(within, lease, given, fn))

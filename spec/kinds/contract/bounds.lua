@@ -65,6 +65,18 @@ return function(kind, on)
       assert(lease:release())
     end)
 
+    it("is waited for as long as the policy says, to call or to lease", function()
+      local one = fresh "pool = { max = 1 }"
+      local lease = assert(one:lease())
+      local words = { query = "select 1", with = print }
+      for _, name in ipairs { "query", "lease", "with" } do
+        local started = clock.now()
+        fails("wait", "failed", one[name](one, words[name]))
+        assert.truthy(clock.now() - started < 2000)
+      end
+      assert(lease:release())
+    end)
+
     it("is not waited for in the queue, with fail_fast", function()
       local one = fresh "pool = { max = 1 }"
       local lease = assert(one:lease())

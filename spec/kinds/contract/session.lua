@@ -75,6 +75,17 @@ return function(kind, on)
       clock.eventually("rolled back", function() return db:exec "insert into t (a) values (1)" == 1 end)
     end)
 
+    it("leaves a transaction alone that a statement began", function()
+      db:with(kind.writing, function(lease)
+        assert(lease:exec "begin")
+        local ok, message = pcall(lease.transaction, lease, function() end)
+        assert.is_false(ok)
+        assert.matches("a statement has begun a transaction on this lease already", tostring(message))
+        assert(lease:exec "rollback")
+        assert.is_true(lease:transaction(function() end))
+      end)
+    end)
+
     it("happens only when something may have changed the session", function()
       local one = fresh "pool = { max = 1 }"
       for _ = 1, 5 do

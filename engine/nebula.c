@@ -14,7 +14,6 @@
 
 struct nebula {
     struct engine engine; /* first: who simulates the world looks behind the border */
-    int32_t ticket;       /* of the last lease that has to be waited for */
     struct world *world;
     struct loop *loop;
     struct admin *admin; /* NULL without a control socket */
@@ -442,7 +441,7 @@ lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us
         return no_such_resource(e, resource);
     if (role < 0 || role >= r->spec.roles)
         return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->spec.name, role);
-    return lend_begin(r, role, within_us, is_fail_fast, &n->ticket);
+    return lend_begin(r, role, within_us, is_fail_fast);
 }
 
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
@@ -454,7 +453,7 @@ int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t w
 
 int32_t nebula_ticket(const struct nebula *n)
 {
-    return n->ticket;
+    return n->engine.queued;
 }
 
 __attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, int64_t lease,

@@ -248,6 +248,7 @@ void nebula_done(struct nebula *n, int32_t ticket);
  * deadline. */
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
                      bool is_fail_fast);
+/* Of the last lease or call that has to wait for a connection. */
 int32_t nebula_ticket(const struct nebula *n);
 /* 0, or -ERROR_STALE. A connection that is not clean is made clean, or closed, before anybody else
  * gets it. */

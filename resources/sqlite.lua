@@ -112,5 +112,6 @@ return kind "sqlite" {
     -- Isolation is always serializable, which is no less than what anybody can ask for. A writer says so at once:
     -- two who want to turn from readers into writers would block each other.
     begin = function(asked) return asked.read_only and "begin" or "begin immediate" end,
+    guard = { on = "pragma query_only = on", off = "pragma query_only = off" },
   },
 }

@@ -376,5 +376,7 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
         attempt(c, leased);
     else
         take(c);
+    if (c->state == CALL_WAITING)
+        e->queued = number;
     return number;
 }

@@ -56,6 +56,7 @@ struct engine {
     struct index names;  /* of resources */
     struct list ready;   /* tickets that ended and that the host has not seen */
     struct task *nobody; /* acts when no task does */
+    int32_t queued;      /* ticket of the last call or lease that has to wait for a connection */
     struct error error;  /* of the last negative result */
     char *program;       /* what ls shows, owned; may be NULL */
     uint32_t conns;      /* alive, of whatever state */

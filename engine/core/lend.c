@@ -90,7 +90,7 @@ static struct lend *lend_new(struct pool *p, int64_t within_us, bool is_fail_fas
     return l;
 }
 
-static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast, int32_t *ticket_out)
+static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
 {
     struct engine *e = p->engine;
     const char *name = p->resource->spec.name;
@@ -111,14 +111,13 @@ static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast, int32
     else if (why.code != ERROR_OK)
         result = engine_refuse(e, why.code, "%s", why.text);
     if (result == 0)
-        *ticket_out = number;
+        e->queued = number;
     else
         ticket_drop(&l->ticket);
     return result;
 }
 
-int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast,
-                   int32_t *ticket_out)
+int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast)
 {
     struct engine *e = r->engine;
     struct pool *p = resource_pool(r, role);
@@ -127,5 +126,5 @@ int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_
         return refusal;
     if (p == NULL)
         return engine_refuse(e, ERROR_MEMORY, "%s: no memory for a pool", r->spec.name);
-    return queue(p, within_us, is_fail_fast, ticket_out);
+    return queue(p, within_us, is_fail_fast);
 }

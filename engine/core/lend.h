@@ -7,9 +7,8 @@
 #include "core/resource.h"
 #include "core/ticket.h"
 
-/* A lease (> 0); 0 with *ticket_out when one has to be waited for; or a negative code. */
-int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast,
-                   int32_t *ticket_out);
+/* A lease (> 0); 0 with the engine's `queued` when one has to be waited for; or a negative code. */
+int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast);
 
 /* What an ended ticket of this kind has to tell; NULL when the ticket is of another kind. The
  * error's code is OK with a lease. */

@@ -65,8 +65,10 @@ static enum error_code explain_open(const struct sqlite_session *s, struct error
                 e, ERROR_UNREACHABLE,
                 "cannot open %s: there is no such file: create it, or let create = true do so",
                 o->file);
-        return error_set(e, ERROR_CONFIG, "cannot open %s: there is no such folder: create it",
-                         o->file);
+        return error_set(
+            e, ERROR_CONFIG,
+            "cannot open %s: its folder is not there, or this user may create nothing in it",
+            o->file);
     case 0:
         return error_set(e, ERROR_CONFIG,
                          "cannot open %s: is it a file, and may this user open it?", o->file);

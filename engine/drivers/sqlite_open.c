@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,8 +118,21 @@ static int set_up(struct sqlite_session *s)
     return rc == SQLITE_OK ? rc : give_up(s, rc);
 }
 
+/* To open a pipe waits for somebody at its other end. What a folder is, SQLite tells. */
+static bool is_special(const struct sqlite_options *o)
+{
+    struct stat found;
+    return !o->is_memory && stat(o->file, &found) == 0 && !S_ISREG(found.st_mode) &&
+           !S_ISDIR(found.st_mode);
+}
+
 static int open_database(struct sqlite_session *s, int flags)
 {
+    if (is_special(&s->options)) {
+        error_set(&s->error, ERROR_CONFIG, "cannot open %s: it is no regular file",
+                  s->options.file);
+        return SQLITE_CANTOPEN;
+    }
     int rc = sqlite3_open_v2(s->options.file, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (s->db == NULL) {
         sqlite_session_explain(s, rc, &s->error);

@@ -227,13 +227,17 @@ void sqlite_session_stop_stream(struct sqlite_session *s)
 
 /* --- scripts -------------------------------------------------------------------------------- */
 
-/* Runs the statement to its end and throws it away. */
+/* Runs the statement to its end and throws it away. The last one's changes are the script's. */
 static int finish(struct sqlite_session *s, sqlite3_stmt *stmt, struct reply *out)
 {
+    int64_t total_before = sqlite3_total_changes64(s->db);
     int rc = SQLITE_ROW;
     while (rc == SQLITE_ROW)
         rc = sqlite3_step(stmt);
-    if (rc != SQLITE_DONE)
+    out->changed = 0;
+    if (rc == SQLITE_DONE)
+        count_changes(s, stmt, total_before, out);
+    else
         fail(s, out, rc);
     sqlite3_finalize(stmt);
     return rc;

@@ -28,6 +28,7 @@ local values = c.new("struct nebula_value[?]", capacity)
 local call = {
   reply = c.new("struct nebula_reply"), ---@type ffi.cdata* of the last call.run() that gave a ticket
   resources = {},                       ---@type table<integer, nebula.Resource> by number
+  streams = 0,                          ---@type integer that hold a connection of their own, or were forgotten with it
 }
 
 -- --- parameters -------------------------------------------------------------------------------------
@@ -128,15 +129,27 @@ function call.role(resource, role)
       table.concat(resource.roles, ", "))
 end
 
---- A duration of an option in microseconds; 0 when it is not given, so "0s" is the shortest there is.
+--- The option `deadline` in microseconds; 0, which the engine takes for the policy's, when it is not given.
 ---@param text string|nil
----@return integer
+---@return integer|nil us nil: no time at all, so nothing is to be begun
 function call.span(text)
   if text == nil then
     return 0
   end
   local us, why = units.duration(text)
-  return us and math.max(us, 1) or errors.raise("deadline: %s", why)
+  if not us then
+    errors.raise("deadline: %s", why)
+  end
+  return us > 0 and us or nil
+end
+
+--- The failure of what was given no time at all.
+---@param resource nebula.Resource
+---@return nebula.Error
+function call.too_late(resource)
+  local err = errors.new("deadline", "retry", "failed", "the deadline has passed already")
+  err.resource = resource.name
+  return err
 end
 
 -- --- the call ---------------------------------------------------------------------------------------
@@ -150,12 +163,16 @@ local function address(on, options)
   request.role = options and call.role(on, options.role) or 0
 end
 
+local function resource_of(on)
+  return type(on) == "cdata" and call.resources[on.resource] or on
+end
+
 local function fail(on, code, ticket)
-  local resource = call.resources[type(on) == "cdata" and on.resource or on.id].name
+  local name = resource_of(on).name
   if code < 0 then
-    return nil, errors.from_code(resource, code)
+    return nil, errors.from_code(name, code)
   end
-  local err = errors.from_reply(resource, call.reply)
+  local err = errors.from_reply(name, call.reply)
   lib.nebula_done(engine, ticket)
   return nil, err
 end
@@ -166,7 +183,11 @@ local function send(on, verb, options, text, n)
   request.verb, request.count, request.value = verb, n, values
   request.text, request.text_size = text, #text
   if options then
-    request.within_us = call.span(options.deadline)
+    local within_us = call.span(options.deadline)
+    if not within_us then
+      return nil, call.too_late(resource_of(on))
+    end
+    request.within_us = within_us
     request.is_idempotent = options.idempotent or false
     request.is_fail_fast = options.fail_fast or false
     request.window = options.window or 1
@@ -175,6 +196,9 @@ local function send(on, verb, options, text, n)
     request.is_idempotent, request.is_fail_fast = false, false
   end
   local ticket = lib.nebula_call(engine, request)
+  if call.streams > 0 and lib.nebula_ticket(engine) == ticket then
+    collectgarbage() -- as in leasing.lua
+  end
   local code = wait.await(ticket)
   if code >= 0 then
     lib.nebula_reply(engine, ticket, call.reply)

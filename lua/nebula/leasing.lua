@@ -23,6 +23,9 @@ local function waited(self, id)
     return nil, errors.from_code(self.name, id)
   end
   local ticket = lib.nebula_ticket(engine)
+  if call.streams > 0 then
+    collectgarbage() -- a loop that was left leaves its stream to the collector, which does not know who waits
+  end
   local code = wait.await(ticket)
   if code < 0 then
     return nil, errors.from_code(self.name, code)
@@ -39,8 +42,11 @@ end
 
 local function lease_with(self, given)
   options.check("lease", given, lease_options)
-  return lib.nebula_lease(engine, self.id, call.role(self, given.role), call.span(given.deadline),
-    given.fail_fast or false)
+  local role, within_us = call.role(self, given.role), call.span(given.deadline)
+  if not within_us then
+    return nil, call.too_late(self)
+  end
+  return lib.nebula_lease(engine, self.id, role, within_us, given.fail_fast or false)
 end
 
 local function give_back(lease, ok, ...)
@@ -79,11 +85,19 @@ return function(methods, kind)
   ---@return nebula.Error|nil
   function methods:lease(given)
     own.check(self, kind, "lease")
-    local id = given == nil and lib.nebula_lease(engine, self.id, 0, 0, false) or lease_with(self, given)
-    if id > 0 then
+    local id, err
+    if given == nil then
+      id = lib.nebula_lease(engine, self.id, 0, 0, false)
+    else
+      id, err = lease_with(self, given)
+    end
+    if not id then
+      return nil, err
+    elseif id > 0 then
       return new(id, self.id)
     end
-    local got, err = waited(self, id)
+    local got
+    got, err = waited(self, id)
     if not got then
       return nil, err
     end

@@ -44,6 +44,16 @@ describe("sqlite", function()
     declared.is_whole(before)
   end)
 
+  it("waits for nobody at the other end of a pipe", function()
+    local pipe = folder .. "/pipe"
+    assert.equal(0, os.execute("mkfifo " .. pipe))
+    local db = declared.use(('sqlite "pipe" { file = %q }'):format(pipe))
+    local result, err = db:value({ deadline = "5s" }, "select 1")
+    assert.is_nil(result)
+    assert.equal("config", err.code)
+    assert.matches("no regular file", tostring(err))
+  end)
+
   it("sends what writes to the one writer, whatever its words look like, and readers cannot write", function()
     local db = fresh "roles"
     assert(db:exec "create table t (a)")

@@ -244,6 +244,15 @@ describe("very many", function()
     refused(folder, "resources/a.lua:2", "more errors, not shown")
   end)
 
+  it("of 100,000 by a loop, no more than are allowed, right or wrong", function()
+    local folder = tmp.folder()
+    for _, field in ipairs { "file", "fil" } do
+      local text = ('\nfor i = 1, 100000 do sqlite("a" .. i) { %s = "x" } end'):format(field)
+      tmp.write(folder, "resources/a.lua", text)
+      refused(folder, "resources/a.lua:2", "at most 20000 resources")
+    end
+  end)
+
   it("100,000 unknown names too", function()
     local folder = tmp.folder()
     tmp.write(folder, "resources/a.lua", ("a.b()\n"):rep(100000))

@@ -33,6 +33,15 @@ local function run(folder, file, ...)
   return ran.output
 end
 
+-- The blocks of Lua in the README, by the file that their first line names; without a name: under 1, 2 ...
+local function readme()
+  local blocks = {}
+  for text in tmp.read("README.md"):gmatch "```lua\n(.-)```" do
+    blocks[text:match "^%-%- ([%w/]+%.lua):" or #blocks + 1] = text
+  end
+  return blocks
+end
+
 local function examples()
   local list = {}
   for path in io.popen("ls examples/*.lua"):lines() do list[#list + 1] = path:match "([^/]*)%.lua$" end
@@ -77,6 +86,18 @@ FOLDER/orders.tsv: 120000 rows
           assert.equal(text, run(folder, name))
         end)
       end
+
+      it("the README settles bills, with its own declaration where a file can be it", function()
+        local blocks = readme()
+        local own = tmp.folder()
+        assert.matches('^postgres "shop"', blocks[1])
+        tmp.write(own, "settle.lua", blocks["settle.lua"])
+        tmp.write(own, "resources/shop.lua", kind == "sqlite" and blocks["resources/shop.lua"] or declared[kind])
+        local ran = process.run { "sh", "-c", ("here=$PWD; cd %s && $here/%s run settle.lua"):format(own, NEBULA),
+          within = 120000, env = { SHOP_PASSWORD = server.password, NEBULA_RUN_DIR = own } }
+        assert.equal("", ran.errors)
+        assert.equal("2 bills settled\n", ran.output)
+      end)
 
       it("import_and_report reports on 120,000 rows", function()
         assert.equal(expected.report, run(folder, "import_and_report", data))

@@ -94,9 +94,14 @@ end
 
 -- declarations -----------------------------------------------------------------------------------------
 
+local MOST = 20000 -- of a folder: what is checked in a second
+
 local function declare(kind)
   return function(name)
     local source, line = here()
+    if #declarations >= MOST then
+      error(("a folder declares at most %d resources and policies; this is one more"):format(MOST), 0)
+    end
     local record = { kind, source, line, name or false, false }
     declarations[#declarations + 1] = record
     return function(settings)

@@ -35,7 +35,7 @@ function shared.value(self, ...) return verbs.value(self, ...) end
 --- Runs what brings no rows. On a lease several statements may be joined by semicolons, without values; on a resource
 --- they are one transaction.
 ---@param ... nebula.CallOptions|string|any
----@return integer|nil changed rows that were touched
+---@return integer|nil changed rows that were touched, of several statements by the last
 ---@return nebula.Error|integer|nil err or, where the server tells it, the row id of the last insert
 function shared.exec(self, ...) return verbs.exec(self, ...) end
 

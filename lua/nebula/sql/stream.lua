@@ -31,11 +31,16 @@ Stream.__index = Stream
 -- Tables have no finalisers, so this hangs on an empty userdata beside it.
 local function release_when_forgotten(lease)
   local finaliser = newproxy(true)
-  getmetatable(finaliser).__gc = function() lease:release() end
+  call.streams = call.streams + 1
+  getmetatable(finaliser).__gc = function()
+    call.streams = call.streams - 1
+    lease:release()
+  end
   return finaliser
 end
 
 local function disarm(finaliser)
+  call.streams = call.streams - 1
   getmetatable(finaliser).__gc = nil
 end
 
@@ -64,7 +69,9 @@ local function lease(self)
   end
   local given = self.given or {}
   local is_writer = self.text.effect == "write" and self.on.role_index.writer
-  local got, err = self.on:lease { role = given.role or is_writer and "writer" or nil, fail_fast = given.fail_fast }
+  local got, err = self.on:lease {
+    role = given.role or is_writer and "writer" or nil, fail_fast = given.fail_fast, deadline = given.deadline,
+  }
   if not got then return nil, err end
   self.lease, self.finaliser = got, release_when_forgotten(got)
   return true

@@ -225,9 +225,10 @@ local function settle(self, ok, ...)
   return ...
 end
 
-local function within(lease, given, fn)
-  local kind = verbs.resource_of(lease).kind.sql
-  local ok, err = say(lease, kind.begin(given))
+local function within(lease, given, fn, guard)
+  local ok, err = true, nil
+  if guard then ok, err = say(lease, guard.on) end
+  if ok then ok, err = say(lease, verbs.resource_of(lease).kind.sql.begin(given)) end
   if not ok then
     err.outcome = "failed" -- whether or not the begin was heard, nothing was begun
     return nil, err
@@ -236,9 +237,13 @@ local function within(lease, given, fn)
   return settle(self, tree.try(fn, self))
 end
 
-local function leave(on, lease, ok, ...)
+local function leave(on, lease, guard, ok, ...)
   inside.leave(on)
-  if lease ~= on then lease:release() end
+  if lease ~= on then
+    lease:release()
+  elseif guard then
+    say(lease, guard.off)
+  end
   if not ok then tree.raise((...)) end
   return ...
 end
@@ -254,7 +259,9 @@ local function run(on, given, fn)
     errors.raise "a statement has begun a transaction on this lease already: end it first, or use transaction() alone"
   end
   inside.enter(on, role)
-  return leave(on, lease, tree.try(within, lease, given, fn))
+  -- What was opened for reading cannot write anyway; what was not is told.
+  local guard = given.read_only and (lease == on or role == "writer") and verbs.resource_of(on).kind.sql.guard
+  return leave(on, lease, guard, tree.try(within, lease, given, fn, guard))
 end
 
 local M = {}

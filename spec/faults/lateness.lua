@@ -60,13 +60,13 @@ function lateness.measure(self)
   end
 end
 
----Over all loads that were measured: p99.9 at most 5 ms later than the control, and never 20. Under a sanitizer, which
----makes everything late, it is only said.
+---Over all loads that were measured: one in a thousand, but one at least, may be more than 5 ms later than the control, and
+---none 20. Under a sanitizer, which makes everything late, it is only said.
 ---@param least integer answers that there must be for this to mean anything
 function lateness.is_in_time(least)
   table.sort(late)
   assert(#late >= least, ("only %d answers to a deadline"):format(#late))
-  local worst, most = late[#late], late[math.ceil(#late * 0.999)]
+  local worst, most = late[#late], late[#late - math.max(1, math.floor(#late / 1000))]
   local half = late[math.ceil(#late / 2)]
   local shown = ("%d answers: p50 %.1f, p99.9 %.1f, worst %.1f ms later than the control"):format(#late, half, most, worst)
   assert(process.is_sanitized or most <= 5 and worst < 20, shown)

@@ -33,10 +33,10 @@ WRAPPED := $(foreach f,malloc calloc realloc free strdup strndup,-Wl,--wrap=$(f)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-LIBRARY_C := engine/nebula.c $(wildcard engine/base/*.c engine/rules/*.c engine/core/*.c engine/drivers/*.c)
+LIBRARY_C := $(wildcard engine/nebula*.c engine/base/*.c engine/rules/*.c engine/core/*.c engine/drivers/*.c)
 LIBRARY_C := $(filter-out engine/drivers/loaded.c,$(wildcard $(LIBRARY_C)))
 ENGINE_C := $(filter-out engine/drivers/%,$(LIBRARY_C))
-PROGRAM_C := $(filter-out engine/nebula.c,$(wildcard engine/*.c)) engine/drivers/loaded.c
+PROGRAM_C := $(filter-out engine/nebula%,$(wildcard engine/*.c)) engine/drivers/loaded.c
 LIBRARY := $(BUILD)/libnebula.a
 # The archive has its drivers linked in. The program loads them when they are first needed: nebula-NAME.so beside it.
 DRIVERS := postgres sqlite

@@ -20,7 +20,7 @@ find engine \( -name '*.c' -o -name '*.h' \) -print0 | sort -z | xargs -0 awk '
                 header == "nebula.h" || header == "drivers/drivers.h" ||
                 (header ~ /^drivers\// && stem(header) == stem(file))
         if (file == "engine/nebula.h") return 0
-        if (file == "engine/nebula.c") return header ~ /^(base|rules|core)\// || header == "nebula.h"
+        if (file ~ /^engine\/nebula[a-z_]*[.][ch]$/) return header ~ /^(base|rules|core)\// || header ~ /^nebula(_border)?[.]h$/
         return header !~ /\// || header ~ /^base\//   # the program: the border and itself
     }
     function owner(file, header) {

@@ -1,0 +1,65 @@
+/* nebula_lease.c - leases: the short path to an idle connection, and the long one that says why. */
+#include "nebula_border.h"
+
+#include "core/lend.h"
+#include "core/pool.h"
+#include "core/resource.h"
+
+__attribute__((cold, noinline)) static int64_t
+lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us, bool is_fail_fast)
+{
+    struct engine *e = border_enter(n);
+    struct conn *c = lend_at_once(e, resource, role);
+    if (c != NULL) {
+        conn_tell(c, CONN_IDLE);
+        return c->lease;
+    }
+    struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    if (role < 0 || role >= r->spec.roles)
+        return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->spec.name, role);
+    return lend_begin(r, role, within_us, is_fail_fast);
+}
+
+int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
+                     bool is_fail_fast)
+{
+    struct conn *c = border_is_short(n) ? lend_at_once(&n->engine, resource, role) : NULL;
+    return c != NULL ? c->lease : lease_slowly(n, resource, role, within_us, is_fail_fast);
+}
+
+int32_t nebula_ticket(const struct nebula *n)
+{
+    return n->engine.queued;
+}
+
+__attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, int64_t lease,
+                                                              int32_t verdict)
+{
+    struct engine *e = border_enter(n);
+    struct conn *c = verdict == NEBULA_GOOD ? lend_return(e, lease) : NULL;
+    if (c != NULL) {
+        conn_tell(c, CONN_LEASED);
+        return 0;
+    }
+    c = lease_find(&e->leases, lease);
+    if (c == NULL)
+        return engine_refuse(e, ERROR_STALE, "the lease has ended already");
+    lease_end(c);
+    pool_give(c->pool, c, (enum nebula_verdict)verdict);
+    return 0;
+}
+
+int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
+{
+    bool is_home =
+        border_is_short(n) && verdict == NEBULA_GOOD && lend_return(&n->engine, lease) != NULL;
+    return is_home ? 0 : release_slowly(n, lease, verdict);
+}
+
+int32_t nebula_in_transaction(struct nebula *n, int64_t lease)
+{
+    const struct conn *c = lease_find(&border_enter(n)->leases, lease);
+    return c == NULL ? -ERROR_STALE : (c->session & SESSION_IN_TRANSACTION) != 0;
+}

@@ -1,0 +1,46 @@
+/* nebula_resource.c - declarations, and what is told to a resource. */
+#include "nebula_border.h"
+
+#include "core/resource.h"
+#include "core/start.h"
+
+int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec)
+{
+    struct engine *e = border_enter(n);
+    struct error why;
+    struct resource *r = resource_new(e, spec, &why);
+    return r == NULL ? engine_refuse(e, why.code, "%s", why.text) : r->number;
+}
+
+int32_t nebula_find(struct nebula *n, const char *name)
+{
+    struct resource *r = resource_find(border_enter(n), name);
+    return r == NULL ? 0 : r->number;
+}
+
+int32_t nebula_start(struct nebula *n, int32_t resource)
+{
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    return r == NULL ? border_no_resource(e, resource) : start_begin(r);
+}
+
+static int32_t tell(struct nebula *n, int32_t resource, void (*what)(struct resource *r))
+{
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    what(r);
+    return 0;
+}
+
+int32_t nebula_pause(struct nebula *n, int32_t resource)
+{
+    return tell(n, resource, resource_pause);
+}
+
+int32_t nebula_resume(struct nebula *n, int32_t resource)
+{
+    return tell(n, resource, resource_resume);
+}

@@ -65,7 +65,7 @@ void pg_lose(struct postgres *p, const struct error *why)
 
 static bool has_cancelled(const struct postgres *p)
 {
-    return p->is_cancelling && p->phase != PG_LOST && p->request == NULL &&
+    return p->is_cancelling && p->phase != PG_LOST && p->head == NULL &&
            !pg_cancel_is_under_way(p->cancel);
 }
 
@@ -77,7 +77,7 @@ static void say(struct soon *s)
     if (p->phase == PG_CLOSED) {
         conn_closed(conn_of(p));
     } else if (owes & PG_OWES_LOSS) {
-        p->request = NULL;
+        p->head = NULL;
         conn_failed(conn_of(p), &p->why);
     } else if (owes & PG_OWES_ANSWER) {
         p->phase = p->before;
@@ -172,13 +172,10 @@ static void postgres_send(struct conn *c, struct request *r)
         PG_LOST) /* conn_failed() is on its way and ends this too; nothing of it was sent */
         return;
     CHECK(p->phase == PG_IDLE || p->phase == PG_HELD);
-    p->request = r;
-    p->statement = NULL;
-    error_clear(&p->problem);
-    p->changed = -1;
-    p->is_evicting = p->is_preparing = p->is_again = p->is_stale = p->is_complete = false;
-    p->is_stream = p->is_dirty = p->is_kept = false;
-    pg_send(p);
+    reply_init(&r->reply);
+    p->own = (struct pg_flight){.request = r, .changed = -1};
+    p->head = &p->own;
+    pg_send(p, p->head);
 }
 
 static void postgres_cancel(struct conn *c, struct request *r)
@@ -231,7 +228,7 @@ static void postgres_close(struct conn *c)
     loop_unwatch(loop, &p->watch);
     loop_unsoon(loop, &p->soon);
     loop_disarm(loop, &p->again);
-    pg_rows_free(&p->rows);
+    pg_rows_free(&p->own.rows);
     pg_statements_fini(&p->statements);
     p->phase = PG_CLOSED;
     if (!p->is_polling)

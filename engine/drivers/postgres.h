@@ -51,8 +51,8 @@ struct pg_params {
     char room[PG_PARAMS_ROOM] __attribute__((aligned(8)));
 };
 
-/* Of p->request, whose bytes are borrowed. False: nothing is held, p->problem tells why. */
-bool pg_params_init(struct pg_params *v, struct postgres *p);
+/* Of r, whose bytes are borrowed. False: nothing is held, r->reply.error tells why. */
+bool pg_params_init(struct pg_params *v, struct postgres *p, struct request *r);
 void pg_params_fini(struct pg_params *v);
 
 struct pg_rows; /* a struct result */
@@ -138,6 +138,29 @@ void pg_cancel_free(struct pg_cancel **k);
  * frees all when PQcancel comes back. */
 bool pg_cancel_abandon(struct pg_cancel **k);
 
+/* --- a request in flight ---------------------------------------------------------------------- */
+
+/* From send to reply. Its problem, the first one, is written where it will be read. */
+struct pg_flight {
+    struct request *request;
+    struct pg_rows *rows;           /* NULL: rows are thrown away */
+    struct pg_statement *statement; /* NULL: not remembered */
+    int64_t changed;
+    bool is_evicting;  /* results up to the first sync answer DEALLOCATE */
+    bool is_preparing; /* the next result answers Parse */
+    bool is_again;     /* it was prepared anew because the server had lost it */
+    bool is_stale;     /* the server does not take the prepared statement any more */
+    bool is_complete;  /* the server said that it did the statement */
+    bool is_kept;      /* an error does not undo all of it: a part was committed, or will be */
+    bool is_dirty;
+    bool is_stream;
+};
+
+static inline struct error *pg_problem(struct pg_flight *f)
+{
+    return &f->request->reply.error;
+}
+
 /* --- the connection --------------------------------------------------------------------------- */
 
 enum pg_phase {
@@ -178,23 +201,11 @@ struct postgres {
     bool is_polling;             /* then pg, polled, heard and last_words are the other thread's */
     char heard[ERROR_TEXT_SIZE]; /* the last thing that the server said besides */
 
-    /* the request under way */
-    struct request *request;
-    struct pg_rows *rows;           /* NULL: rows are thrown away */
-    struct pg_statement *statement; /* NULL: not remembered */
-    int64_t changed;
-    bool is_pipelined; /* results end with a sync, not with NULL */
-    bool is_evicting;  /* results up to the first sync answer DEALLOCATE */
-    bool is_preparing; /* the next result answers Parse */
-    bool is_again;     /* it was prepared anew because the server had lost it */
-    bool is_stale;     /* the server does not take the prepared statement any more */
-    bool is_complete;  /* the server said that it did the statement */
-    bool is_kept;      /* an error does not undo all of it: a part was committed, or will be */
-    bool is_dirty;
-    bool is_stream;
-    bool is_spoiled; /* this connection is not to be used again */
+    struct pg_flight *head; /* whose results come next; NULL: nothing is in flight */
+    struct pg_flight own;   /* the one there is */
+    bool is_pipelined;      /* results end with a sync, not with NULL */
+    bool is_spoiled;        /* this connection is not to be used again */
     bool is_cancelling;
-    struct error problem; /* the first one */
 
     struct pg_cancel *cancel; /* NULL until the first one */
     struct timer again;       /* a cancel that came too early is sent again */
@@ -220,14 +231,14 @@ void pg_open(struct postgres *p);
 void pg_open_ready(struct postgres *p);
 void pg_open_stop(struct postgres *p);
 
-/* Begins p->request. It ends by p->problem at once when it cannot. */
-void pg_send(struct postgres *p);
-void pg_run_again(struct postgres *p);
+/* Begins f, which ends by its problem when it cannot. */
+void pg_send(struct postgres *p, struct pg_flight *f);
+void pg_run_again(struct postgres *p, struct pg_flight *f);
 void pg_flush(struct postgres *p);
 
 /* Reads what has arrived, and replies when that is all. */
 void pg_read(struct postgres *p);
-/* Ends the request as p->problem says. Last thing to do: the core may begin the next one inside. */
+/* Ends the head as its problem says. Last thing to do: the core may begin the next one inside. */
 void pg_reply(struct postgres *p);
 
 #endif

@@ -23,18 +23,19 @@ static size_t room_for(const struct nebula_value *v)
     return v->type == NEBULA_TEXT ? (size_t)v->size + 1 : 0;
 }
 
-static bool is_possible(struct postgres *p, const struct nebula_value *v, int32_t i)
+static bool is_possible(struct postgres *p, struct request *r, int32_t i)
 {
+    const struct nebula_value *v = &r->value[i];
     if (v->type != NEBULA_TEXT && v->type != NEBULA_BYTES)
         return true;
     if (v->size > SIZE_MOST) {
-        error_set(&p->problem, ERROR_LIMIT,
+        error_set(&r->reply.error, ERROR_LIMIT,
                   "%s: parameter %d has %u bytes; PostgreSQL takes at most %d", pg_resource(p),
                   (int)i + 1, (unsigned)v->size, SIZE_MOST);
         return false;
     }
     if (v->type == NEBULA_TEXT && v->size > 0 && memchr(v->bytes, 0, v->size) != NULL) {
-        error_set(&p->problem, ERROR_QUERY,
+        error_set(&r->reply.error, ERROR_QUERY,
                   "%s: parameter %d is a text with a zero byte, which PostgreSQL cannot hold; "
                   "send it as bytes",
                   pg_resource(p), (int)i + 1);
@@ -107,19 +108,18 @@ static const char *write_value(const struct nebula_value *v, char **room)
     UNREACHABLE();
 }
 
-/* For the arrays and then the texts; NULL: p->problem tells why. */
-static char *make_room(struct pg_params *v, struct postgres *p)
+/* For the arrays and then the texts; NULL: r->reply.error tells why. */
+static char *make_room(struct pg_params *v, struct postgres *p, struct request *r)
 {
-    const struct request *r = p->request;
     size_t size =
         (size_t)r->count * (sizeof *v->value + sizeof *v->size + sizeof *v->format + sizeof(Oid));
     if (r->count > MOST) {
-        error_set(&p->problem, ERROR_LIMIT, "%s: %d parameters; PostgreSQL takes at most %d",
+        error_set(&r->reply.error, ERROR_LIMIT, "%s: %d parameters; PostgreSQL takes at most %d",
                   pg_resource(p), (int)r->count, MOST);
         return NULL;
     }
     for (int32_t i = 0; i < r->count; i++) {
-        if (!is_possible(p, &r->value[i], i))
+        if (!is_possible(p, r, i))
             return NULL;
         size += room_for(&r->value[i]);
     }
@@ -127,17 +127,17 @@ static char *make_room(struct pg_params *v, struct postgres *p)
         return v->room;
     v->block = malloc(size);
     if (v->block == NULL)
-        error_set(&p->problem, ERROR_MEMORY, "%s: no memory for %d parameters", pg_resource(p),
+        error_set(&r->reply.error, ERROR_MEMORY, "%s: no memory for %d parameters", pg_resource(p),
                   (int)r->count);
     return v->block;
 }
 
-bool pg_params_init(struct pg_params *v, struct postgres *p)
+bool pg_params_init(struct pg_params *v, struct postgres *p, struct request *r)
 {
-    const struct nebula_value *in = p->request->value;
-    v->count = p->request->count;
+    const struct nebula_value *in = r->value;
+    v->count = r->count;
     v->block = NULL;
-    char *room = make_room(v, p);
+    char *room = make_room(v, p, r);
     if (room == NULL)
         return false;
     size_t count = (size_t)v->count;

@@ -16,10 +16,10 @@
 
 /* --- how it ended ----------------------------------------------------------------------------- */
 
-static uint32_t session_of(struct postgres *p, uint32_t before)
+static uint32_t session_of(struct postgres *p, const struct pg_flight *f, uint32_t before)
 {
     uint32_t session = before & (SESSION_DIRTY | SESSION_SPOILED);
-    session |= p->is_dirty ? SESSION_DIRTY : 0;
+    session |= f->is_dirty ? SESSION_DIRTY : 0;
     session |= p->is_spoiled || PQstatus(p->pg) == CONNECTION_BAD ? SESSION_SPOILED : 0;
     PGTransactionStatusType status = PQtransactionStatus(p->pg);
     if (p->phase == PG_HELD) /* libpq does not know before the end */
@@ -31,27 +31,24 @@ static uint32_t session_of(struct postgres *p, uint32_t before)
 
 void pg_reply(struct postgres *p)
 {
-    struct request *r = p->request;
+    struct pg_flight *f = p->head;
+    struct request *r = f->request;
     struct conn *c = conn_of(p);
-    p->request = NULL;
-    reply_init(&r->reply);
-    r->reply.changed = p->changed;
-    if (p->problem.code != ERROR_OK) {
-        r->reply.error = p->problem;
-        r->reply.is_partial = p->is_kept;
-    } else {
-        r->reply.more = p->phase == PG_HELD;
-        if (p->rows != NULL && pg_rows_has_columns(p->rows)) {
-            r->reply.result = pg_rows_result(p->rows);
-            p->rows = NULL;
-        }
+    bool is_ok = r->reply.error.code == ERROR_OK;
+    p->head = NULL;
+    r->reply.changed = f->changed;
+    r->reply.is_partial = !is_ok && f->is_kept;
+    r->reply.more = is_ok && p->phase == PG_HELD;
+    if (is_ok && f->rows != NULL && pg_rows_has_columns(f->rows)) {
+        r->reply.result = pg_rows_result(f->rows);
+        f->rows = NULL;
     }
-    pg_rows_free(&p->rows);
-    c->session = session_of(p, c->session);
+    pg_rows_free(&f->rows);
+    c->session = session_of(p, f, c->session);
     if (p->is_cancelling)
         pg_owe(p, 0);
     if (p->is_spoiled || PQstatus(p->pg) == CONNECTION_BAD)
-        pg_lose(p, p->problem.code != ERROR_OK ? &p->problem : NULL); /* before the next is sent */
+        pg_lose(p, is_ok ? NULL : &r->reply.error); /* before the next is sent */
     conn_replied(c, r);
 }
 
@@ -63,22 +60,22 @@ static void hold(struct postgres *p)
 }
 
 /* The server does not take the prepared statement as it is. */
-static bool may_run_again(struct postgres *p)
+static bool may_run_again(struct postgres *p, const struct pg_flight *f)
 {
-    return p->is_stale && !p->is_again && !p->is_cancelling &&
+    return f->is_stale && !f->is_again && !p->is_cancelling &&
            (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0;
 }
 
-static void finish(struct postgres *p)
+static void finish(struct postgres *p, struct pg_flight *f)
 {
     if (p->is_pipelined && !PQexitPipelineMode(p->pg))
         p->is_spoiled = true;
     p->is_pipelined = false;
-    if (may_run_again(p)) {
-        error_clear(&p->problem);
-        p->is_stale = p->is_preparing = false;
-        pg_rows_free(&p->rows);
-        pg_run_again(p);
+    if (may_run_again(p, f)) {
+        error_clear(pg_problem(f));
+        f->is_stale = f->is_preparing = false;
+        pg_rows_free(&f->rows);
+        pg_run_again(p, f);
         return;
     }
     p->phase = PG_IDLE;
@@ -90,36 +87,36 @@ static void finish(struct postgres *p)
 
 /* A plan whose columns have changed is found by the function that says so: the message may be in
  * any language. */
-static void check_statement(struct postgres *p, const PGresult *res)
+static void check_statement(struct postgres *p, struct pg_flight *f, const PGresult *res)
 {
     const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     const char *function = PQresultErrorField(res, PG_DIAG_SOURCE_FUNCTION);
-    if (p->statement == NULL || !p->statement->is_prepared)
+    if (f->statement == NULL || !f->statement->is_prepared)
         return;
     bool is_missing = strcmp(state, "26000") == 0;
     bool is_changed = strcmp(state, "0A000") == 0 && function != NULL &&
                       strcmp(function, "RevalidateCachedQuery") == 0;
     if (is_changed) /* the program is right, and its transaction works when it is done again */
-        p->problem.code = ERROR_CONFLICT;
+        pg_problem(f)->code = ERROR_CONFLICT;
     if (is_missing)
-        pg_statements_drop(&p->statements, p->statement);
+        pg_statements_drop(&p->statements, f->statement);
     else if (is_changed)
-        pg_statements_retire(&p->statements, p->statement);
+        pg_statements_retire(&p->statements, f->statement);
     else
         return;
-    p->statement = NULL;
-    p->is_stale = true;
+    f->statement = NULL;
+    f->is_stale = true;
 }
 
-static bool is_proven_undone(const struct postgres *p)
+static bool is_proven_undone(const struct pg_flight *f)
 {
-    switch (p->request->verb) {
+    switch (f->request->verb) {
     case NEBULA_RUN:
     case NEBULA_STREAM:
-        return !p->is_complete && pg_is_all_or_nothing(p->request->text);
+        return !f->is_complete && pg_is_all_or_nothing(f->request->text);
     case NEBULA_PREPARE:
     case NEBULA_PULL:
-        return !p->is_complete;
+        return !f->is_complete;
     case NEBULA_SCRIPT:
     case NEBULA_STOP:
         return false;
@@ -128,45 +125,45 @@ static bool is_proven_undone(const struct postgres *p)
 }
 
 /* The server is about to hang up. */
-static void end_session(struct postgres *p)
+static void end_session(struct postgres *p, struct pg_flight *f)
 {
-    if (is_proven_undone(p)) {
+    if (is_proven_undone(f)) {
         p->is_spoiled = true;
         pg_reply(p);
     } else {
-        pg_lose(p, &p->problem);
+        pg_lose(p, pg_problem(f));
     }
 }
 
-static bool may_have_committed(struct postgres *p, const PGresult *res)
+static bool may_have_committed(struct postgres *p, const struct pg_flight *f, const PGresult *res)
 {
-    const struct request *r = p->request;
+    const struct request *r = f->request;
     bool has_text = r->verb == NEBULA_RUN || r->verb == NEBULA_SCRIPT || r->verb == NEBULA_STREAM;
-    return has_text && (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0 && !p->is_stale &&
+    return has_text && (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0 && !f->is_stale &&
            pg_commits_parts(r->text) && !pg_is_about_words(res);
 }
 
-static void complain(struct postgres *p, const PGresult *res)
+static void complain(struct postgres *p, struct pg_flight *f, const PGresult *res)
 {
     if (PQresultErrorField(res, PG_DIAG_SQLSTATE) == NULL) { /* libpq's words, not the server's */
         pg_lose(p, NULL);
         return;
     }
-    if (p->is_evicting && !pg_is_fatal(res))
+    if (f->is_evicting && !pg_is_fatal(res))
         return;
-    if (p->problem.code == ERROR_OK)
-        pg_error_of_result(&p->problem, pg_resource(p), res);
-    if (p->problem.code == ERROR_DEADLINE && p->is_cancelling) /* it was us */
-        p->problem.code = ERROR_CANCELLED;
-    p->is_preparing = false;
-    if (p->problem.code == ERROR_READ_ONLY) /* a server that has become a standby */
+    if (pg_problem(f)->code == ERROR_OK)
+        pg_error_of_result(pg_problem(f), pg_resource(p), res);
+    if (pg_problem(f)->code == ERROR_DEADLINE && p->is_cancelling) /* it was us */
+        pg_problem(f)->code = ERROR_CANCELLED;
+    f->is_preparing = false;
+    if (pg_problem(f)->code == ERROR_READ_ONLY) /* a server that has become a standby */
         p->is_spoiled = true;
     if (pg_is_fatal(res)) {
-        end_session(p);
+        end_session(p, f);
         return;
     }
-    check_statement(p, res);
-    p->is_kept |= may_have_committed(p, res);
+    check_statement(p, f, res);
+    f->is_kept |= may_have_committed(p, f, res);
 }
 
 static int64_t rows_touched(PGresult *res, const char *tag, bool has_rows)
@@ -177,75 +174,75 @@ static int64_t rows_touched(PGresult *res, const char *tag, bool has_rows)
     return *count == '\0' ? -1 : strtoll(count, NULL, 10);
 }
 
-static void note_traces(struct postgres *p, const char *tag, bool has_rows)
+static void note_traces(struct postgres *p, struct pg_flight *f, const char *tag, bool has_rows)
 {
     if (has_rows && strncmp(tag, "SELECT", 6) == 0) /* most of all, and nothing of what follows */
         return;
-    const char *text = p->request->text != NULL ? p->request->text : "";
+    const char *text = f->request->text != NULL ? f->request->text : "";
     if (pg_leaves_traces(tag, text, has_rows))
-        p->is_dirty = true;
+        f->is_dirty = true;
     if (strcmp(tag, "PREPARE") == 0) /* the reset keeps statements, which are ours as a rule */
         conn_of(p)->session |= SESSION_SPOILED;
     if (pg_forgets_statements(tag)) {
         pg_statements_forget(&p->statements);
-        p->statement = NULL;
+        f->statement = NULL;
     }
     if (strcmp(tag, "COMMIT") == 0 || strcmp(tag, "PREPARE TRANSACTION") == 0)
-        p->is_kept = true;
+        f->is_kept = true;
     if (strcmp(tag, "ROLLBACK") == 0 && pg_is_commit(text)) {
         error_set(
-            &p->problem, ERROR_QUERY,
+            pg_problem(f), ERROR_QUERY,
             "%s: the transaction was rolled back at its commit, because a statement in it had "
             "failed; nothing of it was done",
             pg_resource(p));
-        strcpy(p->problem.state, "25P02");
+        strcpy(pg_problem(f)->state, "25P02");
     }
 }
 
-static void keep(struct postgres *p, PGresult *res)
+static void keep(struct postgres *p, struct pg_flight *f, PGresult *res)
 {
-    if (p->rows == NULL || (p->is_stream && p->is_cancelling)) {
+    if (f->rows == NULL || (f->is_stream && p->is_cancelling)) {
         PQclear(res);
         return;
     }
-    if (pg_rows_add(p->rows, res))
+    if (pg_rows_add(f->rows, res))
         return;
     struct error e;
     error_set(&e, ERROR_MEMORY, "%s: no memory for a row", pg_resource(p));
     pg_lose(p, &e);
 }
 
-static void complete(struct postgres *p, PGresult *res)
+static void complete(struct postgres *p, struct pg_flight *f, PGresult *res)
 {
     bool has_rows = PQresultStatus(res) == PGRES_TUPLES_OK;
-    if (p->is_evicting) {
+    if (f->is_evicting) {
         PQclear(res);
         return;
     }
-    if (p->is_preparing) {
-        p->is_preparing = false;
-        if (p->statement != NULL)
-            p->statement->is_prepared = true;
+    if (f->is_preparing) {
+        f->is_preparing = false;
+        if (f->statement != NULL)
+            f->statement->is_prepared = true;
         PQclear(res);
         return;
     }
     const char *tag = PQcmdStatus(res);
-    p->is_complete = true;
-    p->changed = rows_touched(res, tag, has_rows);
-    note_traces(p, tag, has_rows);
-    bool is_wanted = has_rows && p->rows != NULL && !pg_rows_has_columns(p->rows);
+    f->is_complete = true;
+    f->changed = rows_touched(res, tag, has_rows);
+    note_traces(p, f, tag, has_rows);
+    bool is_wanted = has_rows && f->rows != NULL && !pg_rows_has_columns(f->rows);
     if (is_wanted)
-        keep(p, res);
+        keep(p, f, res);
     else
         PQclear(res);
 }
 
 /* COPY comes with a later version: its rows would need verbs of their own. A server that waits for
  * rows is told that none come: it undoes the statement. */
-static void refuse_copy_in(struct postgres *p)
+static void refuse_copy_in(struct postgres *p, struct pg_flight *f)
 {
-    if (p->problem.code == ERROR_OK)
-        error_set(&p->problem, ERROR_NOT_YET,
+    if (pg_problem(f)->code == ERROR_OK)
+        error_set(pg_problem(f), ERROR_NOT_YET,
                   "%s: COPY FROM STDIN is not supported yet; insert the rows in a transaction",
                   pg_resource(p));
     if (PQputCopyEnd(p->pg, "not supported by the client") > 0)
@@ -256,70 +253,71 @@ static void refuse_copy_in(struct postgres *p)
 
 /* A server that sends rows does the statement, and learns too late that nobody reads. There may be
  * any number of them, so they are not read to their end. */
-static void refuse_copy_out(struct postgres *p)
+static void refuse_copy_out(struct postgres *p, struct pg_flight *f)
 {
     if ((conn_of(p)->session & SESSION_IN_TRANSACTION) == 0)
-        p->is_kept = true;
-    error_set(&p->problem, ERROR_NOT_YET,
+        f->is_kept = true;
+    error_set(pg_problem(f), ERROR_NOT_YET,
               "%s: COPY TO STDOUT is not supported yet; read the rows with stream", pg_resource(p));
     p->is_spoiled = true;
     pg_reply(p);
 }
 
-static void take(struct postgres *p, PGresult *res)
+static void take(struct postgres *p, struct pg_flight *f, PGresult *res)
 {
     switch (PQresultStatus(res)) {
     case PGRES_TUPLES_OK:
     case PGRES_COMMAND_OK:
     case PGRES_EMPTY_QUERY:
-        complete(p, res);
+        complete(p, f, res);
         return;
     case PGRES_SINGLE_TUPLE:
-        keep(p, res);
+        keep(p, f, res);
         return;
     case PGRES_PIPELINE_SYNC:
-        if (p->is_evicting)
-            p->is_evicting = false;
+        if (f->is_evicting)
+            f->is_evicting = false;
         else
-            finish(p);
+            finish(p, f);
         break;
     case PGRES_PIPELINE_ABORTED:
     case PGRES_NONFATAL_ERROR:
         break;
     case PGRES_FATAL_ERROR:
     case PGRES_BAD_RESPONSE:
-        complain(p, res);
+        complain(p, f, res);
         break;
     case PGRES_COPY_IN:
-        refuse_copy_in(p);
+        refuse_copy_in(p, f);
         break;
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH:
-        refuse_copy_out(p);
+        refuse_copy_out(p, f);
         break;
     }
     PQclear(res);
 }
 
-static bool is_window_full(const struct postgres *p)
+static bool is_window_full(const struct postgres *p, const struct pg_flight *f)
 {
-    return p->is_stream && !p->is_cancelling && p->rows != NULL && pg_rows_is_full(p->rows);
+    return f->is_stream && !p->is_cancelling && f->rows != NULL && pg_rows_is_full(f->rows);
 }
 
 void pg_read(struct postgres *p)
 {
-    const struct request *r = p->request;
-    while (p->request == r && p->phase == PG_BUSY && !PQisBusy(p->pg)) {
-        if (is_window_full(p)) {
+    struct pg_flight *f = p->head;
+    const struct request *r = f->request;
+    while (p->head != NULL && f->request == r && p->phase == PG_BUSY && !PQisBusy(p->pg)) {
+        if (is_window_full(p, f)) {
             hold(p);
             return;
         }
         PGresult *res = PQgetResult(p->pg);
         if (res != NULL)
-            take(p, res);
+            take(p, f, res);
         else if (PQstatus(p->pg) == CONNECTION_BAD)
             pg_lose(p, NULL);
         else if (!p->is_pipelined)
-            finish(p);
+            finish(p, f);
     }
 }

@@ -65,6 +65,8 @@ void server_odds(struct server *s, enum fault fault, int permille)
 void server_calm(struct server *s)
 {
     memset(s->odds, 0, sizeof s->odds);
+    s->orders = 0;
+    s->fail_until = 0;
     s->down_until_us = 0;
 }
 
@@ -72,6 +74,18 @@ void server_order(struct server *s, enum fault fault)
 {
     CHECK(s->orders < ORDERS_MOST);
     s->order[s->orders++] = fault;
+}
+
+void server_fail(struct server *s, int64_t nth, int32_t times, int32_t way)
+{
+    s->fail_from = s->verbs + nth;
+    s->fail_until = s->fail_from + times;
+    s->fail_way = way;
+}
+
+bool server_has_failed(const struct server *s)
+{
+    return s->verbs >= s->fail_from;
 }
 
 void server_cap(struct server *s, int32_t role, int32_t most)
@@ -139,6 +153,17 @@ int64_t server_opened(const struct server *s)
 int64_t server_heard(const struct server *s)
 {
     return s->heard;
+}
+
+enum fault server_count(struct server *s, enum fault first, enum fault last)
+{
+    int64_t number = ++s->verbs;
+    bool fails = number >= s->fail_from && number < s->fail_until;
+    if (!fails || s->fail_way > (int32_t)last - (int32_t)first)
+        return FAULT_NONE;
+    enum fault fault = (enum fault)((int32_t)first + s->fail_way);
+    s->seen[fault]++;
+    return fault;
 }
 
 enum fault server_roll(struct server *s, enum fault first, enum fault last)

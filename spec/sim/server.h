@@ -79,9 +79,14 @@ void server_free(struct server **s); /* whoever is connected hears no more of it
 struct server *server_find(const char *name);
 
 void server_odds(struct server *s, enum fault fault, int permille);
-void server_calm(struct server *s); /* all odds to zero */
+void server_calm(struct server *s); /* nothing fails any more, by dice, by order or by number */
 void server_order(struct server *s,
                   enum fault fault); /* on the next occasion, for sure; in order */
+/* The nth verb from here on and the `times - 1` after it fail, each in the way of that number among
+ * the ways in which such a verb can fail; a way that it does not know is none. */
+void server_fail(struct server *s, int64_t nth, int32_t times, int32_t way);
+#define SERVER_WAYS 9
+bool server_has_failed(const struct server *s);                /* the nth verb has come */
 void server_cap(struct server *s, int32_t role, int32_t most); /* a law: never more wires */
 void server_room(struct server *s,
                  int32_t most); /* sessions; beyond them it is full. 0: any number */

@@ -11,6 +11,13 @@ static int64_t soon_us(struct session *s, int64_t low, int64_t high)
     return world_time_us() + dice_between(&s->server->dice, low, high);
 }
 
+/* What befalls a verb that is begun now. */
+static enum fault fate(struct server *s, enum fault first, enum fault last)
+{
+    enum fault numbered = server_count(s, first, last);
+    return numbered != FAULT_NONE ? numbered : server_roll(s, first, last);
+}
+
 /* --- its end ---------------------------------------------------------------------------------- */
 
 static void leave_room(struct session *s)
@@ -177,9 +184,11 @@ bool wire_send(struct wire *w, enum nebula_verb verb, const char *text, int32_t 
     if (s->is_dead)
         return true;
     session_inspect(s, &s->statement);
-    enum fault fault = is_own(&s->statement)
-                           ? server_roll(s->server, FAULT_OWN_FAILS, FAULT_OWN_SLOW)
-                           : server_roll(s->server, FAULT_UNSENT, FAULT_CONFLICT);
+    enum fault fault = server_count(s->server, FAULT_UNSENT, FAULT_CONFLICT);
+    if (fault == FAULT_NONE && is_own(&s->statement))
+        fault = server_roll(s->server, FAULT_OWN_FAILS, FAULT_OWN_SLOW);
+    else if (fault == FAULT_NONE)
+        fault = server_roll(s->server, FAULT_UNSENT, FAULT_CONFLICT);
     s->statement.fault = fault;
     if (fault != FAULT_STUCK)
         happening_arrange(&s->acts, act_at(s, fault));
@@ -209,7 +218,7 @@ static void hits(struct happening *h)
 void wire_cancel(struct wire *w)
 {
     struct session *s = w->session;
-    enum fault fault = server_roll(s->server, FAULT_CANCEL_SLOW, FAULT_CANCEL_MUTE);
+    enum fault fault = fate(s->server, FAULT_CANCEL_SLOW, FAULT_CANCEL_MUTE);
     s->cancel_serial = s->serial;
     int64_t hits_us = soon_us(s, 20, fault == FAULT_CANCEL_SLOW ? 3 * SECOND : 2 * MS);
     if (fault != FAULT_CANCEL_LOST && fault != FAULT_CANCEL_MUTE && !s->is_dead)
@@ -234,7 +243,7 @@ static void accept_wire(struct session *s, int64_t at_us)
 static void connect_session(struct session *s)
 {
     struct server *server = s->server;
-    enum fault fault = server_roll(server, FAULT_REFUSED, FAULT_NO_OPEN);
+    enum fault fault = fate(server, FAULT_REFUSED, FAULT_NO_OPEN);
     int64_t at_us = soon_us(s, 50, 3 * MS);
     if (fault == FAULT_REFUSED || world_time_us() < server->down_until_us)
         fail(s, ERROR_UNREACHABLE, "", "connection refused", at_us);
@@ -294,7 +303,7 @@ void wire_hang_up(struct wire *w)
     struct session *s = w->session;
     w->session = NULL;
     s->wire = NULL;
-    enum fault fault = server_roll(s->server, FAULT_CLOSE_SLOW, FAULT_CLOSE_SLOW);
+    enum fault fault = fate(s->server, FAULT_CLOSE_SLOW, FAULT_CLOSE_SLOW);
     happening_init(&w->closing, closes);
     happening_arrange(&w->closing, soon_us(s, 10, fault == FAULT_CLOSE_SLOW ? SECOND : MS));
     happening_forget(&s->arrives);

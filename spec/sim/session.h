@@ -14,6 +14,8 @@ struct server {
     int odds[FAULTS];
     enum fault order[ORDERS_MOST];
     int32_t orders;
+    int64_t verbs, fail_from, fail_until; /* numbers of verbs: all that came, and those that fail */
+    int32_t fail_way;
     int32_t cap[SERVER_ROLES], wires[SERVER_ROLES];
     int32_t room, writer;
     int64_t down_until_us;
@@ -57,6 +59,8 @@ struct session {
     struct answer answer;
 };
 
+/* Counts a verb; its fault among first..last when it is one of those that fail, or FAULT_NONE. */
+enum fault server_count(struct server *s, enum fault first, enum fault last);
 /* One of first..last by order or by dice, or FAULT_NONE. */
 enum fault server_roll(struct server *s, enum fault first, enum fault last);
 void server_apply(struct server *s, int64_t id, bool is_put);

@@ -1,0 +1,309 @@
+#include "story.h"
+
+#include <stdio.h>
+
+#include "memory.h"
+
+/* --- what may fail, does --------------------------------------------------------------------- */
+
+static int64_t try_lease(struct story *s)
+{
+    int64_t lease = rig_lease(&s->rig);
+    return lease > 0 ? lease : 0;
+}
+
+static void try_release(struct story *s, int64_t lease)
+{
+    if (lease != 0)
+        nebula_release(s->rig.nebula, lease, NEBULA_GOOD);
+}
+
+static bool say(struct story *s, struct nebula_request request)
+{
+    struct nebula_reply reply;
+    int32_t ticket = rig_request(&s->rig, request);
+    return ticket > 0 && rig_await(&s->rig, ticket, &reply) == ERROR_OK;
+}
+
+static void claim(struct story *s, int id, int32_t outcome)
+{
+    s->outcome[id] = (enum outcome)outcome;
+    s->is_said[id] = true;
+}
+
+/* Asks for it once, and says what is certain. */
+static int32_t ask(struct story *s, struct nebula_request request)
+{
+    struct nebula_reply reply = {.outcome = OUTCOME_FAILED};
+    int32_t ticket = rig_request(&s->rig, request);
+    if (ticket > 0)
+        rig_await(&s->rig, ticket, &reply);
+    return reply.outcome;
+}
+
+/* Adds id once, on the lease or 0, and remembers what became of it. */
+static void add(struct story *s, int64_t lease, int id, int64_t within_us)
+{
+    char text[32];
+    snprintf(text, sizeof text, "add %d %d", id, id);
+    claim(s, id,
+          ask(s, (struct nebula_request){.lease = lease, .text = text, .within_us = within_us}));
+}
+
+/* --- scenarios -------------------------------------------------------------------------------- */
+
+static void calls(struct story *s)
+{
+    for (int id = 1; id < 5; id++)
+        add(s, 0, id, 0);
+    server_order(s->rig.server, FAULT_STUCK);
+    add(s, 0, 5, 20 * MS);
+    server_order(s->rig.server, FAULT_CONFLICT);
+    add(s, 0, 6, 0);
+    server_order(s->rig.server, FAULT_LOST_AFTER);
+    add(s, 0, 7, 0);
+    server_order(s->rig.server, FAULT_ERROR);
+    add(s, 0, 8, 0);
+}
+
+static int32_t cancel_one(struct story *s, int id)
+{
+    char text[32];
+    struct nebula_reply reply = {.outcome = OUTCOME_FAILED};
+    snprintf(text, sizeof text, "add %d %d", id, id);
+    int32_t ticket = rig_request(&s->rig, (struct nebula_request){.text = text});
+    if (ticket <= 0)
+        return reply.outcome;
+    rig_pass(&s->rig, 10 * MS);
+    nebula_cancel(s->rig.nebula, ticket);
+    rig_await(&s->rig, ticket, &reply);
+    return reply.outcome;
+}
+
+static void cancels(struct story *s)
+{
+    static const enum fault fault[] = {FAULT_STUCK, FAULT_MUTE, FAULT_SLOW};
+    for (int i = 0; i < 3; i++) {
+        server_order(s->rig.server, fault[i]);
+        claim(s, 1 + i, cancel_one(s, 1 + i));
+    }
+    int64_t lease = try_lease(s);
+    server_order(s->rig.server, FAULT_STUCK);
+    add(s, lease, 4, 20 * MS);
+    try_release(s, lease);
+    add(s, 0, 5, 0);
+}
+
+static void leases(struct story *s)
+{
+    int64_t lease[3];
+    int32_t waits = 0;
+    for (int i = 0; i < 2; i++)
+        lease[i] = try_lease(s);
+    lease[2] = rig_ask(&s->rig);
+    if (lease[2] == 0)
+        waits = rig_ticket(&s->rig);
+    add(s, lease[0], 1, 0);
+    try_release(s, lease[0]);
+    if (waits != 0)
+        lease[2] = rig_lease_of(&s->rig, waits);
+    add(s, lease[2] > 0 ? lease[2] : 0, 2, 0);
+    try_release(s, lease[1]);
+    try_release(s, lease[2]);
+}
+
+static void dirty_sessions(struct story *s)
+{
+    static const char *const left[] = {"set 9", "begin 9"};
+    for (int i = 0; i < 2; i++) {
+        int64_t lease = try_lease(s);
+        say(s, (struct nebula_request){.lease = lease, .text = left[i]});
+        try_release(s, lease);
+        add(s, 0, 1 + i, 0);
+    }
+}
+
+static void streams(struct story *s)
+{
+    int64_t lease = try_lease(s);
+    struct nebula_request request = {
+        .lease = lease, .verb = NEBULA_STREAM, .text = "rows 9 9", .window = 2};
+    if (lease != 0 && say(s, request)) {
+        request = (struct nebula_request){.lease = lease, .verb = NEBULA_PULL, .window = 2};
+        say(s, request);
+    }
+    try_release(s, lease);
+    add(s, 0, 1, 0);
+}
+
+static int32_t word(struct story *s, int64_t lease, const char *text)
+{
+    return ask(s, (struct nebula_request){.lease = lease, .verb = NEBULA_SCRIPT, .text = text});
+}
+
+/* Adds a few as lessee 9, all or nothing. */
+static void transact(struct story *s, int64_t lease, int first, int most)
+{
+    int32_t outcome = word(s, lease, "begin 9");
+    int id = first;
+    for (; id < most && outcome == OUTCOME_OK; id++) {
+        char text[32];
+        snprintf(text, sizeof text, "add 9 %d", id);
+        outcome = ask(s, (struct nebula_request){.lease = lease, .text = text});
+    }
+    if (outcome == OUTCOME_OK) {
+        outcome = word(s, lease, "commit 9");
+    } else {
+        word(s, lease, "undo 9");
+        outcome = OUTCOME_FAILED; /* whatever became of one: nothing was committed */
+    }
+    while (id-- > first)
+        claim(s, id, outcome);
+}
+
+static void transactions(struct story *s)
+{
+    int64_t lease = try_lease(s);
+    if (lease != 0) {
+        transact(s, lease, 1, 3);
+        server_order(s->rig.server, FAULT_CONFLICT);
+        transact(s, lease, 3, 6);
+    }
+    try_release(s, lease);
+    add(s, 0, 6, 0);
+}
+
+static void tasks(struct story *s)
+{
+    struct nebula *n = s->rig.nebula;
+    int32_t task = nebula_task_open(n, 0);
+    nebula_task_enter(n, task > 0 ? task : 0);
+    nebula_task_deadline(n, world_time_us() + SECOND);
+    int32_t nap = nebula_sleep(n, MS), wait = nebula_wait(n);
+    try_lease(s);
+    add(s, 0, 1, 0);
+    if (nap > 0)
+        rig_await(&s->rig, nap, NULL);
+    if (wait > 0 && rig_is_answered(&s->rig, wait))
+        rig_await(&s->rig, wait, NULL); /* a failure took all the time there was */
+    else if (wait > 0)
+        nebula_cancel(n, wait);
+    nebula_task_deadline(n, 0);
+    nebula_task_enter(n, 0);
+    if (task > 0)
+        nebula_task_close(n, task);
+    add(s, 0, 2, 0);
+}
+
+static void outages(struct story *s)
+{
+    server_order(s->rig.server, FAULT_REFUSED);
+    int32_t start = nebula_start(s->rig.nebula, s->rig.shop);
+    if (start > 0)
+        rig_await(&s->rig, start, NULL);
+    add(s, 0, 1, 0);
+    server_crash(s->rig.server, world_time_us() + 100 * MS);
+    rig_pass(&s->rig, 50 * MS);
+    add(s, 0, 2, 0);
+    rig_pass(&s->rig, SECOND);
+    add(s, 0, 3, 0);
+}
+
+/* What writes is given to a reader first. */
+static void writers(struct story *s)
+{
+    server_writer(s->rig.server, 1);
+    for (int id = 1; id < 4; id++)
+        add(s, 0, id, 0);
+    say(s, (struct nebula_request){.text = "get 4 4", .is_idempotent = true});
+}
+
+static void looking(struct story *s)
+{
+    add(s, 0, 1, 0);
+    static const char *const question[] = {"{\"verb\":\"ls\"}",
+                                           "{\"verb\":\"inspect\",\"name\":\"shop\"}", "nonsense"};
+    for (int i = 0; i < 3; i++)
+        if (nebula_ask(s->rig.nebula, question[i]) == NULL)
+            law_broken("no answer to %s", question[i]);
+    nebula_pause(s->rig.nebula, s->rig.shop);
+    add(s, 0, 2, 0);
+    nebula_resume(s->rig.nebula, s->rig.shop);
+    add(s, 0, 3, 0);
+}
+
+static void stops(struct story *s)
+{
+    int64_t lease = try_lease(s);
+    add(s, lease, 1, 0);
+    nebula_stop(s->rig.nebula, world_time_us() + 50 * MS);
+    add(s, lease, 2, 0);
+    rig_pass(&s->rig, SECOND);
+}
+
+const struct story_row stories[STORIES] = {
+    {"calls", calls, 1},     {"cancels", cancels, 1},
+    {"leases", leases, 1},   {"dirty sessions", dirty_sessions, 1},
+    {"streams", streams, 1}, {"transactions", transactions, 1},
+    {"tasks", tasks, 1},     {"outages", outages, 1},
+    {"writers", writers, 2}, {"looking", looking, 1},
+    {"stops", stops, 1},
+};
+
+/* --- begin and end ---------------------------------------------------------------------------- */
+
+void story_begin(struct story *s, const struct story_row *row)
+{
+    *s = (struct story){.is_said = {false}};
+    rig_begin(&s->rig);
+    struct nebula_spec *spec = &s->rig.spec;
+    spec->roles = row->roles;
+    if (row->roles == 2) {
+        spec->role_name[1] = "writer";
+        spec->role_max[1] = 1;
+    }
+    spec->pool.min = 1;
+    spec->pool.check_us = 10 * MS;
+    spec->policy.tries = 3;
+    spec->policy.pause_us = spec->policy.pause_max_us = MS;
+    spec->policy.budget_least = 100;
+}
+
+static void compare(const struct story *s)
+{
+    for (int id = 0; id < STORY_IDS; id++) {
+        int applied = server_applied(s->rig.server, id);
+        bool is_true = s->outcome[id] == OUTCOME_OK       ? applied == 1
+                       : s->outcome[id] == OUTCOME_FAILED ? applied == 0
+                                                          : applied <= 1;
+        if (s->is_said[id] && !is_true)
+            law_broken("id %d: outcome %d, but applied %d times", id, (int)s->outcome[id], applied);
+    }
+}
+
+/* What failed once has failed: the resource serves everybody as before. */
+static void serve(struct story *s)
+{
+    server_calm(s->rig.server);
+    memory_fail(0);
+    for (int32_t i = 0; i < s->rig.spec.pool.max && !s->rig.engine->is_stopping; i++) {
+        int32_t code = rig_say(&s->rig, 0, "get 1 1");
+        if (code != ERROR_OK)
+            law_broken("it is over, and still: %s", nebula_error_name(code));
+    }
+}
+
+void story_tell(struct story *s, const struct story_row *row)
+{
+    if (s->rig.nebula == NULL || s->rig.shop <= 0)
+        return;
+    row->tell(s);
+    rig_pass(&s->rig, 5 * SECOND);
+    compare(s);
+    serve(s);
+}
+
+const char *story_end(struct story *s)
+{
+    return rig_close(&s->rig);
+}

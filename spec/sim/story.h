@@ -1,0 +1,38 @@
+/* story.h - short scenarios that go through all that a call, a lease, a stream, a task and a stop
+ * can come to, each statement with an id of its own.
+ *
+ * They are told again and again, and each time something else fails: the n-th allocation
+ * (oom_sim_spec.c), the n-th verb of the driver (verbs_sim_spec.c). So a scenario goes on whatever
+ * it is answered; what must hold is asked at its end: what was said of each id is what the server
+ * has, the resource serves as before, and nothing is left.
+ */
+#ifndef SIM_STORY_H
+#define SIM_STORY_H
+
+#include "rig.h"
+
+#define STORY_IDS 32
+#define STORIES 11
+
+struct story {
+    struct rig rig;
+    enum outcome outcome[STORY_IDS]; /* of what was said about an id */
+    bool is_said[STORY_IDS];
+};
+
+struct story_row {
+    const char *name;
+    void (*tell)(struct story *s);
+    int32_t roles;
+};
+extern const struct story_row stories[STORIES];
+
+/* A rig that keeps one connection, asks those that were idle for 10 ms, and tries again, with cheap
+ * pauses. Open it with rig_open(&s->rig), which may fail. */
+void story_begin(struct story *s, const struct story_row *row);
+/* Tells it, if the rig could be opened, and compares. */
+void story_tell(struct story *s, const struct story_row *row);
+/* NULL, or what is wrong. */
+const char *story_end(struct story *s);
+
+#endif

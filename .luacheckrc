@@ -13,5 +13,6 @@ files["examples"] = { read_globals = workflow }
 files["examples/**/resources"] = { read_globals = { "env", "sqlite", "postgres" } }
 files["examples/**/policies"] = { read_globals = { "policy", "strategy", "env" } }
 files["bench"] = { read_globals = workflow }
+files["bench/peers/openresty"] = { read_globals = { "ngx" } }
 -- A row of a table of cases is one line.
 files["spec"] = { std = "+busted", read_globals = workflow, max_line_length = 160 }

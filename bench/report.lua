@@ -73,6 +73,14 @@ function report.judge(row, measured)
   return judged
 end
 
+---A row whose peer is not here.
+---@param row table as for report.judge()
+---@param why string
+---@return table
+function report.skip(row, why)
+  return { id = row.id, what = row.what, peer = row.peer, unit = row.unit, goal = row.goal, skipped = why }
+end
+
 -- --- printing ---------------------------------------------------------------------------------------
 
 local function number(value)
@@ -84,6 +92,9 @@ end
 local heads = { "id", "ours", "other", "unit", "ratio", "95 %", "goal", "", "cpu ours", "cpu other", "beside" }
 
 local function cells(row)
+  if row.skipped then
+    return { row.id, "", "", row.unit, "", "", ("%.2f"):format(row.goal), "not measured", "", "", row.skipped }
+  end
   return { row.id, number(row.ours), number(row.other), row.unit, ("%.3f"):format(row.ratio),
     ("%.3f..%.3f"):format(row.low, row.high), ("%.2f"):format(row.goal), row.holds and "holds" or "MISSES",
     number(row.cpu_ours), number(row.cpu_other), row.peer }
@@ -105,14 +116,16 @@ end
 ---@param rows table[] of report.judge()
 ---@param path string
 function report.write(rows, path)
-  local lines, missing = { heads }, {}
+  local lines, missing, skipped = { heads }, {}, 0
   for _, row in ipairs(rows) do
     lines[#lines + 1] = cells(row)
-    if not row.holds then missing[#missing + 1] = row.id end
+    if not row.holds and not row.skipped then missing[#missing + 1] = row.id end
+    skipped = skipped + (row.skipped and 1 or 0)
   end
   print_table(lines)
-  print(("\n%d of %d hold%s"):format(#rows - #missing, #rows,
-    #missing > 0 and "; missing: " .. table.concat(missing, ", ") or ""))
+  print(("\n%d of %d hold%s%s"):format(#rows - #missing - skipped, #rows - skipped,
+    #missing > 0 and "; missing: " .. table.concat(missing, ", ") or "",
+    skipped > 0 and ("; %d not measured"):format(skipped) or ""))
   local encoded = {}
   for at, row in ipairs(rows) do encoded[at] = json.encode(row) end
   local file = assert(io.open(path, "w"))

@@ -57,6 +57,27 @@ local probes = {
     },
   },
   {
+    name = "peers.lua", needs_server = true,
+    rows = {
+      {
+        id = "pg.peers.node", goal = 1, unit = "1/s", is_rate = true, peer = "node-postgres 8, prepared",
+        what = "one-row selects from Lua: 32 tasks, 8 connections, one process",
+      },
+      {
+        id = "pg.peers.node.cpu", goal = 1, unit = "us", peer = "node-postgres 8",
+        what = "the client's CPU of a query",
+      },
+      {
+        id = "pg.peers.openresty", goal = 1, unit = "1/s", is_rate = true, peer = "nginx with Lua, pgmoon",
+        what = "one-row selects from Lua: 32 tasks, 8 connections, one process",
+      },
+      {
+        id = "pg.peers.openresty.cpu", goal = 1, unit = "us", peer = "nginx with Lua, pgmoon",
+        what = "the client's CPU of a query",
+      },
+    },
+  },
+  {
     name = "overhead", needs_server = true,
     rows = {
       {

@@ -30,8 +30,9 @@ local function wanted_rows(probe)
 end
 
 local function start_server()
-  local server = postgres.start()
+  local server = postgres.start { hba = { "host all peer 127.0.0.1/32 trust" } } -- a peer may not know SCRAM
   server:psql [[
+    create role peer login;
     create table account (id integer primary key, balance integer not null);
     insert into account select n, n * 7 % 1000 from generate_series(1, 10000) n;
     grant select on account to public;
@@ -60,7 +61,7 @@ local function command(probe, folder)
   return words
 end
 
--- The pairs by row.
+-- The pairs by row, and why there are none.
 local function run(probe)
   if probe.needs_server and not server then server = start_server() end
   local ran = process.run(command(probe, tmp.folder()))
@@ -72,7 +73,9 @@ local function run(probe)
     table.insert(measured[id], { ours = tonumber(ours), other = tonumber(other), cpu_ours = tonumber(cpu_ours),
       cpu_other = tonumber(cpu_other) })
   end
-  return measured
+  local skipped = {}
+  for id, why in ran.output:gmatch "skip (%S+) ([^\n]*)" do skipped[id] = why end
+  return measured, skipped
 end
 
 local function measure()
@@ -81,8 +84,11 @@ local function measure()
     local rows = wanted_rows(probe)
     if #rows > 0 then
       io.stderr:write("bench: ", probe.name, "\n")
-      local measured = run(probe)
-      for _, row in ipairs(rows) do judged[#judged + 1] = report.judge(row, measured[row.id] or {}) end
+      local measured, skipped = run(probe)
+      for _, row in ipairs(rows) do
+        judged[#judged + 1] = skipped[row.id] and report.skip(row, skipped[row.id])
+          or report.judge(row, measured[row.id] or {})
+      end
     end
   end
   return judged

@@ -1,0 +1,128 @@
+-- peers.lua - prepared one-row selects beside what a user would write elsewhere: node-postgres, and pgmoon in nginx.
+--
+-- All are one process with one thread, 32 tasks on 8 connections, the same statement with a random key, on the same
+-- server, for the same time, in turn. Each measures time and CPU of its own process, after it got warm. The peers are
+-- fetched by their own package managers into the build folder; one that cannot be had is said to be missing.
+package.path = "./?.lua;" .. package.path
+local ending = require "spec.support.ending"
+local measure = require "bench.measure"
+local process = require "spec.support.process"
+local tmp = require "spec.support.tmp"
+
+local PAIRS, WARM_MS, ROUND_MS, TASKS, CONNECTIONS, ACCOUNTS = 15, 400, 800, 32, 8, 10000
+local FETCHING = 120000 -- ms
+
+local bank = measure.declare(('postgres "bank" { %s, pool = { min = %d, max = %d, start_within = "10s" } }'):format(
+  measure.postgres, CONNECTIONS, CONNECTIONS))
+local balance = assert(bank:prepare "select balance from account where id = $1")
+
+-- --- ours -------------------------------------------------------------------------------------------
+
+local function ask_until(at_us)
+  local asked, sum = 0, 0
+  repeat
+    sum = sum + assert(balance:value(math.random(ACCOUNTS)))
+    asked = asked + 1
+  until measure.wall_us() >= at_us
+  assert(sum > 0)
+  return asked
+end
+
+local function round(ms)
+  local begun, begun_cpu = measure.wall_us(), measure.process_us()
+  local tasks, asked = {}, 0
+  for i = 1, TASKS do tasks[i] = task(ask_until, begun + ms * 1000) end
+  for i = 1, TASKS do asked = asked + tasks[i]:join() end
+  return asked * 1e6 / (measure.wall_us() - begun), (measure.process_us() - begun_cpu) / asked
+end
+
+local function ours()
+  round(WARM_MS)
+  return round(ROUND_MS)
+end
+
+-- --- the peers --------------------------------------------------------------------------------------
+
+local numbers = {}
+for i, number in ipairs { TASKS, CONNECTIONS, ACCOUNTS, WARM_MS, ROUND_MS } do numbers[i] = ("%d"):format(number) end
+
+local function sh(script, ...)
+  local ran = process.run { "sh", "-ec", script, "sh", within = FETCHING, ... }
+  return ran.code == 0, ran.errors
+end
+
+local function read(answer)
+  local asked, wall_us, cpu_us = answer:match "^(%d+) ([%d.]+) ([%d.]+)%s*$"
+  if not asked then error(answer) end
+  return asked * 1e6 / wall_us, cpu_us / asked
+end
+
+local node = { id = "pg.peers.node", folder = process.program "peers/node" }
+
+function node.missing()
+  if not sh "node --version && npm --version" then return "node and npm are not here" end
+  return not sh([[
+    [ -d "$1/node_modules/pg" ] && cmp -s bench/peers/node/package-lock.json "$1/package-lock.json" && exit
+    mkdir -p "$1" && cp bench/peers/node/* "$1" && cd "$1"
+    npm ci --ignore-scripts --no-audit --no-fund]], node.folder)
+    and "npm cannot fetch node-postgres"
+end
+
+function node.run()
+  local ran = process.run { "node", "select.js", folder = node.folder, within = 60000, unpack(numbers) }
+  if ran.code ~= 0 then error(ran.errors) end
+  return read(ran.output)
+end
+
+-- pgmoon is in no registry of packages: PGMOON names a folder that has it.
+local nginx = { id = "pg.peers.openresty", folder = process.program "peers/nginx", pgmoon = os.getenv "PGMOON" }
+
+function nginx.missing()
+  if not nginx.pgmoon then return "pgmoon is no package of the distribution: name its folder in PGMOON" end
+  return not sh([[sh bench/peers/openresty/get.sh "$1"]], nginx.folder)
+    and "nginx with its Lua module cannot be fetched"
+end
+
+local function absolute(path)
+  return process.run({ "realpath", path }).output:gsub("\n", "")
+end
+
+-- Its module wants a LuaJIT of its own.
+local function libraries(folder)
+  return (process.run({ "sh", "-c", 'echo "$1"/usr/lib/*-linux-gnu', "sh", folder }).output:gsub("\n", ""))
+end
+
+function nginx.run()
+  local folder = tmp.folder()
+  local filled = { PEER = absolute(nginx.folder), FOLDER = folder, PGMOON = absolute(nginx.pgmoon),
+    SELECT = absolute "bench/peers/openresty/select.lua" }
+  local conf = tmp.read("bench/peers/openresty/nginx.conf"):gsub("%f[%w_]%u%u+%f[^%w_]", filled)
+  local path = tmp.write(folder, "nginx.conf", conf)
+  local ran = process.run { nginx.folder .. "/usr/sbin/nginx", "-c", path, within = 60000,
+    env = { PEER_NUMBERS = table.concat(numbers, " "), PEER_ANSWER = folder .. "/answer", PEER_USER = "peer",
+      LD_LIBRARY_PATH = libraries(filled.PEER) } }
+  if ran.code ~= 0 then error(ran.errors) end
+  return read(tmp.read(folder .. "/answer"))
+end
+
+-- --- in turn ----------------------------------------------------------------------------------------
+
+local here = {}
+for _, peer in ipairs { node, nginx } do
+  local why = peer.missing()
+  if why then
+    print(("skip %s %s\nskip %s.cpu %s"):format(peer.id, why, peer.id, why))
+  else
+    here[#here + 1] = peer
+  end
+end
+
+for _ = 1, PAIRS do
+  for _, peer in ipairs(here) do
+    local rate, cpu = ours()
+    local other, other_cpu = peer.run()
+    measure.pair(peer.id, rate, other, cpu, other_cpu)
+    measure.pair(peer.id .. ".cpu", cpu, other_cpu)
+  end
+end
+ending.run()

@@ -150,6 +150,7 @@ struct nebula_spec {
     const char *check;    /* a SCRIPT that a living connection answers */
     const char *rollback; /* a SCRIPT that ends an open transaction without effect; NULL: close */
     const char *reset;    /* a SCRIPT that makes a session without transaction clean; NULL: close */
+    bool is_data;         /* the session is the data: nobody may ask for another one in its place */
     const struct nebula_option *option;
     int32_t options;
     struct nebula_pool pool;
@@ -200,6 +201,12 @@ int32_t nebula_start(struct nebula *n, int32_t resource);
 /* New leases wait until it is resumed. 0 or a negative code. */
 int32_t nebula_pause(struct nebula *n, int32_t resource);
 int32_t nebula_resume(struct nebula *n, int32_t resource);
+/* Another connection for each that there is: `percent` of them (1..100) begin to leave at once and
+ * then every every_us, idle ones first, leased ones when they come home; `min` stay warm wherever max
+ * leaves room for the new ones, and while connecting fails nobody leaves. A ticket that ends when the
+ * last of them is gone, or a negative code; who stops waiting stops nothing. Again while one is under
+ * way: it begins anew. */
+int32_t nebula_reconnect(struct nebula *n, int32_t resource, int32_t percent, int64_t every_us);
 
 /* --- tasks ------------------------------------------------------------------------------------ */
 

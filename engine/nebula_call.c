@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/call.h"
+#include "core/errand.h"
 #include "core/lend.h"
 #include "core/nap.h"
 #include "core/resource.h"
@@ -115,6 +116,8 @@ int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
         out->lease = lend_lease(lend);
     } else if (start_error(t) != NULL) {
         describe(out, e, start_error(t));
+    } else if (errand_error(t) != NULL) {
+        describe(out, e, errand_error(t));
     } else {
         out->code = (int32_t)t->code;
         out->outcome = t->code == ERROR_OK ? OUTCOME_OK : OUTCOME_FAILED;

@@ -1,6 +1,9 @@
 /* nebula_resource.c - declarations, and what is told to a resource. */
 #include "nebula_border.h"
 
+#include "core/errand.h"
+#include "core/operate.h"
+#include "core/pool.h"
 #include "core/resource.h"
 #include "core/start.h"
 
@@ -38,6 +41,27 @@ static int32_t tell(struct nebula *n, int32_t resource, void (*what)(struct reso
 int32_t nebula_pause(struct nebula *n, int32_t resource)
 {
     return tell(n, resource, resource_pause);
+}
+
+/* The ticket came first, so that nothing is begun without one. */
+static int32_t refuse_errand(struct engine *e, int32_t number, const struct error *why)
+{
+    ticket_drop(ticket_find(e, number));
+    return engine_refuse(e, why->code, "%s", why->text);
+}
+
+int32_t nebula_reconnect(struct nebula *n, int32_t resource, int32_t percent, int64_t every_us)
+{
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    struct error why;
+    int32_t number = errand_begin(r, reconnect_is_over);
+    if (number > 0 && operate_reconnect(r, percent, every_us, &why) != ERROR_OK)
+        return refuse_errand(e, number, &why);
+    errand_look(e);
+    return number;
 }
 
 int32_t nebula_resume(struct nebula *n, int32_t resource)

@@ -91,15 +91,16 @@ static void end_sent(struct conn *c, const struct error *why)
 }
 
 /* Into CLOSING, once. Nobody can reach the connection any more; the driver still has it. */
-static void retire(struct conn *c, const struct error *why, bool is_let_go)
+static void let_go(struct conn *c, const struct error *why, bool is_over)
 {
     bool was_opening = c->state == CONN_OPENING;
     if (lease_is_out(c))
         lease_lose(&c->engine->leases, c);
     conn_move(c, CONN_CLOSING);
+    c->pool->leaving -= c->is_retired;
     loop_disarm(c->engine->loop, &c->timer);
     end_unsent(c, why);
-    if (is_let_go)
+    if (is_over)
         end_sent(c, why);
     if (was_opening)
         keep_open_failed(c->pool, why);
@@ -110,7 +111,7 @@ static void retire(struct conn *c, const struct error *why, bool is_let_go)
 void conn_close(struct conn *c, const struct error *why)
 {
     if (c->state != CONN_CLOSING)
-        retire(c, why, false);
+        let_go(c, why, false);
 }
 
 static void too_late(struct timer *t)
@@ -153,7 +154,7 @@ void conn_failed(struct conn *c, const struct error *why)
                                           {.key = "error", .text = why->text}};
         engine_log(c->engine, LOG_WARN, "connection lost", field, COUNT(field));
     }
-    retire(c, why, true);
+    let_go(c, why, true);
 }
 
 static void send_next(struct conn *c)
@@ -217,6 +218,17 @@ void conn_closed(struct conn *c)
     lease_drop(&c->engine->leases, c);
     free(c);
     keep_soon(pool);
+}
+
+void conn_retire(struct conn *c)
+{
+    if (c->is_retired || c->state == CONN_CLOSING)
+        return;
+    c->is_retired = true;
+    c->life_end_us = engine_now(c->engine);
+    c->pool->leaving++;
+    c->pool->stats.retired++;
+    keep_soon(c->pool);
 }
 
 void conn_notice(struct conn *c, const char *text)

@@ -60,6 +60,7 @@ struct conn {
     uint32_t id;         /* counts up in a resource; what people see */
     bool is_sent;        /* the head request was given to the driver */
     bool is_cancel_sent; /* the driver was asked to cancel and has not said cancelled */
+    bool is_retired;     /* its life was ended before its time */
     char driver_bytes[] __attribute__((aligned(16)));
 };
 
@@ -98,6 +99,9 @@ bool conn_unsend(struct conn *c, struct request *r);
 /* Nobody waits for what is in flight any more: brings it to an end, then the connection settles or
  * closes. The lease on it, if any, is lost. */
 void conn_cancel(struct conn *c);
+/* Its life ends now, whatever was drawn for it: nobody gets it any more. Who has it keeps it until he
+ * gives it back; the keeper closes it when it is idle. Closes nothing inside the call. Idempotent. */
+void conn_retire(struct conn *c);
 /* Idempotent. What is queued ends with *why, what is in flight as lost once the driver has let go of
  * it. */
 void conn_close(struct conn *c, const struct error *why);

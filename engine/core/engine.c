@@ -31,6 +31,7 @@ bool engine_init(struct engine *e, struct loop *loop)
     table_init(&e->tasks, ENGINE_TASKS_MOST);
     table_init(&e->resources, ENGINE_RESOURCES_MOST);
     index_init(&e->names);
+    list_init(&e->errands);
     list_init(&e->ready);
     secrets_init(&e->secrets);
     names_init(&e->said);

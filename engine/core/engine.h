@@ -54,6 +54,7 @@ struct engine {
     struct names said;      /* by declarations, alike */
     struct table tickets, tasks, resources;
     struct index names;  /* of resources */
+    struct list errands; /* that are not over */
     struct list ready;   /* tickets that ended and that the host has not seen */
     struct task *nobody; /* acts when no task does */
     int32_t queued;      /* ticket of the last call or lease that has to wait for a connection */

@@ -1,5 +1,6 @@
 /* The keeper of a pool: opens what is missing, closes what is too old, and sleeps until the next of
  * these is due. */
+#include "core/errand.h"
 #include "core/pool.h"
 #include "core/resource.h"
 #include "rules/retry.h"
@@ -9,8 +10,8 @@
 
 static bool is_warm(const struct pool *p)
 {
-    uint32_t live = p->conns.count - p->count[CONN_OPENING] - p->count[CONN_CLOSING];
-    return live >= (uint32_t)(p->size.min > 0 ? p->size.min : 1);
+    int32_t live = pool_staying(p) - (int32_t)p->count[CONN_OPENING];
+    return live >= (p->size.min > 0 ? p->size.min : 1);
 }
 
 static void tell_starters(struct pool *p, const struct error *why)
@@ -62,7 +63,7 @@ static struct fill_counts count(const struct pool *p)
     int32_t opening = (int32_t)p->count[CONN_OPENING];
     int32_t starting = !list_is_empty(&p->starters) && !is_warm(p) && opening == 0;
     return (struct fill_counts){.all = pool_all(p),
-                                .closing = (int32_t)p->count[CONN_CLOSING],
+                                .closing = pool_all(p) - pool_staying(p) + reconnect_due(p),
                                 .opening = opening,
                                 .coming = (int32_t)pool_coming(p),
                                 .waiting = (int32_t)p->waiters.count + starting};
@@ -129,7 +130,7 @@ void keep_opened(struct pool *p, struct conn *c)
     free(p->trouble);
     p->trouble = NULL;
     c->created_us = c->used_us = engine_now(p->engine);
-    c->life_end_us = draw_life_end(p);
+    c->life_end_us = c->is_retired ? engine_now(p->engine) : draw_life_end(p);
     care_settle(c);
     if (is_warm(p))
         tell_starters(p, &(struct error){.code = ERROR_OK});
@@ -165,7 +166,7 @@ void keep_soon(struct pool *p)
 
 static bool is_spare(const struct pool *p)
 {
-    return pool_all(p) - (int32_t)p->count[CONN_CLOSING] > p->size.min;
+    return pool_staying(p) > p->size.min;
 }
 
 static void close_because(struct conn *c, const char *was)
@@ -182,7 +183,7 @@ static void close_old(struct pool *p)
     for (c = p->idle.first; c != NULL; c = next) {
         next = c->after;
         if (now_us >= c->life_end_us)
-            close_because(c, "at the end of its life");
+            close_because(c, c->is_retired ? "retired" : "at the end of its life");
     }
     while (idle_us > 0 && is_spare(p) && (c = idle_oldest(&p->idle)) != NULL &&
            now_us >= c->since_us + idle_us)
@@ -214,7 +215,7 @@ static void life_end(int64_t *at_us, const struct conn *c)
  * from now, so that giving a connection back need not arm anything. */
 static int64_t next_look(const struct pool *p)
 {
-    int64_t idle_us = p->resource->spec.pool.idle_us, at_us = INT64_MAX;
+    int64_t idle_us = p->resource->spec.pool.idle_us, at_us = reconnect_next(p);
     struct fill_counts n = count(p);
     if (!pool_is_closed(p) && p->open_again_us > engine_now(p->engine) &&
         fill_wanted(&p->fill, &p->size, &n) > 0)
@@ -246,10 +247,9 @@ static void refuse_if_stuck(struct pool *p)
     refuse_impatient(p, &why);
 }
 
-void keep_look(struct pool *p)
+static void look_after(struct pool *p)
 {
-    if (p->engine->is_stopping)
-        return;
+    reconnect_look(p);
     close_old(p);
     pool_serve(p);
     open_missing(p);
@@ -259,6 +259,13 @@ void keep_look(struct pool *p)
         loop_disarm(p->engine->loop, &p->keeper);
     else
         loop_arm(p->engine->loop, &p->keeper, at_us);
+}
+
+void keep_look(struct pool *p)
+{
+    if (!p->engine->is_stopping)
+        look_after(p);
+    errand_look(p->engine);
 }
 
 static void keeper_fired(struct timer *t)

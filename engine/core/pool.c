@@ -48,6 +48,11 @@ int32_t pool_all(const struct pool *p)
     return (int32_t)p->conns.count;
 }
 
+int32_t pool_staying(const struct pool *p)
+{
+    return pool_all(p) - (int32_t)(p->count[CONN_CLOSING] + p->leaving);
+}
+
 uint32_t pool_count(const struct pool *p, enum conn_state state)
 {
     if (state == CONN_LEASED)
@@ -62,13 +67,16 @@ static uint32_t turning(const struct pool *p)
 
 static bool is_stuck(const struct conn *c, int64_t now_us)
 {
-    return conn_is_turning(c) && now_us >= c->since_us + POOL_TURN_US;
+    if (conn_is_turning(c))
+        return c->is_retired || now_us >= c->since_us + POOL_TURN_US;
+    return c->is_retired && c->state == CONN_OPENING;
 }
 
 uint32_t pool_stuck(const struct pool *p)
 {
     uint32_t stuck = 0;
-    struct list_node *n = turning(p) == 0 ? NULL : list_head(&p->conns);
+    bool is_certain = turning(p) + p->leaving == 0;
+    struct list_node *n = is_certain ? NULL : list_head(&p->conns);
     for (; n != NULL; n = list_next(&p->conns, n))
         stuck += is_stuck(container_of(n, struct conn, node), engine_now(p->engine));
     return stuck;

@@ -8,6 +8,7 @@
  *   pool.c   take, give, the queue
  *   care.c   check, reset, retire
  *   keep.c   open, keep warm, pause, stop
+ *   reconnect.c   another connection for each
  */
 #ifndef CORE_POOL_H
 #define CORE_POOL_H
@@ -17,6 +18,7 @@
 #include "core/engine.h"
 #include "core/idle.h"
 #include "core/lease.h"
+#include "core/reconnect.h"
 #include "nebula.h"
 #include "rules/fill.h"
 
@@ -29,7 +31,7 @@ struct pool_stats {
     uint64_t past_uses; /* leases of connections that are gone; see pool_leases() */
     uint64_t waited;    /* leases after waiting */
     uint64_t refused;   /* full, late, paused */
-    uint64_t opened, open_failed, closed, lost;
+    uint64_t opened, open_failed, closed, lost, retired;
     uint64_t checks, resets, cancels;
     int64_t waited_us; /* by all who waited, together */
 };
@@ -52,6 +54,7 @@ struct pool {
     struct list waiters;
     struct list conns;           /* of whatever state, the oldest first */
     uint32_t count[CONN_STATES]; /* those LEASED count as IDLE, see pool_count() */
+    uint32_t leaving;            /* those retired that are not closing yet */
     struct pool_stats stats;
 
     struct engine *engine;
@@ -63,6 +66,7 @@ struct pool {
     int64_t open_again_us; /* not before, after a failure */
     struct error *trouble; /* why the last attempt to connect failed, NULL since it succeeded */
     struct list starters;
+    struct reconnect reconnect;
     struct timer keeper;
     struct soon look;
 };
@@ -73,6 +77,7 @@ struct pool *pool_new(struct resource *r, int32_t role);
 void pool_free(struct pool **p);
 uint64_t pool_leases(const struct pool *p); /* given out so far, to one-shot calls too */
 int32_t pool_all(const struct pool *p);     /* connections of whatever state */
+int32_t pool_staying(const struct pool *p); /* those that are neither closing nor retired */
 uint32_t pool_count(const struct pool *p, enum conn_state state);
 
 /* A connection, LEASED, at once; or NULL: then the waiter is queued if e->code is OK, else refused.
@@ -99,7 +104,8 @@ void pool_settled(struct pool *p, struct conn *c);
 void pool_refuse(struct pool *p, struct waiter *w, const struct error *why);
 void pool_refuse_all(struct pool *p, const struct error *why);
 /* Being opened, checked, reset or cancelled, and so on their way to somebody; but those that are not
- * back after POOL_TURN_US are stuck: nobody counts on them any more, and others are opened beside. */
+ * back after POOL_TURN_US are stuck, and so are those that will close: nobody counts on them any
+ * more, and others are opened beside. */
 #define POOL_TURN_US 50000
 uint32_t pool_coming(const struct pool *p);
 uint32_t pool_stuck(const struct pool *p);

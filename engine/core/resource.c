@@ -14,8 +14,7 @@ const char *target_get(const struct target *t, const char *name, const char *fal
 
 /* --- checking -------------------------------------------------------------------------------- */
 
-/* What can be added to any time of the loop. */
-static bool is_span(int64_t span_us)
+bool resource_is_span(int64_t span_us)
 {
     return span_us >= 0 && span_us <= INT64_MAX / 4;
 }
@@ -29,10 +28,10 @@ static enum error_code check_pool(const char *name, const struct nebula_pool *p,
     if (p->queue < 0 || p->connecting < 1)
         return error_set(e, ERROR_CONFIG, "%s: pool: queue >= 0 and connecting >= 1, not %d and %d",
                          name, p->queue, p->connecting);
-    if (!is_span(p->idle_us) || !is_span(p->life_us) || !is_span(p->start_us) ||
-        (p->check_us != -1 && !is_span(p->check_us)))
+    if (!resource_is_span(p->idle_us) || !resource_is_span(p->life_us) ||
+        !resource_is_span(p->start_us) || (p->check_us != -1 && !resource_is_span(p->check_us)))
         return error_set(e, ERROR_CONFIG, "%s: pool: a time is negative or endless", name);
-    if (p->connect_us == 0 || !is_span(p->connect_us))
+    if (p->connect_us == 0 || !resource_is_span(p->connect_us))
         return error_set(e, ERROR_CONFIG, "%s: pool: connect must be positive and not endless",
                          name);
     if (p->life_jitter < 0 || p->life_jitter > 50)
@@ -44,11 +43,11 @@ static enum error_code check_pool(const char *name, const struct nebula_pool *p,
 static enum error_code check_policy(const char *name, const struct nebula_policy *p,
                                     struct error *e)
 {
-    if (p->deadline_us == 0 || !is_span(p->deadline_us) || !is_span(p->wait_us))
+    if (p->deadline_us == 0 || !resource_is_span(p->deadline_us) || !resource_is_span(p->wait_us))
         return error_set(e, ERROR_CONFIG,
                          "%s: policy: the deadline must be positive, and no time endless", name);
-    if (p->tries < 1 || !is_span(p->pause_us) || !is_span(p->pause_max_us) || p->budget < 0 ||
-        p->budget_least < 0)
+    if (p->tries < 1 || !resource_is_span(p->pause_us) || !resource_is_span(p->pause_max_us) ||
+        p->budget < 0 || p->budget_least < 0)
         return error_set(e, ERROR_CONFIG, "%s: policy: tries >= 1, and nothing negative in retry",
                          name);
     return ERROR_OK;

@@ -41,6 +41,7 @@ static inline struct pool *resource_peek(const struct resource *r, int32_t role)
 {
     return engine_pool(r->engine, r->number, role);
 }
+bool resource_is_span(int64_t span_us); /* can be added to any time of the loop */
 struct retry_policy resource_retry(const struct resource *r);
 
 /* Whoever asks from now on waits, until his deadline or resume. */

@@ -3,7 +3,7 @@ std = "luajit"
 max_line_length = 120
 exclude_files = { "build" }
 
-local workflow = { "use", "task", "sleep", "for_each", "deadline", "cancel", "defer", "log", "null", "progress",
+local workflow = { "use", "task", "sleep", "for_each", "deadline", "trace", "cancel", "defer", "log", "null", "progress",
   "args", "json", "bytes", "array" }
 
 files["resources"] = { read_globals = { "kind", "env" } }

@@ -78,6 +78,15 @@ local probes = {
     },
   },
   {
+    name = "trace.lua", needs_server = true,
+    rows = {
+      {
+        id = "pg.trace", goal = 0.9, unit = "1/s", is_rate = true, peer = "the same in no trace",
+        what = "prepared one-row selects from Lua, each in a trace of its own that the server is told",
+      },
+    },
+  },
+  {
     name = "overhead", needs_server = true,
     rows = {
       {

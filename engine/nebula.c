@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/admin.h"
+#include "core/context.h"
 #include "core/inspect.h"
 #include "core/task.h"
 #include "core/ticket.h"
@@ -160,6 +161,28 @@ int64_t nebula_task_deadline(struct nebula *n, int64_t at_us)
     int64_t before_us = t->deadline_us == INT64_MAX ? 0 : t->deadline_us;
     task_deadline(t, at_us == 0 ? INT64_MAX : at_us);
     return before_us;
+}
+
+int32_t nebula_task_trace(struct nebula *n, const char *traceparent)
+{
+    struct engine *e = border_enter(n);
+    bool is_none = traceparent == NULL || *traceparent == '\0';
+    if (!is_none && !context_is_traceparent(traceparent))
+        return engine_refuse(
+            e, ERROR_USAGE,
+            "a traceparent is 00-<32 hex digits>-<16>-<2>, trace and parent not all zeros");
+    struct context *context = is_none ? NULL : context_new(traceparent);
+    if (context == NULL && !is_none)
+        return engine_refuse(e, ERROR_MEMORY, "no memory for a trace");
+    task_context(e->task, context);
+    return 0;
+}
+
+const char *nebula_task_traceparent(const struct nebula *n)
+{
+    CHECK(border_is_here(n));
+    const struct context *context = n->engine.task->context;
+    return context == NULL ? "" : context->traceparent;
 }
 
 /* None but those that were opened: nobody has no number. */

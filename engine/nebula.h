@@ -217,6 +217,12 @@ void nebula_task_enter(struct nebula *n, int32_t task);
 /* Sets the deadline of the task entered; 0 none. Returns the one before, to be put back. It is the
  * caller's to keep the sooner one. */
 int64_t nebula_task_deadline(struct nebula *n, int64_t at_us);
+/* From here on the task entered acts in this trace, and so do the tasks that are opened below it: a
+ * traceparent of W3C Trace Context ("00-<trace>-<parent>-<flags>"), "" for none; copied. 0, or a
+ * negative code: usage when it is no traceparent, memory. Kinds that can pass it on to their server. */
+int32_t nebula_task_trace(struct nebula *n, const char *traceparent);
+/* The traceparent of the task entered, "" if none. It lives until the task has another or ends. */
+const char *nebula_task_traceparent(const struct nebula *n);
 /* Ends all its tickets with `cancelled`, and everything it asks for from now on at once. */
 void nebula_task_cancel(struct nebula *n, int32_t task);
 /* A cancelled task may clean up: it is not cancelled until at_us, which is its deadline. */

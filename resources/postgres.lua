@@ -44,6 +44,13 @@ options = {
     class = "next-connection",
     text = "What pg_stat_activity shows. Default: nebula and the resource's name.",
   },
+  trace = {
+    type = "boolean",
+    class = "next-connection",
+    text = "Whether a call in a trace that is recorded (trace() with the sampled flag) tells the server, in the same "
+      .. "write: application_name ends with the trace, and nebula.traceparent is all of it. Scripts and COPY do not. "
+      .. "Default: false.",
+  },
   options = { type = "string", class = "next-connection", text = "Settings of each session: -c search_path=shop" },
   sslmode = {
     type = "enum",

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/context.h"
 #include "core/resource.h"
 
 static void answer(struct call *c);
@@ -266,6 +267,7 @@ static void call_free(struct ticket *t)
     if (c->is_in_flight)
         return;
     reply_fini(&c->request.reply);
+    context_unref(&c->request.context);
     free(c);
 }
 
@@ -369,6 +371,7 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
         free(c);
         return number;
     }
+    c->request.context = context_ref(e->task->context);
     r->calls++;
     struct retry_policy retry = resource_retry(r);
     retry_budget_earn(&r->budget, &retry, engine_now(e));

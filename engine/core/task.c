@@ -1,5 +1,6 @@
 #include "core/task.h"
 
+#include "core/context.h"
 #include "core/pool.h"
 #include "core/ticket.h"
 
@@ -9,10 +10,12 @@ struct task *task_new(struct engine *e, const struct task *parent)
     if (t == NULL)
         return NULL;
     *t = (struct task){.engine = e};
+    t->context = parent == NULL ? NULL : context_ref(parent->context);
     task_deadline(t, parent == NULL ? INT64_MAX : parent->deadline_us);
     list_init(&t->tickets);
     t->number = table_add(&e->tasks, t);
     if (t->number == 0) {
+        context_unref(&t->context);
         free(t);
         return NULL;
     }
@@ -31,6 +34,7 @@ void task_free(struct task **task)
     if (t->engine->task == t)
         t->engine->task = t->engine->nobody;
     table_drop(&t->engine->tasks, t->number);
+    context_unref(&t->context);
     free(t);
 }
 
@@ -65,4 +69,10 @@ void task_deadline(struct task *t, int64_t at_us)
 {
     t->deadline_us = at_us;
     t->begins_until_us = t->is_cancelled ? INT64_MIN : at_us;
+}
+
+void task_context(struct task *t, struct context *context)
+{
+    context_unref(&t->context);
+    t->context = context;
 }

@@ -8,8 +8,11 @@
 
 #include "core/engine.h"
 
+struct context;
+
 struct task {
     struct engine *engine;
+    struct context *context; /* NULL: the empty one */
     struct list tickets;
     bool may_hold;           /* was lent something since it began, so its end has to look */
     int64_t deadline_us;     /* INT64_MAX: none */
@@ -28,6 +31,9 @@ void task_cancel(struct task *t);
 void task_deadline(struct task *t, int64_t at_us); /* INT64_MAX: none */
 /* A cancelled task may act again until at_us, to clean up. */
 void task_grace(struct task *t, int64_t at_us);
+
+/* What it and the tasks below it that are made from now on hand down. Takes the context. */
+void task_context(struct task *t, struct context *context);
 
 /* Cancelled, or past its deadline: it begins nothing new. */
 static inline bool task_is_done(const struct task *t, int64_t now_us)

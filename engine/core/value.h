@@ -15,6 +15,7 @@
 #include "nebula.h" /* struct nebula_value, struct nebula_column, enum nebula_verb */
 
 struct conn;
+struct context;
 struct request;
 struct result;
 
@@ -54,6 +55,7 @@ struct request {
     const char *text;                 /* the statement; NUL-terminated too */
     const struct nebula_value *value; /* parameters; their bytes stay valid until ended() */
     int64_t deadline_us;              /* for drivers that pass it to the server */
+    struct context *context;          /* under which it is asked; NULL: the empty one */
     bool is_sent;                     /* set by the driver once a byte may have left */
     bool is_idempotent;               /* the kind says that doing it twice does no harm */
     struct reply reply;

@@ -162,6 +162,7 @@ static void postgres_open(struct conn *c, const struct target *t)
     soon_init(&p->soon, say);
     timer_init(&p->again, cancel_again);
     pg_statements_init(&p->statements);
+    pg_trace_init(&p->trace, t);
     pg_open(p);
 }
 

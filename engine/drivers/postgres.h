@@ -8,6 +8,7 @@
  *   postgres_params.c      values to the server
  *   postgres_rows.c        values from the server
  *   postgres_session.c     what a statement leaves behind in the session
+ *   postgres_trace.c       in whose trace a call is made
  *   postgres_cancel.c      the thread that asks the server to stop
  *   postgres_error.c       SQLSTATE and libpq's sentences to our codes
  */
@@ -19,8 +20,10 @@
 #include <stdint.h>
 
 #include "core/blocking.h"
+#include "core/context.h"
 #include "core/driver.h"
 
+struct pg_flight;
 struct postgres;
 
 /* --- errors ----------------------------------------------------------------------------------- */
@@ -122,6 +125,29 @@ void pg_statements_retire(struct pg_statements *s, struct pg_statement *it);
 void pg_statements_forget(struct pg_statements *s); /* the server dropped all of them */
 struct pg_name pg_statement_name(uint32_t id);
 
+/* --- the trace -------------------------------------------------------------------------------- */
+
+#define PG_NAME_MOST                                                                               \
+    64 /* of application_name, with its zero byte: the server cuts what is longer */
+
+/* What the session says of whose trace it works in. */
+struct pg_trace {
+    bool is_on;       /* the declaration asks for it */
+    bool is_known;    /* the session says `said`; else anything */
+    bool is_prepared; /* the statement of this generation */
+    uint32_t generation;
+    char said[TRACEPARENT_SIZE + 1]; /* "" nothing */
+    char name[PG_NAME_MOST];         /* application_name when nothing is said */
+};
+
+void pg_trace_init(struct pg_trace *t, const struct target *target);
+/* Something must be said before r. */
+bool pg_trace_is_due(const struct postgres *p, const struct request *r);
+/* Says it ahead of f, in pipeline mode. False when libpq does not take it. */
+bool pg_trace_send(struct postgres *p, struct pg_flight *f);
+/* Nobody knows what the session says; is_dropped: nor whether the statement is there. */
+void pg_trace_forget(struct pg_trace *t, bool is_dropped);
+
 /* --- cancel ----------------------------------------------------------------------------------- */
 
 struct pg_cancel;
@@ -146,7 +172,8 @@ struct pg_flight {
     struct pg_rows *rows;           /* NULL: rows are thrown away */
     struct pg_statement *statement; /* NULL: not remembered */
     int64_t changed;
-    bool is_evicting;  /* results up to the first sync answer DEALLOCATE */
+    int ahead;         /* results before those of the statement, within its Sync */
+    bool is_prelude;   /* results up to the first sync answer what goes before the statement */
     bool is_preparing; /* the next result answers Parse */
     bool is_again;     /* it was prepared anew because the server had lost it */
     bool is_stale;     /* the server does not take the prepared statement any more */
@@ -212,6 +239,7 @@ struct postgres {
     int64_t pause_us;         /* until then */
     struct timer patience;    /* close waits for the cancel so long */
     struct pg_statements statements;
+    struct pg_trace trace;
 
     struct error why;        /* PG_OWES_LOSS: why it is lost */
     struct error last_words; /* what the server said before it hung up, code ERROR_OK if nothing */

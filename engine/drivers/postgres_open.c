@@ -34,7 +34,6 @@ struct words {
     const char *value[OPTIONS_MOST + OPTIONS_OURS];
     int count;
     char options[1024];
-    char program[80]; /* the server keeps less of it */
 };
 
 static void add(struct words *w, const char *name, const char *value)
@@ -51,19 +50,26 @@ static void add_default(struct words *w, const struct target *t, const char *nam
         add(w, name, value);
 }
 
-/* False when there is no room; libpq says what it thinks of names it does not know. */
-static bool collect(struct words *w, const struct target *t, const char *address)
+/* Options of the driver itself. */
+static bool is_ours(const char *name)
 {
+    return strcmp(name, "trace") == 0;
+}
+
+/* False when there is no room; libpq says what it thinks of names it does not know. */
+static bool collect(struct words *w, const struct postgres *p, const char *address)
+{
+    const struct target *t = p->target;
     *w = (struct words){0};
     if (t->options > OPTIONS_MOST)
         return false;
     for (int32_t i = 0; i < t->options; i++)
-        add(w, t->option[i].name, t->option[i].value);
+        if (!is_ours(t->option[i].name))
+            add(w, t->option[i].name, t->option[i].value);
     int size = snprintf(w->options, sizeof w->options, PINNED " %s", target_get(t, "options", ""));
     add(w, "options", w->options); /* of two, libpq takes the last */
     add(w, "client_encoding", "UTF8");
-    snprintf(w->program, sizeof w->program, "nebula %s", t->resource);
-    add_default(w, t, "application_name", w->program);
+    add_default(w, t, "application_name", p->trace.name);
     add_default(w, t, "gssencmode", "disable");
     add_default(w, t, "tcp_user_timeout", "10000");
     if (address != NULL)
@@ -201,7 +207,7 @@ static void connect_to(struct postgres *p, const char *address)
 {
     struct words words;
     struct error e;
-    if (!collect(&words, p->target, address)) {
+    if (!collect(&words, p, address)) {
         error_set(&e, ERROR_CONFIG, "%s: more options, or longer ones, than fit a connection",
                   pg_resource(p));
         pg_lose(p, &e);

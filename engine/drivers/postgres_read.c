@@ -74,6 +74,7 @@ static void finish(struct postgres *p, struct pg_flight *f)
     if (may_run_again(p, f)) {
         error_clear(pg_problem(f));
         f->is_stale = f->is_preparing = false;
+        f->ahead = 0;
         pg_rows_free(&f->rows);
         pg_run_again(p, f);
         return;
@@ -149,8 +150,11 @@ static void complain(struct postgres *p, struct pg_flight *f, const PGresult *re
         pg_lose(p, NULL);
         return;
     }
-    if (f->is_evicting && !pg_is_fatal(res))
+    if (p->trace.is_on) /* a statement that fails takes back what was told ahead of it */
+        pg_trace_forget(&p->trace, f->is_prelude || f->ahead > 0);
+    if (f->is_prelude && !pg_is_fatal(res))
         return;
+    f->is_stale |= f->ahead > 0; /* not a word of the statement was looked at */
     if (pg_problem(f)->code == ERROR_OK)
         pg_error_of_result(pg_problem(f), pg_resource(p), res);
     if (pg_problem(f)->code == ERROR_DEADLINE && p->is_cancelling) /* it was us */
@@ -185,8 +189,11 @@ static void note_traces(struct postgres *p, struct pg_flight *f, const char *tag
         conn_of(p)->session |= SESSION_SPOILED;
     if (pg_forgets_statements(tag)) {
         pg_statements_forget(&p->statements);
+        pg_trace_forget(&p->trace, true);
         f->statement = NULL;
     }
+    if (strcmp(tag, "ROLLBACK") == 0 || strcmp(tag, "RESET") == 0) /* settings are as they were */
+        pg_trace_forget(&p->trace, false);
     if (strcmp(tag, "COMMIT") == 0 || strcmp(tag, "PREPARE TRANSACTION") == 0)
         f->is_kept = true;
     if (strcmp(tag, "ROLLBACK") == 0 && pg_is_commit(text)) {
@@ -201,7 +208,9 @@ static void note_traces(struct postgres *p, struct pg_flight *f, const char *tag
 
 static void keep(struct postgres *p, struct pg_flight *f, PGresult *res)
 {
-    if (f->rows == NULL || (f->is_stream && p->is_cancelling)) {
+    /* libpq goes on in single rows after a stream, also with what is not the statement's. */
+    bool is_wanted = f->rows != NULL && !f->is_prelude && f->ahead == 0;
+    if (!is_wanted || (f->is_stream && p->is_cancelling)) {
         PQclear(res);
         return;
     }
@@ -215,7 +224,8 @@ static void keep(struct postgres *p, struct pg_flight *f, PGresult *res)
 static void complete(struct postgres *p, struct pg_flight *f, PGresult *res)
 {
     bool has_rows = PQresultStatus(res) == PGRES_TUPLES_OK;
-    if (f->is_evicting) {
+    if (f->is_prelude || f->ahead > 0) {
+        f->ahead -= !f->is_prelude;
         PQclear(res);
         return;
     }
@@ -263,6 +273,14 @@ static void refuse_copy_out(struct postgres *p, struct pg_flight *f)
     pg_reply(p);
 }
 
+/* From here on the results are the statement's own. */
+static void end_prelude(struct postgres *p, struct pg_flight *f)
+{
+    f->is_prelude = false;
+    if (f->is_stream && !PQsetSingleRowMode(p->pg))
+        pg_lose(p, NULL);
+}
+
 static void take(struct postgres *p, struct pg_flight *f, PGresult *res)
 {
     switch (PQresultStatus(res)) {
@@ -275,8 +293,8 @@ static void take(struct postgres *p, struct pg_flight *f, PGresult *res)
         keep(p, f, res);
         return;
     case PGRES_PIPELINE_SYNC:
-        if (f->is_evicting)
-            f->is_evicting = false;
+        if (f->is_prelude)
+            end_prelude(p, f);
         else
             finish(p, f);
         break;

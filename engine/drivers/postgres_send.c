@@ -58,10 +58,8 @@ static bool may_evict(struct postgres *p, const struct pg_flight *f)
            (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0;
 }
 
-/* A Sync of its own: whatever becomes of it does not touch the statement. */
-static bool send_evictions(struct postgres *p, struct pg_flight *f)
+static bool send_evictions(struct postgres *p)
 {
-    f->is_evicting = true;
     for (int i = 0; i < p->statements.gones; i++) {
         char text[32 + PG_NAME_SIZE];
         struct pg_name name = pg_statement_name(p->statements.gone[i]);
@@ -70,6 +68,26 @@ static bool send_evictions(struct postgres *p, struct pg_flight *f)
             return false;
     }
     p->statements.gones = 0;
+    return true;
+}
+
+static bool has_prelude(struct postgres *p, const struct pg_flight *f)
+{
+    return may_evict(p, f) || pg_trace_is_due(p, f->request);
+}
+
+/* A Sync of its own: whatever becomes of it does not touch the statement. A trace goes without one,
+ * which would double the transactions and the packets of the server, when all of it can be done
+ * again. */
+static bool send_prelude(struct postgres *p, struct pg_flight *f)
+{
+    f->is_prelude = may_evict(p, f) || f->is_stream || !pg_is_all_or_nothing(f->request->text);
+    bool is_told = !pg_trace_is_due(p, f->request) || pg_trace_send(p, f);
+    if (!is_told || (may_evict(p, f) && !send_evictions(p)))
+        return false;
+    if (!f->is_prelude)
+        return true;
+    f->ahead = 0;
     return PQpipelineSync(p->pg) != 0;
 }
 
@@ -79,7 +97,7 @@ static bool send_pipeline(struct postgres *p, struct pg_flight *f, const struct 
     p->is_pipelined = PQenterPipelineMode(p->pg) != 0;
     if (!p->is_pipelined)
         return false;
-    if (may_evict(p, f) && !send_evictions(p, f))
+    if (has_prelude(p, f) && !send_prelude(p, f))
         return false;
     f->is_preparing = named != NULL && !named->is_prepared;
     if (f->is_preparing &&
@@ -99,11 +117,11 @@ static void run(struct postgres *p, struct pg_flight *f, bool may_prepare)
     const struct pg_statement *named = f->statement;
     if (named != NULL && !named->is_prepared && !may_prepare)
         named = NULL;
-    bool needs_pipeline = (named != NULL && !named->is_prepared) || may_evict(p, f);
+    bool needs_pipeline = (named != NULL && !named->is_prepared) || has_prelude(p, f);
     r->is_sent = true;
     bool ok = needs_pipeline ? send_pipeline(p, f, &v, named) : send_statement(p, f, &v, named);
     pg_params_fini(&v);
-    if (ok && f->is_stream)
+    if (ok && f->is_stream && !f->is_prelude)
         ok = PQsetSingleRowMode(p->pg) != 0;
     sent(p, ok);
 }

@@ -1,5 +1,6 @@
 --- nebula: what a workflow is given, as globals and as fields of `require "nebula"`.
 
+local context = require "nebula.context"
 local for_each = require "nebula.for_each"
 local log = require "nebula.log"
 local progress = require "nebula.progress"
@@ -17,6 +18,7 @@ local nebula = {
   defer = tasks.defer,
   sleep = time.sleep,
   deadline = time.deadline,
+  trace = context.trace,
   for_each = for_each,
   log = log,
   progress = progress,

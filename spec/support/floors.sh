@@ -16,7 +16,7 @@ find engine \( -name '*.c' -o -name '*.h' \) -print0 | sort -z | xargs -0 awk '
             return header ~ /^(rules\/policy|base\/check)\.h$/ || header == own
         if (file ~ /^engine\/core\//) return header ~ /^(base|rules|core)\// || header == "nebula.h"
         if (file ~ /^engine\/drivers\//)
-            return header ~ /^base\// || header ~ /^core\/(driver|blocking|conn|loop|value)\.h$/ ||
+            return header ~ /^base\// || header ~ /^core\/(driver|blocking|conn|context|loop|value)\.h$/ ||
                 header == "nebula.h" || header == "drivers/drivers.h" ||
                 (header ~ /^drivers\// && stem(header) == stem(file))
         if (file == "engine/nebula.h") return 0

@@ -1,0 +1,61 @@
+#include "core/context.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+enum { TRACE_AT = 3, TRACE_DIGITS = 32, PARENT_AT = 36, PARENT_DIGITS = 16, FLAGS_AT = 53 };
+
+static bool are_digits(const char *text, size_t count)
+{
+    return strspn(text, "0123456789abcdef") >= count;
+}
+
+static bool are_zeros(const char *text, size_t count)
+{
+    return strspn(text, "0") >= count;
+}
+
+bool context_is_traceparent(const char *text)
+{
+    return strlen(text) == TRACEPARENT_SIZE && strncmp(text, "00-", TRACE_AT) == 0 &&
+           text[PARENT_AT - 1] == '-' && text[FLAGS_AT - 1] == '-' &&
+           are_digits(text + TRACE_AT, TRACE_DIGITS) &&
+           are_digits(text + PARENT_AT, PARENT_DIGITS) && are_digits(text + FLAGS_AT, 2) &&
+           !are_zeros(text + TRACE_AT, TRACE_DIGITS) && !are_zeros(text + PARENT_AT, PARENT_DIGITS);
+}
+
+struct context *context_new(const char *traceparent)
+{
+    CHECK(strlen(traceparent) <= TRACEPARENT_SIZE);
+    struct context *c = malloc(sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->users = 1;
+    strcpy(c->traceparent, traceparent);
+    return c;
+}
+
+struct context *context_ref(struct context *c)
+{
+    if (c != NULL)
+        c->users++;
+    return c;
+}
+
+void context_unref(struct context **context)
+{
+    struct context *c = *context;
+    *context = NULL;
+    if (c != NULL && --c->users == 0)
+        free(c);
+}
+
+bool context_is_sampled(const struct context *c)
+{
+    if (c == NULL || c->traceparent[0] == '\0')
+        return false;
+    char last = c->traceparent[TRACEPARENT_SIZE - 1]; /* bit 0 of the flags */
+    return strchr("13579bdf", last) != NULL;
+}

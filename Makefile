@@ -51,7 +51,7 @@ PROGRAMS := $(if $(wildcard engine/main.c),$(BUILD)/nebula $(BUILD)/nebula-lua $
 # Specs link the library. Those of the simulation link the same engine on another loop, without drivers.
 SPEC_C := $(wildcard spec/rules/*_spec.c spec/core/*_spec.c spec/kinds/*_spec.c spec/sim/*_spec.c)
 SIM_SPEC_C := $(filter spec/sim/%_spec.c spec/core/%_sim_spec.c,$(SPEC_C))
-SIM_C := $(filter-out engine/base/world.c engine/core/loop_uv.c engine/core/watch_uv.c engine/core/blocking.c \
+SIM_C := $(filter-out engine/base/world.c engine/core/loop_uv.c engine/core/watch_uv.c engine/core/guest_uv.c engine/core/blocking.c \
 	engine/core/resolve.c engine/drivers/%,$(LIBRARY_C)) \
 	$(filter-out %_spec.c,$(wildcard spec/sim/*.c))
 SUPPORT_C := $(filter-out spec/support/proxy.c,$(wildcard spec/support/*.c))

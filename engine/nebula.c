@@ -91,6 +91,21 @@ void nebula_turn(struct nebula *n, int64_t until_us)
     loop_turn(e->loop, list_is_empty(&e->ready) ? until_us : 0);
 }
 
+int32_t nebula_fd(struct nebula *n)
+{
+    struct engine *e = border_enter(n);
+    int fd = loop_fd(e->loop);
+    return fd >= 0 ? fd : engine_refuse(e, ERROR_MEMORY, "no descriptors or memory for a timer");
+}
+
+void nebula_step(struct nebula *n)
+{
+    struct engine *e = border_enter(n);
+    loop_step(e->loop);
+    if (!list_is_empty(&e->ready))
+        loop_stir(e->loop);
+}
+
 void nebula_interrupt(struct nebula *n)
 {
     if (!atomic_flag_test_and_set(&n->is_interrupted))

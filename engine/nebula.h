@@ -179,6 +179,15 @@ void nebula_close(struct nebula **n);
 
 /* Waits for something to do until until_us (0: do not wait), and does it. */
 void nebula_turn(struct nebula *n, int64_t until_us);
+/* For a program with a loop of its own: a descriptor that is readable as long as there is something
+ * to do, be it a socket, a timer, news from a thread, or a ticket that ended and was not taken. Watch
+ * it for reading (level triggered), call nebula_step() when it is readable, and take the tickets that
+ * ended. What is asked for meanwhile may make it readable too; nothing else is to be called for it.
+ * It is the engine's until nebula_close(); negative when there is no descriptor or memory left. The
+ * first time costs a step, and from then on each engine has a timer of the kernel. */
+int32_t nebula_fd(struct nebula *n);
+/* Does what is due and never waits. */
+void nebula_step(struct nebula *n);
 /* Ends the wait of the turn under way, or of the next. Any thread may call it, while n is open. */
 void nebula_interrupt(struct nebula *n);
 /* The next ticket that ended; false when there is none. */

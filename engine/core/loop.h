@@ -36,6 +36,15 @@ void loop_keep(struct loop *loop, int64_t *now_us);
  * is due. May return early with nothing done. */
 void loop_turn(struct loop *loop, int64_t until_us);
 
+/* For whoever has a loop of his own: a descriptor that is readable as long as loop_step() has
+ * something to do, the loop's until loop_free(). The first time takes a turn. -1 when out of memory
+ * or descriptors. */
+int loop_fd(struct loop *loop);
+void loop_step(struct loop *loop); /* runs all that is due and does not wait */
+/* Makes the descriptor readable until the next turn: there is something to do that the loop does not
+ * see. Nothing when nobody asked for the descriptor. */
+void loop_stir(struct loop *loop);
+
 /* Timers: see base/wheel.h. Arming never fails. */
 void loop_arm(struct loop *loop, struct timer *t, int64_t at_us);
 void loop_disarm(struct loop *loop, struct timer *t);

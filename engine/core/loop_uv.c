@@ -64,6 +64,7 @@ void loop_arm(struct loop *loop, struct timer *t, int64_t at_us)
 {
     loop_must_be_mine(loop);
     wheel_arm(&loop->wheel, t, at_us);
+    loop_alarm(loop, at_us);
 }
 
 void loop_disarm(struct loop *loop, struct timer *t)
@@ -85,6 +86,7 @@ void loop_soon(struct loop *loop, struct soon *s)
     loop_must_be_mine(loop);
     if (!node_is_listed(&s->node))
         list_push_tail(&loop->soons, &s->node);
+    loop_stir(loop);
 }
 
 void loop_unsoon(struct loop *loop, struct soon *s)
@@ -203,7 +205,8 @@ struct loop *loop_new(struct world *world)
     struct loop *loop = malloc(sizeof *loop);
     if (loop == NULL)
         return NULL;
-    *loop = (struct loop){.world = world, .thread = &here, .bound_us = INT64_MAX};
+    *loop = (struct loop){
+        .world = world, .thread = &here, .bound_us = INT64_MAX, .alarm_us = INT64_MAX};
     if (!has_descriptors() || uv_loop_init(&loop->uv) != 0) {
         free(loop);
         return NULL;
@@ -233,6 +236,7 @@ void loop_free(struct loop **loop_in)
         blocking_free(&loop->computer);
     spares_fini(&loop->spares, loop);
     hand_out_notes(loop); /* forgotten names on their way */
+    guest_leave(loop);
     CHECK(loop->handles == 0 && loop->wheel.count == 0 && list_is_empty(&loop->soons));
     uv_close((uv_handle_t *)&loop->news, NULL);
     uv_close((uv_handle_t *)&loop->bound, NULL);
@@ -265,17 +269,25 @@ static bool may_wait(struct loop *loop, int64_t until_us)
 static void poll_once(struct loop *loop, int64_t until_us)
 {
     bool waits = may_wait(loop, until_us);
-    loop->is_fresh = false;
+    loop->is_fresh = loop->is_changed = false;
     uv_run(&loop->uv, waits ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     if (!loop->is_fresh)
         loop_refresh(loop);
 }
 
-void loop_turn(struct loop *loop, int64_t until_us)
+void loop_go_round(struct loop *loop, int64_t until_us)
 {
     loop_must_be_mine(loop);
+    loop->is_turning = true;
     int64_t timer_us = wheel_next_us(&loop->wheel);
     poll_once(loop, timer_us < until_us ? timer_us : until_us);
     wheel_turn(&loop->wheel, loop->now_us, TIMERS_A_TURN);
     run_soons(loop);
+    loop->is_turning = false;
+}
+
+void loop_turn(struct loop *loop, int64_t until_us)
+{
+    loop_go_round(loop, until_us);
+    guest_settle(loop);
 }

@@ -1,4 +1,4 @@
-/* loop_uv.h - what the files of core/loop.h over libuv share: loop_uv.c, watch_uv.c. */
+/* loop_uv.h - what the files of core/loop.h over libuv share: loop_uv.c, watch_uv.c, guest_uv.c. */
 #ifndef CORE_LOOP_UV_H
 #define CORE_LOOP_UV_H
 
@@ -21,9 +21,16 @@ struct loop {
     struct blocking *computer; /* NULL until the first job */
     int64_t now_us, *kept;     /* see loop_keep() */
     bool is_fresh;             /* now_us was read since the wait ended */
-    int handles;               /* watches, folders and signals that are on */
+    bool is_turning;
+    bool is_changed; /* what libuv is to watch, and the kernel does not know it yet */
+    int handles;     /* watches, folders and signals that are on */
     struct list soons;
     struct wheel wheel;
+
+    bool is_guest;      /* in somebody else's loop: guest_uv.c */
+    int alarm_fd;       /* a timer of the kernel, among what libuv watches */
+    int64_t alarm_us;   /* when it rings or rang, INT64_MAX when it is off */
+    struct watch alarm; /* of alarm_fd */
 
     pthread_mutex_t lock; /* of the notes */
     struct note *head, **tail;
@@ -33,5 +40,19 @@ struct loop {
 void loop_must_be_mine(const struct loop *loop);
 /* Everything that libuv calls comes through here first: the clock is read once, after the wait. */
 struct loop *loop_awake(const void *uv_handle);
+
+/* What a guest does about its host: guest_uv.c. */
+void guest_ring(struct loop *loop, int64_t at_us);
+void guest_settle(struct loop *loop);
+void guest_leave(struct loop *loop);
+
+/* One turn, whoever's loop it is in. */
+void loop_go_round(struct loop *loop, int64_t until_us);
+/* A timer was armed. */
+static inline void loop_alarm(struct loop *loop, int64_t at_us)
+{
+    if (loop->is_guest && !loop->is_turning && at_us < loop->alarm_us)
+        guest_ring(loop, at_us);
+}
 
 #endif

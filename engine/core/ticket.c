@@ -26,6 +26,7 @@ void ticket_end(struct ticket *t, enum error_code code)
     t->state = TICKET_ENDED;
     t->code = code;
     list_push_tail(&t->engine->ready, &t->in_ready);
+    loop_stir(t->engine->loop);
     engine_trace(t->engine, TRACE_TICKET_ENDED, 0, t->number, code, 0);
 }
 

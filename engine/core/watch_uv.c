@@ -33,9 +33,17 @@ _Static_assert((int)WATCH_READ == (int)UV_READABLE && (int)WATCH_WRITE == (int)U
 
 static void polled(uv_poll_t *uv, int status, int events);
 
+/* libuv tells the kernel in its next turn. */
+static void changed(struct loop *loop)
+{
+    loop->is_changed = true;
+    loop_stir(loop);
+}
+
 static bool poll_start(struct poll *p, int events)
 {
     p->events = events;
+    changed(uv_loop_get_data(uv_handle_get_loop((uv_handle_t *)&p->uv)));
     return uv_poll_start(&p->uv, events, polled) == 0;
 }
 
@@ -141,6 +149,7 @@ bool loop_watch_folder(struct loop *loop, struct folder_watch *w, const char *pa
     e->watch = w;
     w->impl = e;
     loop->handles++;
+    changed(loop);
     if (uv_fs_event_start(&e->uv, seen, path, 0) == 0)
         return true;
     loop_unwatch_folder(loop, w);
@@ -185,6 +194,7 @@ bool loop_signal(struct loop *loop, struct signal_watch *s, int signum)
     c->watch = s;
     s->impl = c;
     loop->handles++;
+    changed(loop);
     if (uv_signal_start(&c->uv, caught, signum) == 0)
         return true;
     loop_unsignal(loop, s);

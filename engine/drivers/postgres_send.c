@@ -194,10 +194,11 @@ static void send_script(struct postgres *p, struct pg_flight *f)
     sent(p, PQsendQuery(p->pg, f->request->text) != 0);
 }
 
-/* The rows may be in libpq's hands already, so reading begins without the socket. */
+/* The rows may be in libpq's hands already, so reading begins without the socket. The statement was
+ * sent long ago, and nothing but its end proves that it was done. */
 static void pull(struct postgres *p, struct pg_flight *f)
 {
-    f->is_stream = true;
+    f->is_stream = f->request->is_sent = true;
     if (f->request->verb == NEBULA_STOP || make_room(p, f, f->request->window))
         pg_owe(p, PG_OWES_READING);
 }

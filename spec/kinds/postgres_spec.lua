@@ -255,6 +255,24 @@ describe("postgres", function()
     network:stop()
   end)
 
+  it("is in doubt of a stream that writes, whose end was not read", function()
+    local network = proxy.start(server)
+    local far = declared.use((declare("postgres_brook", "pool = { max = 1 }"):gsub("port = %d+", "port = " .. network.port)))
+    assert(db:exec "create table brook (a int)")
+    local function ends(words, disturb)
+      local rows = far:stream({ deadline = "5s", window = 500 }, words)
+      local row, err = rows:next()
+      disturb()
+      while row do row, err = rows:next() end
+      return err.code .. " " .. err.outcome
+    end
+    local writes = "with new as (insert into brook values (%d) returning a) select a, 1 / (1000000 - i) from new, generate_series(1, %d) i"
+    assert.equal("lost in_doubt", ends(writes:format(1, 999999), function() network:tell "cut" end))
+    assert.equal("query failed", ends(writes:format(2, 1000000), function() end))
+    assert.equal(0, db:value "select count(*) from brook where a = 2")
+    network:stop()
+  end)
+
   it("waits for nobody when it is stopped: the caller is answered at his deadline", function()
     assert.equal(1, db:value "select 1")
     server:freeze()

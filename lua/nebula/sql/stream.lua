@@ -93,10 +93,17 @@ local function send(self)
   return ticket, err
 end
 
+-- Rows may come before the statement is done for good. Until its end was read only the server's own word proves that
+-- it was not.
+local function doubt(self, err)
+  if self.state == "open" and self.text.effect ~= "read" and err.state == "" then err.outcome = "in_doubt" end
+end
+
 -- The next window. False at the end, and then maybe with what went wrong.
 local function pull(self)
   local ticket, err = send(self)
   if not ticket then
+    doubt(self, err)
     err.statement = self.text.shown
     finish(self, err)
     return false, err

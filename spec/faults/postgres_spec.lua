@@ -211,7 +211,7 @@ describe("a mixed load on PostgreSQL", function()
     begin(net):flows()
     local from = #load.ends
     for _, bytes in ipairs { 0, 1, 4, 5, 6, 40, 300, 350, 400 } do
-      net:tell("truncate", bytes)
+      net:tell("truncate", "down", bytes, "close")
       load:sees("some are lost", function(one) return one.code == "lost" or one.code == "unreachable" end, from)
       net:tell "pass"
       load:flows()

@@ -61,14 +61,33 @@ end
 
 local moving = { "leased", "opening", "checking", "resetting", "cancelling", "closing", "waiting" }
 
-local function what_moves()
-  for _, one in ipairs(ask({ verb = "ls" }).resources) do
-    for _, pool in ipairs(ask({ verb = "inspect", name = one.name }).resource.pools) do
-      for _, state in ipairs(moving) do
-        if pool[state] > 0 then return ("%s: %d %s"):format(one.name, pool[state], state) end
-      end
+local function what_moves_in(name)
+  for _, pool in ipairs(ask({ verb = "inspect", name = name }).resource.pools) do
+    for _, state in ipairs(moving) do
+      if pool[state] > 0 then return ("%s: %d %s"):format(name, pool[state], state) end
     end
   end
+end
+
+local function what_moves()
+  for _, one in ipairs(ask({ verb = "ls" }).resources) do
+    local still = what_moves_in(one.name)
+    if still then return still end
+  end
+end
+
+local function is_quiet(look)
+  local still
+  assert(clock.wait(function()
+    still = look()
+    return not still
+  end, 10000), still)
+end
+
+---Every connection of this one is idle again, or gone, and nobody waits.
+---@param resource nebula.Resource
+function declared.is_settled(resource)
+  is_quiet(function() return what_moves_in(resource.name) end)
 end
 
 ---What lives at this moment beside the connections: to be compared before and after.
@@ -81,12 +100,7 @@ end
 ---Every connection is idle again, nobody waits, and no task or ticket more than before is left.
 ---@param before { tasks: integer, tickets: integer }
 function declared.is_whole(before)
-  local still
-  local is_quiet = clock.wait(function()
-    still = what_moves()
-    return not still
-  end, 10000)
-  assert(is_quiet, still)
+  is_quiet(what_moves)
   assert.same(before, declared.count())
 end
 

@@ -11,9 +11,12 @@
  *   refuse                   new connections are refused; the old ones live
  *   cut                      every connection is reset
  *   half up|down             that way is closed in order (FIN), the other stays
- *   truncate BYTES           so many more bytes come down on each connection, new ones too, then it
- * is closed stats                    answers "ok LINKS ACCEPTED UP DOWN": live, ever, and bytes
- * passed on
+ *   truncate up|down BYTES close|silence [once]
+ *                            so many more bytes go that way on each connection, new ones too, or
+ *                            once: on those that there are, or else on the next one. Then it is
+ *                            closed, or all is swallowed, both ways, until one side or `pass` ends
+ *                            it
+ *   stats                    answers "ok LINKS ACCEPTED UP DOWN": live, ever, and bytes passed on
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -57,10 +60,18 @@ struct way {
     bool is_shut;    /* the writing side was told */
 };
 
+/* Where a link ends. */
+struct limit {
+    int64_t left[WAYS]; /* bytes that may still pass; ANY */
+    bool is_silent;
+};
+static const struct limit unlimited = {.left = {ANY, ANY}};
+
 struct link {
     int fd[WAYS]; /* fd[UP] is the client's, read for the way up; fd[DOWN] the server's */
     struct way way[WAYS];
-    int64_t left; /* bytes that may still come down; ANY */
+    struct limit limit;
+    bool is_mute; /* its end was reached in silence */
 };
 
 struct proxy {
@@ -69,7 +80,8 @@ struct proxy {
     struct link *link[LINKS_MOST];
     int links;
     int64_t delay_us, rate; /* rate 0: unbounded */
-    int64_t truncate;       /* what a new link may bring down; ANY */
+    struct limit limit;     /* of a new link */
+    bool is_once;           /* of the next one alone */
     bool is_black[WAYS];
     uint64_t accepted, passed[WAYS];
     char line[128]; /* of a command, as far as it came */
@@ -91,14 +103,14 @@ static _Noreturn void die(const char *what)
 
 /* --- links ------------------------------------------------------------------------------------ */
 
-static struct link *link_new(int client, int server, int64_t left)
+static struct link *link_new(int client, int server)
 {
     struct link *l = calloc(1, sizeof *l);
     if (l == NULL)
         die("memory");
     l->fd[UP] = client;
     l->fd[DOWN] = server;
-    l->left = left;
+    l->limit = unlimited;
     for (int w = UP; w < WAYS; w++)
         l->way[w].tail = &l->way[w].head;
     return l;
@@ -133,6 +145,22 @@ static void drop_link(struct proxy *p, int i, bool is_reset)
     p->link[i] = p->link[--p->links];
 }
 
+/* It has come to its limit. */
+static enum state end_link(struct link *l)
+{
+    for (int w = UP; l->limit.is_silent && w < WAYS; w++)
+        while (l->way[w].head != NULL)
+            drop_head(&l->way[w]);
+    l->is_mute = l->limit.is_silent;
+    return l->is_mute ? ALIVE : OVER;
+}
+
+static enum state limit_link(struct link *l, const struct limit *limit)
+{
+    l->limit = *limit;
+    return limit->left[UP] == 0 || limit->left[DOWN] == 0 ? end_link(l) : ALIVE;
+}
+
 static int64_t due_us(const struct proxy *p, struct way *w, size_t size)
 {
     int64_t now = now_us();
@@ -164,6 +192,13 @@ static enum state read_way(const struct proxy *p, struct link *l, int which)
     return ALIVE;
 }
 
+static enum state swallow(const struct link *l, int which)
+{
+    char bytes[CHUNK];
+    ssize_t size = read(l->fd[which], bytes, sizeof bytes);
+    return size > 0 || (size < 0 && errno == EAGAIN) ? ALIVE : size == 0 ? OVER : BROKEN;
+}
+
 /* Passes on what is due. */
 static enum state write_way(struct proxy *p, struct link *l, int which)
 {
@@ -171,15 +206,15 @@ static enum state write_way(struct proxy *p, struct link *l, int which)
     while (w->head != NULL && w->head->due_us <= now_us()) {
         struct chunk *c = w->head;
         size_t size = c->size - c->sent;
-        if (which == DOWN && size > (size_t)l->left)
-            size = (size_t)l->left;
+        if (size > (size_t)l->limit.left[which])
+            size = (size_t)l->limit.left[which];
         ssize_t sent = send(l->fd[!which], c->bytes + c->sent, size, MSG_NOSIGNAL);
         if (sent < 0)
             return errno == EAGAIN ? ALIVE : BROKEN;
         p->passed[which] += (uint64_t)sent;
         c->sent += (size_t)sent;
-        if (which == DOWN && l->left != ANY && (l->left -= sent) == 0)
-            return OVER;
+        if (l->limit.left[which] != ANY && (l->limit.left[which] -= sent) == 0)
+            return end_link(l);
         if (c->sent == c->size)
             drop_head(w);
     }
@@ -219,16 +254,18 @@ static void accept_link(struct proxy *p)
     int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     make_ready(client);
     make_ready(server);
-    struct link *l = link_new(client, server, p->truncate);
+    struct link *l = link_new(client, server);
     bool is_begun = connect(server, (struct sockaddr *)&p->server, sizeof p->server) == 0 ||
                     errno == EINPROGRESS;
     p->accepted++;
     if (!is_begun || p->links == LINKS_MOST)
         link_free(l, true);
-    else if (p->truncate == 0)
+    else if (limit_link(l, &p->limit) != ALIVE)
         link_free(l, false);
     else
         p->link[p->links++] = l;
+    if (p->is_once)
+        p->limit = unlimited;
 }
 
 /* --- commands --------------------------------------------------------------------------------- */
@@ -237,9 +274,12 @@ static void pass(struct proxy *p)
 {
     p->delay_us = p->rate = 0;
     p->is_black[UP] = p->is_black[DOWN] = false;
-    p->truncate = ANY;
-    for (int i = 0; i < p->links; i++)
-        p->link[i]->left = ANY;
+    p->limit = unlimited;
+    for (int i = p->links; i-- > 0;) {
+        p->link[i]->limit = unlimited;
+        if (p->link[i]->is_mute)
+            drop_link(p, i, false);
+    }
     if (p->listener < 0)
         listen_at_door(p);
 }
@@ -262,14 +302,6 @@ static void half(struct proxy *p, int which)
     }
 }
 
-static void truncate_links(struct proxy *p, int64_t bytes)
-{
-    p->truncate = bytes;
-    for (int i = p->links; i-- > 0;)
-        if ((p->link[i]->left = bytes) == 0)
-            drop_link(p, i, false);
-}
-
 /* UP, DOWN, WAYS for both, -1 for no such word. */
 static int way_named(const char *word)
 {
@@ -288,8 +320,6 @@ static bool obey_number(struct proxy *p, const char *verb, int64_t number)
         p->delay_us = number * 1000;
     else if (strcmp(verb, "rate") == 0)
         p->rate = number;
-    else if (strcmp(verb, "truncate") == 0)
-        truncate_links(p, number);
     else
         return false;
     return true;
@@ -307,10 +337,34 @@ static bool obey_way(struct proxy *p, const char *verb, int which)
     return true;
 }
 
+static bool truncate_links(struct proxy *p, const char *line)
+{
+    char way[8], how[8], once[8] = "";
+    long long bytes = -1;
+    int words = sscanf(line, "%*s %7s %lld %7s %7s", way, &bytes, how, once);
+    int which = words >= 3 ? way_named(way) : -1;
+    bool is_silent = words >= 3 && strcmp(how, "silence") == 0;
+    if (which < 0 || which == WAYS || bytes < 0 || (!is_silent && strcmp(how, "close") != 0))
+        return false;
+    p->is_once = strcmp(once, "once") == 0;
+    p->limit = unlimited;
+    p->limit.left[which] = bytes;
+    p->limit.is_silent = is_silent;
+    bool is_done = p->is_once && p->links > 0;
+    for (int i = p->links; i-- > 0;)
+        if (limit_link(p->link[i], &p->limit) != ALIVE)
+            drop_link(p, i, false);
+    if (is_done)
+        p->limit = unlimited;
+    return true;
+}
+
 static bool obey(struct proxy *p, const char *line)
 {
     char verb[16], word[32] = "";
     int words = sscanf(line, "%15s %31s", verb, word);
+    if (words == 2 && strcmp(verb, "truncate") == 0)
+        return truncate_links(p, line);
     if (words == 2) {
         char *end;
         long long number = strtoll(word, &end, 10);
@@ -399,7 +453,7 @@ static enum state turn_link(struct proxy *p, struct link *l, const struct pollfd
         if (p->is_black[w])
             continue;
         if ((side[w].events & POLLIN) && side[w].revents != 0)
-            state = read_way(p, l, w);
+            state = l->is_mute ? swallow(l, w) : read_way(p, l, w);
         if (state == ALIVE)
             state = write_way(p, l, w);
         if (state != ALIVE)
@@ -429,7 +483,7 @@ static void turn(struct proxy *p)
 
 int main(int argc, char **argv)
 {
-    struct proxy p = {.server.sin_family = AF_INET, .door.sin_family = AF_INET, .truncate = ANY};
+    struct proxy p = {.server.sin_family = AF_INET, .door.sin_family = AF_INET, .limit = unlimited};
     if (argc != 3 || inet_pton(AF_INET, argv[1], &p.server.sin_addr) != 1) {
         fputs("usage: proxy ADDRESS PORT\n", stderr);
         return 2;

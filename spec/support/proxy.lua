@@ -20,8 +20,8 @@ end
 
 ---Gives a command, which is in force when this returns: proxy:tell("delay", 50), proxy:tell "pass".
 ---@return string answer what follows "ok "
-function proxy:tell(verb, word)
-  self.child:write(verb .. (word and " " .. word or "") .. "\n")
+function proxy:tell(...)
+  self.child:write(table.concat({ ... }, " ") .. "\n")
   local answer = self.child:line() or "no answer"
   return answer:match "^ok ?(.*)" or error("proxy: " .. answer, 2)
 end

@@ -124,22 +124,64 @@ describe("proxy", function()
     assert.equal("still", server:receive())
   end)
 
-  it("truncates what comes down at every byte, on new connections too", function()
-    for bytes = 0, 20 do
-      client:close()
-      server:close()
-      net:tell("truncate", bytes)
-      client = assert(socket.connect(net.port))
-      server = listener:accept()
-      server:send "the answer of the server"
-      local got, why = client:receive_all(1000)
-      assert.equal(("the answer of the server"):sub(1, bytes), got)
-      assert.equal("end", why)
+  local function renew()
+    client:close()
+    server:close()
+    link()
+  end
+
+  it("truncates either way at every byte, on new connections too", function()
+    for _, way in ipairs { "up", "down" } do
+      for bytes = 0, 20 do
+        net:tell("truncate", way, bytes, "close")
+        renew()
+        local from, to = server, client
+        if way == "up" then from, to = client, server end
+        from:send "the answer of the server"
+        local got, why = to:receive_all(1000)
+        assert.equal(("the answer of the server"):sub(1, bytes), got)
+        assert.equal("end", why)
+      end
     end
   end)
 
+  it("truncates and swallows the rest both ways, until one side ends it", function()
+    for bytes = 0, 3 do
+      net:tell("truncate", "up", bytes, "silence")
+      client:send "question"
+      assert.equal(("question"):sub(1, bytes), bytes == 0 and "" or server:receive_all(bytes))
+      server:send "answer"
+      assert.same({ nil, "nothing yet" }, { server:receive(20) })
+      assert.same({ nil, "nothing yet" }, { client:receive(20) })
+      client:close()
+      assert.equal("", server:receive())
+      net:tell "pass"
+      renew()
+    end
+  end)
+
+  it("truncates once: those that there are, or the next one", function()
+    net:tell("truncate", "down", 2, "close", "once")
+    server:send "answer"
+    assert.equal("an", client:receive_all(1000))
+    renew()
+    server:send "answer"
+    assert.equal("answer", client:receive())
+    client:close()
+    server:close()
+    clock.eventually("the link is gone", function() return net:stats().links == 0 end)
+    net:tell("truncate", "down", 3, "close", "once")
+    renew()
+    server:send "answer"
+    assert.equal("ans", client:receive_all(1000))
+    renew()
+    server:send "answer"
+    assert.equal("answer", client:receive())
+  end)
+
   it("knows no other command", function()
-    for _, line in ipairs { "", "dance", "delay -1", "delay x", "delay", "half both", "blackhole left" } do
+    for _, line in ipairs { "", "dance", "delay -1", "delay x", "delay", "half both", "blackhole left", "truncate 5",
+      "truncate both 5 close", "truncate up -1 close", "truncate up 5 open" } do
       assert.has_error(function() net:tell(line) end, "proxy: error: no such command: " .. line)
     end
     assert.equal("", net:tell "pass")

@@ -1,0 +1,223 @@
+-- What becomes of a call when the network ends after n bytes of it, either way, for every n: closed, or without a word.
+-- limit: 200 s
+--
+-- Each call carries an id of its own. However it ends, its outcome must agree with what the server has, its caller is
+-- answered in time, and the pool is whole afterwards. STRIDE=k takes every k-th case (31; NEBULA_PROVE: all of them).
+
+local clock = require "spec.support.clock"
+local declared = require "spec.kinds.declared"
+local ground = require "spec.faults.ground"
+local postgres = require "spec.support.postgres"
+local proxy = require "spec.support.proxy"
+
+local STRIDE = tonumber(os.getenv "STRIDE") or os.getenv "NEBULA_PROVE" and 1 or 31
+local MOST = 2000 -- bytes
+local LANES = 24
+local DEADLINE = 200
+local LATE = 2000 -- ms: no bound of the engine, one of this machine
+local CODES = { ok = true, lost = true, unreachable = true, deadline = true, wait = true, protocol = true }
+
+local server = postgres.start { tls = true, settings = { max_connections = 4 * LANES } }
+server:psql [[
+  create table tally (id bigint, how text); create table pair (id bigint);
+  alter table tally owner to spec; alter table pair owner to spec]]
+
+local INSERT = "insert into tally (id, how) values (?, 'cut')"
+local ends = {}
+local last_id = 1000000
+
+local function next_id()
+  last_id = last_id + 1
+  return last_id
+end
+
+-- --- the exchanges ----------------------------------------------------------------------------------
+
+local function insert(db, id, deadline) return db:exec({ deadline = deadline }, INSERT, id) end
+
+local exchanges = {
+  { name = "handshake and insert", how = "exec", is_fresh = true, run = insert },
+  { name = "handshake over TLS and insert", how = "exec", is_fresh = true, is_tls = true, run = insert },
+  { name = "prepared insert", how = "exec", run = insert },
+  {
+    name = "transaction",
+    how = "transaction",
+    run = function(db, id, deadline)
+      return db:transaction({ deadline = deadline }, function(tx)
+        local done, err = tx:exec(INSERT, id)
+        if not done then return nil, err end
+        return tx:exec("insert into pair (id) values (?)", id)
+      end)
+    end,
+  },
+  {
+    name = "stream",
+    how = "exec",
+    run = function(db, id, deadline)
+      local rows = db:stream({ deadline = deadline, window = 8 }, [[with new as (insert into tally (id, how)
+        values (?, 'cut') returning id) select i, new.id from new, generate_series(1, 20) i]], id)
+      for i = 1, 20 do
+        local row, err = rows:next()
+        if not row then return nil, err end
+        assert.same({ i = i, id = id }, row)
+      end
+      local more, err = rows:next()
+      assert.is_nil(more)
+      if err then return nil, err end
+      return true
+    end,
+  },
+  {
+    name = "script",
+    how = "transaction",
+    run = function(db, id, deadline)
+      return db:exec({ deadline = deadline },
+        ("insert into tally (id, how) values (%d, 'cut'); insert into pair (id) values (%d)"):format(id, id))
+    end,
+  },
+  {
+    name = "reset, and insert",
+    how = "exec",
+    run = function(db, id, deadline)
+      local done, err = db:with(function(lease) return lease:exec({ deadline = deadline }, "set work_mem = '1MB'") end)
+      if not done then return nil, err end
+      return insert(db, id, deadline)
+    end,
+  },
+}
+
+-- --- lanes: each has a network of its own, so that they may fail side by side ------------------------
+
+local free = {}
+
+local function open_lane(number)
+  local net = proxy.start(server)
+  local function declare(name, sslmode)
+    return declared.use(([[postgres "cut_%s_%d" { host = "127.0.0.1", port = %d, dbname = %q, user = %q, password = %q,
+      sslmode = %q, pool = { max = 1, connect = "1s" } }]]):format(name, number, net.port, server.dbname, server.user,
+      server.password, sslmode))
+  end
+  free[number] = { net = net, plain = declare("plain", "disable"), tls = declare("tls", "require") }
+end
+
+local function has_forgotten(db)
+  local pool = declared.pool(db)
+  return not pool or declared.inspect(db).open == 0
+end
+
+local function forget(lane)
+  lane.net:tell "cut"
+  clock.eventually("nothing is open", function() return has_forgotten(lane.plain) and has_forgotten(lane.tls) end)
+end
+
+local function ask(exchange, db, deadline)
+  local id = next_id()
+  local begun = clock.now()
+  local result, err = exchange.run(db, id, deadline .. "ms")
+  local one = result ~= nil and { outcome = "ok", code = "ok" } or { outcome = err.outcome, code = err.code, text = tostring(err) }
+  one.shown = exchange.name .. ", uncut"
+  one.id, one.how, one.took = id, exchange.how, clock.now() - begun
+  ends[#ends + 1] = one
+  return one
+end
+
+-- As it is before the cut: nothing open, or one connection that knows the statement.
+local function make_ready(lane, exchange)
+  local db = exchange.is_tls and lane.tls or lane.plain
+  if exchange.is_fresh then
+    forget(lane)
+  else
+    for _ = 1, 3 do
+      clock.eventually("a call works", function() return ask(exchange, db, 10000).outcome == "ok" end)
+    end
+  end
+  return db
+end
+
+-- Bytes of the exchange, each way.
+local function measure(lane, exchange)
+  local db = make_ready(lane, exchange)
+  local before = lane.net:stats()
+  assert(ask(exchange, db, 10000).outcome == "ok")
+  local after = lane.net:stats()
+  return { up = after.up - before.up, down = after.down - before.down }
+end
+
+local function is_whole(lane, db)
+  declared.is_settled(db)
+  lane.net:tell "pass"
+  clock.eventually("it answers again", function() return db:value({ deadline = "5s" }, "select 7") == 7 end)
+end
+
+local function shown(case)
+  return ("%s, %s after %d bytes %s"):format(case.exchange.name, case.ending, case.bytes, case.way)
+end
+
+local function play(lane, case)
+  local db = make_ready(lane, case.exchange)
+  lane.net:tell("truncate", case.way, case.bytes, case.ending, "once")
+  local one = ask(case.exchange, db, DEADLINE)
+  one.shown = shown(case)
+  assert(CODES[one.code], one.text)
+  assert(one.took < DEADLINE + LATE, ("answered after %d ms"):format(one.took))
+  is_whole(lane, db)
+end
+
+local function cases()
+  local list, every = {}, 0
+  for _, exchange in ipairs(exchanges) do
+    local size = measure(free[1], exchange)
+    for _, way in ipairs { "up", "down" } do
+      for bytes = 0, math.min(size[way] - 1, MOST) do
+        for _, ending in ipairs { "close", "silence" } do
+          every = every + 1
+          if every % STRIDE == 0 then
+            list[#list + 1] = { exchange = exchange, way = way, bytes = bytes, ending = ending }
+          end
+        end
+      end
+    end
+  end
+  return list, every
+end
+
+local function tally()
+  clock.eventually("the server has forgotten the calls", function()
+    return server:psql "select count(*) from pg_stat_activity where application_name like 'nebula cut%' and state = 'active'" == "0"
+  end)
+  local has = {}
+  for _, name in ipairs { "tally", "pair" } do
+    has[name] = {}
+    for id, count in server:psql(("select id, count(*) from %s group by id"):format(name)):gmatch "(%d+)|(%d+)" do
+      has[name][tonumber(id)] = tonumber(count)
+    end
+  end
+  return has
+end
+
+-- What fails says in which case.
+local function named(name, fn, ...)
+  local ok, why = pcall(fn, ...)
+  if not ok then error(("%s: %s"):format(name, tostring(why)), 0) end
+end
+
+describe("an exchange with PostgreSQL", function()
+  it("may be cut after any of its bytes", function()
+    for number = 1, LANES do open_lane(number) end
+    local before = declared.count()
+    local list, every = cases()
+    assert(for_each(list, { parallel = LANES }, function(case)
+      local lane = table.remove(free)
+      named(shown(case), play, lane, case)
+      free[#free + 1] = lane
+    end))
+    declared.is_whole(before)
+    local has = tally()
+    for _, one in ipairs(ends) do named(one.shown, ground.check, one, has) end
+    ground.agrees({ ends = ends }, has)
+    local counts = { ok = 0, failed = 0, in_doubt = 0 }
+    for _, one in ipairs(ends) do counts[one.outcome] = counts[one.outcome] + 1 end
+    print(("# %d of %d cuts; calls: %d ok, %d failed, %d in doubt"):format(#list, every, counts.ok, counts.failed, counts.in_doubt))
+    assert(counts.in_doubt > 0 and counts.failed > 0, "nothing was cut")
+  end)
+end)

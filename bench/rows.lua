@@ -29,6 +29,15 @@ local probes = {
     },
   },
   {
+    name = "handover.lua",
+    rows = {
+      {
+        id = "channel.handover", goal = 0.5, unit = "ns", peer = "park and wake",
+        what = "a value from task to task through a channel of no capacity, one of the two waits each time",
+      },
+    },
+  },
+  {
     name = "miss_sqlite",
     rows = {
       {

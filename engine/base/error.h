@@ -17,9 +17,9 @@
     X(CANCELLED,   "cancelled",   STOP,   "The task that asked was cancelled.") \
     X(DEADLINE,    "deadline",    RETRY,  "The deadline of the call or of its task passed first.") \
     X(WAIT,        "wait",        WAIT,   "No connection became free within the part of the deadline that may be spent queueing.") \
-    X(FULL,        "full",        WAIT,   "The queue of the pool is at its bound, or fail_fast found no free connection.") \
+    X(FULL,        "full",        WAIT,   "The queue is at its bound: that of the pool or of the channel. Or fail_fast found no free connection and no room.") \
     X(PAUSED,      "paused",      WAIT,   "The resource is paused and the call may not wait for its resumption.") \
-    X(CLOSED,      "closed",      STOP,   "The engine is shutting down and begins nothing new.") \
+    X(CLOSED,      "closed",      STOP,   "The engine is shutting down and begins nothing new, or the channel was closed.") \
     X(LOST,        "lost",        RETRY,  "The connection broke. See the outcome: it may have broken after the server did the work.") \
     X(UNREACHABLE, "unreachable", WAIT,   "Nothing answers at the address: refused, no route, no such name, or no answer in time.") \
     X(DENIED,      "denied",      ROTATE, "The server did not accept the credential.") \
@@ -37,7 +37,8 @@
     X(CONFIG,      "config",      FIX,    "A declaration cannot work as it stands.") \
     X(NOT_YET,     "not_yet",     FIX,    "The setting is known but not in force in this version.") \
     X(LIMIT,       "limit",       FIX,    "A bound of the engine itself: too many tasks, too large a value.") \
-    X(MEMORY,      "memory",      WAIT,   "The process has no memory left for it.")
+    X(MEMORY,      "memory",      WAIT,   "The process has no memory left for it.") \
+    X(EMPTY,       "empty",       WAIT,   "Nothing lies in the channel, and fail_fast does not wait for it.")
 /* clang-format on */
 
 enum error_code {

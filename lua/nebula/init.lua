@@ -2,6 +2,7 @@
 
 local context = require "nebula.context"
 local for_each = require "nebula.for_each"
+local lazy = require "nebula.lazy"
 local log = require "nebula.log"
 local progress = require "nebula.progress"
 local resources = require "nebula.resource"
@@ -9,6 +10,27 @@ local suggest = require "nebula.suggest"
 local tasks = require "nebula.task"
 local time = require "nebula.time"
 local value = require "nebula.value"
+
+local channels = lazy "nebula.channel"
+local selecting = lazy "nebula.select"
+
+--- Makes a channel between tasks. One that nobody knows any more needs no closing.
+---@param capacity integer|nil how many values may lie in it; 0, the default: each is handed from task to task
+---@return nebula.Channel
+local function channel(capacity)
+  return channels.new(capacity)
+end
+
+--- Receives from, or sends to, the first of several channels that is ready. With a number or "#" it is Lua's own.
+---@param first nebula.ChannelOptions|nebula.Channel|nebula.Place|integer|string options if any
+---@param ... nebula.Channel|nebula.Place|any a channel to receive from, or channel:offer(value)
+---@return nebula.Channel|nil channel the one it was; nil: none, and the error is the second value
+---@return any value what was received; true when it was sent; nil with an error behind it when that channel is closed
+---@return nebula.Error|nil err
+local function select_any(first, ...)
+  if type(first) ~= "table" then return select(first, ...) end
+  return selecting.run(first, ...)
+end
 
 ---@class nebula
 local nebula = {
@@ -20,6 +42,8 @@ local nebula = {
   deadline = time.deadline,
   trace = context.trace,
   for_each = for_each,
+  channel = channel,
+  select = select_any,
   log = log,
   progress = progress,
   null = value.null,

@@ -41,6 +41,27 @@ function time.hurry()
   end
 end
 
+-- From here on until it is put back: us from now, or the deadline that is in force when that is sooner.
+local function set_deadline(us)
+  local at = lib.nebula_now_us(engine) + us
+  local before = lib.nebula_task_deadline(engine, at)
+  if before ~= 0 and before < at then
+    lib.nebula_task_deadline(engine, before)
+  end
+  return before
+end
+
+--- A ticket that ends when somebody wakes it, or with `deadline`: that of the task, or us from now.
+---@param us integer|nil
+---@return integer
+function time.within(us)
+  if not us then return lib.nebula_wait(engine) end
+  local before = set_deadline(us)
+  local ticket = lib.nebula_wait(engine)
+  lib.nebula_task_deadline(engine, before)
+  return ticket
+end
+
 local function put_back(before, ok, ...)
   lib.nebula_task_deadline(engine, before)
   if not ok then
@@ -57,14 +78,11 @@ end
 ---@return any ... what fn returned
 function time.deadline(span, fn, ...)
   mine("deadline()")
-  local at = lib.nebula_now_us(engine) + options.span("deadline()", span)
+  local us = options.span("deadline()", span)
   if type(fn) ~= "function" then
     errors.raise("deadline(span, fn, ...): fn must be a function, not %s", type(fn))
   end
-  local before = lib.nebula_task_deadline(engine, at)
-  if before ~= 0 and before < at then
-    lib.nebula_task_deadline(engine, before)
-  end
+  local before = set_deadline(us)
   return put_back(before, tree.try(fn, ...))
 end
 

@@ -1,6 +1,8 @@
 -- tasks.lua - what specs of tasks ask again and again.
 local assert = require "luassert"
+local c = require "nebula.c"
 local errors = require "nebula.error"
+local json = require "cjson"
 local tree = require "nebula.tree"
 
 local tasks = {}
@@ -12,6 +14,17 @@ function tasks.alive()
     count = count + 1
   end
   return count
+end
+
+---@return { tasks: integer, tickets: integer } count that the engine has of them
+function tasks.count()
+  local ls = json.decode(c.string(c.lib.nebula_ask(c.engine, '{"verb":"ls"}')))
+  return { tasks = ls.tasks, tickets = ls.tickets }
+end
+
+---Lets every task run until it waits.
+function tasks.settle()
+  for _ = 1, 3 do assert(sleep "0s") end
 end
 
 ---Asserts that a call gave `nil, err` of that code: tasks.fails("deadline", sleep "1h")

@@ -79,8 +79,9 @@ local function main(...)
   end
   local nebula, tree = require "nebula", require "nebula.tree"
   require "nebula.exit"
+  local kept = { environment = true, select = true } -- our own modules mean Lua's select
   for name, one in pairs(nebula) do
-    _G[name] = name ~= "environment" and one or nil
+    _G[name] = not kept[name] and one or _G[name]
   end
   _G.arg = {}
   for i = 1, #arguments do

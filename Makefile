@@ -6,6 +6,10 @@
 BUILD ?= build
 CC := gcc
 JOBS := $(shell nproc)
+PREFIX ?= /usr/local
+VERSION := $(shell sed -n 's/^return "\(.*\)"$$/\1/p' lua/nebula/version.lua)
+# Of the shared library: raised when what it shows changes otherwise than by growing (make abi).
+ABI := 0
 MAKE_IN = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 # --- flags ------------------------------------------------------------------------------------------
@@ -15,7 +19,8 @@ WARN := -Wall -Wextra -Wshadow -Wpedantic -Wstrict-prototypes -Wmissing-prototyp
 # Without vectors of two pointers: a load of one of them would wait for the store of both.
 OPTIMISE ?= -O2 -fno-tree-slp-vectorize
 EXTRA ?=
-SHARED := -fPIC -fno-semantic-interposition
+# The engine's own names are nobody else's: engine/nebula.h says what the program and the library show.
+ENGINE_FLAGS := -fPIC -fno-semantic-interposition -fvisibility=hidden
 CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(OPTIMISE) -g -pthread -Iengine $(EXTRA)
 # Other people's headers are system headers: our warnings are for our code.
 uses = $(shell pkg-config --cflags $(1) 2>/dev/null | sed 's/-I/-isystem /g')
@@ -34,19 +39,26 @@ WRAPPED := $(foreach f,malloc calloc realloc free strdup strndup,-Wl,--wrap=$(f)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 LIBRARY_C := $(wildcard engine/nebula*.c engine/base/*.c engine/rules/*.c engine/core/*.c engine/drivers/*.c)
-LIBRARY_C := $(filter-out engine/drivers/loaded.c,$(wildcard $(LIBRARY_C)))
+LIBRARY_C := $(filter-out engine/drivers/loaded.c engine/drivers/given%,$(LIBRARY_C))
 ENGINE_C := $(filter-out engine/drivers/%,$(LIBRARY_C))
-PROGRAM_C := $(filter-out engine/nebula%,$(wildcard engine/*.c)) engine/drivers/loaded.c
+LOADING_C := engine/drivers/loaded.c engine/drivers/given_table.c engine/drivers/foreign.c
+# Above the border, and in the library too.
+DECLARE_C := engine/declare.c engine/home.c engine/judge.c engine/modules.c
+PROGRAM_C := $(filter-out engine/nebula% engine/declare.c,$(wildcard engine/*.c)) $(LOADING_C)
 LIBRARY := $(BUILD)/libnebula.a
-# The archive has its drivers linked in. The program loads them when they are first needed: nebula-NAME.so beside it.
+# The archives have their drivers linked in. The program and the shared library load them when they are first needed:
+# nebula-NAME.so beside them.
 DRIVERS := postgres sqlite
 DRIVER_SO := $(DRIVERS:%=$(BUILD)/nebula-%.so)
-driver_objects = $(call objects,$(wildcard engine/drivers/$(1)*.c))
+driver_objects = $(call objects,$(wildcard engine/drivers/$(1)*.c) engine/drivers/given.c)
 postgres_USES := libpq
 sqlite_USES := sqlite3
 BUNDLE_LUA := $(sort $(shell find lua/nebula -name '*.lua'))
 BUNDLE := $(BUILD)/bundle
-PROGRAMS := $(if $(wildcard engine/main.c),$(BUILD)/nebula $(BUILD)/nebula-lua $(DRIVER_SO))
+PROGRAMS := $(BUILD)/nebula $(BUILD)/nebula-lua $(DRIVER_SO)
+# What is installed: installed/libnebula.a is one object that shows no more names than the shared one.
+SHARED := $(BUILD)/libnebula.so.$(VERSION)
+ARCHIVE := $(BUILD)/installed/libnebula.a
 
 # Specs link the library. Those of the simulation link the same engine on another loop, without drivers.
 SPEC_C := $(wildcard spec/rules/*_spec.c spec/core/*_spec.c spec/kinds/*_spec.c spec/sim/*_spec.c)
@@ -70,7 +82,7 @@ all: ## build the library and the program (the default)
 specs:
 	+@mkdir -p $(BUILD) && flock $(BUILD)/.lock $(MAKE_IN) built built-specs
 
-built: $(LIBRARY) $(PROGRAMS)
+built: $(LIBRARY) $(PROGRAMS) $(SHARED)
 	@:
 built-specs: $(SPECS) $(PROXY)
 	@:
@@ -82,30 +94,48 @@ $(BUILD)/%.a:
 	@echo AR $(@F)
 	@rm -f $@ && ar rcs $@ $^
 
+$(BUILD)/libbase.a: $(call objects,$(wildcard engine/base/*.c))
+
 # The modules in Lua, compiled. A file that comes or goes changes its folder.
 $(BUNDLE).c: lua/bundle.lua $(BUNDLE_LUA) $(sort $(dir $(BUNDLE_LUA)))
 	@echo BUNDLE lua
 	@luajit $< $(BUNDLE_LUA) > $@
 $(BUNDLE).o: $(BUNDLE).c
-	@$(CC) -c -o $@ $<
+	@$(CC) -fPIC -fvisibility=hidden -Iengine $(PKG_CFLAGS) -c -o $@ $<
 
-# The FFI and the drivers look for what they call in the program itself, and so does require: luaJIT_BC_*.
-# A path of the old kind also counts when a sanitizer stands between the program and dlopen().
+# The FFI looks for what it calls in the program itself. A path of the old kind also counts when a sanitizer stands
+# between the program and dlopen().
+RUN_PATH = -Wl,--disable-new-dtags,-rpath,'$(1)'
 PROGRAM_OBJECTS := $(call objects,$(PROGRAM_C) $(ENGINE_C)) $(BUNDLE).o
 $(BUILD)/nebula: $(PROGRAM_OBJECTS)
 	@echo LD $(@F)
-	@$(CC) $(CFLAGS) -rdynamic -Wl,--disable-new-dtags,-rpath,'$$ORIGIN' -o $@ $^ $(PROGRAM_LIBS)
+	@$(CC) $(CFLAGS) -rdynamic $(call RUN_PATH,$$ORIGIN:$$ORIGIN/../lib/nebula) -o $@ $^ $(PROGRAM_LIBS)
 
 $(BUILD)/nebula-lua: $(BUILD)/nebula
 	@ln -f $< $@
 
-# What a driver calls of the engine must be there when it is loaded, not when it is called.
+SHARED_OBJECTS := $(call objects,$(ENGINE_C) $(LOADING_C) $(DECLARE_C)) $(BUNDLE).o
+$(SHARED): $(SHARED_OBJECTS) engine/nebula.map
+	@echo LD $(@F)
+	@$(CC) $(CFLAGS) -shared -Wl,-soname,libnebula.so.$(ABI),--version-script,engine/nebula.map \
+		$(call RUN_PATH,$$ORIGIN:$$ORIGIN/nebula:$$ORIGIN/../nebula) -o $@ $(SHARED_OBJECTS) $(PROGRAM_LIBS)
+	@ln -sf $(@F) $(BUILD)/libnebula.so.$(ABI) && ln -sf $(@F) $(BUILD)/libnebula.so
+
+$(ARCHIVE): $(call objects,$(LIBRARY_C) $(DECLARE_C)) $(BUNDLE).o
+	@echo AR installed/$(@F)
+	@mkdir -p $(@D) && rm -f $@
+	@ld -r -o $(@D)/nebula.o $^ && objcopy --localize-hidden $(@D)/nebula.o && ar rcs $@ $(@D)/nebula.o
+
+# All that a driver calls of the engine is in drivers/given.c: a name that is missing there is missing here.
 $(BUILD)/nebula-postgres.so: $(call driver_objects,postgres)
 $(BUILD)/nebula-sqlite.so: $(call driver_objects,sqlite)
-$(DRIVER_SO): $(BUILD)/nebula-%.so:
+$(DRIVER_SO): $(BUILD)/nebula-%.so: $(BUILD)/libbase.a
 	@echo LD $(@F)
-	@$(CC) $(CFLAGS) -shared -Wl,-Bsymbolic,-z,now,--as-needed -o $@ $^ $(call links,$($*_USES))
-$(BUILD)/engine/drivers/%.o: private CFLAGS += $(SHARED)
+	@$(CC) $(CFLAGS) -shared -Wl,-Bsymbolic,-z,now,--as-needed $(if $(findstring sanitize,$(EXTRA)),,-Wl,-z,defs) -o $@ \
+		$(filter %.o,$^) $(BUILD)/libbase.a $(call links,$($*_USES)) -pthread
+$(BUILD)/engine/%.o: private CFLAGS += $(ENGINE_FLAGS)
+$(BUILD)/engine/home.o: private CFLAGS += -DNEBULA_PREFIX='"$(PREFIX)"'
+$(BUILD)/engine/home.o: $(BUILD)/prefix
 
 $(SIM_SPECS): $(BUILD)/%: $(BUILD)/%.o $(SIM_LIBRARY) $(SUPPORT)
 	@echo LD $*
@@ -151,12 +181,14 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
-# Changes when the flags do, and with it everything.
-$(BUILD)/flags: FORCE
+# They change when the flags do, and with them everything.
+$(BUILD)/flags: SAYS = $(CFLAGS) $(PKG_CFLAGS) $(ENGINE_FLAGS)
+$(BUILD)/prefix: SAYS = $(PREFIX)
+$(BUILD)/flags $(BUILD)/prefix: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CFLAGS) $(PKG_CFLAGS) $(SHARED)' | cmp -s - $@ || echo '$(CFLAGS) $(PKG_CFLAGS) $(SHARED)' > $@
+	@echo '$(SAYS)' | cmp -s - $@ || echo '$(SAYS)' > $@
 
--include $(patsubst %.c,$(BUILD)/%.d,$(LIBRARY_C) $(PROGRAM_C) $(SPEC_C) $(SIM_C) $(SUPPORT_C) spec/support/proxy.c $(wildcard bench/*.c))
+-include $(patsubst %.c,$(BUILD)/%.d,$(LIBRARY_C) $(PROGRAM_C) $(DECLARE_C) engine/drivers/given.c $(SPEC_C) $(SIM_C) $(SUPPORT_C) spec/support/proxy.c $(wildcard bench/*.c))
 
 # --- tests ------------------------------------------------------------------------------------------
 
@@ -186,7 +218,7 @@ coverage-built: specs
 
 # --- lint -------------------------------------------------------------------------------------------
 
-LINT_C := $(LIBRARY_C) $(PROGRAM_C) $(wildcard spec/support/proxy.c)
+LINT_C := $(sort $(LIBRARY_C) $(PROGRAM_C) $(DECLARE_C) engine/drivers/given.c) $(wildcard spec/support/proxy.c)
 FORMAT := $(shell find $(wildcard engine spec bench examples) -name '*.[ch]')
 HEADERS := $(filter %.h,$(FORMAT))
 # gcc's analyzer does not follow intrusive lists, where a node is the thing: what it says of leaks, of use after

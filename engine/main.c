@@ -1,8 +1,7 @@
 /* main.c - the program: `nebula`, and a command line like luajit's when it is called `nebula-lua`.
  *
- * It finds its home, the folder with lua/, resources/ and policies/: the nearest one above the
- * program itself, or what NEBULA_HOME says. Everything else is Lua's: lua/nebula/cli/, which the
- * program has within itself (lua/bundle.lua).
+ * It finds its home (home.h). Everything else is Lua's: lua/nebula/cli/, which the program has within
+ * itself (modules.h).
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -16,33 +15,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "home.h"
 #include "worker.h"
-
-static bool is_home(const char *folder)
-{
-    char path[PATH_MAX];
-    int size = snprintf(path, sizeof path, "%s/lua/nebula/c.lua", folder);
-    return size < (int)sizeof path && access(path, R_OK) == 0;
-}
-
-/* Fills home, of PATH_MAX bytes. */
-static bool find_home(char *home)
-{
-    const char *told = getenv("NEBULA_HOME");
-    if (told != NULL && *told != '\0')
-        return realpath(told, home) != NULL && is_home(home);
-    ssize_t size = readlink("/proc/self/exe", home, PATH_MAX - 1);
-    if (size <= 0)
-        return false;
-    home[size] = '\0';
-    char *slash;
-    while ((slash = strrchr(home, '/')) != NULL && slash != home) {
-        *slash = '\0';
-        if (is_home(home))
-            return true;
-    }
-    return false;
-}
 
 /* A core would hold the secrets of every connection. */
 static void keep_no_core(void)
@@ -94,7 +68,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "nebula: no descriptors to begin with: raise the limit (ulimit -n)\n");
         return 1;
     }
-    if (!find_home(home)) {
+    if (!home_find(home, "/proc/self/exe")) {
         fprintf(stderr, "nebula: its own folder (with lua/nebula) is not above the program; "
                         "set NEBULA_HOME to it\n");
         return 1;

@@ -132,6 +132,17 @@ const char *nebula_error(const struct nebula *n)
     return n->engine.error.text;
 }
 
+#define X(name, lua, action, text)                                                                 \
+    _Static_assert((int)NEBULA_ERROR_##name == (int)ERROR_##name,                                  \
+                   "nebula.h counts as error.h does");
+ERROR_TABLE(X)
+#undef X
+
+const char *nebula_version(void)
+{
+    return NEBULA_VERSION;
+}
+
 const char *nebula_error_name(int32_t code)
 {
     return code >= 0 && code < ERROR_COUNT ? error_name((enum error_code)code) : "unknown";

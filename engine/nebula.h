@@ -19,6 +19,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define NEBULA_VERSION "0.1.0"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+/* These names are all that the shared library shows. */
+#pragma GCC visibility push(default)
+
 /* [ffi */
 
 struct nebula;
@@ -140,7 +148,7 @@ struct nebula_policy {
 struct nebula_spec {
     const char *name; /* all strings are copied */
     const char *kind;
-    const char *driver;
+    const char *driver; /* one of ours, "sqlite"; or the path of an object: nebula_driver.h */
     const char *policy_name;
     const char *file; /* where it was declared, for people */
     int32_t line;
@@ -299,5 +307,62 @@ void nebula_free(void *answer);
 void nebula_log(struct nebula *n, int32_t level, const char *text);
 
 /* ffi] */
+
+/* --- what Lua does not need ------------------------------------------------------------------- */
+
+/* The codes of replies, events and, with the sign changed, of negative results. What each means, and
+ * what may be done about it, is in docs/reference/errors.md. */
+enum nebula_error_code {
+    NEBULA_ERROR_OK = 0,
+    NEBULA_ERROR_CANCELLED,
+    NEBULA_ERROR_DEADLINE,
+    NEBULA_ERROR_WAIT,
+    NEBULA_ERROR_FULL,
+    NEBULA_ERROR_PAUSED,
+    NEBULA_ERROR_CLOSED,
+    NEBULA_ERROR_LOST,
+    NEBULA_ERROR_UNREACHABLE,
+    NEBULA_ERROR_DENIED,
+    NEBULA_ERROR_BUSY,
+    NEBULA_ERROR_LOCKED,
+    NEBULA_ERROR_CONFLICT,
+    NEBULA_ERROR_CONSTRAINT,
+    NEBULA_ERROR_QUERY,
+    NEBULA_ERROR_READ_ONLY,
+    NEBULA_ERROR_STORAGE,
+    NEBULA_ERROR_SERVER,
+    NEBULA_ERROR_PROTOCOL,
+    NEBULA_ERROR_STALE,
+    NEBULA_ERROR_USAGE,
+    NEBULA_ERROR_CONFIG,
+    NEBULA_ERROR_NOT_YET,
+    NEBULA_ERROR_LIMIT,
+    NEBULA_ERROR_MEMORY,
+};
+
+/* Of the library that runs; NEBULA_VERSION is of the one that was compiled with. */
+const char *nebula_version(void);
+
+/* Declarations in Lua, as the program `nebula` reads them: from a folder, from a text, or both. */
+struct nebula_source {
+    const char *folder; /* its resources/NAME.lua and policies/NAME.lua; NULL: none */
+    const char *text;   /* NULL: none */
+    const char *name;   /* of the text, for messages; NULL: "text" */
+    const char *home; /* where nebula's own kinds and policies are; NULL: NEBULA_HOME, else what was
+                           installed with the library */
+    const char *path; /* folders with kinds of your own, with : between; NULL: NEBULA_PATH */
+};
+
+/* Declares all of it: how many resources, or a negative code. Everything that is wrong is said at once,
+ * in *why, one mistake a line (FILE:LINE:COLUMN: SETTING: SENTENCE), to be freed with nebula_free();
+ * *why is NULL when nothing is wrong, and why may be NULL. Nothing is declared then, unless the engine
+ * itself refuses a resource, whose driver is not installed for example: those before it stay. Connects
+ * to nothing. Lua runs inside this call alone, in a state of its own that ends with it. */
+int32_t nebula_declare_source(struct nebula *n, const struct nebula_source *source, char **why);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
 
 #endif

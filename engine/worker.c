@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "judge.h"
+#include "modules.h"
 #include "nebula.h"
 #include "signals.h"
 
@@ -298,7 +299,7 @@ static int open_module(lua_State *lua)
     };
     /* clang-format on */
     struct worker *w = self(lua);
-    lua_createtable(lua, 0, COUNT(functions) + 4);
+    lua_createtable(lua, 0, COUNT(functions) + 5);
     for (size_t i = 0; i < COUNT(functions); i++) {
         lua_pushlightuserdata(lua, w);
         lua_pushvalue(lua, -2);
@@ -307,6 +308,8 @@ static int open_module(lua_State *lua)
     }
     lua_pushlightuserdata(lua, w);
     lua_setfield(lua, -2, "tag");
+    lua_pushlightuserdata(lua, NULL);
+    lua_setfield(lua, -2, "null");
     lua_pushstring(lua, w->home);
     lua_setfield(lua, -2, "home");
     lua_pushinteger(lua, getpid());
@@ -335,6 +338,7 @@ static int prepare(lua_State *lua)
 {
     struct worker *w = lua_touserdata(lua, 1);
     luaL_openlibs(lua);
+    modules_offer(lua);
     lua_getglobal(lua, "package");
     lua_getfield(lua, -1, "preload");
     lua_pushlightuserdata(lua, w);

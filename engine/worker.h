@@ -8,6 +8,7 @@
  * What Lua sees of it is `require "nebula.worker"`:
  *
  *   home             the folder with lua/, resources/ and policies/
+ *   null             what stands for NULL: cjson's null too
  *   tag              what our yields carry: coroutine.yield(tag, ticket), ticket 0 for never
  *   engine           struct nebula *, once open() has succeeded
  *   open(options)    options as struct nebula_options -> true | nil, why

@@ -43,8 +43,10 @@ struct driver {
     void (*close)(struct conn *c);
 };
 
-/* A driver by its name, which lives as long as the process; NULL with the reason in *e if there is
- * none. drivers/loaded.c, drivers/linked.c, or the simulation's. */
+/* A driver by its name, or by the path of its object when there is a slash in it; NULL with the
+ * reason in *e if there is none. Each one found is given back once, when no connection of it is left.
+ * drivers/loaded.c, drivers/linked.c, or the simulation's. */
 const struct driver *driver_find(const char *name, struct error *e);
+void driver_return(const struct driver *d);
 
 #endif

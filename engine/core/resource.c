@@ -201,6 +201,7 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
     struct resource *r = has_names ? calloc(1, sizeof *r + measure.used) : NULL;
     if (r == NULL || (r->number = table_add(&engine->resources, r)) == 0) {
         free(r);
+        driver_return(driver);
         error_set(e, ERROR_MEMORY, "%s: no memory for one more resource", spec->name);
         return NULL;
     }
@@ -208,12 +209,12 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
     copy_spec(&copier, &copy);
     r->spec = copy;
     r->engine = engine;
+    r->driver = driver;
     if (!keep_secrets(r) || !index_add(&engine->names, r->spec.name, r)) {
         resource_free(&r);
         error_set(e, ERROR_MEMORY, "%s: no memory for its name and secrets", spec->name);
         return NULL;
     }
-    r->driver = driver;
     struct retry_policy retry = resource_retry(r);
     retry_budget_init(&r->budget, &retry, engine_now(engine));
     return r;
@@ -231,6 +232,7 @@ void resource_free(struct resource **resource)
     *resource = NULL;
     resource_each_pool(r, drop_pool);
     drop_secrets(r);
+    driver_return(r->driver);
     table_drop(&r->engine->resources, r->number);
     free(r);
 }

@@ -8,7 +8,9 @@
 
 #include "core/driver.h"
 
+#pragma GCC visibility push(default)
 extern const struct driver driver_postgres;
 extern const struct driver driver_sqlite;
+#pragma GCC visibility pop
 
 #endif

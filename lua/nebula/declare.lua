@@ -184,13 +184,13 @@ local function read_resources(declared, kinds, known_policies)
 end
 
 --- Reads resources/*.lua and policies/*.lua of folders.
----@param what { dirs: string[], home: string|nil, kinds: table<string, nebula.Kind> } home: where the policies that
----  ship are (home/policies); its resources/ are kinds and are not read
+---@param what { dirs: string[], home: string|nil, kinds: table<string, nebula.Kind>, text: table? } home: where the
+---  policies that ship are (home/policies); its resources/ are kinds and are not read; text: see sources.read()
 ---@return { resources: nebula.DeclaredResource[] }|nil set resources in the order of their declarations
 ---@return nebula.DeclareError[]|nil errors all of them, by file, line and column; tostring() is one line
 function declare.read(what)
   local reports = report.new()
-  local list = sources.read(what.home, what.dirs, reports)
+  local list = sources.read(what.home, what.dirs, reports, what.text)
   local records, failures = evaluate(list, what.kinds)
   report_failures(list, failures, reports)
   report_unknown(list, records[1], what.kinds, reports)

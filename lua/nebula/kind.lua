@@ -2,11 +2,12 @@
 --
 --   return kind "sqlite" { driver = "sqlite", roles = { "reader", "writer" }, options = {...}, ... }
 --
--- A kind is trusted like the engine itself: its methods run in the workflow's state. The files that
--- ship are loaded by path; a user's own folder of the same name needs no more than its paths given to
--- load() too, once the engine wants to trust it. A file is read when something of its kind is first asked for, so it
--- has the kind's name.
+-- A kind is trusted like the engine itself: its methods run in the workflow's state. Those that ship are in the home;
+-- others in folders that somebody names (NEBULA_PATH), each with resources/NAME.lua and, beside that folder, the driver
+-- nebula-DRIVER.so when nebula has none of that name. A file is read when something of its kind is first asked for, so
+-- it has the kind's name.
 
+local judge = require "nebula.judge"
 local keys = require "nebula.keys"
 local suggest = require "nebula.suggest"
 
@@ -111,11 +112,24 @@ local function read(name, path)
   return made
 end
 
+local function is_there(path)
+  local file = io.open(path, "rb")
+  if file then file:close() end
+  return file ~= nil
+end
+
+-- A driver that lies beside the kind's folder goes by its path.
+local function with_driver(made, path)
+  local beside = (path:match "^(.*)/[^/]*/[^/]*$" or ".") .. "/nebula-" .. made.driver .. ".so"
+  if is_there(beside) then made.driver = beside end
+  return made
+end
+
 -- A kind whose file is read when a field of it is first asked for.
 local function unread(name, path)
   return setmetatable({ name = name }, {
     __index = function(self, field)
-      local made = read(name, path)
+      local made = with_driver(read(name, path), path)
       setmetatable(self, nil)
       for key, value in pairs(made) do self[key] = value end
       return self[field]
@@ -124,6 +138,30 @@ local function unread(name, path)
 end
 
 local M = {}
+
+local MOST = 1000
+
+local function add_folder(paths, folder)
+  local names, why = judge.names(folder .. "/resources", ".lua", MOST)
+  for _, name in ipairs(names or {}) do
+    paths[#paths + 1] = folder .. "/resources/" .. name
+  end
+  return names, why
+end
+
+--- The kinds that ship, and those of other folders.
+---@param home string
+---@param path string|nil folders with : between; a folder without resources/ has no kinds
+---@return table<string, nebula.Kind>
+function M.known(home, path)
+  local paths = {}
+  assert(add_folder(paths, home))
+  for folder in (path or ""):gmatch "[^:]+" do
+    add_folder(paths, folder)
+  end
+  table.sort(paths)
+  return M.load(paths)
+end
 
 --- The kinds of these files, by name. A kind that is defined twice is a mistake.
 ---@param paths string[] resources/NAME.lua ..., in any order

@@ -5,6 +5,7 @@ local call = require "nebula.call"
 local errors = require "nebula.error"
 local for_each = require "nebula.for_each"
 local own = require "nebula.own"
+local specs = require "nebula.spec"
 local suggest = require "nebula.suggest"
 local wait = require "nebula.wait"
 
@@ -92,65 +93,16 @@ end
 
 -- --- declaring --------------------------------------------------------------------------------------
 
----@class nebula.Spec a resource as nebula.declare gives it; times in us, sizes in bytes
----@field name string
----@field kind nebula.Kind
----@field policy_name string
----@field policy table fields of struct nebula_policy
----@field pool table min max queue connecting fail_fast fifo idle_us life_us life_jitter check_us connect_us start_us
----@field options { name: string, value: string, secret: boolean? }[]
----@field roles string[]|nil instead of the kind's
----@field role_max integer[]|nil by role; 0 is as pool.max
----@field file string
----@field line integer
-
-local function fill_pool(at, pool)
-  at.min, at.max, at.queue, at.connecting = pool.min, pool.max, pool.queue, pool.connecting
-  at.is_fail_fast, at.is_fifo = pool.fail_fast, pool.fifo
-  at.idle_us, at.life_us, at.life_jitter = pool.idle_us, pool.life_us, pool.life_jitter
-  at.check_us, at.connect_us, at.start_us = pool.check_us, pool.connect_us, pool.start_us
-end
-
-local function fill_policy(at, policy)
-  at.deadline_us, at.wait_us, at.tries = policy.deadline_us, policy.wait_us, policy.tries
-  at.pause_us, at.pause_max_us = policy.pause_us, policy.pause_max_us
-  at.budget, at.budget_least = policy.budget, policy.budget_least
-end
-
-local function fill_options(list)
-  local at = c.new("struct nebula_option[?]", #list)
-  for i, option in ipairs(list) do
-    at[i - 1].name, at[i - 1].value, at[i - 1].is_secret = option.name, option.value, option.secret or false
-  end
-  return at
-end
-
-local function fill_roles(at, roles, most)
-  at.roles = #roles
-  for i, role in ipairs(roles) do
-    at.role_name[i - 1], at.role_max[i - 1] = role, most and most[i] or 0
-  end
-end
-
 --- Makes a resource known to the engine and to use(). Opens nothing.
 ---@param spec nebula.Spec
 ---@return nebula.Resource|nil
 ---@return nebula.Error|nil
 function resources.declare(spec)
-  local kind, roles = spec.kind, spec.roles or spec.kind.roles
-  local at, option = c.new("struct nebula_spec"), fill_options(spec.options)
-  at.name, at.kind, at.driver = spec.name, kind.name, kind.driver
-  at.policy_name, at.file, at.line = spec.policy_name, spec.file, spec.line
-  at.check, at.rollback, at.reset = kind.check, kind.rollback, kind.reset
-  at.option, at.options = option, #spec.options
-  fill_roles(at, roles, spec.role_max)
-  fill_pool(at.pool, spec.pool)
-  fill_policy(at.policy, spec.policy)
-  local id = lib.nebula_declare(engine, at)
+  local id = specs.with(spec, function(at) return lib.nebula_declare(engine, at) end)
   if id < 0 then
     return nil, errors.from_code(spec.name, id)
   end
-  local self = setmetatable({ id = id, name = spec.name }, metatable_of(kind, spec.roles))
+  local self = setmetatable({ id = id, name = spec.name }, metatable_of(spec.kind, spec.roles))
   by_name[spec.name], call.resources[id] = self, self
   if spec.pool.min > 0 then
     warm[#warm + 1] = { resource = self, is_awaited = spec.pool.start_us > 0 }

@@ -1,12 +1,12 @@
 --- value: what has no literal in Lua: null, bytes, arrays.
 
-local cjson = require "cjson"
+local worker = require "nebula.worker"
 
 local value = {}
 
 --- SQL's NULL and JSON's null: one value, and true in a condition, unlike nil. Rows hold it; parameters take it.
 ---@type lightuserdata
-value.null = cjson.null
+value.null = worker.null
 
 ---@class nebula.Bytes
 ---@field bytes string

@@ -212,3 +212,8 @@ const struct driver *driver_find(const char *name, struct error *e)
     error_set(e, ERROR_CONFIG, "there is no driver %s", name);
     return NULL;
 }
+
+void driver_return(const struct driver *d)
+{
+    (void)d;
+}

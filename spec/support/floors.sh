@@ -17,7 +17,8 @@ find engine \( -name '*.c' -o -name '*.h' \) -print0 | sort -z | xargs -0 awk '
         if (file ~ /^engine\/core\//) return header ~ /^(base|rules|core)\// || header == "nebula.h"
         if (file ~ /^engine\/drivers\//)
             return header ~ /^base\// || header ~ /^core\/(driver|blocking|conn|context|loop|value)\.h$/ ||
-                header == "nebula.h" || header == "drivers/drivers.h" ||
+                header ~ /^nebula(_driver)?\.h$/ || header == "drivers/drivers.h" ||
+                (file ~ /\/(loaded|linked)\.c$/ && header ~ /^drivers\/(given|foreign)\.h$/) ||
                 (header ~ /^drivers\// && stem(header) == stem(file))
         if (file == "engine/nebula.h") return 0
         if (file ~ /^engine\/nebula[a-z_]*[.][ch]$/) return header ~ /^(base|rules|core)\// || header ~ /^nebula(_border)?[.]h$/
@@ -27,7 +28,7 @@ find engine \( -name '*.c' -o -name '*.h' \) -print0 | sort -z | xargs -0 awk '
         if (header ~ /^(lua|lualib|lauxlib|luajit)\.h$/) return file ~ /^engine\/[a-z_]+\.[ch]$/ && file !~ /nebula/
         if (header == "uv.h") return file ~ "^engine/core/loop_uv[.]"
         if (header ~ /^(libpq|pg_|postgres)/) return file ~ /^engine\/drivers\/postgres/
-        if (header == "dlfcn.h") return file == "engine/drivers/loaded.c"
+        if (header == "dlfcn.h") return file ~ /^engine\/(drivers\/(loaded|foreign)|declare)\.c$/
         if (header ~ /^sqlite3/) return file ~ /^engine\/drivers\/sqlite/
         return 1
     }

@@ -1,25 +1,11 @@
 --- folder: what a user's folder declares.
 
-local judge = require "nebula.judge"
 local worker = require "nebula.worker"
 local show = require "nebula.cli.show"
-
-local KINDS_MOST = 1000
 
 local folder = {
   note = "not running: shown from the files", -- of a command that found no engine to ask
 }
-
--- The kinds that ship.
-local function kinds()
-  local where = worker.home .. "/resources"
-  local paths = {}
-  for _, name in ipairs(assert(judge.names(where, ".lua", KINDS_MOST))) do
-    paths[#paths + 1] = where .. "/" .. name
-  end
-  table.sort(paths)
-  return require("nebula.kind").load(paths)
-end
 
 --- The declarations of a folder, or everything that is wrong with them.
 ---@param path string
@@ -27,7 +13,8 @@ end
 ---@return table[]|nil errors
 function folder.read(path)
   local dir = worker.is_home(path) and worker.home or path -- its resources/ are kinds
-  return require("nebula.declare").read { home = worker.home, dirs = { dir }, kinds = kinds() }
+  local known = require("nebula.kind").known(worker.home, os.getenv "NEBULA_PATH")
+  return require("nebula.declare").read { home = worker.home, dirs = { dir }, kinds = known }
 end
 
 --- Prints what is wrong, one line each.

@@ -27,9 +27,10 @@ end
 
 local sources = {}
 
-local function add(list, report, file, layer)
-  local text, why = judge.read(file, LARGEST)
-  if text and text:find("^\27") then
+local function add_text(list, report, file, layer, text, why)
+  if text and #text > LARGEST then
+    text, why = nil, ("is too large: a source may have %d bytes"):format(LARGEST)
+  elseif text and text:find("^\27") then
     text, why = nil, "is compiled Lua; only its source is accepted"
   elseif text and list.bytes + #text > ALL then
     text, why = nil, ("is too much: all files together may have %d bytes"):format(ALL)
@@ -40,6 +41,10 @@ local function add(list, report, file, layer)
   end
   list.bytes = list.bytes + #text
   list[#list + 1] = setmetatable({ file = file, text = text, layer = layer }, Source)
+end
+
+local function add(list, report, file, layer)
+  add_text(list, report, file, layer, judge.read(file, LARGEST))
 end
 
 local function add_folder(list, report, folder, layer)
@@ -74,8 +79,9 @@ end
 ---@param home string|nil where the policies that ship are; its resources/ are kinds, which are not declarations
 ---@param dirs string[]
 ---@param report table
+---@param text { name: string, text: string }|nil one more, that is in no file
 ---@return nebula.Source[]
-function sources.read(home, dirs, report)
+function sources.read(home, dirs, report, text)
   local list = { bytes = 0 }
   if home then
     add_folders(list, report, home, { "policies" }, 1)
@@ -84,6 +90,9 @@ function sources.read(home, dirs, report)
     if dir ~= home then
       add_folders(list, report, dir, { "policies", "resources" }, i + 1)
     end
+  end
+  if text then
+    add_text(list, report, text.name, #dirs + 2, text.text)
   end
   return list
 end

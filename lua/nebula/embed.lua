@@ -1,0 +1,44 @@
+--- embed: what nebula_declare_source() runs, in the library's own Lua state (engine/declare.c).
+
+local declare = require "nebula.declare"
+local kind = require "nebula.kind"
+local specs = require "nebula.spec"
+local worker = require "nebula.worker"
+
+local function said(errors)
+  local lines = {}
+  for i, e in ipairs(errors) do
+    lines[i] = tostring(e)
+  end
+  return table.concat(lines, "\n")
+end
+
+-- All of them are tried, so that all that the engine refuses is known.
+local function tell(resources)
+  local refusals = {}
+  for _, one in ipairs(resources) do
+    local why = specs.with(one, worker.declare)
+    refusals[#refusals + 1] = why and ("%s:%d:1: %s"):format(one.file, one.line, why)
+  end
+  return refusals
+end
+
+---@param folder string|nil
+---@param text string|nil
+---@param name string of the text
+---@param path string|nil as NEBULA_PATH
+---@return integer count of the resources
+---@return string|nil why
+return function(folder, text, name, path)
+  local set, errors = declare.read {
+    home = worker.home,
+    dirs = { folder },
+    kinds = kind.known(worker.home, path),
+    text = text and { name = name, text = text },
+  }
+  if not set then
+    return 0, said(errors)
+  end
+  local refusals = tell(set.resources)
+  return #set.resources, #refusals > 0 and table.concat(refusals, "\n") or nil
+end

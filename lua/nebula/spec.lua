@@ -1,0 +1,65 @@
+--- spec: a checked declaration as the engine is told it, a struct of nebula.h.
+
+local c = require "nebula.c"
+
+---@class nebula.Spec a resource as nebula.declare gives it; times in us, sizes in bytes
+---@field name string
+---@field kind nebula.Kind
+---@field policy_name string
+---@field policy table fields of struct nebula_policy
+---@field pool table min max queue connecting fail_fast fifo idle_us life_us life_jitter check_us connect_us start_us
+---@field options { name: string, value: string, secret: boolean? }[]
+---@field roles string[]|nil instead of the kind's
+---@field role_max integer[]|nil by role; 0 is as pool.max
+---@field file string
+---@field line integer
+
+local function fill_pool(at, pool)
+  at.min, at.max, at.queue, at.connecting = pool.min, pool.max, pool.queue, pool.connecting
+  at.is_fail_fast, at.is_fifo = pool.fail_fast, pool.fifo
+  at.idle_us, at.life_us, at.life_jitter = pool.idle_us, pool.life_us, pool.life_jitter
+  at.check_us, at.connect_us, at.start_us = pool.check_us, pool.connect_us, pool.start_us
+end
+
+local function fill_policy(at, policy)
+  at.deadline_us, at.wait_us, at.tries = policy.deadline_us, policy.wait_us, policy.tries
+  at.pause_us, at.pause_max_us = policy.pause_us, policy.pause_max_us
+  at.budget, at.budget_least = policy.budget, policy.budget_least
+end
+
+local function fill_options(list)
+  local at = c.new("struct nebula_option[?]", #list)
+  for i, option in ipairs(list) do
+    at[i - 1].name, at[i - 1].value, at[i - 1].is_secret = option.name, option.value, option.secret or false
+  end
+  return at
+end
+
+local function fill_roles(at, roles, most)
+  at.roles = #roles
+  for i, role in ipairs(roles) do
+    at.role_name[i - 1], at.role_max[i - 1] = role, most and most[i] or 0
+  end
+end
+
+local spec = {}
+
+--- Calls fn with the declaration as a `struct nebula_spec`, which is good until fn has returned.
+---@param declared nebula.Spec
+---@param fn fun(at: ffi.cdata*): any
+---@return any what fn returned
+function spec.with(declared, fn)
+  local kind = declared.kind
+  local at, option = c.new("struct nebula_spec"), fill_options(declared.options)
+  at.name, at.kind, at.driver = declared.name, kind.name, kind.driver
+  at.policy_name, at.file, at.line = declared.policy_name, declared.file, declared.line
+  at.check, at.rollback, at.reset = kind.check, kind.rollback, kind.reset
+  at.option, at.options = option, #declared.options
+  fill_roles(at, declared.roles or kind.roles, declared.role_max)
+  fill_pool(at.pool, declared.pool)
+  fill_policy(at.policy, declared.policy)
+  local result = fn(at) -- no tail call: it would leave the options to the collector
+  return result
+end
+
+return spec

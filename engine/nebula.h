@@ -338,6 +338,7 @@ enum nebula_error_code {
     NEBULA_ERROR_NOT_YET,
     NEBULA_ERROR_LIMIT,
     NEBULA_ERROR_MEMORY,
+    NEBULA_ERROR_EMPTY,
 };
 
 /* Of the library that runs; NEBULA_VERSION is of the one that was compiled with. */

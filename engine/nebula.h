@@ -65,9 +65,15 @@ enum nebula_verb {
     NEBULA_RUN = 1, /* one statement with parameters; the reply holds all its rows */
     NEBULA_SCRIPT,  /* any number of statements without parameters; no rows */
     NEBULA_PREPARE, /* makes the statement ready on this connection and runs nothing */
-    NEBULA_STREAM,  /* one statement; the reply holds its first rows. Needs a lease */
-    NEBULA_PULL,    /* the next rows of the lease's stream */
-    NEBULA_STOP,    /* ends the lease's stream early; the session stays */
+    NEBULA_STREAM,  /* one statement; the reply holds its first rows. Needs a lease. A PostgreSQL
+                       COPY has begun then, and its rows are to be pulled or pushed */
+    NEBULA_PULL,    /* the next rows of the lease's stream. Those of a COPY come as one row with one
+                       column: some 64 kB of whole lines; changed counts the lines so far */
+    NEBULA_STOP,    /* ends the lease's stream early; the session stays. Of what was pushed nothing
+                       is done */
+    NEBULA_PUSH, /* the stream wants input: text is its next bytes, and is on its way to the server
+                       when this ends. Nothing of it is done before FINISH */
+    NEBULA_FINISH, /* the stream has had all its input */
 };
 
 struct nebula_request {
@@ -96,9 +102,12 @@ struct nebula_reply {
     int64_t changed; /* rows touched, -1 when it makes no sense */
     int64_t last_id;
     int64_t retry_after_us;
-    const char *text;  /* the sentence, "" when ok */
-    const char *state; /* the server's own code, "" if none */
-    bool more;         /* a stream has more to pull */
+    const char *text;   /* the sentence, "" when ok */
+    const char *state;  /* the server's own code, "" if none */
+    bool more;          /* a stream has more to pull, or wants input */
+    bool wants_input;   /* it wants input: PUSH it, then FINISH; or STOP */
+    int64_t line;       /* with an error: the line of the input that it is about, 0 unknown */
+    const char *column; /* and the column, "" unknown */
 };
 
 struct nebula_event {

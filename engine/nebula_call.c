@@ -43,7 +43,7 @@ static bool is_value(const struct nebula_value *v)
 
 static int32_t check_request(struct engine *e, const struct nebula_request *r)
 {
-    if (r->verb < NEBULA_RUN || r->verb > NEBULA_STOP)
+    if (r->verb < NEBULA_RUN || r->verb > NEBULA_FINISH)
         return engine_refuse(e, ERROR_USAGE, "there is no verb number %d", r->verb);
     if (r->count < 0 || (r->count > 0 && r->value == NULL) || (r->text_size > 0 && r->text == NULL))
         return engine_refuse(e, ERROR_USAGE, "a request with %d values or a text that is not there",
@@ -98,6 +98,9 @@ static void describe_call(struct nebula_reply *out, const struct engine *e, stru
     out->changed = r->changed;
     out->last_id = r->last_id;
     out->more = is_ok && r->more;
+    out->wants_input = is_ok && r->wants_input;
+    out->line = r->line;
+    out->column = r->column;
 }
 
 int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
@@ -108,7 +111,7 @@ int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
         return engine_refuse(e, ERROR_STALE, "there is no reply at ticket %d", ticket);
     struct call *call = call_of(t);
     struct lend *lend = lend_of(t);
-    *out = (struct nebula_reply){.changed = -1};
+    *out = (struct nebula_reply){.changed = -1, .column = ""};
     if (call != NULL) {
         describe_call(out, e, call);
     } else if (lend != NULL) {

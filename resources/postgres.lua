@@ -146,5 +146,5 @@ return kind "postgres" {
   spec = spec,
   resource = sql.resource,
   lease = sql.lease,
-  sql = { dialect = "postgres", begin = begin, types = types, has_arrays = true },
+  sql = { dialect = "postgres", begin = begin, types = types, has_arrays = true, has_copy = true },
 }

@@ -18,7 +18,8 @@ static void arm(struct call *c, int64_t at_us)
 /* That nobody answers proves nothing once bytes have left, unless there was nothing to be done. */
 static enum outcome outcome_unanswered(const struct request *r)
 {
-    bool does_nothing = r->verb == NEBULA_PREPARE || r->verb == NEBULA_STOP;
+    bool does_nothing =
+        r->verb == NEBULA_PREPARE || r->verb == NEBULA_STOP || r->verb == NEBULA_PUSH;
     return r->is_sent && !does_nothing ? OUTCOME_IN_DOUBT : OUTCOME_FAILED;
 }
 

@@ -30,6 +30,8 @@ struct result {
     int32_t rows, columns;
 };
 
+#define REPLY_COLUMN_SIZE 64
+
 /* What a request ended with. Filled by the driver before conn_replied(). */
 struct reply {
     struct result *result; /* owned; NULL when there are no rows to speak of */
@@ -39,7 +41,10 @@ struct reply {
     bool is_partial;       /* with an error: some of it was done and stays done */
     bool is_unanswered;    /* the connection ended first, for whatever reason; set by the core */
     bool wants_writer;     /* not done at all: it needs a connection of the role `writer` */
-    struct error error;    /* code ERROR_OK when the server did it */
+    bool wants_input;      /* with more: the stream takes bytes and gives none */
+    int64_t line;          /* with an error: the line of the input that it is about, 0 unknown */
+    char column[REPLY_COLUMN_SIZE]; /* of that line, "" unknown */
+    struct error error;             /* code ERROR_OK when the server did it */
 };
 
 /* One thing for a server to do. Owned by who made it; lent to the connection from conn_send() until
@@ -67,7 +72,9 @@ static inline void reply_init(struct reply *r)
     r->result = NULL;
     r->changed = -1;
     r->last_id = 0;
-    r->more = r->is_partial = r->is_unanswered = r->wants_writer = false;
+    r->more = r->is_partial = r->is_unanswered = r->wants_writer = r->wants_input = false;
+    r->line = 0;
+    r->column[0] = '\0';
     error_clear(&r->error);
 }
 void reply_fini(struct reply *r); /* frees the result; idempotent */

@@ -117,7 +117,7 @@ static void ready(struct watch *w, int events)
         pg_watch(p, 0);
     else if (events & WATCH_WRITE)
         pg_flush(p);
-    if (p->phase == PG_IDLE)
+    if (p->phase == PG_IDLE || p->phase == PG_HELD)
         hear(p, is_alive);
     else if (p->phase == PG_BUSY)
         pg_read(p);
@@ -230,6 +230,7 @@ static void postgres_close(struct conn *c)
     loop_unsoon(loop, &p->soon);
     loop_disarm(loop, &p->again);
     pg_rows_free(&p->own.rows);
+    pg_chunk_free(&p->own.chunk);
     pg_statements_fini(&p->statements);
     p->phase = PG_CLOSED;
     if (!p->is_polling)

@@ -7,6 +7,7 @@
  *   postgres_statements.c  what is prepared on this connection
  *   postgres_params.c      values to the server
  *   postgres_rows.c        values from the server
+ *   postgres_copy.c        COPY: bytes in both directions
  *   postgres_session.c     what a statement leaves behind in the session
  *   postgres_trace.c       in whose trace a call is made
  *   postgres_cancel.c      the thread that asks the server to stop
@@ -68,6 +69,23 @@ bool pg_rows_add(struct pg_rows *rows, PGresult *res);
 bool pg_rows_is_full(const struct pg_rows *rows);
 bool pg_rows_has_columns(const struct pg_rows *rows);
 struct result *pg_rows_result(struct pg_rows *rows);
+
+/* --- COPY ------------------------------------------------------------------------------------- */
+
+struct pg_chunk; /* a struct result */
+
+struct pg_chunk *pg_chunk_new(void); /* NULL when out of memory */
+void pg_chunk_free(struct pg_chunk **chunk);
+struct result *pg_chunk_result(struct pg_chunk *chunk); /* NULL when it is empty */
+
+enum pg_direction { PG_NOT_COPYING = 0, PG_COPY_OUT, PG_COPY_IN };
+
+/* Of the stream that is open: from the server's word that a COPY begins to its last byte. */
+struct pg_copy {
+    enum pg_direction direction;
+    bool is_binary;
+    int64_t lines; /* so far */
+};
 
 /* --- the session ------------------------------------------------------------------------------ */
 
@@ -170,6 +188,7 @@ bool pg_cancel_abandon(struct pg_cancel **k);
 struct pg_flight {
     struct request *request;
     struct pg_rows *rows;           /* NULL: rows are thrown away */
+    struct pg_chunk *chunk;         /* the same of a COPY */
     struct pg_statement *statement; /* NULL: not remembered */
     int64_t changed;
     int ahead;         /* results before those of the statement, within its Sync */
@@ -181,6 +200,7 @@ struct pg_flight {
     bool is_kept;      /* an error does not undo all of it: a part was committed, or will be */
     bool is_dirty;
     bool is_stream;
+    bool is_giving_up; /* what the server says to that is no news */
 };
 
 static inline struct error *pg_problem(struct pg_flight *f)
@@ -233,6 +253,7 @@ struct postgres {
     bool is_pipelined;      /* results end with a sync, not with NULL */
     bool is_spoiled;        /* this connection is not to be used again */
     bool is_cancelling;
+    struct pg_copy copy;
 
     struct pg_cancel *cancel; /* NULL until the first one */
     struct timer again;       /* a cancel that came too early is sent again */
@@ -266,7 +287,22 @@ void pg_flush(struct postgres *p);
 
 /* Reads what has arrived, and replies when that is all. */
 void pg_read(struct postgres *p);
+/* Ends the head; the stream that it belongs to stays open. */
+void pg_hold(struct postgres *p);
+/* Ends f, of which nothing was sent. */
+void pg_refuse(struct postgres *p, struct pg_flight *f, enum error_code code, const char *why);
 /* Ends the head as its problem says. Last thing to do: the core may begin the next one inside. */
 void pg_reply(struct postgres *p);
+
+/* The server answers f with the begin of a COPY, which is ours to go through with, or to refuse. */
+void pg_copy_begin(struct postgres *p, struct pg_flight *f, const PGresult *res);
+/* Takes what has come of it; false when there is nothing more to take for now. */
+bool pg_copy_read(struct postgres *p, struct pg_flight *f);
+/* f is for the stream, which is a COPY. */
+void pg_copy_send(struct postgres *p, struct pg_flight *f);
+/* What f pushed may have left by now. */
+void pg_copy_pushed(struct postgres *p, struct pg_flight *f);
+/* The line of the input that an error of the server is about. */
+void pg_copy_find_line(struct reply *out, const PGresult *res);
 
 #endif

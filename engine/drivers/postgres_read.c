@@ -39,11 +39,15 @@ void pg_reply(struct postgres *p)
     r->reply.changed = f->changed;
     r->reply.is_partial = !is_ok && f->is_kept;
     r->reply.more = is_ok && p->phase == PG_HELD;
+    r->reply.wants_input = r->reply.more && p->copy.direction == PG_COPY_IN;
     if (is_ok && f->rows != NULL && pg_rows_has_columns(f->rows)) {
         r->reply.result = pg_rows_result(f->rows);
         f->rows = NULL;
     }
+    if (is_ok && f->chunk != NULL && (r->reply.result = pg_chunk_result(f->chunk)) != NULL)
+        f->chunk = NULL;
     pg_rows_free(&f->rows);
+    pg_chunk_free(&f->chunk);
     c->session = session_of(p, f, c->session);
     if (p->is_cancelling)
         pg_owe(p, 0);
@@ -52,11 +56,13 @@ void pg_reply(struct postgres *p)
     conn_replied(c, r);
 }
 
-static void hold(struct postgres *p)
+/* Who waits for input says nothing but notices and farewells, which are heard at once. */
+void pg_hold(struct postgres *p)
 {
     p->phase = PG_HELD;
-    pg_watch(p, 0);
-    pg_reply(p);
+    pg_watch(p, p->copy.direction == PG_COPY_IN ? WATCH_READ : 0);
+    if (p->phase == PG_HELD)
+        pg_reply(p);
 }
 
 /* The server does not take the prepared statement as it is. */
@@ -117,6 +123,8 @@ static bool is_proven_undone(const struct pg_flight *f)
         return !f->is_complete && pg_is_all_or_nothing(f->request->text);
     case NEBULA_PREPARE:
     case NEBULA_PULL:
+    case NEBULA_PUSH:
+    case NEBULA_FINISH:
         return !f->is_complete;
     case NEBULA_SCRIPT:
     case NEBULA_STOP:
@@ -152,11 +160,13 @@ static void complain(struct postgres *p, struct pg_flight *f, const PGresult *re
     }
     if (p->trace.is_on) /* a statement that fails takes back what was told ahead of it */
         pg_trace_forget(&p->trace, f->is_prelude || f->ahead > 0);
-    if (f->is_prelude && !pg_is_fatal(res))
+    if ((f->is_prelude || f->is_giving_up) && !pg_is_fatal(res))
         return;
     f->is_stale |= f->ahead > 0; /* not a word of the statement was looked at */
-    if (pg_problem(f)->code == ERROR_OK)
+    if (pg_problem(f)->code == ERROR_OK) {
         pg_error_of_result(pg_problem(f), pg_resource(p), res);
+        pg_copy_find_line(&f->request->reply, res);
+    }
     if (pg_problem(f)->code == ERROR_DEADLINE && p->is_cancelling) /* it was us */
         pg_problem(f)->code = ERROR_CANCELLED;
     f->is_preparing = false;
@@ -247,32 +257,6 @@ static void complete(struct postgres *p, struct pg_flight *f, PGresult *res)
         PQclear(res);
 }
 
-/* COPY comes with a later version: its rows would need verbs of their own. A server that waits for
- * rows is told that none come: it undoes the statement. */
-static void refuse_copy_in(struct postgres *p, struct pg_flight *f)
-{
-    if (pg_problem(f)->code == ERROR_OK)
-        error_set(pg_problem(f), ERROR_NOT_YET,
-                  "%s: COPY FROM STDIN is not supported yet; insert the rows in a transaction",
-                  pg_resource(p));
-    if (PQputCopyEnd(p->pg, "not supported by the client") > 0)
-        pg_flush(p);
-    else
-        pg_lose(p, NULL);
-}
-
-/* A server that sends rows does the statement, and learns too late that nobody reads. There may be
- * any number of them, so they are not read to their end. */
-static void refuse_copy_out(struct postgres *p, struct pg_flight *f)
-{
-    if ((conn_of(p)->session & SESSION_IN_TRANSACTION) == 0)
-        f->is_kept = true;
-    error_set(pg_problem(f), ERROR_NOT_YET,
-              "%s: COPY TO STDOUT is not supported yet; read the rows with stream", pg_resource(p));
-    p->is_spoiled = true;
-    pg_reply(p);
-}
-
 /* From here on the results are the statement's own. */
 static void end_prelude(struct postgres *p, struct pg_flight *f)
 {
@@ -306,11 +290,9 @@ static void take(struct postgres *p, struct pg_flight *f, PGresult *res)
         complain(p, f, res);
         break;
     case PGRES_COPY_IN:
-        refuse_copy_in(p, f);
-        break;
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH:
-        refuse_copy_out(p, f);
+        pg_copy_begin(p, f, res);
         break;
     }
     PQclear(res);
@@ -324,11 +306,22 @@ static bool is_window_full(const struct postgres *p, const struct pg_flight *f)
 void pg_read(struct postgres *p)
 {
     struct pg_flight *f = p->head;
+    if (f == NULL) /* it was owed, and the socket told first */
+        return;
     const struct request *r = f->request;
+    if (r->verb == NEBULA_PUSH && p->copy.direction == PG_COPY_IN) {
+        pg_copy_pushed(p, f);
+        return;
+    }
     while (p->head != NULL && f->request == r && p->phase == PG_BUSY && !PQisBusy(p->pg)) {
         if (is_window_full(p, f)) {
-            hold(p);
+            pg_hold(p);
             return;
+        }
+        if (p->copy.direction == PG_COPY_OUT) {
+            if (!pg_copy_read(p, f))
+                return;
+            continue;
         }
         PGresult *res = PQgetResult(p->pg);
         if (res != NULL)

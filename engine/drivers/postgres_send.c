@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "drivers/postgres.h"
 
-static void refuse(struct postgres *p, struct pg_flight *f, enum error_code code, const char *why)
+void pg_refuse(struct postgres *p, struct pg_flight *f, enum error_code code, const char *why)
 {
     error_set(pg_problem(f), code, "%s: %s", pg_resource(p), why);
     pg_owe(p, PG_OWES_ANSWER);
@@ -134,7 +134,7 @@ static bool make_room(struct postgres *p, struct pg_flight *f, int32_t most)
 {
     f->rows = pg_rows_new(most);
     if (f->rows == NULL)
-        refuse(p, f, ERROR_MEMORY, "no memory for a reply");
+        pg_refuse(p, f, ERROR_MEMORY, "no memory for a reply");
     return f->rows != NULL;
 }
 
@@ -203,19 +203,28 @@ static void pull(struct postgres *p, struct pg_flight *f)
         pg_owe(p, PG_OWES_READING);
 }
 
+static bool is_input(const struct request *r)
+{
+    return r->verb == NEBULA_PUSH || r->verb == NEBULA_FINISH;
+}
+
 static void send_to_stream(struct postgres *p, struct pg_flight *f, bool has_stream)
 {
-    if (has_stream)
+    if (has_stream && p->copy.direction != PG_NOT_COPYING)
+        pg_copy_send(p, f);
+    else if (has_stream && is_input(f->request))
+        pg_refuse(p, f, ERROR_USAGE, "this stream takes no input: pull it");
+    else if (has_stream)
         pull(p, f);
     else if (f->request->verb == NEBULA_STOP)
         pg_owe(p, PG_OWES_ANSWER);
     else
-        refuse(p, f, ERROR_STALE, "the stream has ended");
+        pg_refuse(p, f, ERROR_STALE, "the stream has ended");
 }
 
 static bool is_for_stream(const struct request *r)
 {
-    return r->verb == NEBULA_PULL || r->verb == NEBULA_STOP;
+    return r->verb == NEBULA_PULL || r->verb == NEBULA_STOP || is_input(r);
 }
 
 void pg_send(struct postgres *p, struct pg_flight *f)
@@ -229,11 +238,11 @@ void pg_send(struct postgres *p, struct pg_flight *f)
         return;
     }
     if (has_stream) {
-        refuse(p, f, ERROR_USAGE, "a stream is open: pull it to its end, or stop it, first");
+        pg_refuse(p, f, ERROR_USAGE, "a stream is open: pull it to its end, or stop it, first");
         return;
     }
     if (memchr(r->text, 0, r->text_size) != NULL) {
-        refuse(p, f, ERROR_QUERY, "the statement has a zero byte");
+        pg_refuse(p, f, ERROR_QUERY, "the statement has a zero byte");
         return;
     }
     switch (r->verb) {
@@ -251,6 +260,8 @@ void pg_send(struct postgres *p, struct pg_flight *f)
         return;
     case NEBULA_PULL:
     case NEBULA_STOP:
+    case NEBULA_PUSH:
+    case NEBULA_FINISH:
         break;
     }
     UNREACHABLE();

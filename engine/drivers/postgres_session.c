@@ -125,8 +125,8 @@ static bool begins_with_one_of(const char *text, const char *const *word, size_t
 /* It cannot commit anything by itself before it is complete, as COMMIT, CALL and DO can. */
 bool pg_is_all_or_nothing(const char *text)
 {
-    static const char *const word[] = {"SELECT", "INSERT", "UPDATE", "DELETE",
-                                       "MERGE",  "WITH",   "VALUES", "TABLE"};
+    static const char *const word[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE",
+                                       "WITH",   "VALUES", "TABLE",  "COPY"};
     return begins_with_one_of(text, word, COUNT(word));
 }
 

@@ -342,6 +342,10 @@ void sqlite_session_serve(struct sqlite_session *s, struct request *r)
     case NEBULA_STOP:
         stop(s, r);
         return;
+    case NEBULA_PUSH:
+    case NEBULA_FINISH:
+        error_set(&r->reply.error, ERROR_USAGE, "SQLite has no stream that takes input");
+        return;
     }
     UNREACHABLE();
 }

@@ -118,6 +118,7 @@ end
 ---@field fail_fast boolean|nil do not queue for a connection. Default: the pool's
 ---@field idempotent boolean|nil doing it twice does no harm, so it may be repeated when in doubt
 ---@field window integer|nil stream: most rows fetched at a time
+---@field package until_us number|nil instead of the deadline: a point of the engine's time
 
 --- The number of a role.
 ---@param resource nebula.Resource
@@ -183,8 +184,9 @@ local function send(on, verb, options, text, n)
   request.verb, request.count, request.value = verb, n, values
   request.text, request.text_size = text, #text
   if options then
-    local within_us = call.span(options.deadline)
-    if not within_us then
+    local within_us = options.until_us and options.until_us - tonumber(lib.nebula_now_us(engine))
+      or call.span(options.deadline)
+    if not within_us or options.until_us and within_us <= 0 then
       return nil, call.too_late(resource_of(on))
     end
     request.within_us = within_us

@@ -18,6 +18,8 @@ local lib, engine = c.lib, c.engine
 ---@field state string the server's own code (SQLSTATE ...), "" if none
 ---@field retry_after number|nil seconds, when the server asked for a pause
 ---@field statement string|nil what was asked of a database, without its literals
+---@field line integer|nil of the input of a COPY, from 1
+---@field column string|nil of that line
 local Error = {}
 Error.__index = Error
 
@@ -60,6 +62,10 @@ function errors.from_reply(resource, reply)
   e.state = c.string(reply.state)
   if reply.retry_after_us > 0 then
     e.retry_after = tonumber(reply.retry_after_us) / 1e6
+  end
+  if reply.line > 0 then
+    e.line = tonumber(reply.line)
+    e.column = reply.column[0] ~= 0 and c.string(reply.column) or nil
   end
   return e
 end

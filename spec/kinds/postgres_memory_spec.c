@@ -131,6 +131,12 @@ static bool scenario(struct lone *l)
     ok &= ask(l, NEBULA_STREAM, "select generate_series(1, 5)", NULL);
     ok &= ask(l, NEBULA_PULL, "", NULL);
     ok &= ask(l, NEBULA_STOP, "", NULL);
+    ok &= ask(l, NEBULA_STREAM, "copy (select generate_series(1, 5)) to stdout", NULL);
+    ok &= ask(l, NEBULA_PULL, "", NULL);
+    ok &= ask(l, NEBULA_SCRIPT, "create temp table taken (a int)", NULL);
+    ok &= ask(l, NEBULA_STREAM, "copy taken from stdin", NULL);
+    ok &= ask(l, NEBULA_PUSH, "1\n2\n", NULL);
+    ok &= ask(l, NEBULA_FINISH, "", NULL);
     /* Short, because a cancel that is there before the statement hits nothing. */
     ask(l, NEBULA_RUN, "select pg_sleep(0.05)", NULL);
     return ok && l->conn != NULL && l->said[SAID_FAILED] == 0;

@@ -121,6 +121,10 @@ static void run_verb(struct session *s)
     case NEBULA_STOP:
         s->streaming = 0;
         return;
+    case NEBULA_PUSH:
+    case NEBULA_FINISH:
+        refuse(s, ERROR_USAGE, "", "no stream wants input");
+        return;
     }
     UNREACHABLE();
 }

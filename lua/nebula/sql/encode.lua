@@ -12,7 +12,12 @@ local values = require "nebula.value"
 
 local M = {}
 
-local function encode(value, has_arrays)
+--- What the driver takes of one table.
+---@param value table
+---@param has_arrays boolean?
+---@return any value nil when it cannot be sent
+---@return string? complaint
+function M.one(value, has_arrays)
   if values.is_bytes(value) then return value end
   if time.is(value) then return tostring(value) end
   if not values.is_array(value) then return json.encode(value) end
@@ -29,7 +34,7 @@ end
 function M.all(list, count, has_arrays)
   for at = 1, count do
     if type(list[at]) == "table" then
-      local value, complaint = encode(list[at], has_arrays)
+      local value, complaint = M.one(list[at], has_arrays)
       if value == nil then return nil, ("value %d: %s"):format(at, complaint) end
       list[at] = value
     end

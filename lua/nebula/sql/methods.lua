@@ -8,6 +8,8 @@ local lazy = require "nebula.lazy"
 local options = require "nebula.options"
 local verbs = require "nebula.sql.verbs"
 
+local copy_in = lazy "nebula.sql.copy_in"
+local copy_out = lazy "nebula.sql.copy_out"
 local stream = lazy "nebula.sql.stream"
 local transaction = lazy "nebula.sql.transaction"
 
@@ -49,6 +51,18 @@ function shared.prepare(self, ...) return verbs.prepare(self, ...) end
 ---@param ... nebula.CallOptions|string|any
 ---@return nebula.Stream
 function shared.stream(self, ...) return stream.open(self, nil, ...) end
+
+--- Gives the input of a COPY ... FROM STDIN: all or nothing of it is done.
+---@param ... nebula.CopyInOptions|string|nebula.CopySource options if any, the statement, where the input comes from
+---@return integer|nebula.CopyIn|nil rows that were added; without a source the COPY itself, to be pushed and finished
+---@return nebula.Error|nil
+function shared.copy_in(self, ...) return copy_in.run(self, nil, ...) end
+
+--- Takes the output of a COPY ... TO STDOUT.
+---@param ... nebula.CopyOutOptions|string|nebula.CopySink options if any, the statement, where the output goes
+---@return integer|nebula.CopyOut|nil rows that came; without a sink the COPY itself, which is read like a stream
+---@return nebula.Error|nil
+function shared.copy_out(self, ...) return copy_out.run(self, nil, ...) end
 
 --- Some statements that happen all or not at all.
 ---@param ... nebula.TransactionOptions|fun(tx: nebula.Transaction): any

@@ -4,6 +4,7 @@
 -- texts used last, in two generations, so that a program which builds its SQL anew each time costs
 -- work and no memory.
 
+local copying = require "nebula.sql.copying"
 local effect = require "nebula.sql.effect"
 local parameters = require "nebula.sql.parameters"
 local redact = require "nebula.sql.redact"
@@ -16,12 +17,17 @@ local MOST = 500 -- in each generation
 ---@field is_script boolean more than one statement
 ---@field is_idempotent boolean may be repeated when nobody knows whether it was done
 ---@field shown string the statement without its literals
+---@field copies nebula.sql.Copying? it is a COPY from or to the client
 
 local function analyse(sql, dialect)
   if sql:find("\0", 1, true) then return nil, "the statement has a NUL byte in it" end
   local text, complaint = parameters.rewrite(sql, dialect)
   if not text then return nil, complaint end
   text.effect, text.is_script = effect.of(sql, dialect)
+  text.copies = copying.of(sql, dialect)
+  if text.copies and text.copies.direction == "out" then
+    text.effect = text.copies.query and effect.of(text.copies.query, dialect) or "read"
+  end
   text.is_idempotent = text.effect == "read"
   text.shown = redact.statement(sql, dialect)
   return text

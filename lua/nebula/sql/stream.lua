@@ -9,6 +9,7 @@
 local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
+local holding = require "nebula.sql.holding"
 local options = require "nebula.options"
 local rows = require "nebula.sql.rows"
 local verbs = require "nebula.sql.verbs"
@@ -20,39 +21,16 @@ local WINDOW, WINDOW_MOST = 500, 2 ^ 31 - 1
 local known = { window = "number" }
 for name, kind in pairs(verbs.options) do known[name] = kind end
 
----@class nebula.Stream
----@field package on nebula.Resource|nebula.Lease
----@field package lease nebula.Lease|nil from the first row to the last
+---@class nebula.Stream: nebula.sql.Holder
 ---@field package state "new"|"open"|"read"|"ended" read: the server has nothing more
 local Stream = {}
 Stream.__index = Stream
 
--- Who abandons a stream (a break in the middle of its loop) must not keep the connection to the end of the task.
--- Tables have no finalisers, so this hangs on an empty userdata beside it.
-local function release_when_forgotten(lease)
-  local finaliser = newproxy(true)
-  call.streams = call.streams + 1
-  getmetatable(finaliser).__gc = function()
-    call.streams = call.streams - 1
-    lease:release()
-  end
-  return finaliser
-end
-
-local function disarm(finaliser)
-  call.streams = call.streams - 1
-  getmetatable(finaliser).__gc = nil
-end
-
 -- Nothing more comes over the connection: it is free for others, whoever still reads the last window.
 local function leave(self, err)
-  if self.lease then verbs.streaming[tonumber(self.lease.id)] = nil end
-  if self.finaliser then
-    disarm(self.finaliser)
-    self.lease:release()
-  end
-  if self.watcher then self.watcher(err) end
-  self.lease, self.finaliser, self.watcher, self.values = nil, nil, nil, nil
+  holding.leave(self)
+  if self.watcher then self.watcher(nil, err) end
+  self.watcher, self.values = nil, nil
 end
 
 local function finish(self, err)
@@ -61,24 +39,16 @@ local function finish(self, err)
   self.at, self.count = 0, 0
 end
 
--- A stream on a resource has a lease of its own.
 local function lease(self)
-  if type(self.on) == "cdata" then
-    self.lease = self.on
-    return true
-  end
-  local given = self.given or {}
-  local is_writer = self.text.effect == "write" and self.on.role_index.writer
-  local got, err = self.on:lease {
+  local given = self.given
+  local is_writer = type(self.on) ~= "cdata" and self.text.effect == "write" and self.on.role_index.writer
+  return holding.take(self, {
     role = given.role or is_writer and "writer" or nil, fail_fast = given.fail_fast, deadline = given.deadline,
-  }
-  if not got then return nil, err end
-  self.lease, self.finaliser = got, release_when_forgotten(got)
-  return true
+  })
 end
 
 local function send(self)
-  local sent = { window = self.size, deadline = self.given and self.given.deadline }
+  local sent = { window = self.size, deadline = self.given.deadline }
   if self.state == "open" then
     return call.run(self.lease, lib.NEBULA_PULL, sent, "", 0)
   end
@@ -88,7 +58,7 @@ local function send(self)
   ticket, err = verbs.send(self.lease, lib.NEBULA_STREAM, sent, self.text, unpack(self.values, 1, self.values.n))
   if ticket then
     self.state = "open"
-    verbs.streaming[tonumber(self.lease.id)] = self
+    holding.open(self)
   end
   return ticket, err
 end
@@ -167,7 +137,7 @@ local M = {}
 
 --- Makes a stream; its statement is sent when the first row is asked for.
 ---@param on nebula.Resource|nebula.Lease
----@param watcher (fun(err: nebula.Error|nil))|nil told when it has ended
+---@param watcher (fun(open: nil, err: nebula.Error|nil))|nil told when it has ended
 ---@param first nebula.CallOptions|string options or the statement
 ---@param ... any
 ---@return nebula.Stream
@@ -179,7 +149,10 @@ function M.open(on, watcher, first, ...)
     errors.raise("stream: the window must be a whole number of rows from 1 to %d, not %g", WINDOW_MOST, size)
   end
   local text = verbs.understand(on, (...))
-  if text.is_script or text.effect == "transaction" then
+  if text.copies then
+    errors.raise("stream: COPY has no rows but lines: use %s(), in: %s",
+      text.copies.direction == "in" and "copy_in" or "copy_out", text.shown)
+  elseif text.is_script or text.effect == "transaction" then
     errors.raise("stream: this is no statement with rows, in: %s", text.shown)
   end
   return setmetatable({

@@ -24,6 +24,7 @@ local run = call.run
 ---@field guard { on: string, off: string }? words that keep a session from writing, where `begin` cannot
 ---@field types table<integer, fun(text: string): any>? decoders by the number of a column's type
 ---@field has_arrays boolean?
+---@field has_copy boolean?
 
 local M = {}
 

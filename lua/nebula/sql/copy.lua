@@ -1,0 +1,184 @@
+--- copy: what both directions of a COPY share: its statement, its connection, its deadline, its progress.
+--
+-- See copy_in.lua and copy_out.lua. A COPY is a stream with a connection for itself; each chunk is a request.
+
+local c = require "nebula.c"
+local call = require "nebula.call"
+local errors = require "nebula.error"
+local holding = require "nebula.sql.holding"
+local options = require "nebula.options"
+local verbs = require "nebula.sql.verbs"
+
+local lib, engine = c.lib, c.engine
+
+local TELL_US = 250000 -- between two words of progress
+
+---@class nebula.Copy: nebula.sql.Holder
+---@field package given table its options
+---@field package text nebula.sql.Text
+---@field package state "new"|"open"|"ended"
+---@field package failure nebula.Error|nil what ended it
+---@field package until_us number|nil its deadline
+---@field package bytes integer so far
+---@field package rows integer so far, as the server or the lines count them
+---@field package told_us number when its progress was told last
+---@field package watcher nebula.sql.CopyWatcher|nil
+
+--- Told that it is open, and when it is not any more.
+---@alias nebula.sql.CopyWatcher fun(open: nebula.Copy|nil, err: nebula.Error|nil)
+
+local M = {}
+
+M.options = { deadline = "string", role = "string", fail_fast = "boolean", progress = "function", columns = "table" }
+
+local function now_us()
+  return tonumber(lib.nebula_now_us(engine))
+end
+
+-- --- the statement ----------------------------------------------------------------------------------
+
+local function understand(on, what, direction, sql)
+  local kind = verbs.resource_of(on).kind
+  if not kind.sql.has_copy then
+    errors.raise("%s: the kind %s has no COPY: insert the rows in a transaction", what, kind.name)
+  end
+  local text = verbs.understand(on, sql)
+  if not text.copies or text.copies.direction ~= direction then
+    errors.raise('%s takes a statement "copy ... %s", in: %s', what,
+      direction == "in" and "from stdin" or "to stdout", text.shown)
+  elseif text.is_script or text.count > 0 then
+    errors.raise("%s takes one statement, and no values, in: %s", what, text.shown)
+  end
+  return text
+end
+
+--- Raises unless its lines are of a kind that rows can be written to and read from.
+---@param self nebula.Copy
+---@param what string the method
+function M.check_rows(self, what)
+  local copies = self.text.copies
+  if copies.format == "binary" then
+    errors.raise("%s: rows are text or csv; a binary COPY has chunks alone, in: %s", what, self.text.shown)
+  elseif copies.differs then
+    errors.raise("%s: rows have lines as they are without options: leave out %s, or take chunks, in: %s", what,
+      copies.differs, self.text.shown)
+  end
+end
+
+-- --- its life ---------------------------------------------------------------------------------------
+
+--- A COPY that has not begun.
+---@param class table
+---@param on nebula.Resource|nebula.Lease
+---@param what string the method
+---@param direction "in"|"out"
+---@param given table
+---@param known table<string, string>
+---@param sql any
+---@return nebula.Copy
+function M.new(class, on, what, direction, given, known, sql)
+  options.check(what, given, known)
+  if given.role and type(on) == "cdata" then
+    errors.raise("%s: a lease has its role already, the option is for resources", what)
+  end
+  local text, now = understand(on, what, direction, sql), now_us()
+  local span_us = call.span(given.deadline)
+  return setmetatable({
+    on = on,
+    given = given,
+    text = text,
+    state = "new",
+    until_us = given.deadline and now + (span_us or 0),
+    bytes = 0,
+    rows = 0,
+    told_us = now,
+  }, class)
+end
+
+--- It is over. What is still open of it is ended with the lease, or by whoever calls this.
+---@param self nebula.Copy
+---@param err nebula.Error|nil
+function M.finish(self, err)
+  if self.state == "ended" then return end
+  self.state, self.failure = "ended", err
+  holding.leave(self)
+  if self.watcher then self.watcher(nil, err) end
+  self.watcher = nil
+end
+
+--- Ends it before its end: nothing more goes either way. On a lease that stays, the server is told.
+---@param self nebula.Copy
+---@param err nebula.Error|nil
+function M.give_up(self, err)
+  local failure
+  if self.state == "open" and not self.finaliser then
+    local ticket
+    ticket, failure = call.run(self.lease, lib.NEBULA_STOP, nil, "", 0)
+    if ticket then call.done(ticket) end
+  end
+  M.finish(self, err or failure)
+  return failure
+end
+
+local function fail(self, err)
+  err.statement = self.text.shown
+  -- No input is done that was not finished, and to have read nothing is nothing.
+  if not self.is_finishing and (self.text.copies.direction == "in" or self.text.effect == "read") then
+    err.outcome = "failed"
+  end
+  M.give_up(self, err)
+  return nil, err
+end
+
+--- Has the server begin it.
+---@param self nebula.Copy
+---@return true|nil
+---@return nebula.Error|nil
+function M.begin(self)
+  local given = self.given
+  local ok, err = holding.take(self, { role = given.role, fail_fast = given.fail_fast, deadline = given.deadline })
+  if not ok then return fail(self, err) end
+  local ticket
+  ticket, err = verbs.send(self.lease, lib.NEBULA_STREAM, { until_us = self.until_us }, self.text)
+  if not ticket then return fail(self, err) end
+  call.done(ticket)
+  self.state = "open"
+  holding.open(self)
+  return true
+end
+
+--- One request. Owes call.done(ticket); when it fails, the COPY has ended.
+---@param self nebula.Copy
+---@param verb integer
+---@param bytes string
+---@return integer|nil ticket
+---@return nebula.Error|nil
+function M.ask(self, verb, bytes)
+  local ticket, err = call.run(self.lease, verb, { until_us = self.until_us }, bytes, 0)
+  if not ticket then return fail(self, err) end
+  return ticket
+end
+
+--- Ends it at its deadline, where no request would: input may come slowly.
+---@param self nebula.Copy
+---@return true|nil
+---@return nebula.Error|nil
+function M.in_time(self)
+  if not self.until_us or now_us() < self.until_us then return true end
+  return fail(self, call.too_late(verbs.resource_of(self.on)))
+end
+
+--- What went through, for whoever wants to know.
+---@param self nebula.Copy
+---@param is_last boolean|nil
+function M.tell(self, is_last)
+  local progress = self.given.progress
+  if not progress then return end
+  local now = now_us()
+  if is_last or now - self.told_us >= TELL_US then
+    self.told_us = now
+    progress(self.rows, self.bytes)
+  end
+end
+
+return M

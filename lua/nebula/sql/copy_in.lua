@@ -1,0 +1,188 @@
+--- copy_in: the input of a COPY ... FROM STDIN.
+--
+--   orders:copy_in("copy bills (id, cents) from stdin", function() ... return { 7, 990 } end)
+--
+-- What is pushed is a string, which are bytes as they are, or a table, which is a row. It is gathered, and goes to the
+-- server in chunks; each waits until the last has left. Nothing is done before finish(), and whatever else ends it
+-- undoes all of it: close(), an error, the end of the task.
+
+local buffer = require "string.buffer"
+local c = require "nebula.c"
+local call = require "nebula.call"
+local copy = require "nebula.sql.copy"
+local copy_rows = require "nebula.sql.copy_rows"
+local errors = require "nebula.error"
+local tree = require "nebula.tree"
+
+local lib = c.lib
+
+local CHUNK = 65536
+
+---@alias nebula.CopySource string|table|file*|fun(): string|table|nil, any
+
+---@class nebula.CopyInOptions
+---@field deadline string|nil of all of it; default: the policy's, for each step
+---@field role string|nil one of the kind's roles; not with a lease
+---@field fail_fast boolean|nil do not queue for a connection
+---@field columns string[]|nil the order of the values, for rows whose values have names
+---@field progress nil|fun(rows: integer, bytes: integer) told now and then, and at the end. rows: lines so far, in
+--- binary 0
+
+---@class nebula.CopyIn: nebula.Copy
+---@field package out string.buffer what was pushed and has not left
+---@field package is_finishing boolean|nil
+local CopyIn = {}
+CopyIn.__index = CopyIn
+
+local function send(self, bytes)
+  local ticket, err = copy.ask(self, lib.NEBULA_PUSH, bytes)
+  if not ticket then return nil, err end
+  self.rows, self.bytes = math.max(tonumber(call.reply.changed), 0), self.bytes + #bytes
+  call.done(ticket)
+  copy.tell(self)
+  return true
+end
+
+local function flush(self, least)
+  while #self.out >= least do
+    local ok, err = send(self, self.out:get(CHUNK))
+    if not ok then return nil, err end
+  end
+  return true
+end
+
+local function check(self, what)
+  if self.state == "ended" and not self.failure then
+    errors.raise("%s: the COPY has ended already, in: %s", what, self.text.shown)
+  end
+  return not self.failure
+end
+
+--- Gives it more.
+---@param item string|table bytes as they are, in whatever pieces; or one row
+---@return true|nil
+---@return nebula.Error|nil err it has ended, and nothing of it is done
+function CopyIn:push(item)
+  if not check(self, "push") or not copy.in_time(self) then return nil, self.failure end
+  if type(item) == "string" then
+    self.out:put(item)
+  elseif type(item) == "table" then
+    copy.check_rows(self, "push")
+    copy_rows.put(self.out, self.text.copies.format, item, self.given.columns)
+  else
+    errors.raise("push: bytes are a string, a row is a table; a %s is neither", type(item))
+  end
+  return flush(self, CHUNK)
+end
+
+--- That was all: it is done, or fails.
+---@return integer|nil rows that were added
+---@return nebula.Error|nil err with `line` and `column` where the input was wrong
+function CopyIn:finish()
+  if not check(self, "finish") then return nil, self.failure end
+  local ok, err = flush(self, 1)
+  if not ok then return nil, err end
+  self.is_finishing = true
+  local ticket
+  ticket, err = copy.ask(self, lib.NEBULA_FINISH, "")
+  if not ticket then return nil, err end
+  self.rows = tonumber(call.reply.changed)
+  call.done(ticket)
+  copy.finish(self)
+  copy.tell(self, true)
+  return self.rows
+end
+
+--- Gives it up, if it was not finished: nothing of it is done. Idempotent.
+---@return true|nil
+---@return nebula.Error|nil
+function CopyIn:close()
+  if self.state == "ended" then return true end
+  local err = copy.give_up(self,
+    errors.new("cancelled", "stop", "failed", "the COPY was given up, and nothing of it is done"))
+  return not err or nil, err
+end
+
+-- --- sources ----------------------------------------------------------------------------------------
+
+-- An error of a file comes as a text.
+local function next_block(file)
+  return function()
+    local block, why = file:read(CHUNK)
+    if why then
+      return nil, errors.new("storage", "ask", "failed", ("the input cannot be read: %s"):format(why))
+    end
+    return block
+  end
+end
+
+local function next_item(list)
+  local at = 0
+  return function()
+    at = at + 1
+    return list[at]
+  end
+end
+
+-- Another stream is asked by its own next(), which returns what went wrong.
+local function next_of(source)
+  return function() return source:next() end
+end
+
+local function iterator(source, more)
+  local kind = io.type(source) or type(source)
+  if kind == "function" then return source end
+  if kind == "file" then return next_block(source) end
+  if kind == "string" then return next_item { source } end
+  if kind == "table" then return type(source.next) == "function" and next_of(source) or next_item(source) end
+  errors.raise("copy_in: the source is a string, a list, a stream, an open file or a function, not %s",
+    kind == "nil" and more and ("nil (%s)"):format(tostring(more)) or kind)
+end
+
+local function feed(self, next_one)
+  local item, why = next_one()
+  while item ~= nil do
+    local ok, err = self:push(item)
+    if not ok then return nil, err end
+    item, why = next_one()
+  end
+  if why ~= nil then return nil, why end
+  return self:finish()
+end
+
+local function settle(self, ok, ...)
+  self:close()
+  if not ok then tree.raise((...)) end
+  return ...
+end
+
+local M = {}
+
+local function open(on, watcher, given, sql)
+  local self = copy.new(CopyIn, on, "copy_in", "in", given, copy.options, sql)
+  self.out = buffer.new()
+  if given.columns then copy.check_rows(self, "copy_in") end
+  local ok, err = copy.begin(self)
+  if not ok then return nil, err end
+  self.watcher = watcher
+  if watcher then watcher(self) end
+  return self
+end
+
+--- Begins a COPY; with a source it is given all of that and finished.
+---@param on nebula.Resource|nebula.Lease
+---@param watcher nebula.sql.CopyWatcher|nil
+---@param first nebula.CopyInOptions|string options or the statement
+---@param ... any
+---@return integer|nebula.CopyIn|nil
+---@return nebula.Error|nil
+function M.run(on, watcher, first, ...)
+  if type(first) ~= "table" then return M.run(on, watcher, {}, first, ...) end
+  local sql, source, more = ...
+  local next_one = select("#", ...) > 1 and iterator(source, more)
+  local self, err = open(on, watcher, first, sql)
+  if not self or not next_one then return self, err end
+  return settle(self, tree.try(feed, self, next_one))
+end
+
+return M

@@ -1,0 +1,158 @@
+--- copy_out: the output of a COPY ... TO STDOUT.
+--
+--   for chunk in orders:copy_out("copy bills to stdout (format csv, header)") do ... end
+--
+-- Nothing is asked of the server before the first chunk is, and nothing more before the next one is asked for. A chunk
+-- holds whole lines, some 64 kB of them.
+
+local c = require "nebula.c"
+local call = require "nebula.call"
+local copy = require "nebula.sql.copy"
+local copy_rows = require "nebula.sql.copy_rows"
+local errors = require "nebula.error"
+local tree = require "nebula.tree"
+
+local lib = c.lib
+
+local known = { rows = "boolean" }
+for name, kind in pairs(copy.options) do known[name] = kind end
+
+---@alias nebula.CopySink file*|fun(item: string|table): any
+
+---@class nebula.CopyOutOptions
+---@field deadline string|nil of all of it; default: the policy's, for each step
+---@field role string|nil one of the kind's roles; not with a lease
+---@field fail_fast boolean|nil do not queue for a connection
+---@field rows boolean|nil rows instead of chunks: lists of strings, in the server's words, and null
+---@field columns string[]|nil names of the values: rows by name
+---@field progress nil|fun(rows: integer, bytes: integer) told now and then, and at the end
+
+---@class nebula.CopyOut: nebula.Copy
+---@field package has_all boolean|nil the server has nothing more
+---@field package has_rows boolean gives rows, not chunks
+---@field package window table[] rows that came and were not given yet
+---@field package at integer
+---@field package rest string what is no whole row yet
+local CopyOut = {}
+CopyOut.__index = CopyOut
+
+-- The next chunk; nil at the end, and then maybe with what went wrong.
+local function pull(self)
+  if self.state == "new" then
+    local ok, err = copy.begin(self)
+    if not ok then return nil, err end
+  end
+  local ticket, err = copy.ask(self, lib.NEBULA_PULL, "")
+  if not ticket then return nil, err end
+  local more, chunk = call.reply.more, nil
+  self.rows = tonumber(call.reply.changed)
+  if call.reply.rows > 0 then
+    chunk = call.lua(call.cell(ticket, 0, 0))
+    self.bytes = self.bytes + #chunk
+  end
+  call.done(ticket)
+  if not more then copy.finish(self) end
+  copy.tell(self, not more)
+  return chunk
+end
+
+-- Empties what came into rows.
+local function decode(self, chunk)
+  self.window, self.rest = copy_rows.all(self.text.copies.format, self.rest .. chunk, self.given.columns)
+  self.at = 0
+end
+
+--- The next chunk, or row.
+---@return string|table|nil item nil at the end
+---@return nebula.Error|nil err what ended it too soon
+function CopyOut:next()
+  while self.at == #self.window do
+    if self.state == "ended" then return nil, self.failure end
+    local chunk, err = pull(self)
+    if not chunk then return nil, err end
+    if not self.has_rows then return chunk end
+    decode(self, chunk)
+  end
+  self.at = self.at + 1
+  return self.window[self.at]
+end
+
+--- Ends it early; what was not asked for is thrown away. Idempotent.
+---@return true|nil
+---@return nebula.Error|nil
+function CopyOut:close()
+  local err = self.state ~= "ended" and copy.give_up(self) or nil
+  self.window, self.at = {}, 0
+  return not err or nil, err
+end
+
+-- As the iterator of a for: there is no place for an error there, so it is raised.
+function CopyOut.__call(self)
+  local item, err = self:next()
+  if err then error(err, 0) end
+  return item
+end
+
+-- --- sinks ------------------------------------------------------------------------------------------
+
+local function write_to(file)
+  return function(chunk)
+    local ok, why = file:write(chunk)
+    if ok then return true end
+    return nil, errors.new("storage", "ask", "failed", ("the output cannot be written: %s"):format(why))
+  end
+end
+
+local function consumer(self, sink, more)
+  local kind = io.type(sink) or type(sink)
+  if kind == "function" then return sink end
+  if kind == "file" and self.has_rows then
+    errors.raise "copy_out: a file takes chunks; rows are for a function"
+  elseif kind == "file" then
+    return write_to(sink)
+  end
+  errors.raise("copy_out: the sink is an open file or a function, not %s",
+    kind == "nil" and more and ("nil (%s)"):format(tostring(more)) or kind)
+end
+
+local function drain(self, give)
+  local item, err = self:next()
+  while item do
+    local ok, why = give(item)
+    if ok == nil and why ~= nil then return nil, why end
+    item, err = self:next()
+  end
+  if err then return nil, err end
+  return self.rows
+end
+
+local function settle(self, ok, ...)
+  self:close()
+  if not ok then tree.raise((...)) end
+  return ...
+end
+
+local M = {}
+
+--- A COPY that begins when the first chunk is asked for; with a sink it is given all of them.
+---@param on nebula.Resource|nebula.Lease
+---@param watcher nebula.sql.CopyWatcher|nil
+---@param first nebula.CopyOutOptions|string options or the statement
+---@param ... any
+---@return integer|nebula.CopyOut|nil
+---@return nebula.Error|nil
+function M.run(on, watcher, first, ...)
+  if type(first) ~= "table" then return M.run(on, watcher, {}, first, ...) end
+  local sql, sink, more = ...
+  local self = copy.new(CopyOut, on, "copy_out", "out", first, known, sql)
+  self.window, self.at, self.rest = {}, 0, ""
+  self.has_rows = first.rows or first.columns ~= nil
+  if self.has_rows then copy.check_rows(self, "copy_out") end
+  local give = select("#", ...) > 1 and consumer(self, sink, more)
+  self.watcher = watcher
+  if watcher then watcher(self) end
+  if not give then return self end
+  return settle(self, tree.try(drain, self, give))
+end
+
+return M

@@ -1,0 +1,140 @@
+-- COPY on leases and in transactions, its progress, and what cannot be meant.
+
+local copied = require "spec.kinds.copied"
+local declared = require "spec.kinds.declared"
+local errors = require "nebula.error"
+local postgres = require "spec.support.postgres"
+local tmp = require "spec.support.tmp"
+
+local server = postgres.start()
+local count, fails, raises = copied.count, copied.fails, copied.raises
+local from_stdin, to_stdout = copied.from_stdin, copied.to_stdout
+
+describe("COPY", function()
+  local db
+
+  copied.ground(server)
+  setup(function() db = copied.db end)
+
+  it("tells how far it is, now and then and at the end", function()
+    local told = {}
+    local function progress(rows, bytes) told[#told + 1] = { rows, bytes } end
+    local at = 0
+    assert.equal(40, db:copy_in({ progress = progress }, from_stdin, function()
+      at = at + 1
+      sleep "20ms"
+      return at <= 40 and "1\t" .. ("x"):rep(65536) .. "\n" or nil
+    end))
+    assert.truthy(#told >= 2 and #told <= 5, #told)
+    assert.same({ 40, 40 * 65539 }, told[#told])
+    for i = 2, #told do assert.truthy(told[i][1] >= told[i - 1][1] and told[i][2] >= told[i - 1][2]) end
+    told = {}
+    assert.equal(40, db:copy_out({ progress = progress }, to_stdout, function() end))
+    assert.same({ { 40, 40 * 65539 } }, { told[#told] })
+  end)
+
+  it("on a lease has it for itself, and leaves it as it was", function()
+    db:with(function(lease)
+      local copy = assert(lease:copy_in(from_stdin))
+      raises("a stream is open", function() lease:query "select 1" end)
+      raises("a stream is open", function() lease:copy_in(from_stdin, "") end)
+      raises("a stream is open", function() lease:copy_out(to_stdout, function() end) end)
+      assert(copy:push "1\tx\n")
+      assert.equal(1, copy:finish())
+      assert(assert(lease:copy_in(from_stdin)):close())
+      assert.equal(1, lease:value "select count(*) from t")
+      local out = lease:copy_out "copy (select repeat('x', 9999) from generate_series(1, 2000)) to stdout"
+      assert(out:next())
+      raises("a stream is open", function() lease:query "select 1" end)
+      assert(out:close())
+      assert.equal(1, lease:value "select count(*) from t")
+      raises("a lease has its role already", function() lease:copy_in({ role = "primary" }, from_stdin, "") end)
+      fails("query", "failed", lease:copy_in(from_stdin, "no row\n"))
+      raises("so be it", function() lease:copy_in(from_stdin, function() error "so be it" end) end)
+      assert.equal(1, lease:value "select count(*) from t")
+    end)
+  end)
+
+  describe("in a transaction", function()
+    it("happens with it or not at all", function()
+      assert.equal(2, db:transaction(function(tx)
+        assert(tx:exec "insert into t values (0)")
+        assert.equal(1, tx:copy_in(from_stdin, "1\tx\n"))
+        local lines = {}
+        assert.equal(2, tx:copy_out(to_stdout, function(chunk) lines[#lines + 1] = chunk end))
+        assert.equal("0\t\\N\n1\tx\n", table.concat(lines))
+        return tx:value "select count(*) from t"
+      end))
+      db:transaction(function(tx)
+        assert.equal(1, tx:copy_in(from_stdin, "1\tx\n"))
+        return nil, "no"
+      end)
+      assert.equal(2, count())
+    end)
+
+    it("poisons it when it fails, also when it is given up, but for a savepoint", function()
+      for _, fail in ipairs {
+        function(tx) return tx:copy_in(from_stdin, "no row\n") end,
+        function(tx) return tx:copy_in(from_stdin, function() return nil, errors.new("storage", "ask", "failed", "torn") end) end,
+        function(tx) assert(tx:copy_in(from_stdin)):close() end,
+        function(tx) assert(tx:copy_in(from_stdin)) end,
+        function(tx) return tx:copy_out("copy nothing to stdout", function() end) end,
+      } do
+        local result, err = db:transaction(function(tx)
+          assert(tx:exec "insert into t values (0)")
+          fail(tx)
+          return "done"
+        end)
+        assert.is_nil(result)
+        assert.equal("failed", err.outcome)
+        assert.equal("done", db:transaction(function(tx)
+          assert(tx:exec "insert into t values (5)")
+          tx:savepoint(function() fail(tx) end)
+          assert(tx:exec "delete from t")
+          return "done"
+        end))
+      end
+      assert.equal(0, count())
+    end)
+
+    it("lets nothing else be asked meanwhile", function()
+      assert.equal(1, db:transaction(function(tx)
+        local copy = assert(tx:copy_in(from_stdin))
+        raises("a stream is open in this transaction", function() tx:query "select 1" end)
+        assert(copy:push "1\tx\n")
+        assert.equal(1, copy:finish())
+        local out = tx:copy_out(to_stdout)
+        raises("a stream is open in this transaction", function() tx:query "select 1" end)
+        assert.equal("1\tx\n", out:next())
+        return tx:value "select count(*) from t"
+      end))
+    end)
+  end)
+
+  it("raises what cannot be meant", function()
+    local sqlite = declared.use(('sqlite "copy_none" { file = %q, pool = { max = 1 } }'):format(tmp.folder() .. "/x.db"))
+    for pattern, fn in pairs {
+      ["copy_in: the kind sqlite has no COPY"] = function() sqlite:copy_in(from_stdin, "") end,
+      ['copy_in takes a statement "copy %.%.%. from stdin"'] = function() db:copy_in("t", "") end,
+      ['copy_in takes a statement .* in: copy t to stdout'] = function() db:copy_in(to_stdout, "") end,
+      ['copy_out takes a statement "copy %.%.%. to stdout"'] = function() db:copy_out("copy t to '/tmp/t'") end,
+      ["takes one statement"] = function() db:copy_out("copy t to stdout; copy t to stdout") end,
+      ["no values"] = function() db:copy_in("copy t from stdin where a > ?", "") end,
+      ["copy_in: the source is .* not nil %(.*No such file"] = function() db:copy_in(from_stdin, io.open "nowhere") end,
+      ["copy_in: the source is .* not number"] = function() db:copy_in(from_stdin, 7) end,
+      ["copy_out: the sink is .* not nil"] = function() db:copy_out(to_stdout, nil) end,
+      ["copy_out: a file takes chunks"] = function() db:copy_out({ rows = true }, to_stdout, io.stderr) end,
+      ["no option colums; did you mean"] = function() db:copy_in({ colums = {} }, from_stdin, "") end,
+      ["there is no option rows"] = function() db:copy_in({ rows = true }, from_stdin, "") end,
+      ["a binary COPY has chunks alone"] = function() db:copy_out({ rows = true }, "copy t to stdout binary") end,
+      ["leave out header"] = function() db:copy_in({ columns = { "a" } }, "copy t from stdin csv header", "") end,
+      ["leave out delimiter"] = function() db:copy_in("copy t from stdin (delimiter ';')", { { 1, 2 } }) end,
+      ["bytes are a string, a row is a table"] = function() db:copy_in(from_stdin, { 7 }) end,
+      ["stream: COPY has no rows but lines: use copy_out%(%)"] = function() db:stream(to_stdout) end,
+      ["use copy_in%(%)"] = function() db:stream(from_stdin) end,
+    } do
+      raises(pattern, fn)
+    end
+    assert.equal(0, count())
+  end)
+end)

@@ -69,6 +69,23 @@ describe("a trace", function()
     is_silent(db:one(SAYS))
   end)
 
+  it("is told with a COPY, in both directions and when it is given up", function()
+    assert(db:exec "drop table if exists copied; create table copied (a int)")
+    local query = "copy (select current_setting('nebula.traceparent', true)) to stdout"
+    for _ = 1, 2 do
+      trace(SAMPLED, function()
+        assert.equal(2, db:copy_in("copy copied from stdin", "1\n2\n"))
+        assert.equal(SAMPLED .. "\n", db:copy_out(query):next())
+        assert(assert(db:copy_in "copy copied from stdin"):close())
+        is_told(db:one(SAYS))
+        assert.equal(3, select(2, db:copy_in("copy copied from stdin", "1\n2\nx\n")).line)
+      end)
+      assert.equal("\n", db:copy_out(query):next())
+      assert.equal(2, db:copy_in("copy copied from stdin", "1\n2\n"))
+    end
+    assert.equal(8, db:value "select count(*) from copied")
+  end)
+
   it("survives a rollback, a reset and a session that forgot its statements", function()
     trace(SAMPLED, function()
       db:transaction(function(tx)

@@ -120,12 +120,20 @@ function M.give_up(self, err)
   return failure
 end
 
-local function fail(self, err)
-  err.statement = self.text.shown
-  -- No input is done that was not finished, and to have read nothing is nothing.
-  if not self.is_finishing and (self.text.copies.direction == "in" or self.text.effect == "read") then
+-- No input is done that was not finished, and to have read nothing is nothing. What writes and brings lines may be done
+-- before their end was read, unless the server itself says that it was not.
+local function judge(self, err)
+  local is_out = self.text.copies.direction == "out"
+  if is_out and self.text.effect ~= "read" then
+    if self.state == "open" and err.state == "" then err.outcome = "in_doubt" end
+  elseif not self.is_finishing then
     err.outcome = "failed"
   end
+end
+
+local function fail(self, err)
+  err.statement = self.text.shown
+  judge(self, err)
   M.give_up(self, err)
   return nil, err
 end

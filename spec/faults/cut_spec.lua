@@ -146,7 +146,7 @@ end
 local function is_whole(lane, db)
   declared.is_settled(db)
   lane.net:tell "pass"
-  clock.eventually("it answers again", function() return db:value({ deadline = "5s" }, "select 7") == 7 end)
+  clock.eventually("it answers again", function() return db:value({ deadline = "5s" }, "select 7") == 7 end, 60000)
 end
 
 local function shown(case)

@@ -13,17 +13,19 @@ local declared = {}
 
 local kinds = kind.load { worker.home .. "/resources/sqlite.lua", worker.home .. "/resources/postgres.lua" }
 
-local function read(text)
+local function read(text, policies)
   local folder = tmp.folder()
   tmp.write(folder, "resources/spec.lua", text)
+  for name, policy in pairs(policies or {}) do tmp.write(folder, ("policies/%s.lua"):format(name), policy) end
   return declare.read { dirs = { folder }, home = worker.home, kinds = kinds }
 end
 
 ---Declares what the text says. Names must be new: an engine keeps what it was told.
 ---@param text string of a file in resources/
+---@param policies? table<string, string> texts of files in policies/, by name
 ---@return nebula.Resource ... in the order of the text
-function declared.use(text)
-  local set, errors = read(text)
+function declared.use(text, policies)
+  local set, errors = read(text, policies)
   if not set then error(tostring(errors[1]), 2) end
   local list = {}
   for at, spec in ipairs(set.resources) do list[at] = assert(resources.declare(spec)) end

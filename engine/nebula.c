@@ -7,6 +7,7 @@
 #include "core/context.h"
 #include "core/inspect.h"
 #include "core/task.h"
+#include "core/tenant.h"
 #include "core/ticket.h"
 
 /* --- the engine ------------------------------------------------------------------------------- */
@@ -189,26 +190,52 @@ int64_t nebula_task_deadline(struct nebula *n, int64_t at_us)
     return before_us;
 }
 
+/* The acting task's context from here on. */
+static int32_t hand_down(struct engine *e, const char *traceparent, const char *tenant)
+{
+    bool is_empty = *traceparent == '\0' && *tenant == '\0';
+    struct context *context = is_empty ? NULL : context_new(traceparent, tenant);
+    if (context == NULL && !is_empty)
+        return engine_refuse(e, ERROR_MEMORY, "no memory for a trace or a tenant");
+    task_context(e->task, context);
+    return 0;
+}
+
 int32_t nebula_task_trace(struct nebula *n, const char *traceparent)
 {
     struct engine *e = border_enter(n);
-    bool is_none = traceparent == NULL || *traceparent == '\0';
-    if (!is_none && !context_is_traceparent(traceparent))
+    if (*traceparent != '\0' && !context_is_traceparent(traceparent))
         return engine_refuse(
             e, ERROR_USAGE,
             "a traceparent is 00-<32 hex digits>-<16>-<2>, trace and parent not all zeros");
-    struct context *context = is_none ? NULL : context_new(traceparent);
-    if (context == NULL && !is_none)
-        return engine_refuse(e, ERROR_MEMORY, "no memory for a trace");
-    task_context(e->task, context);
-    return 0;
+    return hand_down(e, traceparent, context_tenant(e->task->context));
+}
+
+int32_t nebula_task_tenant(struct nebula *n, const char *tenant)
+{
+    struct engine *e = border_enter(n);
+    if (*tenant != '\0' && !context_is_tenant(tenant))
+        return engine_refuse(e, ERROR_USAGE,
+                             "a tenant's name has 1 to %d bytes and no control characters",
+                             TENANT_SIZE);
+    return hand_down(e, context_traceparent(e->task->context), tenant);
 }
 
 const char *nebula_task_traceparent(const struct nebula *n)
 {
     CHECK(border_is_here(n));
-    const struct context *context = n->engine.task->context;
-    return context == NULL ? "" : context->traceparent;
+    return context_traceparent(n->engine.task->context);
+}
+
+const char *nebula_task_tenant_name(const struct nebula *n)
+{
+    CHECK(border_is_here(n));
+    return context_tenant(n->engine.task->context);
+}
+
+bool nebula_is_pattern(const char *pattern)
+{
+    return tenant_is_pattern(pattern);
 }
 
 /* None but those that were opened: nobody has no number. */

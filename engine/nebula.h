@@ -126,7 +126,8 @@ enum nebula_verdict {
 struct nebula_option {
     const char *name;
     const char *value;
-    bool is_secret; /* shown as *** wherever its value would appear */
+    bool is_secret;  /* shown as *** wherever its value would appear */
+    bool has_tenant; /* {tenant} in its value stands for the tenant: another resource for each */
 };
 
 struct nebula_pool {
@@ -170,6 +171,9 @@ struct nebula_spec {
     bool is_data;         /* the session is the data: nobody may ask for another one in its place */
     const struct nebula_option *option;
     int32_t options;
+    const char *tenant; /* an extended regular expression of all of a tenant's name; NULL: letters,
+                           digits, _ and - */
+    int32_t tenants;    /* the most, with options that have {tenant}; else 0 */
     struct nebula_pool pool;
     struct nebula_policy policy;
 };
@@ -247,8 +251,15 @@ int64_t nebula_task_deadline(struct nebula *n, int64_t at_us);
  * traceparent of W3C Trace Context ("00-<trace>-<parent>-<flags>"), "" for none; copied. 0, or a
  * negative code: usage when it is no traceparent, memory. Kinds that can pass it on to their server. */
 int32_t nebula_task_trace(struct nebula *n, const char *traceparent);
-/* The traceparent of the task entered, "" if none. It lives until the task has another or ends. */
+/* From here on the task entered acts for this tenant, and so do the tasks that are opened below it: 1
+ * to 63 bytes without control characters, "" for nobody; copied. 0, or a negative code: usage, memory.
+ * It decides which resource a declaration with {tenant} is. */
+int32_t nebula_task_tenant(struct nebula *n, const char *tenant);
+/* Those of the task entered, "" if none. They live until the task is given another or ends. */
 const char *nebula_task_traceparent(const struct nebula *n);
+const char *nebula_task_tenant_name(const struct nebula *n);
+/* Whether it is a POSIX extended regular expression, as nebula_spec.tenant has to be. */
+bool nebula_is_pattern(const char *pattern);
 /* Ends all its tickets with `cancelled`, and everything it asks for from now on at once. */
 void nebula_task_cancel(struct nebula *n, int32_t task);
 /* A cancelled task may clean up: it is not cancelled until at_us, which is its deadline. */

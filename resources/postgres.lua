@@ -1,5 +1,6 @@
 --- postgres: PostgreSQL 10 or later, through libpq.
 
+local c = require "nebula.c"
 local sql = require "nebula.sql.methods"
 local types = require "nebula.sql.types.postgres"
 local url = require "nebula.sql.url"
@@ -43,6 +44,22 @@ options = {
     type = "string",
     class = "next-connection",
     text = "What pg_stat_activity shows. Default: nebula and the resource's name.",
+  },
+  tenant = {
+    type = "string",
+    class = "restart",
+    text = "Where host, dbname or user have {tenant}, this is another resource for each tenant that a task acts for: "
+      .. "tenant(name, fn). An extended regular expression that the whole name must match. Default: [A-Za-z0-9_-]+",
+    check = function(pattern)
+      if not c.lib.nebula_is_pattern(pattern) then return "is no extended regular expression" end
+    end,
+  },
+  tenants = {
+    type = "integer",
+    min = 1,
+    max = 10000,
+    class = "restart",
+    text = "Most tenants that it may ever be used by, each with a pool of its own. Default: 1000.",
   },
   trace = {
     type = "boolean",
@@ -112,18 +129,38 @@ local function words(value)
   return value
 end
 
+local MOULDS = { host = true, dbname = true, user = true } -- may differ by tenant
+
+-- What is not for the server.
+local function take_tenants(value, pool)
+  local tenant, tenants, is_mould = value.tenant, value.tenants, false
+  value.tenant, value.tenants = nil, nil
+  for name in pairs(MOULDS) do
+    is_mould = is_mould or (value[name] or ""):find("{tenant}", 1, true) ~= nil
+  end
+  if not is_mould and (tenant or tenants) then
+    return nil, nil, { path = tenant and "tenant" or "tenants", text = "neither host nor dbname nor user has {tenant}" }
+  elseif is_mould and pool.min > 0 then
+    return nil, nil, { path = "pool.min", text = "must be 0: before the first call of a tenant there is nobody to "
+      .. "connect as" }
+  end
+  return tenant, is_mould and (tenants or 1000) or nil
+end
+
 local function spec(declared)
   local value = {}
   if declared.options.url then value = assert(url.parse(declared.options.url, options)) end
   for name, declared_value in pairs(declared.options) do
     if name ~= "url" then value[name] = declared_value end
   end
+  local tenant, tenants, problem = take_tenants(value, declared.pool)
   local told = {}
   for name, text in pairs(value) do
-    told[#told + 1] = { name = name, value = words(text), secret = options[name].type == "secret" }
+    told[#told + 1] = { name = name, value = words(text), secret = options[name].type == "secret",
+      has_tenant = MOULDS[name] and text:find("{tenant}", 1, true) ~= nil }
   end
   table.sort(told, function(a, b) return a.name < b.name end)
-  return { options = told }
+  return { options = told, tenant = tenant, tenants = tenants }, { problem }
 end
 
 local function begin(asked)

@@ -4,6 +4,7 @@
 
 #include "core/context.h"
 #include "core/resource.h"
+#include "core/tenant.h"
 
 static void answer(struct call *c);
 static void take(struct call *c);
@@ -364,6 +365,8 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
     int32_t refusal = task_may_begin(e, r->spec.name);
     if (refusal < 0)
         return refusal;
+    if (leased == NULL && (r = tenant_resource(r)) == NULL)
+        return -(int32_t)e->error.code;
     struct call *c = call_new(e, r, request);
     if (c == NULL)
         return -ERROR_MEMORY;

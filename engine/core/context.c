@@ -26,14 +26,24 @@ bool context_is_traceparent(const char *text)
            !are_zeros(text + TRACE_AT, TRACE_DIGITS) && !are_zeros(text + PARENT_AT, PARENT_DIGITS);
 }
 
-struct context *context_new(const char *traceparent)
+bool context_is_tenant(const char *text)
 {
-    CHECK(strlen(traceparent) <= TRACEPARENT_SIZE);
+    size_t size = strlen(text);
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            return false;
+    return size >= 1 && size <= TENANT_SIZE;
+}
+
+struct context *context_new(const char *traceparent, const char *tenant)
+{
+    CHECK(strlen(traceparent) <= TRACEPARENT_SIZE && strlen(tenant) <= TENANT_SIZE);
     struct context *c = malloc(sizeof *c);
     if (c == NULL)
         return NULL;
     c->users = 1;
     strcpy(c->traceparent, traceparent);
+    strcpy(c->tenant, tenant);
     return c;
 }
 
@@ -52,10 +62,21 @@ void context_unref(struct context **context)
         free(c);
 }
 
+const char *context_traceparent(const struct context *c)
+{
+    return c == NULL ? "" : c->traceparent;
+}
+
+const char *context_tenant(const struct context *c)
+{
+    return c == NULL ? "" : c->tenant;
+}
+
 bool context_is_sampled(const struct context *c)
 {
-    if (c == NULL || c->traceparent[0] == '\0')
+    const char *traceparent = context_traceparent(c);
+    if (*traceparent == '\0')
         return false;
-    char last = c->traceparent[TRACEPARENT_SIZE - 1]; /* bit 0 of the flags */
+    char last = traceparent[TRACEPARENT_SIZE - 1]; /* bit 0 of the flags */
     return strchr("13579bdf", last) != NULL;
 }

@@ -1,6 +1,7 @@
 #include "core/lend.h"
 
 #include "core/pool.h"
+#include "core/tenant.h"
 
 struct lend {
     struct ticket ticket;
@@ -120,10 +121,12 @@ static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
 int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast)
 {
     struct engine *e = r->engine;
-    struct pool *p = resource_pool(r, role);
     int32_t refusal = task_may_begin(e, r->spec.name);
     if (refusal < 0)
         return refusal;
+    if ((r = tenant_resource(r)) == NULL)
+        return -(int32_t)e->error.code;
+    struct pool *p = resource_pool(r, role);
     if (p == NULL)
         return engine_refuse(e, ERROR_MEMORY, "%s: no memory for a pool", r->spec.name);
     return queue(p, within_us, is_fail_fast);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/pool.h"
+#include "core/tenant.h"
 
 const char *target_get(const struct target *t, const char *name, const char *fallback)
 {
@@ -76,6 +77,17 @@ static enum error_code check_roles(const struct nebula_spec *s, struct error *e)
     return ERROR_OK;
 }
 
+static enum error_code check_tenants(const struct nebula_spec *s, struct error *e)
+{
+    bool is_mould = false;
+    for (int32_t i = 0; i < s->options; i++)
+        is_mould = is_mould || s->option[i].has_tenant;
+    if (is_mould != (s->tenants > 0) || s->tenants < 0 || s->tenants > ENGINE_RESOURCES_MOST)
+        return error_set(e, ERROR_CONFIG, "%s: options %s, and %d tenants at most", s->name,
+                         is_mould ? "that differ by tenant" : "the same for all", s->tenants);
+    return ERROR_OK;
+}
+
 static enum error_code check(struct engine *engine, const struct nebula_spec *s, struct error *e)
 {
     if (s->name == NULL || s->name[0] == '\0')
@@ -86,7 +98,8 @@ static enum error_code check(struct engine *engine, const struct nebula_spec *s,
         return error_set(e, ERROR_CONFIG, "%s: the kind names no driver", s->name);
     if (s->check == NULL)
         return error_set(e, ERROR_CONFIG, "%s: the kind has no words for a check", s->name);
-    if (check_roles(s, e) != ERROR_OK || check_options(s, e) != ERROR_OK)
+    if (check_roles(s, e) != ERROR_OK || check_options(s, e) != ERROR_OK ||
+        check_tenants(s, e) != ERROR_OK)
         return e->code;
     if (check_pool(s->name, &s->pool, e) != ERROR_OK)
         return e->code;
@@ -125,8 +138,8 @@ static void copy_text(struct copier *c, const char **text)
  */
 static bool keep_names(struct names *names, struct nebula_spec *s)
 {
-    const char **text[] = {&s->kind,     &s->driver, &s->policy_name, &s->file,
-                           &s->rollback, &s->check,  &s->reset};
+    const char **text[] = {&s->kind,   &s->driver,   &s->policy_name, &s->file,
+                           &s->tenant, &s->rollback, &s->check,       &s->reset};
     for (size_t i = 0; i < COUNT(text); i++)
         if (*text[i] != NULL && (*text[i] = names_keep(names, *text[i])) == NULL)
             return false;
@@ -181,6 +194,14 @@ static void drop_secrets(struct resource *r)
             secrets_drop(&r->engine->secrets, r->spec.option[i].value);
 }
 
+/* False with the reason in *e. */
+static bool make_mould(struct resource *r, struct error *e)
+{
+    if (r->spec.tenants > 0)
+        r->tenants = tenants_new(&r->spec, e);
+    return r->spec.tenants == 0 || r->tenants != NULL;
+}
+
 /* --- the resource ---------------------------------------------------------------------------- */
 
 struct resource *resource_new(struct engine *engine, const struct nebula_spec *spec,
@@ -210,9 +231,9 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
     r->spec = copy;
     r->engine = engine;
     r->driver = driver;
-    if (!keep_secrets(r) || !index_add(&engine->names, r->spec.name, r)) {
+    error_set(e, ERROR_MEMORY, "%s: no memory for its name and secrets", spec->name);
+    if (!keep_secrets(r) || !make_mould(r, e) || !index_add(&engine->names, r->spec.name, r)) {
         resource_free(&r);
-        error_set(e, ERROR_MEMORY, "%s: no memory for its name and secrets", spec->name);
         return NULL;
     }
     struct retry_policy retry = resource_retry(r);
@@ -231,6 +252,7 @@ void resource_free(struct resource **resource)
     struct resource *r = *resource;
     *resource = NULL;
     resource_each_pool(r, drop_pool);
+    tenants_free(&r->tenants);
     drop_secrets(r);
     driver_return(r->driver);
     table_drop(&r->engine->resources, r->number);
@@ -294,14 +316,24 @@ void resource_each_pool(struct resource *r, void (*visit)(struct pool *p))
     }
 }
 
-void resource_pause(struct resource *r)
+static void pause_one(struct resource *r)
 {
     r->is_paused = true;
     resource_each_pool(r, keep_pause);
 }
 
-void resource_resume(struct resource *r)
+static void resume_one(struct resource *r)
 {
     r->is_paused = false;
     resource_each_pool(r, keep_resume);
+}
+
+void resource_pause(struct resource *r)
+{
+    tenants_each(r, pause_one);
+}
+
+void resource_resume(struct resource *r)
+{
+    tenants_each(r, resume_one);
 }

@@ -12,6 +12,7 @@
 #include "rules/retry.h"
 
 struct pool;
+struct tenants;
 
 struct resource {
     struct engine *engine;
@@ -19,6 +20,8 @@ struct resource {
     bool is_paused;
     uint32_t last_conn; /* number of the newest connection */
     const struct driver *driver;
+    struct tenants *tenants;      /* NULL: it is the same for all */
+    struct resource *next_tenant; /* of the same declaration */
     struct retry_budget budget;
     uint64_t calls, retries, failed, in_doubt;
     struct nebula_spec

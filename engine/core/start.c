@@ -2,6 +2,7 @@
 
 #include "core/pool.h"
 #include "core/task.h"
+#include "core/tenant.h"
 
 struct start {
     struct ticket ticket;
@@ -73,6 +74,8 @@ int32_t start_begin(struct resource *r)
     int32_t refusal = task_may_begin(e, r->spec.name);
     if (refusal < 0)
         return refusal;
+    if ((r = tenant_resource(r)) == NULL)
+        return -(int32_t)e->error.code;
     if (e->is_stopping)
         return engine_refuse(e, ERROR_CLOSED, "%s: the engine is shutting down", r->spec.name);
     struct pool *p = resource_pool(r, 0);

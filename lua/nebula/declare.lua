@@ -22,6 +22,8 @@ local suggest = require "nebula.suggest"
 ---@field options { name: string, value: string, secret: boolean? }[]
 ---@field roles string[]|nil
 ---@field role_max integer[]|nil
+---@field tenant string|nil what its tenants' names must match
+---@field tenants integer|nil the most; nil when it is the same resource for all
 ---@field file string
 ---@field line integer
 
@@ -166,7 +168,7 @@ local function read_resource(one, kinds, known_policies)
   return {
     name = one.name, kind = kind, policy_name = settings.policy, policy = policy,
     pool = engine_pool(joined(settings.pool, told.pool or {})), options = told.options, roles = told.roles,
-    role_max = told.role_max, file = one.source.file, line = one.line,
+    role_max = told.role_max, tenant = told.tenant, tenants = told.tenants, file = one.source.file, line = one.line,
   }
 end
 

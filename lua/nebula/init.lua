@@ -41,6 +41,7 @@ local nebula = {
   sleep = time.sleep,
   deadline = time.deadline,
   trace = context.trace,
+  tenant = context.tenant,
   for_each = for_each,
   channel = channel,
   select = select_any,

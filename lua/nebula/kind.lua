@@ -17,7 +17,10 @@ local suggest = require "nebula.suggest"
 ---@field pool table the settings of the pool
 
 ---@class nebula.Told what the engine and its driver are told
----@field options { name: string, value: string, secret: boolean? }[] for the driver
+---@field options { name: string, value: string, secret: boolean?, has_tenant: boolean? }[] for the driver; with
+--- has_tenant, {tenant} in the value stands for the tenant
+---@field tenant string? an extended regular expression that all of a tenant's name must match
+---@field tenants integer? the most, when an option has {tenant}
 ---@field roles string[]? instead of the kind's
 ---@field role_max integer[]? room of each role; 0 is as pool.max
 ---@field pool table? settings of the pool that this kind of resource needs otherwise

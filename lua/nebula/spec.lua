@@ -11,6 +11,8 @@ local c = require "nebula.c"
 ---@field options { name: string, value: string, secret: boolean? }[]
 ---@field roles string[]|nil instead of the kind's
 ---@field role_max integer[]|nil by role; 0 is as pool.max
+---@field tenant string|nil what its tenants' names must match
+---@field tenants integer|nil the most; nil when it is the same resource for all
 ---@field file string
 ---@field line integer
 
@@ -31,6 +33,7 @@ local function fill_options(list)
   local at = c.new("struct nebula_option[?]", #list)
   for i, option in ipairs(list) do
     at[i - 1].name, at[i - 1].value, at[i - 1].is_secret = option.name, option.value, option.secret or false
+    at[i - 1].has_tenant = option.has_tenant or false
   end
   return at
 end
@@ -55,6 +58,7 @@ function spec.with(declared, fn)
   at.policy_name, at.file, at.line = declared.policy_name, declared.file, declared.line
   at.check, at.rollback, at.reset = kind.check, kind.rollback, kind.reset
   at.option, at.options = option, #declared.options
+  at.tenant, at.tenants = declared.tenant, declared.tenants or 0
   fill_roles(at, declared.roles or kind.roles, declared.role_max)
   fill_pool(at.pool, declared.pool)
   fill_policy(at.policy, declared.policy)

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -39,6 +40,20 @@ static void knows_a_traceparent(void **unused)
             fail_msg("%s", known[i].text);
 }
 
+static void knows_what_a_tenant_may_be_called(void **unused)
+{
+    (void)unused;
+    char longest[TENANT_SIZE + 2];
+    memset(longest, 'x', sizeof longest);
+    longest[TENANT_SIZE + 1] = '\0';
+    assert_false(context_is_tenant(longest));
+    assert_true(context_is_tenant(longest + 1));
+    assert_true(context_is_tenant("Zoë & sons"));
+    assert_false(context_is_tenant(""));
+    assert_false(context_is_tenant("a\nb"));
+    assert_false(context_is_tenant("a\x7f"));
+}
+
 static void is_sampled_by_the_last_bit(void **unused)
 {
     (void)unused;
@@ -46,7 +61,7 @@ static void is_sampled_by_the_last_bit(void **unused)
     for (int flags = 0; flags < 256; flags++) {
         char text[TRACEPARENT_SIZE + 1];
         snprintf(text, sizeof text, "00-" TRACE "-" PARENT "-%02x", (unsigned)flags);
-        struct context *c = context_new(text);
+        struct context *c = context_new(text, "");
         assert_int_equal(context_is_sampled(c), flags & 1);
         context_unref(&c);
     }
@@ -55,13 +70,15 @@ static void is_sampled_by_the_last_bit(void **unused)
 static void lives_as_long_as_somebody_has_it(void **unused)
 {
     (void)unused;
-    struct context *mine = context_new("00-" TRACE "-" PARENT "-01");
+    struct context *mine = context_new("00-" TRACE "-" PARENT "-01", "acme");
     struct context *theirs = context_ref(mine);
     context_unref(&mine);
     assert_null(mine);
-    assert_string_equal(theirs->traceparent, "00-" TRACE "-" PARENT "-01");
+    assert_string_equal(context_traceparent(theirs), "00-" TRACE "-" PARENT "-01");
+    assert_string_equal(context_tenant(theirs), "acme");
     context_unref(&theirs);
     assert_null(context_ref(NULL));
+    assert_string_equal(context_tenant(NULL), "");
     context_unref(&theirs);
 }
 
@@ -69,6 +86,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knows_a_traceparent),
+        cmocka_unit_test(knows_what_a_tenant_may_be_called),
         cmocka_unit_test(is_sampled_by_the_last_bit),
         cmocka_unit_test(lives_as_long_as_somebody_has_it),
     };

@@ -196,8 +196,8 @@ describe("a trace", function()
       (SAMPLED:gsub("4b", "g0")), (SAMPLED:gsub("%-", "_")) } do
       raises("traceparent", trace, bad, print)
     end
-    raises("must be a string and a function", trace, nil, print)
-    raises("must be a string and a function", trace, SAMPLED)
+    raises("takes a string and a function", trace, nil, print)
+    raises("takes a string and a function", trace, SAMPLED)
     is_silent(db:one(SAYS))
   end)
 end)

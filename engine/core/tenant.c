@@ -1,0 +1,185 @@
+#include "core/tenant.h"
+
+#include <regex.h>
+#include <string.h>
+
+#include "core/context.h"
+#include "core/task.h"
+
+#define PLACE "{tenant}"
+#define NAME_SIZE 256
+
+struct tenants {
+    regex_t pattern;
+    struct resource *first; /* of those that were seen, the newest first */
+    int32_t seen, most;
+};
+
+/* As a whole: an alternative must not match a part. */
+static bool compile(regex_t *out, const char *pattern)
+{
+    size_t size = strlen(pattern) + sizeof "^()$";
+    char *whole = malloc(size);
+    if (whole == NULL)
+        return false;
+    snprintf(whole, size, "^(%s)$", pattern);
+    bool ok = regcomp(out, whole, REG_EXTENDED | REG_NOSUB) == 0;
+    free(whole);
+    return ok;
+}
+
+bool tenant_is_pattern(const char *pattern)
+{
+    regex_t compiled;
+    bool ok = compile(&compiled, pattern);
+    if (ok)
+        regfree(&compiled);
+    return ok;
+}
+
+struct tenants *tenants_new(const struct nebula_spec *spec, struct error *e)
+{
+    if (strlen(spec->name) + TENANT_SIZE + sizeof "@" > NAME_SIZE) {
+        error_set(e, ERROR_CONFIG, "%s: too long a name beside that of a tenant", spec->name);
+        return NULL;
+    }
+    struct tenants *t = calloc(1, sizeof *t);
+    const char *pattern = spec->tenant != NULL ? spec->tenant : TENANT_PATTERN;
+    if (t == NULL || !compile(&t->pattern, pattern)) {
+        error_set(e, t == NULL ? ERROR_MEMORY : ERROR_CONFIG,
+                  "%s: the pattern of its tenants is no extended regular expression: %s",
+                  spec->name, pattern);
+        free(t);
+        return NULL;
+    }
+    t->most = spec->tenants;
+    return t;
+}
+
+void tenants_free(struct tenants **tenants)
+{
+    struct tenants *t = *tenants;
+    *tenants = NULL;
+    if (t == NULL)
+        return;
+    regfree(&t->pattern);
+    free(t);
+}
+
+/* --- a tenant's own -------------------------------------------------------------------------- */
+
+/* The value with the tenant in each of its places; NULL when out of memory. */
+static char *fill_in(const char *value, const char *tenant)
+{
+    size_t places = 0;
+    for (const char *at = value; (at = strstr(at, PLACE)) != NULL; at += strlen(PLACE))
+        places++;
+    char *out = malloc(strlen(value) + places * strlen(tenant) + 1), *to = out;
+    while (out != NULL && places-- > 0) {
+        const char *place = strstr(value, PLACE);
+        memcpy(to, value, (size_t)(place - value));
+        to = stpcpy(to + (place - value), tenant);
+        value = place + strlen(PLACE);
+    }
+    if (out != NULL)
+        strcpy(to, value);
+    return out;
+}
+
+static void free_options(struct nebula_option *option, const struct nebula_spec *mould)
+{
+    for (int32_t i = 0; i < mould->options; i++)
+        if (mould->option[i].has_tenant)
+            free((char *)option[i].value);
+    free(option);
+}
+
+/* The options of the mould, filled in; NULL when out of memory. */
+static struct nebula_option *fill_options(const struct nebula_spec *mould, const char *tenant)
+{
+    struct nebula_option *option = calloc((size_t)mould->options, sizeof *option);
+    for (int32_t i = 0; option != NULL && i < mould->options; i++) {
+        option[i] = mould->option[i];
+        option[i].has_tenant = false;
+        if (!mould->option[i].has_tenant)
+            continue;
+        option[i].value = fill_in(mould->option[i].value, tenant);
+        if (option[i].value == NULL) {
+            free_options(option, mould);
+            return NULL;
+        }
+    }
+    return option;
+}
+
+static struct resource *declare(struct resource *mould, const char *name, const char *tenant,
+                                struct error *e)
+{
+    struct nebula_spec spec = mould->spec;
+    struct nebula_option *option = fill_options(&mould->spec, tenant);
+    if (option == NULL) {
+        error_set(e, ERROR_MEMORY, "%s: no memory for one more tenant", mould->spec.name);
+        return NULL;
+    }
+    spec.name = name;
+    spec.tenants = 0;
+    spec.option = option;
+    struct resource *r = resource_new(mould->engine, &spec, e);
+    free_options(option, &mould->spec);
+    return r;
+}
+
+static struct resource *make(struct resource *mould, const char *name, const char *tenant,
+                             struct error *e)
+{
+    struct tenants *t = mould->tenants;
+    if (t->seen == t->most) {
+        error_set(e, ERROR_LIMIT, "%s: %d tenants are known already, which is the most",
+                  mould->spec.name, t->most);
+        return NULL;
+    }
+    struct resource *r = declare(mould, name, tenant, e);
+    if (r == NULL)
+        return NULL;
+    r->is_paused = mould->is_paused;
+    r->next_tenant = t->first;
+    t->first = r;
+    t->seen++;
+    return r;
+}
+
+static enum error_code refuse(const struct resource *mould, const char *tenant, struct error *e)
+{
+    const char *name = mould->spec.name;
+    if (*tenant == '\0')
+        return error_set(
+            e, ERROR_USAGE,
+            "%s: it is another one for each tenant: ask for it within tenant(name, fn)", name);
+    if (regexec(&mould->tenants->pattern, tenant, 0, NULL, 0) != 0)
+        return error_set(e, ERROR_USAGE, "%s: the tenant's name is not as its pattern says", name);
+    return ERROR_OK;
+}
+
+struct resource *tenant_resource(struct resource *r)
+{
+    if (r->tenants == NULL)
+        return r;
+    const char *tenant = context_tenant(r->engine->task->context);
+    char name[NAME_SIZE];
+    struct error why;
+    snprintf(name, sizeof name, "%s@%s", r->spec.name, tenant);
+    struct resource *own = resource_find(r->engine, name);
+    if (own == NULL && refuse(r, tenant, &why) == ERROR_OK)
+        own = make(r, name, tenant, &why);
+    if (own == NULL)
+        engine_refuse(r->engine, why.code, "%s", why.text);
+    return own;
+}
+
+void tenants_each(struct resource *r, void (*visit)(struct resource *r))
+{
+    visit(r);
+    for (struct resource *own = r->tenants == NULL ? NULL : r->tenants->first; own != NULL;
+         own = own->next_tenant)
+        visit(own);
+}

@@ -1,0 +1,33 @@
+/* tenant.h - one declaration, a resource for each tenant: where it connects, and as whom, depends on
+ * who asks.
+ *
+ * A declaration whose options name {tenant} is no resource to be used but the mould of them: at the
+ * first call of a tenant a resource of his own is made, called NAME@TENANT, with pools of its own.
+ * So identity is part of the pool's key by value, and nobody is ever lent another's connection.
+ * Tenants are bounded in number, and one that was seen stays.
+ */
+#ifndef CORE_TENANT_H
+#define CORE_TENANT_H
+
+#include "core/resource.h"
+
+/* What a value may be when the declaration does not say: fit for names of hosts and databases. */
+#define TENANT_PATTERN "[A-Za-z0-9_-]+"
+
+struct tenants;
+
+/* Whether it is a POSIX extended regular expression. */
+bool tenant_is_pattern(const char *pattern);
+
+/* For a resource whose options name a tenant. NULL with the reason in *e. */
+struct tenants *tenants_new(const struct nebula_spec *spec, struct error *e);
+void tenants_free(struct tenants **t); /* *t may be NULL; the resources are the engine's */
+
+/* The resource that r is for whoever acts now: r itself, or its tenant's, made at first use. NULL,
+ * refused with a sentence, when nobody acts for a tenant, or for one that must not be. */
+struct resource *tenant_resource(struct resource *r);
+
+/* Runs visit on r, or on the resource of each tenant that was seen. */
+void tenants_each(struct resource *r, void (*visit)(struct resource *r));
+
+#endif

@@ -1,0 +1,132 @@
+/* A resource for each tenant, in virtual time: what the border promises of it, and what happens when an
+ * allocation fails in the middle of making one. */
+#include "core/tenant.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "sim/memory.h"
+#include "sim/rig.h"
+
+/* The server of the rig is called shop, so that is the tenant who finds one. */
+static void begin(struct rig *r, const char *pattern)
+{
+    rig_begin(r);
+    r->option.value = "{tenant}";
+    r->option.has_tenant = true;
+    r->spec.tenant = pattern;
+    r->spec.tenants = 2;
+}
+
+static int32_t code_of(struct rig *r, const char *tenant)
+{
+    assert_int_equal(nebula_task_tenant(r->nebula, tenant), 0);
+    int32_t ticket = rig_call(r, 0, "add 1 1");
+    return ticket < 0 ? -ticket : rig_await(r, ticket, NULL);
+}
+
+static void each_has_a_resource_of_his_own(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, NULL);
+    struct server *other = server_new("other", 2);
+    rig_open(&r);
+    assert_int_equal(code_of(&r, "shop"), ERROR_OK);
+    int32_t own = nebula_find(r.nebula, "shop@shop");
+    assert_true(own > 0 && own != r.shop);
+    assert_null(engine_pool(r.engine, r.shop, 0));
+    assert_int_equal(engine_pool(r.engine, own, 0)->conns.count, 1);
+    assert_int_equal(code_of(&r, "shop"), ERROR_OK);
+    assert_int_equal(engine_pool(r.engine, own, 0)->conns.count, 1);
+    int64_t lease = rig_lease(&r);
+    assert_true(lease > 0);
+    rig_release(&r, lease);
+    assert_int_equal(code_of(&r, "other"), ERROR_OK);
+    assert_int_equal(server_sessions(other), 1);
+    assert_int_equal(code_of(&r, "third"), ERROR_LIMIT);
+    assert_int_equal(code_of(&r, ""), ERROR_USAGE);
+    assert_int_equal(nebula_start(r.nebula, r.shop), -ERROR_USAGE);
+    assert_int_equal(rig_ask(&r), -ERROR_USAGE);
+    rig_end(&r);
+    server_free(&other);
+}
+
+static void a_name_matches_as_a_whole(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, "shop|ab");
+    rig_open(&r);
+    assert_int_equal(code_of(&r, "shop"), ERROR_OK);
+    assert_int_equal(code_of(&r, "shops"), ERROR_USAGE);
+    assert_int_equal(code_of(&r, "xab"), ERROR_USAGE);
+    assert_int_equal(nebula_task_tenant(r.nebula, "a\nb"), -ERROR_USAGE);
+    assert_string_equal(nebula_task_tenant_name(r.nebula), "xab");
+    rig_end(&r);
+}
+
+static void refuses_what_cannot_be_meant(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *pattern;
+        int32_t tenants;
+        bool has_tenant;
+    } wrong[] = {
+        {"[a-z", 2, true}, {"(", 2, true}, {NULL, 0, true}, {NULL, -1, true}, {NULL, 2, false}};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        struct rig r;
+        begin(&r, wrong[i].pattern);
+        r.spec.tenants = wrong[i].tenants;
+        r.option.has_tenant = wrong[i].has_tenant;
+        rig_open(&r);
+        assert_int_equal(r.shop, -ERROR_CONFIG);
+        rig_end(&r);
+    }
+    assert_true(nebula_is_pattern("a|b+"));
+    assert_false(nebula_is_pattern("*("));
+}
+
+/* What failed is not there, and the next try finds what it needs. */
+static bool use_failing(int64_t nth)
+{
+    struct rig r;
+    begin(&r, NULL);
+    rig_open(&r);
+    memory_fail(nth);
+    if (nebula_task_tenant(r.nebula, "shop") == 0) {
+        int32_t ticket = rig_call(&r, 0, "add 1 1");
+        if (ticket > 0)
+            rig_await(&r, ticket, NULL);
+    }
+    bool failed = memory_failed() > 0;
+    memory_fail(0);
+    assert_int_equal(code_of(&r, "shop"), ERROR_OK);
+    rig_end(&r);
+    return failed;
+}
+
+static void survives_each_allocation_that_fails(void **unused)
+{
+    (void)unused;
+    int64_t nth = 1;
+    while (use_failing(nth))
+        nth++;
+    assert_true(nth > 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_has_a_resource_of_his_own),
+        cmocka_unit_test(a_name_matches_as_a_whole),
+        cmocka_unit_test(refuses_what_cannot_be_meant),
+        cmocka_unit_test(survives_each_allocation_that_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

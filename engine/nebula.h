@@ -65,6 +65,7 @@ enum nebula_verb {
     NEBULA_RUN = 1, /* one statement with parameters; the reply holds all its rows */
     NEBULA_SCRIPT,  /* any number of statements without parameters; no rows */
     NEBULA_PREPARE, /* makes the statement ready on this connection and runs nothing */
+    NEBULA_BATCH,   /* some statements, each with parameters and rows, in one round trip */
     NEBULA_STREAM,  /* one statement; the reply holds its first rows. Needs a lease. A PostgreSQL
                        COPY has begun then, and its rows are to be pulled or pushed */
     NEBULA_PULL,    /* the next rows of the lease's stream. Those of a COPY come as one row with one
@@ -74,6 +75,14 @@ enum nebula_verb {
     NEBULA_PUSH, /* the stream wants input: text is its next bytes, and is on its way to the server
                        when this ends. Nothing of it is done before FINISH */
     NEBULA_FINISH, /* the stream has had all its input */
+};
+
+/* One statement of a batch. */
+struct nebula_part {
+    const char *text; /* copied */
+    uint32_t text_size;
+    int32_t count;                    /* values */
+    const struct nebula_value *value; /* copied, their bytes too */
 };
 
 struct nebula_request {
@@ -86,7 +95,11 @@ struct nebula_request {
     uint32_t text_size;
     const char *text;                 /* copied */
     const struct nebula_value *value; /* copied, their bytes too */
-    int64_t within_us;                /* 0: as the policy says. Never beyond the task's deadline */
+    const struct nebula_part *part;   /* BATCH, which has no text and no values of its own */
+    int32_t parts;                    /* BATCH: 1 to 1000, of 16 MiB together */
+    bool is_each;       /* BATCH: each part by itself. Else all or nothing: outside of a transaction
+                          they are one, of selects, inserts, updates and deletes alone */
+    int64_t within_us;  /* 0: as the policy says. Never beyond the task's deadline */
     bool is_idempotent; /* doing it twice does no harm, so it may be repeated when in doubt */
     bool is_fail_fast;  /* do not queue for a connection */
 };
@@ -98,6 +111,8 @@ struct nebula_reply {
     int32_t rows, columns;
     int32_t attempts;
     int32_t role;    /* the role that answered */
+    int32_t parts;   /* of a batch */
+    int32_t part;    /* of a batch that failed: the one because of which; 0: none in particular */
     int64_t lease;   /* of a lease's ticket */
     int64_t changed; /* rows touched, -1 when it makes no sense */
     int64_t last_id;
@@ -288,6 +303,9 @@ int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
 int32_t nebula_cell(struct nebula *n, int32_t ticket, int32_t row, int32_t column,
                     struct nebula_value *out);
 int32_t nebula_column(struct nebula *n, int32_t ticket, int32_t column, struct nebula_column *out);
+/* Of a batch: from here on the three above speak of this part, counted from 1; 0: of the whole again,
+ * which is ok when every part is, or, with is_each, when every part has been answered. */
+int32_t nebula_part(struct nebula *n, int32_t ticket, int32_t part);
 /* Gives the ticket back. Every ticket whose event was taken is given back once. */
 void nebula_done(struct nebula *n, int32_t ticket);
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/batch.h"
 #include "core/call.h"
 #include "core/errand.h"
 #include "core/lend.h"
@@ -41,17 +42,52 @@ static bool is_value(const struct nebula_value *v)
     return v->type >= NEBULA_NULL && v->type <= NEBULA_BYTES && (!has_bytes || v->bytes != NULL);
 }
 
+static int32_t check_statement(struct engine *e, const struct nebula_part *s)
+{
+    if (s->count < 0 || (s->count > 0 && s->value == NULL) || (s->text_size > 0 && s->text == NULL))
+        return engine_refuse(e, ERROR_USAGE, "a request with %d values or a text that is not there",
+                             s->count);
+    for (int32_t i = 0; i < s->count; i++)
+        if (!is_value(&s->value[i]))
+            return engine_refuse(e, ERROR_USAGE,
+                                 "value %d is of no type, or its bytes are not there", i + 1);
+    return 0;
+}
+
+static int32_t check_batch(struct engine *e, const struct nebula_request *r)
+{
+    if (r->parts < 1 || r->part == NULL)
+        return engine_refuse(e, ERROR_USAGE, "a batch without parts");
+    if (r->parts > BATCH_PARTS_MOST)
+        return engine_refuse(e, ERROR_LIMIT, "a batch of %d statements; at most %d", r->parts,
+                             BATCH_PARTS_MOST);
+    for (int32_t i = 0; i < r->parts; i++) {
+        int32_t refusal = check_statement(e, &r->part[i]);
+        if (refusal < 0)
+            return refusal;
+    }
+    if (request_room(r) > BATCH_BYTES_MOST)
+        return engine_refuse(e, ERROR_LIMIT, "a batch of more than %d MiB",
+                             BATCH_BYTES_MOST / 1024 / 1024);
+    return 0;
+}
+
+static int32_t check_content(struct engine *e, const struct nebula_request *r)
+{
+    if (r->verb == NEBULA_BATCH)
+        return check_batch(e, r);
+    const struct nebula_part all = {
+        .text = r->text, .text_size = r->text_size, .count = r->count, .value = r->value};
+    return check_statement(e, &all);
+}
+
 static int32_t check_request(struct engine *e, const struct nebula_request *r)
 {
     if (r->verb < NEBULA_RUN || r->verb > NEBULA_FINISH)
         return engine_refuse(e, ERROR_USAGE, "there is no verb number %d", r->verb);
-    if (r->count < 0 || (r->count > 0 && r->value == NULL) || (r->text_size > 0 && r->text == NULL))
-        return engine_refuse(e, ERROR_USAGE, "a request with %d values or a text that is not there",
-                             r->count);
-    for (int32_t i = 0; i < r->count; i++)
-        if (!is_value(&r->value[i]))
-            return engine_refuse(e, ERROR_USAGE,
-                                 "value %d is of no type, or its bytes are not there", i + 1);
+    int32_t refusal = check_content(e, r);
+    if (refusal < 0)
+        return refusal;
     if (r->lease == 0 && r->verb >= NEBULA_STREAM)
         return engine_refuse(e, ERROR_USAGE, "a stream needs a lease");
     if ((r->verb == NEBULA_STREAM || r->verb == NEBULA_PULL) && r->window < 1)
@@ -85,22 +121,42 @@ static void describe(struct nebula_reply *out, const struct engine *e, struct er
     out->state = why->state;
 }
 
-static void describe_call(struct nebula_reply *out, const struct engine *e, struct call *c)
+static void describe_reply(struct nebula_reply *out, const struct reply *r)
 {
-    const struct reply *r = &c->request.reply;
-    bool is_ok = c->error.code == ERROR_OK;
-    describe(out, e, &c->error);
-    out->outcome = c->outcome;
+    bool is_ok = out->code == 0;
     out->rows = is_ok && r->result != NULL ? r->result->rows : 0;
     out->columns = is_ok && r->result != NULL ? r->result->columns : 0;
-    out->attempts = c->attempts;
-    out->role = c->role;
     out->changed = r->changed;
     out->last_id = r->last_id;
     out->more = is_ok && r->more;
     out->wants_input = is_ok && r->wants_input;
     out->line = r->line;
     out->column = r->column;
+}
+
+/* What was not answered went the way of the whole. */
+static void describe_part(struct nebula_reply *out, const struct engine *e, struct call *c)
+{
+    struct part *p = c->shown;
+    describe(out, e, p->is_answered ? &p->request.reply.error : &c->error);
+    out->outcome = p->outcome;
+    if (p->is_answered)
+        describe_reply(out, &p->request.reply);
+}
+
+static void describe_call(struct nebula_reply *out, const struct engine *e, struct call *c)
+{
+    if (c->shown != NULL) {
+        describe_part(out, e, c);
+    } else {
+        describe(out, e, &c->error);
+        out->outcome = c->outcome;
+        describe_reply(out, &c->request.reply);
+    }
+    out->attempts = c->attempts;
+    out->role = c->role;
+    out->parts = c->request.parts;
+    out->part = c->error.code == ERROR_OK ? 0 : c->request.reply.part;
 }
 
 int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
@@ -130,12 +186,19 @@ int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
     return 0;
 }
 
+static const struct result *result_shown(const struct call *c)
+{
+    if (c->shown == NULL)
+        return c->request.reply.result;
+    return c->shown->is_answered ? c->shown->request.reply.result : NULL;
+}
+
 /* NULL when there is none, or it has no such column. */
 static const struct result *result_of(struct nebula *n, int32_t ticket, int32_t column)
 {
     struct ticket *t = ticket_find(border_enter(n), ticket);
     struct call *c = t == NULL || t->state != TICKET_TAKEN ? NULL : call_of(t);
-    const struct result *r = c == NULL ? NULL : c->request.reply.result;
+    const struct result *r = c == NULL ? NULL : result_shown(c);
     return r == NULL || column < 0 || column >= r->columns ? NULL : r;
 }
 
@@ -157,6 +220,17 @@ int32_t nebula_column(struct nebula *n, int32_t ticket, int32_t column, struct n
         return engine_refuse(&n->engine, ERROR_STALE, "there is no column %d at ticket %d", column,
                              ticket);
     r->type->column(r, column, out);
+    return 0;
+}
+
+int32_t nebula_part(struct nebula *n, int32_t ticket, int32_t part)
+{
+    struct engine *e = border_enter(n);
+    struct ticket *t = ticket_find(e, ticket);
+    struct call *c = t == NULL || t->state == TICKET_PENDING ? NULL : call_of(t);
+    if (c == NULL || part < 0 || part > c->request.parts)
+        return engine_refuse(e, ERROR_STALE, "there is no part %d at ticket %d", part, ticket);
+    c->shown = part == 0 ? NULL : &c->request.part[part - 1];
     return 0;
 }
 

@@ -183,5 +183,7 @@ return kind "postgres" {
   spec = spec,
   resource = sql.resource,
   lease = sql.lease,
-  sql = { dialect = "postgres", begin = begin, types = types, has_arrays = true, has_copy = true },
+  sql = {
+    dialect = "postgres", begin = begin, types = types, has_arrays = true, has_copy = true, has_batches = true,
+  },
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/batch.h"
 #include "core/context.h"
 #include "core/resource.h"
 #include "core/tenant.h"
@@ -16,22 +17,20 @@ static void arm(struct call *c, int64_t at_us)
 
 /* --- an attempt ended ------------------------------------------------------------------------ */
 
-/* That nobody answers proves nothing once bytes have left, unless there was nothing to be done. */
-static enum outcome outcome_unanswered(const struct request *r)
+/* How the attempt went that ended; of a batch, how each part did. */
+static enum outcome outcome_of(struct call *c)
 {
-    bool does_nothing =
-        r->verb == NEBULA_PREPARE || r->verb == NEBULA_STOP || r->verb == NEBULA_PUSH;
-    return r->is_sent && !does_nothing ? OUTCOME_IN_DOUBT : OUTCOME_FAILED;
+    enum outcome parts = batch_end(&c->request);
+    if (c->request.parts == 0 || c->request.reply.error.code == ERROR_OK)
+        return request_outcome(&c->request);
+    return parts;
 }
 
-/* An error that the server answers proves that it did not do it, or what of it. */
-static enum outcome outcome_of(const struct request *r)
+/* The same of one that nobody waits for any more. */
+static enum outcome outcome_unanswered(struct call *c)
 {
-    if (r->reply.is_unanswered)
-        return outcome_unanswered(r);
-    if (r->reply.error.code == ERROR_OK)
-        return OUTCOME_OK;
-    return r->reply.is_partial ? OUTCOME_IN_DOUBT : OUTCOME_FAILED;
+    enum outcome parts = batch_end(&c->request);
+    return c->request.parts == 0 ? request_outcome_unanswered(&c->request) : parts;
 }
 
 static bool may_repeat(const struct call *c)
@@ -56,6 +55,7 @@ static bool pause_before_retry(struct call *c)
     c->resource->retries++;
     c->state = CALL_PAUSING;
     reply_fini(&c->request.reply);
+    batch_forget(&c->request);
     engine_trace(e, TRACE_RETRIES, c->resource->number, c->ticket.number, c->attempts + 1,
                  pause_us);
     arm(c, engine_now(e) + pause_us);
@@ -86,7 +86,7 @@ static void give_back(struct call *c, struct conn *conn)
 
 static void attempt_ended(struct call *c)
 {
-    c->outcome = outcome_of(&c->request);
+    c->outcome = outcome_of(c);
     c->is_doubtful = c->is_doubtful || c->outcome == OUTCOME_IN_DOUBT;
     error_clear(&c->error);
     if (c->request.reply.error.code != ERROR_OK) {
@@ -124,6 +124,7 @@ static void attempt(struct call *c, struct conn *conn)
     c->is_in_flight = true;
     c->request.is_sent = false;
     reply_init(&c->request.reply);
+    batch_begin(&c->request);
     c->request.deadline_us = c->deadline_us;
     arm(c, INT64_MAX);
     conn_send(conn, &c->request);
@@ -223,7 +224,7 @@ static enum outcome withdraw(struct call *c)
         }
         if (c->conn->state == CONN_LEASED)
             conn_cancel(c->conn);
-        return outcome_unanswered(&c->request);
+        return outcome_unanswered(c);
     case CALL_OVER:
         break;
     }
@@ -270,6 +271,7 @@ static void call_free(struct ticket *t)
         return;
     reply_fini(&c->request.reply);
     context_unref(&c->request.context);
+    batch_forget(&c->request);
     free(c);
 }
 
@@ -277,43 +279,16 @@ const struct ticket_type call_ticket = {.abandon = call_abandon, .free = call_fr
 
 /* --- the begin ------------------------------------------------------------------------------- */
 
-static size_t bytes_of(const struct nebula_value *v)
-{
-    return v->type == NEBULA_TEXT || v->type == NEBULA_BYTES ? v->size : 0;
-}
-
-/* The call with copies of the text and the values behind it. */
+/* The call with copies of the texts and the values behind it. */
 static struct call *copy_request(const struct nebula_request *r)
 {
-    size_t values = (size_t)r->count * sizeof(struct nebula_value);
-    size_t size = values + r->text_size + 1;
-    for (int32_t i = 0; i < r->count; i++)
-        size += bytes_of(&r->value[i]);
-    struct call *c = malloc(sizeof *c + size);
+    struct call *c = malloc(sizeof *c + request_room(r));
     if (c == NULL)
         return NULL;
     memset(c, 0, offsetof(struct call, request.reply)); /* the rest is mostly room for texts */
     reply_init(&c->request.reply);
     error_clear(&c->error);
-    struct nebula_value *value = (struct nebula_value *)(void *)c->bytes;
-    char *at = c->bytes + values;
-    for (int32_t i = 0; i < r->count; i++) {
-        value[i] = r->value[i];
-        if (bytes_of(&value[i]) == 0)
-            continue;
-        value[i].bytes = memcpy(at, r->value[i].bytes, value[i].size);
-        at += value[i].size;
-    }
-    if (r->text_size > 0)
-        memcpy(at, r->text, r->text_size);
-    at[r->text_size] = '\0';
-    c->request.verb = (enum nebula_verb)r->verb;
-    c->request.count = r->count;
-    c->request.window = r->window;
-    c->request.text = at;
-    c->request.text_size = r->text_size;
-    c->request.value = value;
-    c->request.is_idempotent = r->is_idempotent;
+    request_copy(&c->request, r, c->bytes);
     c->request.ended = request_ended;
     return c;
 }
@@ -362,6 +337,8 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
         leased != NULL ? leased->pool->resource : table_get(&e->resources, request->resource);
     if (r == NULL)
         return engine_refuse(e, ERROR_USAGE, "there is no resource number %d", request->resource);
+    if (request->verb == NEBULA_BATCH && !r->driver->takes_batches)
+        return engine_refuse(e, ERROR_USAGE, "%s: its kind has no batches", r->spec.name);
     int32_t refusal = task_may_begin(e, r->spec.name);
     if (refusal < 0)
         return refusal;

@@ -33,6 +33,7 @@ struct call {
     int64_t begun_us;
     int64_t deadline_us;
     enum outcome outcome;
+    struct part *shown; /* whose reply is read; NULL: that of the whole */
     struct request request;
     struct error error;
     char bytes[]; /* the values, then the texts */

@@ -70,6 +70,7 @@ static void end_request(struct conn *c, struct request *r, const struct error *w
 {
     list_remove(&c->requests, &r->node);
     reply_fini(&r->reply);
+    reply_init(&r->reply); /* of what the driver had found out by then, nothing counts */
     r->reply.error = *why;
     r->reply.is_unanswered = true;
     r->ended(r);

@@ -37,6 +37,7 @@ const char *target_get(const struct target *t, const char *name, const char *fal
 struct driver {
     const char *name;
     size_t size; /* bytes of its own behind each struct conn, zeroed; see conn_driver() */
+    bool takes_batches;
     void (*open)(struct conn *c, const struct target *t);
     void (*send)(struct conn *c, struct request *r);
     void (*cancel)(struct conn *c, struct request *r); /* NULL: closing is the only way */

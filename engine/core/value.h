@@ -16,6 +16,7 @@
 
 struct conn;
 struct context;
+struct part;
 struct request;
 struct result;
 
@@ -39,7 +40,9 @@ struct reply {
     int64_t last_id;       /* SQLite: rowid of the last insert; 0 elsewhere */
     bool more;             /* a stream: there may be more to pull */
     bool is_partial;       /* with an error: some of it was done and stays done */
-    bool is_unanswered;    /* the connection ended first, for whatever reason; set by the core */
+    bool is_unanswered;    /* the connection ended first, for whatever reason; set by the core.
+                              Of a part it is true until the driver says otherwise */
+    int32_t part;          /* BATCH, with an error: which part it is of, from 1; 0: of none */
     bool wants_writer;     /* not done at all: it needs a connection of the role `writer` */
     bool wants_input;      /* with more: the stream takes bytes and gives none */
     int64_t line;          /* with an error: the line of the input that it is about, 0 unknown */
@@ -59,10 +62,13 @@ struct request {
     uint32_t text_size;
     const char *text;                 /* the statement; NUL-terminated too */
     const struct nebula_value *value; /* parameters; their bytes stay valid until ended() */
-    int64_t deadline_us;              /* for drivers that pass it to the server */
-    struct context *context;          /* under which it is asked; NULL: the empty one */
-    bool is_sent;                     /* set by the driver once a byte may have left */
-    bool is_idempotent;               /* the kind says that doing it twice does no harm */
+    struct part *part;                /* BATCH */
+    int32_t parts;
+    bool is_each;            /* BATCH: each part by itself, else all or nothing */
+    int64_t deadline_us;     /* for drivers that pass it to the server */
+    struct context *context; /* under which it is asked; NULL: the empty one */
+    bool is_sent;            /* set by the driver once a byte may have left */
+    bool is_idempotent;      /* the kind says that doing it twice does no harm */
     struct reply reply;
 };
 
@@ -75,8 +81,28 @@ static inline void reply_init(struct reply *r)
     r->more = r->is_partial = r->is_unanswered = r->wants_writer = r->wants_input = false;
     r->line = 0;
     r->column[0] = '\0';
+    r->part = 0;
     error_clear(&r->error);
 }
 void reply_fini(struct reply *r); /* frees the result; idempotent */
+
+/* How an attempt went, by its reply; or when there will be none. */
+enum outcome request_outcome(const struct request *r);
+enum outcome request_outcome_unanswered(const struct request *r);
+
+/* One statement of a batch. The driver fills its reply as that of any request, and says with
+ * is_unanswered whether it is certain. */
+struct part {
+    struct request request;
+    enum outcome outcome; /* of all attempts together; this and the rest is the caller's */
+    bool is_answered;     /* by the server, when the whole was */
+    bool is_doubtful;     /* an attempt before may have done it */
+};
+
+/* What request_copy() needs besides the struct, in bytes. */
+size_t request_room(const struct nebula_request *r);
+/* What is asked for, with the parts, the values and the texts in room, which is aligned for any of
+ * them. The rest of *to is left alone. */
+void request_copy(struct request *to, const struct nebula_request *r, void *room);
 
 #endif

@@ -229,8 +229,7 @@ static void postgres_close(struct conn *c)
     loop_unwatch(loop, &p->watch);
     loop_unsoon(loop, &p->soon);
     loop_disarm(loop, &p->again);
-    pg_rows_free(&p->own.rows);
-    pg_chunk_free(&p->own.chunk);
+    pg_flight_fini(&p->own);
     pg_statements_fini(&p->statements);
     p->phase = PG_CLOSED;
     if (!p->is_polling)
@@ -239,6 +238,7 @@ static void postgres_close(struct conn *c)
 
 const struct driver driver_postgres = {.name = "postgres",
                                        .size = sizeof(struct postgres),
+                                       .takes_batches = true,
                                        .open = postgres_open,
                                        .send = postgres_send,
                                        .cancel = postgres_cancel,

@@ -4,6 +4,7 @@
  *   postgres_open.c        an address, then libpq's handshake
  *   postgres_send.c        a request becomes bytes on their way
  *   postgres_read.c        bytes become a reply
+ *   postgres_batch.c       several statements in one request
  *   postgres_statements.c  what is prepared on this connection
  *   postgres_params.c      values to the server
  *   postgres_rows.c        values from the server
@@ -57,6 +58,8 @@ struct pg_params {
 
 /* Of r, whose bytes are borrowed. False: nothing is held, r->reply.error tells why. */
 bool pg_params_init(struct pg_params *v, struct postgres *p, struct request *r);
+/* Whether it could, but for memory. */
+bool pg_params_check(struct postgres *p, struct request *r);
 void pg_params_fini(struct pg_params *v);
 
 struct pg_rows; /* a struct result */
@@ -93,6 +96,8 @@ bool pg_text_is_suspect(const char *text);
 bool pg_leaves_traces(const char *tag, const char *text, bool has_rows);
 bool pg_forgets_statements(const char *tag);
 bool pg_is_commit(const char *text);
+bool pg_is_control(const char *text); /* begins or ends a transaction, or a part of one */
+bool pg_is_copy(const char *text);
 bool pg_is_all_or_nothing(const char *text);
 bool pg_commits_parts(const char *text);
 
@@ -115,9 +120,12 @@ struct pg_statement {
     uint64_t hash;
     uint32_t id;
     uint32_t text_size;
-    uint32_t size; /* of key */
+    uint32_t size;    /* of key */
+    uint32_t flights; /* that point here */
     bool is_prepared;
-    bool is_suspect; /* its text may change the session */
+    bool is_on_its_way; /* its Parse was sent and not answered */
+    bool is_dropped;    /* there only for those that point here */
+    bool is_suspect;    /* its text may change the session */
     struct pg_name name;
     char key[]; /* the text, then which parameters are BYTES */
 };
@@ -133,9 +141,11 @@ struct pg_statements {
 
 void pg_statements_init(struct pg_statements *s);
 void pg_statements_fini(struct pg_statements *s);
-/* The entry for r's text and parameters, made if there was none; NULL when it cannot be kept. */
+/* The entry for r's text and parameters, made if there was none; NULL when it cannot be kept. It
+ * stays readable until pg_statement_leave(). */
 struct pg_statement *pg_statements_use(struct pg_statements *s, const struct request *r,
                                        bool *is_new_out);
+void pg_statement_leave(struct pg_statement **it); /* which may be NULL */
 /* The server has it no more, or never had it. */
 void pg_statements_drop(struct pg_statements *s, struct pg_statement *it);
 /* It is of no more use, but the server may have it. */
@@ -201,6 +211,12 @@ struct pg_flight {
     bool is_dirty;
     bool is_stream;
     bool is_giving_up; /* what the server says to that is no news */
+
+    /* of a batch */
+    struct pg_flight *part; /* one for each of its parts; NULL: it is none */
+    int32_t at;             /* the part whose results come next; behind the last: all have come */
+    int due;                /* of a part: results to come */
+    bool is_over;           /* of a part: its reply is filled */
 };
 
 static inline struct error *pg_problem(struct pg_flight *f)
@@ -283,7 +299,31 @@ void pg_open_stop(struct postgres *p);
 /* Begins f, which ends by its problem when it cannot. */
 void pg_send(struct postgres *p, struct pg_flight *f);
 void pg_run_again(struct postgres *p, struct pg_flight *f);
+void pg_refuse(struct postgres *p, struct pg_flight *f, enum error_code code, const char *why);
 void pg_flush(struct postgres *p);
+/* libpq took it all, or not: then half of it may be on its way. */
+void pg_sent(struct postgres *p, bool ok);
+/* Begins a pipeline, with what is to be deallocated. The three are false when libpq fails. */
+bool pg_enter_pipeline(struct postgres *p, struct pg_flight *f);
+/* One statement, into the pipeline. is_together: it is not run if one before it fails. */
+bool pg_send_part(struct postgres *p, struct pg_flight *f, bool is_together);
+bool pg_leave_pipeline(struct postgres *p);
+
+void pg_send_batch(struct postgres *p, struct pg_flight *f);
+/* Whose results come next: a part, or f itself when all of them have come. */
+struct pg_flight *pg_batch_current(struct pg_flight *f);
+/* A result of the part was read. */
+void pg_batch_took(struct pg_flight *f, struct pg_flight *part);
+/* So was the answer to a Sync. True when the batch has ended. */
+bool pg_batch_synced(struct postgres *p, struct pg_flight *f);
+/* The server hung up, and said why. is_proven: the part under way was not done. False: nothing is
+ * known of the whole. */
+bool pg_batch_ends_session(struct postgres *p, struct pg_flight *f, bool is_proven);
+
+/* The reply's fields, from what was read. */
+void pg_fill_reply(struct pg_flight *f);
+/* Frees what it has. */
+void pg_flight_fini(struct pg_flight *f);
 
 /* Reads what has arrived, and replies when that is all. */
 void pg_read(struct postgres *p);

@@ -163,6 +163,7 @@ static void send_to_source(struct postgres *p, struct pg_flight *f)
     case NEBULA_RUN:
     case NEBULA_SCRIPT:
     case NEBULA_PREPARE:
+    case NEBULA_BATCH:
     case NEBULA_STREAM:
         break;
     }
@@ -246,6 +247,7 @@ static void send_to_sink(struct postgres *p, struct pg_flight *f)
     case NEBULA_RUN:
     case NEBULA_SCRIPT:
     case NEBULA_PREPARE:
+    case NEBULA_BATCH:
     case NEBULA_STREAM:
         break;
     }

@@ -108,21 +108,28 @@ static const char *write_value(const struct nebula_value *v, char **room)
     UNREACHABLE();
 }
 
+bool pg_params_check(struct postgres *p, struct request *r)
+{
+    if (r->count > MOST) {
+        error_set(&r->reply.error, ERROR_LIMIT, "%s: %d parameters; PostgreSQL takes at most %d",
+                  pg_resource(p), (int)r->count, MOST);
+        return false;
+    }
+    for (int32_t i = 0; i < r->count; i++)
+        if (!is_possible(p, r, i))
+            return false;
+    return true;
+}
+
 /* For the arrays and then the texts; NULL: r->reply.error tells why. */
 static char *make_room(struct pg_params *v, struct postgres *p, struct request *r)
 {
     size_t size =
         (size_t)r->count * (sizeof *v->value + sizeof *v->size + sizeof *v->format + sizeof(Oid));
-    if (r->count > MOST) {
-        error_set(&r->reply.error, ERROR_LIMIT, "%s: %d parameters; PostgreSQL takes at most %d",
-                  pg_resource(p), (int)r->count, MOST);
+    if (!pg_params_check(p, r))
         return NULL;
-    }
-    for (int32_t i = 0; i < r->count; i++) {
-        if (!is_possible(p, r, i))
-            return NULL;
+    for (int32_t i = 0; i < r->count; i++)
         size += room_for(&r->value[i]);
-    }
     if (size <= sizeof v->room)
         return v->room;
     v->block = malloc(size);

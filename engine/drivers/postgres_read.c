@@ -29,26 +29,43 @@ static uint32_t session_of(struct postgres *p, const struct pg_flight *f, uint32
     return session;
 }
 
+void pg_fill_reply(struct pg_flight *f)
+{
+    struct reply *reply = &f->request->reply;
+    bool is_ok = reply->error.code == ERROR_OK;
+    reply->changed = f->changed;
+    reply->is_partial = !is_ok && f->is_kept;
+    if (is_ok && f->rows != NULL && pg_rows_has_columns(f->rows)) {
+        reply->result = pg_rows_result(f->rows);
+        f->rows = NULL;
+    }
+    if (is_ok && f->chunk != NULL && (reply->result = pg_chunk_result(f->chunk)) != NULL)
+        f->chunk = NULL;
+}
+
+void pg_flight_fini(struct pg_flight *f)
+{
+    for (int32_t i = 0; f->part != NULL && i < f->request->parts; i++)
+        pg_flight_fini(&f->part[i]);
+    free(f->part);
+    f->part = NULL;
+    pg_rows_free(&f->rows);
+    pg_chunk_free(&f->chunk);
+    pg_statement_leave(&f->statement);
+}
+
 void pg_reply(struct postgres *p)
 {
     struct pg_flight *f = p->head;
     struct request *r = f->request;
     struct conn *c = conn_of(p);
-    bool is_ok = r->reply.error.code == ERROR_OK;
     p->head = NULL;
-    r->reply.changed = f->changed;
-    r->reply.is_partial = !is_ok && f->is_kept;
+    pg_fill_reply(f);
+    bool is_ok = r->reply.error.code == ERROR_OK;
     r->reply.more = is_ok && p->phase == PG_HELD;
     r->reply.wants_input = r->reply.more && p->copy.direction == PG_COPY_IN;
-    if (is_ok && f->rows != NULL && pg_rows_has_columns(f->rows)) {
-        r->reply.result = pg_rows_result(f->rows);
-        f->rows = NULL;
-    }
-    if (is_ok && f->chunk != NULL && (r->reply.result = pg_chunk_result(f->chunk)) != NULL)
-        f->chunk = NULL;
-    pg_rows_free(&f->rows);
-    pg_chunk_free(&f->chunk);
     c->session = session_of(p, f, c->session);
+    pg_flight_fini(f);
     if (p->is_cancelling)
         pg_owe(p, 0);
     if (p->is_spoiled || PQstatus(p->pg) == CONNECTION_BAD)
@@ -72,11 +89,24 @@ static bool may_run_again(struct postgres *p, const struct pg_flight *f)
            (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0;
 }
 
-static void finish(struct postgres *p, struct pg_flight *f)
+bool pg_leave_pipeline(struct postgres *p)
 {
     if (p->is_pipelined && !PQexitPipelineMode(p->pg))
         p->is_spoiled = true;
     p->is_pipelined = false;
+    return !p->is_spoiled;
+}
+
+static void rest(struct postgres *p)
+{
+    p->phase = PG_IDLE;
+    pg_watch(p, WATCH_READ);
+    pg_reply(p);
+}
+
+static void finish(struct postgres *p, struct pg_flight *f)
+{
+    pg_leave_pipeline(p);
     if (may_run_again(p, f)) {
         error_clear(pg_problem(f));
         f->is_stale = f->is_preparing = false;
@@ -85,9 +115,26 @@ static void finish(struct postgres *p, struct pg_flight *f)
         pg_run_again(p, f);
         return;
     }
-    p->phase = PG_IDLE;
-    pg_watch(p, WATCH_READ);
-    pg_reply(p);
+    rest(p);
+}
+
+/* From here on the results are the statement's own. */
+static void end_prelude(struct postgres *p, struct pg_flight *f)
+{
+    f->is_prelude = false;
+    if (f->is_stream && !PQsetSingleRowMode(p->pg))
+        pg_lose(p, NULL);
+}
+
+static void synced(struct postgres *p)
+{
+    struct pg_flight *f = p->head;
+    if (f->is_prelude)
+        end_prelude(p, f);
+    else if (f->part == NULL)
+        finish(p, f);
+    else if (pg_batch_synced(p, f))
+        rest(p);
 }
 
 /* --- what came -------------------------------------------------------------------------------- */
@@ -111,7 +158,7 @@ static void check_statement(struct postgres *p, struct pg_flight *f, const PGres
         pg_statements_retire(&p->statements, f->statement);
     else
         return;
-    f->statement = NULL;
+    pg_statement_leave(&f->statement);
     f->is_stale = true;
 }
 
@@ -127,6 +174,7 @@ static bool is_proven_undone(const struct pg_flight *f)
     case NEBULA_FINISH:
         return !f->is_complete;
     case NEBULA_SCRIPT:
+    case NEBULA_BATCH:
     case NEBULA_STOP:
         return false;
     }
@@ -136,11 +184,15 @@ static bool is_proven_undone(const struct pg_flight *f)
 /* The server is about to hang up. */
 static void end_session(struct postgres *p, struct pg_flight *f)
 {
-    if (is_proven_undone(f)) {
+    bool is_proven = is_proven_undone(f);
+    struct error why = *pg_problem(f);
+    if (p->head->part != NULL)
+        is_proven = pg_batch_ends_session(p, p->head, is_proven);
+    if (is_proven) {
         p->is_spoiled = true;
         pg_reply(p);
     } else {
-        pg_lose(p, pg_problem(f));
+        pg_lose(p, &why);
     }
 }
 
@@ -152,6 +204,14 @@ static bool may_have_committed(struct postgres *p, const struct pg_flight *f, co
            pg_commits_parts(r->text) && !pg_is_about_words(res);
 }
 
+/* Its Parse failed, or was not read at all. */
+static void forget_parse(struct pg_flight *f)
+{
+    if (f->is_preparing && f->statement != NULL)
+        f->statement->is_on_its_way = false;
+    f->is_preparing = false;
+}
+
 static void complain(struct postgres *p, struct pg_flight *f, const PGresult *res)
 {
     if (PQresultErrorField(res, PG_DIAG_SQLSTATE) == NULL) { /* libpq's words, not the server's */
@@ -159,8 +219,8 @@ static void complain(struct postgres *p, struct pg_flight *f, const PGresult *re
         return;
     }
     if (p->trace.is_on) /* a statement that fails takes back what was told ahead of it */
-        pg_trace_forget(&p->trace, f->is_prelude || f->ahead > 0);
-    if ((f->is_prelude || f->is_giving_up) && !pg_is_fatal(res))
+        pg_trace_forget(&p->trace, p->head->is_prelude || f->ahead > 0);
+    if ((p->head->is_prelude || f->is_giving_up) && !pg_is_fatal(res))
         return;
     f->is_stale |= f->ahead > 0; /* not a word of the statement was looked at */
     if (pg_problem(f)->code == ERROR_OK) {
@@ -169,7 +229,7 @@ static void complain(struct postgres *p, struct pg_flight *f, const PGresult *re
     }
     if (pg_problem(f)->code == ERROR_DEADLINE && p->is_cancelling) /* it was us */
         pg_problem(f)->code = ERROR_CANCELLED;
-    f->is_preparing = false;
+    forget_parse(f);
     if (pg_problem(f)->code == ERROR_READ_ONLY) /* a server that has become a standby */
         p->is_spoiled = true;
     if (pg_is_fatal(res)) {
@@ -200,7 +260,7 @@ static void note_traces(struct postgres *p, struct pg_flight *f, const char *tag
     if (pg_forgets_statements(tag)) {
         pg_statements_forget(&p->statements);
         pg_trace_forget(&p->trace, true);
-        f->statement = NULL;
+        pg_statement_leave(&f->statement);
     }
     if (strcmp(tag, "ROLLBACK") == 0 || strcmp(tag, "RESET") == 0) /* settings are as they were */
         pg_trace_forget(&p->trace, false);
@@ -219,7 +279,7 @@ static void note_traces(struct postgres *p, struct pg_flight *f, const char *tag
 static void keep(struct postgres *p, struct pg_flight *f, PGresult *res)
 {
     /* libpq goes on in single rows after a stream, also with what is not the statement's. */
-    bool is_wanted = f->rows != NULL && !f->is_prelude && f->ahead == 0;
+    bool is_wanted = f->rows != NULL && !p->head->is_prelude && f->ahead == 0;
     if (!is_wanted || (f->is_stream && p->is_cancelling)) {
         PQclear(res);
         return;
@@ -234,15 +294,15 @@ static void keep(struct postgres *p, struct pg_flight *f, PGresult *res)
 static void complete(struct postgres *p, struct pg_flight *f, PGresult *res)
 {
     bool has_rows = PQresultStatus(res) == PGRES_TUPLES_OK;
-    if (f->is_prelude || f->ahead > 0) {
-        f->ahead -= !f->is_prelude;
+    if (p->head->is_prelude || f->ahead > 0) {
+        f->ahead -= !p->head->is_prelude;
         PQclear(res);
         return;
     }
     if (f->is_preparing) {
-        f->is_preparing = false;
         if (f->statement != NULL)
             f->statement->is_prepared = true;
+        forget_parse(f);
         PQclear(res);
         return;
     }
@@ -257,14 +317,6 @@ static void complete(struct postgres *p, struct pg_flight *f, PGresult *res)
         PQclear(res);
 }
 
-/* From here on the results are the statement's own. */
-static void end_prelude(struct postgres *p, struct pg_flight *f)
-{
-    f->is_prelude = false;
-    if (f->is_stream && !PQsetSingleRowMode(p->pg))
-        pg_lose(p, NULL);
-}
-
 static void take(struct postgres *p, struct pg_flight *f, PGresult *res)
 {
     switch (PQresultStatus(res)) {
@@ -277,12 +329,11 @@ static void take(struct postgres *p, struct pg_flight *f, PGresult *res)
         keep(p, f, res);
         return;
     case PGRES_PIPELINE_SYNC:
-        if (f->is_prelude)
-            end_prelude(p, f);
-        else
-            finish(p, f);
+        synced(p);
         break;
     case PGRES_PIPELINE_ABORTED:
+        forget_parse(f);
+        break;
     case PGRES_NONFATAL_ERROR:
         break;
     case PGRES_FATAL_ERROR:
@@ -296,6 +347,15 @@ static void take(struct postgres *p, struct pg_flight *f, PGresult *res)
         break;
     }
     PQclear(res);
+}
+
+static void take_of_batch(struct postgres *p, struct pg_flight *batch, PGresult *res)
+{
+    struct pg_flight *f = pg_batch_current(batch);
+    bool is_its = PQresultStatus(res) != PGRES_PIPELINE_SYNC && !batch->is_prelude;
+    take(p, f, res);
+    if (is_its && p->phase == PG_BUSY)
+        pg_batch_took(batch, f);
 }
 
 static bool is_window_full(const struct postgres *p, const struct pg_flight *f)
@@ -324,7 +384,9 @@ void pg_read(struct postgres *p)
             continue;
         }
         PGresult *res = PQgetResult(p->pg);
-        if (res != NULL)
+        if (res != NULL && f->part != NULL)
+            take_of_batch(p, f, res);
+        else if (res != NULL)
             take(p, f, res);
         else if (PQstatus(p->pg) == CONNECTION_BAD)
             pg_lose(p, NULL);

@@ -1,8 +1,7 @@
 /* postgres_send.c - a request becomes bytes on their way.
  *
  * What is sent unprepared, prepared or both in one pipeline is decided here, see
- * postgres_statements.c. A pipeline of ours always ends with its own Sync and holds one request: it
- * is one round trip, not a batch.
+ * postgres_statements.c. A pipeline of ours always ends with its own Sync and holds one request.
  */
 #include <string.h>
 
@@ -30,7 +29,7 @@ void pg_flush(struct postgres *p)
         pg_watch(p, left > 0 ? WATCH_READ | WATCH_WRITE : WATCH_READ);
 }
 
-static void sent(struct postgres *p, bool ok)
+void pg_sent(struct postgres *p, bool ok)
 {
     if (ok)
         pg_flush(p);
@@ -91,19 +90,31 @@ static bool send_prelude(struct postgres *p, struct pg_flight *f)
     return PQpipelineSync(p->pg) != 0;
 }
 
-static bool send_pipeline(struct postgres *p, struct pg_flight *f, const struct pg_params *v,
-                          const struct pg_statement *named)
+bool pg_enter_pipeline(struct postgres *p, struct pg_flight *f)
 {
     p->is_pipelined = PQenterPipelineMode(p->pg) != 0;
-    if (!p->is_pipelined)
-        return false;
-    if (has_prelude(p, f) && !send_prelude(p, f))
-        return false;
-    f->is_preparing = named != NULL && !named->is_prepared;
-    if (f->is_preparing &&
-        !PQsendPrepare(p->pg, named->name.text, f->request->text, v->count, v->type))
-        return false;
-    return send_statement(p, f, v, named) && PQpipelineSync(p->pg);
+    return p->is_pipelined && (!has_prelude(p, f) || send_prelude(p, f));
+}
+
+/* Into a pipeline. A statement is prepared on the way. */
+static bool send_commands(struct postgres *p, struct pg_flight *f, const struct pg_params *v,
+                          struct pg_statement *named)
+{
+    f->due = 1;
+    f->is_preparing = named != NULL && !named->is_prepared && !named->is_on_its_way;
+    if (f->is_preparing) {
+        f->due = 2;
+        named->is_on_its_way = true;
+        if (!PQsendPrepare(p->pg, named->name.text, f->request->text, v->count, v->type))
+            return false;
+    }
+    return send_statement(p, f, v, named);
+}
+
+static bool send_pipeline(struct postgres *p, struct pg_flight *f, const struct pg_params *v,
+                          struct pg_statement *named)
+{
+    return pg_enter_pipeline(p, f) && send_commands(p, f, v, named) && PQpipelineSync(p->pg);
 }
 
 static void run(struct postgres *p, struct pg_flight *f, bool may_prepare)
@@ -114,7 +125,7 @@ static void run(struct postgres *p, struct pg_flight *f, bool may_prepare)
         pg_owe(p, PG_OWES_ANSWER);
         return;
     }
-    const struct pg_statement *named = f->statement;
+    struct pg_statement *named = f->statement;
     if (named != NULL && !named->is_prepared && !may_prepare)
         named = NULL;
     bool needs_pipeline = (named != NULL && !named->is_prepared) || has_prelude(p, f);
@@ -123,7 +134,7 @@ static void run(struct postgres *p, struct pg_flight *f, bool may_prepare)
     pg_params_fini(&v);
     if (ok && f->is_stream && !f->is_prelude)
         ok = PQsetSingleRowMode(p->pg) != 0;
-    sent(p, ok);
+    pg_sent(p, ok);
 }
 
 /* --- verbs ------------------------------------------------------------------------------------ */
@@ -147,6 +158,25 @@ static bool find_statement(struct postgres *p, struct pg_flight *f)
     f->is_dirty |=
         f->statement != NULL ? f->statement->is_suspect : pg_text_is_suspect(f->request->text);
     return !is_new;
+}
+
+/* What another one prepares just now is there only if that one does not fail. */
+bool pg_send_part(struct postgres *p, struct pg_flight *f, bool is_together)
+{
+    struct pg_params v;
+    if (!pg_params_init(&v, p, f->request)) {
+        pg_lose(p, pg_problem(f));
+        return false;
+    }
+    bool may_prepare = find_statement(p, f);
+    struct pg_statement *named = f->is_again ? NULL : f->statement;
+    bool is_there = named != NULL && (named->is_prepared || (named->is_on_its_way && is_together));
+    if (!is_there && named != NULL && (named->is_on_its_way || !may_prepare))
+        named = NULL;
+    f->request->is_sent = true;
+    bool ok = send_commands(p, f, &v, named);
+    pg_params_fini(&v);
+    return ok;
 }
 
 static void send_run(struct postgres *p, struct pg_flight *f)
@@ -184,14 +214,14 @@ static void send_prepare(struct postgres *p, struct pg_flight *f)
     f->is_preparing = f->request->is_sent = true;
     bool ok = PQsendPrepare(p->pg, name, f->request->text, v.count, v.type) != 0;
     pg_params_fini(&v);
-    sent(p, ok);
+    pg_sent(p, ok);
 }
 
 static void send_script(struct postgres *p, struct pg_flight *f)
 {
     f->request->is_sent = true;
     f->is_dirty = pg_text_is_suspect(f->request->text);
-    sent(p, PQsendQuery(p->pg, f->request->text) != 0);
+    pg_sent(p, PQsendQuery(p->pg, f->request->text) != 0);
 }
 
 /* The rows may be in libpq's hands already, so reading begins without the socket. The statement was
@@ -241,6 +271,10 @@ void pg_send(struct postgres *p, struct pg_flight *f)
         pg_refuse(p, f, ERROR_USAGE, "a stream is open: pull it to its end, or stop it, first");
         return;
     }
+    if (r->verb == NEBULA_BATCH) {
+        pg_send_batch(p, f);
+        return;
+    }
     if (memchr(r->text, 0, r->text_size) != NULL) {
         pg_refuse(p, f, ERROR_QUERY, "the statement has a zero byte");
         return;
@@ -258,6 +292,7 @@ void pg_send(struct postgres *p, struct pg_flight *f)
     case NEBULA_STREAM:
         send_stream(p, f);
         return;
+    case NEBULA_BATCH:
     case NEBULA_PULL:
     case NEBULA_STOP:
     case NEBULA_PUSH:
@@ -270,7 +305,7 @@ void pg_send(struct postgres *p, struct pg_flight *f)
 void pg_run_again(struct postgres *p, struct pg_flight *f)
 {
     f->is_again = true;
-    f->statement = NULL;
+    pg_statement_leave(&f->statement);
     if (f->request->verb == NEBULA_STREAM)
         send_stream(p, f);
     else

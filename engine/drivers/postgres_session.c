@@ -113,6 +113,11 @@ bool pg_is_commit(const char *text)
            (begins_with_word(at, "PREPARE") && begins_with_word(second_word(text), "TRANSACTION"));
 }
 
+bool pg_is_copy(const char *text)
+{
+    return begins_with_word(skip(text), "COPY");
+}
+
 static bool begins_with_one_of(const char *text, const char *const *word, size_t count)
 {
     const char *at = skip(text);
@@ -120,6 +125,13 @@ static bool begins_with_one_of(const char *text, const char *const *word, size_t
         if (begins_with_word(at, word[i]))
             return true;
     return false;
+}
+
+bool pg_is_control(const char *text)
+{
+    static const char *const word[] = {"BEGIN",    "START", "COMMIT",    "END",
+                                       "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"};
+    return begins_with_one_of(text, word, COUNT(word)) || pg_is_commit(text);
 }
 
 /* It cannot commit anything by itself before it is complete, as COMMIT, CALL and DO can. */

@@ -114,20 +114,43 @@ static struct pg_statement *newest(const struct pg_statements *s)
 
 /* --- coming and going ------------------------------------------------------------------------- */
 
-void pg_statements_drop(struct pg_statements *s, struct pg_statement *it)
+void pg_statement_leave(struct pg_statement **it)
+{
+    struct pg_statement *left = *it;
+    *it = NULL;
+    if (left != NULL && --left->flights == 0 && left->is_dropped)
+        free(left);
+}
+
+/* It is off the list already. */
+static void forget(struct pg_statements *s, struct pg_statement *it)
 {
     struct pg_statement **at = &s->bucket[it->hash % PG_BUCKETS];
     while (*at != it)
         at = &(*at)->next;
     *at = it->next;
-    list_remove(&s->used, &it->node);
     s->bytes -= it->size;
-    free(it);
+    it->is_dropped = true;
+    if (it->flights == 0)
+        free(it);
+}
+
+void pg_statements_drop(struct pg_statements *s, struct pg_statement *it)
+{
+    if (it->is_dropped)
+        return;
+    list_remove(&s->used, &it->node);
+    forget(s, it);
+}
+
+static bool is_in_server(const struct pg_statement *it)
+{
+    return it->is_prepared || it->is_on_its_way;
 }
 
 void pg_statements_retire(struct pg_statements *s, struct pg_statement *it)
 {
-    if (it->is_prepared && s->gones < PG_GONE_MOST)
+    if (is_in_server(it) && !it->is_dropped && s->gones < PG_GONE_MOST)
         s->gone[s->gones++] = it->id;
     pg_statements_drop(s, it);
 }
@@ -135,8 +158,8 @@ void pg_statements_retire(struct pg_statements *s, struct pg_statement *it)
 void pg_statements_forget(struct pg_statements *s)
 {
     struct list_node *n;
-    while ((n = list_head(&s->used)) != NULL)
-        pg_statements_drop(s, container_of(n, struct pg_statement, node));
+    while ((n = list_pop_head(&s->used)) != NULL)
+        forget(s, container_of(n, struct pg_statement, node));
     s->gones = 0;
 }
 
@@ -148,7 +171,7 @@ static bool make_room(struct pg_statements *s, size_t size)
         struct list_node *n = list_tail(&s->used);
         CHECK(n != NULL);
         struct pg_statement *last = container_of(n, struct pg_statement, node);
-        if (last->is_prepared && s->gones == PG_GONE_MOST)
+        if (is_in_server(last) && s->gones == PG_GONE_MOST)
             return false;
         pg_statements_retire(s, last);
     }
@@ -179,8 +202,7 @@ static struct pg_statement *add(struct pg_statements *s, const struct request *r
     return it;
 }
 
-struct pg_statement *pg_statements_use(struct pg_statements *s, const struct request *r,
-                                       bool *is_new_out)
+static struct pg_statement *use(struct pg_statements *s, const struct request *r, bool *is_new_out)
 {
     struct pg_statement *it = newest(s);
     *is_new_out = false;
@@ -193,5 +215,14 @@ struct pg_statement *pg_statements_use(struct pg_statements *s, const struct req
         return add(s, r, hash);
     list_remove(&s->used, &it->node);
     list_push_head(&s->used, &it->node);
+    return it;
+}
+
+struct pg_statement *pg_statements_use(struct pg_statements *s, const struct request *r,
+                                       bool *is_new_out)
+{
+    struct pg_statement *it = use(s, r, is_new_out);
+    if (it != NULL)
+        it->flights++;
     return it;
 }

@@ -346,6 +346,8 @@ void sqlite_session_serve(struct sqlite_session *s, struct request *r)
     case NEBULA_FINISH:
         error_set(&r->reply.error, ERROR_USAGE, "SQLite has no stream that takes input");
         return;
+    case NEBULA_BATCH: /* it takes none */
+        break;
     }
     UNREACHABLE();
 }

@@ -5,9 +5,10 @@
 --   ... call.reply.rows, call.cell(ticket, row, column) ...
 --   call.done(ticket)
 --
--- call.reply is one struct for the whole state: read it before the next wait. The request and its
--- values are written into structs that are used again and again, because nebula_call() copies them.
+-- call.reply is one struct for the whole state: read it before the next wait. The request is written into a struct
+-- that is used again and again, because nebula_call() copies it.
 
+local arguments = require "nebula.arguments"
 local c = require "nebula.c"
 local errors = require "nebula.error"
 local units = require "nebula.units"
@@ -15,100 +16,19 @@ local value = require "nebula.value"
 local wait = require "nebula.wait"
 
 local lib, engine = c.lib, c.engine
-local floor = math.floor
 
 local LARGEST = 2 ^ 53 -- whole numbers beyond it are not exact in a double
 
 local request = c.new("struct nebula_request")
 local cell = c.new("struct nebula_value")
 local column_info = c.new("struct nebula_column")
-local capacity = 64
-local values = c.new("struct nebula_value[?]", capacity)
+local parts, parts_room = nil, 0
 
 local call = {
   reply = c.new("struct nebula_reply"), ---@type ffi.cdata* of the last call.run() that gave a ticket
   resources = {},                       ---@type table<integer, nebula.Resource> by number
   streams = 0,                          ---@type integer that hold a connection of their own, or were forgotten with it
 }
-
--- --- parameters -------------------------------------------------------------------------------------
-
-local function put_bytes(at, kind, text)
-  at.type, at.size, at.bytes = kind, #text, text
-end
-
-local function put_number(at, v)
-  if v == floor(v) and v > -LARGEST and v < LARGEST and (v ~= 0 or 1 / v > 0) then
-    at.type, at.integer = lib.NEBULA_INT, v
-  else
-    at.type, at.number = lib.NEBULA_FLOAT, v
-  end
-end
-
-local function put_rest(i, at, v)
-  local integer, fits = c.integer(v)
-  if integer then
-    if not fits then
-      errors.raise("parameter %d: %s is too large for a signed integer of 64 bits", i + 1, tostring(v))
-    end
-    at.type, at.integer = lib.NEBULA_INT, integer
-  elseif value.is_bytes(v) then
-    put_bytes(at, lib.NEBULA_BYTES, v.bytes)
-  elseif v == nil then
-    errors.raise("parameter %d is nil; for a NULL write null", i + 1)
-  else
-    errors.raise("parameter %d is a %s; a parameter is null, a boolean, a number, a string, bytes() or array()",
-      i + 1, type(v))
-  end
-end
-
-local function put(i, v)
-  local at, kind = values[i], type(v)
-  if kind == "string" then
-    put_bytes(at, lib.NEBULA_TEXT, v)
-  elseif kind == "number" then
-    put_number(at, v)
-  elseif kind == "boolean" then
-    at.type, at.integer = lib.NEBULA_BOOL, v and 1 or 0
-  elseif v == value.null and kind == "userdata" then
-    at.type = lib.NEBULA_NULL
-  else
-    put_rest(i, at, v)
-  end
-end
-
-local function grow(count)
-  while capacity < count do
-    capacity = capacity * 2
-  end
-  values = c.new("struct nebula_value[?]", capacity)
-end
-
--- Most statements have few parameters, and those need no table.
-local function put_all(n, a, b, d, e, ...)
-  if n > capacity then
-    grow(n)
-  end
-  if n > 0 then put(0, a) end
-  if n > 1 then put(1, b) end
-  if n > 2 then put(2, d) end
-  if n > 3 then put(3, e) end
-  if n > 4 then
-    local rest = { ... }
-    for i = 5, n do
-      put(i - 1, rest[i - 4])
-    end
-  end
-end
-
-local function put_list(n, list)
-  if n > capacity then
-    grow(n)
-  end
-  for i = 1, n do
-    put(i - 1, list[i])
-  end
-end
 
 -- --- options ----------------------------------------------------------------------------------------
 
@@ -178,16 +98,16 @@ local function fail(on, code, ticket)
   return nil, err
 end
 
--- The values are in their places.
-local function send(on, verb, options, text, n)
+-- The values are in their places. The code, and a ticket unless it is negative.
+local function ask(on, verb, options, text, n)
   address(on, options)
-  request.verb, request.count, request.value = verb, n, values
+  request.verb, request.count, request.value = verb, n, arguments.values
   request.text, request.text_size = text, #text
   if options then
     local within_us = options.until_us and options.until_us - tonumber(lib.nebula_now_us(engine))
       or call.span(options.deadline)
     if not within_us or options.until_us and within_us <= 0 then
-      return nil, call.too_late(resource_of(on))
+      return nil
     end
     request.within_us = within_us
     request.is_idempotent = options.idempotent or false
@@ -205,7 +125,14 @@ local function send(on, verb, options, text, n)
   if code >= 0 then
     lib.nebula_reply(engine, ticket, call.reply)
   end
-  if code ~= 0 then
+  return code, ticket
+end
+
+local function send(on, verb, options, text, n)
+  local code, ticket = ask(on, verb, options, text, n)
+  if not code then
+    return nil, call.too_late(resource_of(on))
+  elseif code ~= 0 then
     return fail(on, code, ticket)
   end
   return ticket
@@ -221,7 +148,7 @@ end
 ---@return integer|nil ticket for call.cell() ... until call.done(), which the caller owes
 ---@return nebula.Error|nil
 function call.run(on, verb, options, text, n, ...)
-  put_all(n, ...)
+  arguments.put_all(n, ...)
   local ticket, err = send(on, verb, options, text, n) -- no tail call: it would leave the values to the collector
   return ticket, err
 end
@@ -236,9 +163,60 @@ end
 ---@return integer|nil ticket
 ---@return nebula.Error|nil
 function call.run_list(on, verb, options, text, n, list)
-  put_list(n, list)
+  arguments.reserve(n)
+  arguments.put_list(0, n, list)
   local ticket, err = send(on, verb, options, text, n) -- as in run()
   return ticket, err
+end
+
+local function put_parts(list)
+  local count, values = #list, 0
+  for i = 1, count do
+    values = values + list[i].text.count
+  end
+  arguments.reserve(values)
+  if count > parts_room then
+    parts, parts_room = c.new("struct nebula_part[?]", count), count
+  end
+  local at = 0
+  for i = 1, count do
+    local one, part = list[i], parts[i - 1]
+    part.text, part.text_size, part.count = one.text.text, #one.text.text, one.text.count
+    part.value = arguments.values + at
+    arguments.put_list(at, one.text.count, one.values)
+    at = at + one.text.count
+  end
+  request.part, request.parts = parts, count
+end
+
+--- Sends several statements as one request and waits for its end.
+---@param on nebula.Resource|nebula.Lease
+---@param options nebula.CallOptions already checked
+---@param is_each boolean each by itself, not all or nothing
+---@param list { text: nebula.sql.Parameters, values: any[] }[] at least one
+---@return integer|nil ticket for call.part() until call.done(), which the caller owes; nil when nothing was begun
+---@return nebula.Error|nil err what became of the whole
+function call.batch(on, options, is_each, list)
+  put_parts(list)
+  request.is_each = is_each
+  local code, ticket = ask(on, lib.NEBULA_BATCH, options, "", 0) -- as in run()
+  if not code then
+    return nil, call.too_late(resource_of(on))
+  elseif code < 0 then
+    return nil, errors.from_code(resource_of(on).name, code)
+  end
+  return ticket, code > 0 and errors.from_reply(resource_of(on).name, call.reply) or nil
+end
+
+--- From here on call.reply, call.cell() and call.column() speak of this part of a batch.
+---@param on nebula.Resource|nebula.Lease that was asked
+---@param ticket integer
+---@param part integer from 1
+---@return nebula.Error|nil err when it failed
+function call.part(on, ticket, part)
+  lib.nebula_part(engine, ticket, part)
+  lib.nebula_reply(engine, ticket, call.reply)
+  return call.reply.code ~= 0 and errors.from_reply(resource_of(on).name, call.reply) or nil
 end
 
 --- Gives a ticket back; its cells are gone then.

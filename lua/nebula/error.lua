@@ -20,6 +20,7 @@ local lib, engine = c.lib, c.engine
 ---@field statement string|nil what was asked of a database, without its literals
 ---@field line integer|nil of the input of a COPY, from 1
 ---@field column string|nil of that line
+---@field part integer|nil of a batch: which of its statements failed, from 1
 local Error = {}
 Error.__index = Error
 

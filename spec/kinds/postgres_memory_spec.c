@@ -116,6 +116,35 @@ static bool ask(struct lone *l, enum nebula_verb verb, const char *text, const c
     return ok;
 }
 
+static bool ask_batch(struct lone *l, bool is_each)
+{
+    struct nebula_value v = {.type = NEBULA_BYTES, .size = 3, .bytes = "abc"};
+    struct part part[3];
+    struct request r = lone_request(NEBULA_BATCH, "");
+    for (int i = 0; i < 3; i++) {
+        part[i] = (struct part){.request = lone_request(NEBULA_RUN, "select $1::bytea, 8")};
+        part[i].request.value = &v;
+        part[i].request.count = 1;
+    }
+    r.part = part;
+    r.parts = 3;
+    r.is_each = is_each;
+    if (l->said[SAID_FAILED] != 0 || l->conn == NULL)
+        return false;
+    lone_begin_send(l, &r);
+    bool is_over = turn_until(l, &r);
+    if (!is_over)
+        lone_close(l);
+    bool ok = is_over && r.reply.error.code == ERROR_OK;
+    for (int i = 0; i < 3; i++) {
+        if (ok && part[i].request.reply.error.code == ERROR_OK)
+            assert_int_equal(pg_lone_cell(&part[i].request, 0, 0).type, NEBULA_BYTES);
+        ok &= part[i].request.reply.error.code == ERROR_OK;
+        reply_fini(&part[i].request.reply);
+    }
+    return ok;
+}
+
 /* Opened by the socket's path: without TLS, whose library is not ours to prove. */
 static bool scenario(struct lone *l)
 {
@@ -127,6 +156,8 @@ static bool scenario(struct lone *l)
         ok &= ask(l, NEBULA_RUN, "select $1::bytea, 7", "abc");
     ok &= ask(l, NEBULA_SCRIPT, "set bytea_output = escape", NULL);
     ok &= ask(l, NEBULA_RUN, "select $1::bytea, 7", "a\\c");
+    ok &= ask_batch(l, false);
+    ok &= ask_batch(l, true);
     ok &= ask(l, NEBULA_PREPARE, "select 1", NULL);
     ok &= ask(l, NEBULA_STREAM, "select generate_series(1, 5)", NULL);
     ok &= ask(l, NEBULA_PULL, "", NULL);

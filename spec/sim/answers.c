@@ -90,6 +90,11 @@ void play_served(struct play *p, struct op *op)
         *newest = op->begun_us;
 }
 
+static bool is_batch(const struct op *op)
+{
+    return op->word == WORD_BATCH || op->word == WORD_EACH;
+}
+
 /* A call for which a connection is leased gets one that is young enough. */
 static void inspect_session(const struct declared *d, const struct heard *h)
 {
@@ -124,7 +129,8 @@ void play_heard(struct listener *l, const struct heard *h)
         law_broken("%s: a statement was sent after its deadline", d->spec.name);
     if (op->kind != OP_CALL)
         return;
-    inspect_session(d, h);
+    if (!op->is_served || !is_batch(op)) /* of a batch, by its first word */
+        inspect_session(d, h);
     if (!op->is_served)
         play_served(p, op);
 }
@@ -156,9 +162,19 @@ static enum claim claim_of(const struct nebula_reply *r)
     UNREACHABLE();
 }
 
-static bool writes(const struct op *op)
+bool play_writes(const struct op *op)
 {
-    return op->word == WORD_ADD || op->word == WORD_PUT;
+    return op->word == WORD_ADD || op->word == WORD_PUT || is_batch(op);
+}
+
+static void part_ended(struct play *p, int32_t ticket, const struct op *op, int32_t i)
+{
+    struct nebula_reply r;
+    nebula_part(p->nebula, ticket, i + 1);
+    nebula_reply(p->nebula, ticket, &r);
+    if ((r.code == ERROR_OK) != (r.outcome == OUTCOME_OK))
+        law_broken("part %d: code %s with outcome %d", i + 1, nebula_error_name(r.code), r.outcome);
+    claim_settle(p, op->id + i, claim_of(&r));
 }
 
 static void call_ended(struct play *p, int32_t ticket, struct op *op, const struct nebula_reply *r)
@@ -167,7 +183,9 @@ static void call_ended(struct play *p, int32_t ticket, struct op *op, const stru
         law_broken("code %s with outcome %d", nebula_error_name(r->code), r->outcome);
     if (r->outcome == OUTCOME_IN_DOUBT && r->attempts == 0)
         law_broken("in doubt without having been sent");
-    if (writes(op))
+    for (int32_t i = 0; i <= op->more && is_batch(op); i++)
+        part_ended(p, ticket, op, i);
+    if (play_writes(op) && !is_batch(op))
         claim_settle(p, op->id, claim_of(r));
     if (r->code == ERROR_OK && op->word != WORD_ROWS)
         expect_row(p, ticket, op, r, op->id);
@@ -214,15 +232,15 @@ static void statement_ended(struct play *p, int32_t ticket, struct op *op,
     bool in_transaction = h->is_in_transaction;
     h->busy--;
     h->is_committing = false;
-    if (writes(op) && !in_transaction)
+    if (play_writes(op) && !in_transaction)
         claim_settle(p, op->id, claim_of(r));
-    else if (writes(op) && r->code != ERROR_OK) {
+    else if (play_writes(op) && r->code != ERROR_OK) {
         claim_settle(p, op->id, CLAIM_NEVER);
         h->ids--; /* the last one: a lease has one write under way at most */
     }
     transaction_ended(p, h, op, r);
     stream_moved(p, ticket, h, op, r);
-    if (r->code == ERROR_OK && (writes(op) || op->word == WORD_GET))
+    if (r->code == ERROR_OK && (play_writes(op) || op->word == WORD_GET))
         expect_row(p, ticket, op, r, op->id);
     h->is_broken |= is_fatal(r->code);
 }

@@ -1,11 +1,13 @@
 /* driver_sim.c - the drivers `sim` and `sim_plain`: the engine's end of a wire to a model of a
  * server.
  *
- * `sim_plain` cannot cancel. Option `server` names the server. It is strict: what core/driver.h
+ * `sim_plain` cannot cancel. A batch goes to the server statement by statement, within `begin` and
+ * `commit` when it is all or nothing, and brings no rows. Option `server` names the server. It is strict: what core/driver.h
  * forbids the core is a broken law here.
  */
 #include "core/driver.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,7 @@ struct link {
     struct request *request; /* under way */
     struct cells *cells;     /* made ready for its reply */
     struct soon sorry;       /* there is no memory for them */
+    int32_t at;              /* of a batch: the part under way, or one of the two below */
     bool is_open, is_cancelling, is_closing;
 };
 
@@ -46,6 +49,8 @@ static void cells_free(struct result *r)
 
 static const struct result_type cells_type = {
     .cell = cell, .column = column_of, .free = cells_free};
+
+enum { AT_BEGIN = -1, AT_UNDO = -2 }; /* and the commit is behind the last part */
 
 static struct link *link_of(struct wire *w)
 {
@@ -85,18 +90,112 @@ static void failed(struct wire *w, enum error_code code, const char *state, cons
     conn_failed(l->conn, &e);
 }
 
+static void fill(const struct link *l, struct reply *reply, const struct answer *a)
+{
+    *reply =
+        (struct reply){.changed = a->changed, .more = a->more, .wants_writer = a->wants_writer};
+    if (a->code == ERROR_OK)
+        return;
+    error_set(&reply->error, a->code, "%s: %s", conn_resource(l->conn), a->text);
+    memcpy(reply->error.state, a->state, strlen(a->state) + 1);
+}
+
+/* --- batches ---------------------------------------------------------------------------------- */
+
+static void end_batch(struct link *l)
+{
+    struct request *r = end_request(l);
+    for (int32_t i = 0; i < r->parts && !r->is_each; i++) {
+        struct reply *reply = &r->part[i].request.reply;
+        reply->is_unanswered = false;
+        if (r->reply.error.code != ERROR_OK && i + 1 != r->reply.part)
+            reply->error = r->reply.error;
+    }
+    drop_cells(l);
+    conn_replied(l->conn, r);
+}
+
+/* "word L", L being who says the parts: "add L ID". */
+static bool say_word(struct link *l, const char *word)
+{
+    char text[32];
+    const char *who = strchr(l->request->part[0].request.text, ' ');
+    snprintf(text, sizeof text, "%s %lld", word, strtoll(who, NULL, 10));
+    return wire_send(&l->wire, NEBULA_SCRIPT, text, 0);
+}
+
+static bool send_part(struct link *l)
+{
+    struct request *r = l->request;
+    if (l->at == AT_BEGIN || l->at == AT_UNDO)
+        return say_word(l, l->at == AT_BEGIN ? "begin" : "undo");
+    if (l->at == r->parts)
+        return say_word(l, "commit");
+    return wire_send(&l->wire, NEBULA_RUN, r->part[l->at].request.text, 0);
+}
+
+/* The whole is as good as on its way with its first word. */
+static void send_batch(struct link *l)
+{
+    struct request *r = l->request;
+    l->at = r->is_each ? 0 : AT_BEGIN;
+    bool is_sent = send_part(l);
+    for (int32_t i = 0; i < r->parts; i++)
+        r->part[i].request.is_sent = is_sent;
+}
+
+static void part_of_each_replied(struct link *l, const struct answer *a)
+{
+    struct request *r = l->request;
+    fill(l, &r->part[l->at++].request.reply, a);
+    if (l->is_cancelling && l->at < r->parts)
+        fill(l, &r->reply, &(struct answer){.code = ERROR_CANCELLED, .state = "", .text = "over"});
+    if (l->is_cancelling || l->at == r->parts)
+        end_batch(l);
+    else
+        send_part(l);
+}
+
+static void part_of_all_replied(struct link *l, const struct answer *a)
+{
+    struct request *r = l->request;
+    bool has_part = l->at >= 0 && l->at < r->parts;
+    if (l->at == AT_UNDO || (a->code == ERROR_OK && l->at == r->parts)) {
+        end_batch(l);
+    } else if (a->code == ERROR_OK && !l->is_cancelling) {
+        l->at++;
+        send_part(l);
+    } else {
+        fill(l, &r->reply, a);
+        if (a->code == ERROR_OK)
+            error_set(&r->reply.error, ERROR_CANCELLED, "over");
+        r->reply.part = has_part ? l->at + 1 : 0;
+        if (has_part)
+            r->part[l->at].request.reply = r->reply;
+        l->at = AT_UNDO;
+        if (l->is_cancelling || (a->bits & SESSION_IN_TRANSACTION) == 0)
+            end_batch(l);
+        else
+            send_part(l);
+    }
+}
+
 static void replied(struct wire *w, const struct answer *a)
 {
     struct link *l = link_of(w);
-    struct request *r = end_request(l);
-    CHECK(r != NULL);
-    struct reply *reply = &r->reply;
-    *reply =
-        (struct reply){.changed = a->changed, .more = a->more, .wants_writer = a->wants_writer};
-    if (a->code != ERROR_OK) {
-        error_set(&reply->error, a->code, "%s: %s", conn_resource(l->conn), a->text);
-        memcpy(reply->error.state, a->state, strlen(a->state) + 1);
+    CHECK(l->request != NULL);
+    l->conn->session = a->bits;
+    if (l->request->parts > 0 && l->request->is_each) {
+        part_of_each_replied(l, a);
+        return;
     }
+    if (l->request->parts > 0) {
+        part_of_all_replied(l, a);
+        return;
+    }
+    struct request *r = end_request(l);
+    struct reply *reply = &r->reply;
+    fill(l, reply, a);
     if (a->rows > 0) {
         l->cells->first = a->cell;
         l->cells->result.rows = a->rows;
@@ -104,7 +203,6 @@ static void replied(struct wire *w, const struct answer *a)
         l->cells = NULL;
     }
     drop_cells(l);
-    l->conn->session = a->bits;
     conn_replied(l->conn, r);
 }
 
@@ -162,6 +260,10 @@ static void sim_send(struct conn *c, struct request *r)
         return;
     }
     *l->cells = (struct cells){.result = {.type = &cells_type, .columns = 1}};
+    if (r->parts > 0) {
+        send_batch(l);
+        return;
+    }
     r->is_sent = wire_send(&l->wire, r->verb, r->text, r->window);
 }
 
@@ -192,6 +294,7 @@ static void sim_close(struct conn *c)
 
 static const struct driver sim = {.name = "sim",
                                   .size = sizeof(struct link),
+                                  .takes_batches = true,
                                   .open = sim_open,
                                   .send = sim_send,
                                   .cancel = sim_cancel,
@@ -199,6 +302,7 @@ static const struct driver sim = {.name = "sim",
 
 static const struct driver sim_plain = {.name = "sim_plain",
                                         .size = sizeof(struct link),
+                                        .takes_batches = true,
                                         .open = sim_open,
                                         .send = sim_send,
                                         .close = sim_close};

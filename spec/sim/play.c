@@ -49,8 +49,8 @@ void play_close_actor(struct play *p, struct actor *a)
         struct op *op = &p->op[t];
         if (op->kind == OP_NONE || op->actor != a)
             continue;
-        if (op->id != 0 && op->kind == OP_CALL)
-            claim_settle(p, op->id, CLAIM_AT_MOST_ONCE);
+        for (int32_t i = 0; i <= op->more && op->id != 0 && op->kind == OP_CALL; i++)
+            claim_settle(p, op->id + i, CLAIM_AT_MOST_ONCE);
         op->kind = OP_NONE;
         p->ops--;
     }
@@ -163,6 +163,7 @@ static const char *const word_text[WORDS] = {
     [WORD_ADD] = "add",       [WORD_PUT] = "put",   [WORD_GET] = "get", [WORD_BEGIN] = "begin",
     [WORD_COMMIT] = "commit", [WORD_UNDO] = "undo", [WORD_SET] = "set", [WORD_FAIL] = "fail",
     [WORD_ROWS] = "rows",     [WORD_PULL] = "",     [WORD_STOP] = "",   [WORD_PREPARE] = "get",
+    [WORD_BATCH] = "add",     [WORD_EACH] = "put",
 };
 
 static enum nebula_verb verb_of(enum word w)
@@ -186,19 +187,31 @@ static enum nebula_verb verb_of(enum word w)
         return NEBULA_STOP;
     case WORD_PREPARE:
         return NEBULA_PREPARE;
+    case WORD_BATCH:
+    case WORD_EACH:
+        return NEBULA_BATCH;
     case WORDS:
         break;
     }
     UNREACHABLE();
 }
 
+/* What op says about its n-th id. */
+static struct nebula_part say(const struct op *op, int64_t nth, char text[64])
+{
+    int size = snprintf(text, 64, "%s %lld %lld", word_text[op->word], (long long)op->lessee,
+                        (long long)(op->id + nth));
+    return (struct nebula_part){.text = text, .text_size = (uint32_t)size};
+}
+
 /* Fills in what the op did not say and asks for it. */
 static bool call(struct play *p, struct op *op, int64_t lease)
 {
     const struct nebula_policy *policy = &p->declared[op->resource].spec.policy;
-    char text[64];
-    int size = snprintf(text, sizeof text, "%s %lld %lld", word_text[op->word],
-                        (long long)op->lessee, (long long)op->id);
+    char text[MORE_MOST + 1][64];
+    struct nebula_part part[MORE_MOST + 1];
+    for (int32_t i = 0; i <= op->more; i++)
+        part[i] = say(op, i, text[i]);
     int64_t within_us = chance(p, 500)   ? 0
                         : chance(p, 700) ? roll(p, 1, 100 * MS)
                                          : roll(p, 1, SECOND);
@@ -212,10 +225,13 @@ static bool call(struct play *p, struct op *op, int64_t lease)
         .role = op->role,
         .verb = verb_of(op->word),
         .window = (int32_t)roll(p, 1, 4),
-        .text = text,
-        .text_size = (uint32_t)size,
+        .text = part->text,
+        .text_size = part->text_size,
+        .part = part,
+        .parts = op->more + 1,
+        .is_each = op->word == WORD_EACH,
         .within_us = within_us,
-        .is_idempotent = op->word == WORD_PUT || op->word == WORD_GET,
+        .is_idempotent = op->word == WORD_PUT || op->word == WORD_GET || op->word == WORD_EACH,
         .is_fail_fast = chance(p, 100),
     };
     p->asking = op;
@@ -226,15 +242,21 @@ static bool call(struct play *p, struct op *op, int64_t lease)
 
 static void call_once(struct play *p, struct actor *a)
 {
-    static const enum word once[] = {WORD_ADD, WORD_ADD, WORD_ADD, WORD_PUT,  WORD_PUT,
-                                     WORD_GET, WORD_GET, WORD_SET, WORD_FAIL, WORD_BEGIN};
+    static const enum word once[] = {WORD_ADD,  WORD_ADD,   WORD_ADD,   WORD_PUT,
+                                     WORD_PUT,  WORD_GET,   WORD_GET,   WORD_SET,
+                                     WORD_FAIL, WORD_BEGIN, WORD_BATCH, WORD_EACH};
     struct op op = {.kind = OP_CALL, .actor = a, .resource = (int32_t)roll(p, 0, DECLARED - 1)};
     op.word = once[roll(p, 0, COUNT(once) - 1)];
     op.role = (int32_t)roll(p, 0, p->declared[op.resource].spec.roles - 1);
     op.lessee = ++p->lessees;
     op.id = claim_new(p, op.resource);
-    if (!call(p, &op, 0) || (op.word != WORD_ADD && op.word != WORD_PUT))
-        claim_settle(p, op.id, CLAIM_NEVER);
+    bool is_batch = op.word == WORD_BATCH || op.word == WORD_EACH;
+    op.more = is_batch ? (int32_t)roll(p, 0, MORE_MOST) : 0;
+    for (int32_t i = 0; i < op.more; i++)
+        claim_new(p, op.resource);
+    bool is_asked = call(p, &op, 0);
+    for (int32_t i = 0; i <= op.more && (!is_asked || !play_writes(&op)); i++)
+        claim_settle(p, op.id + i, CLAIM_NEVER);
 }
 
 /* --- leases ----------------------------------------------------------------------------------- */

@@ -19,6 +19,7 @@
 #define OPS 1024   /* tickets are small and recycled, so their number is an index */
 #define CONNS 1024 /* no more live at once in one resource, by far */
 #define IDS_IN_TX 8
+#define MORE_MOST 3
 #define NEVER INT64_MAX
 #define SLACK_US 2100 /* a timer's tick, and one for the turn in which it fires */
 #define FAIR_US 5000
@@ -59,6 +60,8 @@ enum word {
     WORD_PULL,
     WORD_STOP,
     WORD_PREPARE,
+    WORD_BATCH, /* a few adds, all or nothing */
+    WORD_EACH,  /* a few puts, each by itself */
     WORDS
 };
 
@@ -72,6 +75,7 @@ struct op {
     int64_t deadline_us;   /* answered by then */
     int64_t wait_until_us; /* not served after */
     int64_t lessee, id;
+    int32_t more;   /* ids behind it, of a batch */
     bool is_served; /* has had its first connection */
 };
 
@@ -148,6 +152,7 @@ void claim_settle(struct play *p, int64_t id, enum claim claim);
 void claims_compare(struct play *p);
 void holding_drop(struct play *p, struct holding *h);
 void play_served(struct play *p, struct op *op);
+bool play_writes(const struct op *op);
 void play_heard(struct listener *l, const struct heard *h);
 
 /* --- laws.c ----------------------------------------------------------------------------------- */

@@ -102,7 +102,7 @@ bool rig_is_answered(const struct rig *r, int32_t ticket)
     return r->is_answered[ticket];
 }
 
-int32_t rig_await(struct rig *r, int32_t ticket, struct nebula_reply *out)
+void rig_come(struct rig *r, int32_t ticket)
 {
     int64_t until_us = world_time_us() + PATIENCE_US;
     CHECK(ticket > 0 && ticket < RIG_TICKETS);
@@ -110,6 +110,11 @@ int32_t rig_await(struct rig *r, int32_t ticket, struct nebula_reply *out)
         CHECK(world_time_us() < until_us);
         turn(r, until_us);
     }
+}
+
+int32_t rig_await(struct rig *r, int32_t ticket, struct nebula_reply *out)
+{
+    rig_come(r, ticket);
     if (out != NULL) {
         nebula_reply(r->nebula, ticket, out);
         out->text = out->state = NULL; /* they do not outlive the ticket */

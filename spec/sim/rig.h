@@ -45,6 +45,8 @@ const char *rig_close(struct rig *r);
 /* Time passes; what ends meanwhile is remembered. */
 void rig_pass(struct rig *r, int64_t span_us);
 bool rig_is_answered(const struct rig *r, int32_t ticket);
+/* Waits until the ticket is answered. */
+void rig_come(struct rig *r, int32_t ticket);
 /* Waits for the ticket and gives it back. Returns its code; the numbers of its reply in *out, which
  * may be NULL. */
 int32_t rig_await(struct rig *r, int32_t ticket, struct nebula_reply *out);

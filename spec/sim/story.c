@@ -173,6 +173,50 @@ static void transactions(struct story *s)
     add(s, 0, 6, 0);
 }
 
+/* Three at once; the outcome of each is its own, or that of all. */
+static void add_batch(struct story *s, int64_t lease, int first, bool is_each, int64_t within_us)
+{
+    char text[3][32];
+    struct nebula_part part[3] = {{.text = NULL}};
+    for (int i = 0; i < 3; i++) {
+        claim(s, first + i, OUTCOME_FAILED);
+        part[i].text = text[i];
+        part[i].text_size = (uint32_t)snprintf(text[i], sizeof text[i], "add 9 %d", first + i);
+    }
+    int32_t ticket = rig_request(&s->rig, (struct nebula_request){.verb = NEBULA_BATCH,
+                                                                  .lease = lease,
+                                                                  .part = part,
+                                                                  .parts = 3,
+                                                                  .is_each = is_each,
+                                                                  .within_us = within_us});
+    struct nebula_reply reply;
+    if (ticket <= 0)
+        return;
+    rig_come(&s->rig, ticket);
+    for (int i = 0; i < 3; i++) {
+        nebula_part(s->rig.nebula, ticket, i + 1);
+        nebula_reply(s->rig.nebula, ticket, &reply);
+        if ((reply.code == ERROR_OK) != (reply.outcome == OUTCOME_OK))
+            law_broken("part %d: code %d with outcome %d", i + 1, reply.code, reply.outcome);
+        claim(s, first + i, reply.outcome);
+    }
+    rig_await(&s->rig, ticket, NULL);
+}
+
+static void batches(struct story *s)
+{
+    static const enum fault fault[] = {FAULT_CONFLICT,   FAULT_ERROR,  FAULT_STUCK,
+                                       FAULT_LOST_AFTER, FAULT_UNSENT, FAULT_STUCK};
+    for (int i = 0; i < 6; i++) {
+        server_order(s->rig.server, fault[i]);
+        add_batch(s, 0, 1 + 3 * i, i % 2 == 0, 100 * MS);
+    }
+    int64_t lease = try_lease(s);
+    if (lease != 0)
+        add_batch(s, lease, 19, false, 0);
+    try_release(s, lease);
+}
+
 static void tasks(struct story *s)
 {
     struct nebula *n = s->rig.nebula;
@@ -247,7 +291,7 @@ const struct story_row stories[STORIES] = {
     {"streams", streams, 1}, {"transactions", transactions, 1},
     {"tasks", tasks, 1},     {"outages", outages, 1},
     {"writers", writers, 2}, {"looking", looking, 1},
-    {"stops", stops, 1},
+    {"stops", stops, 1},     {"batches", batches, 1},
 };
 
 /* --- begin and end ---------------------------------------------------------------------------- */

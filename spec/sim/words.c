@@ -125,6 +125,8 @@ static void run_verb(struct session *s)
     case NEBULA_FINISH:
         refuse(s, ERROR_USAGE, "", "no stream wants input");
         return;
+    case NEBULA_BATCH: /* its statements come one by one */
+        break;
     }
     UNREACHABLE();
 }

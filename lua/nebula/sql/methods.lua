@@ -8,6 +8,7 @@ local lazy = require "nebula.lazy"
 local options = require "nebula.options"
 local verbs = require "nebula.sql.verbs"
 
+local batch = lazy "nebula.sql.batch"
 local copy_in = lazy "nebula.sql.copy_in"
 local copy_out = lazy "nebula.sql.copy_out"
 local stream = lazy "nebula.sql.stream"
@@ -69,6 +70,12 @@ function shared.copy_out(self, ...) return copy_out.run(self, nil, ...) end
 ---@return any ... what the function returned, true if nothing
 ---@return nebula.Error|nil
 function shared.transaction(self, ...) return transaction.run(self, ...) end
+
+--- Several statements in one round trip: results = orders:batch(function(b) b:exec("...") b:query("...") end)
+---@param ... nebula.BatchOptions|fun(b: nebula.Batch)
+---@return any[]|nil results in order
+---@return nebula.Error|nil
+function shared.batch(self, ...) return batch.run(self, ...) end
 
 local resource = {}
 for name, method in pairs(shared) do resource[name] = method end

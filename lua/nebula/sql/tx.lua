@@ -6,6 +6,7 @@
 -- Savepoints of one transaction are a stack in the server, so they do not stand side by side: while a task has one
 -- open, what another task did would be undone with it. Only that task and those below it may use the transaction then.
 
+local batch = require "nebula.sql.batch"
 local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
@@ -106,6 +107,13 @@ for name, module in pairs { copy_in = lazy "nebula.sql.copy_in", copy_out = lazy
     if self.poison then return nil, self.poison end
     return watch(self, module.run(self.lease, watcher(self), ...))
   end
+end
+
+--- Like batch() of a resource.
+function Transaction:batch(...)
+  check(self)
+  if self.poison then return nil, self.poison end
+  return watch(self, batch.run(self.lease, ...))
 end
 
 function Transaction.transaction()

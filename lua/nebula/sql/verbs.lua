@@ -25,6 +25,7 @@ local run = call.run
 ---@field types table<integer, fun(text: string): any>? decoders by the number of a column's type
 ---@field has_arrays boolean?
 ---@field has_copy boolean?
+---@field has_batches boolean? the driver takes several statements at once
 
 local M = {}
 
@@ -95,6 +96,7 @@ local function listed(on, text, ...)
   if list then list, complaint = encode.all(list, text.count, kind_of(on).has_arrays) end
   return list or errors.raise("%s, in: %s", complaint, text.shown)
 end
+M.listed = listed
 
 --- Sends a statement and waits for its end. Owes call.done(ticket).
 ---@param on nebula.Resource|nebula.Lease

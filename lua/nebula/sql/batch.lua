@@ -1,0 +1,173 @@
+--- batch: several statements in one round trip.
+--
+--   local results, err = orders:batch(function(b)
+--     b:exec("insert into orders (id) values (?)", 7)
+--     b:query("select * from orders where id = ?", 7)
+--   end)
+--   results[1] -- 1, as exec() says
+--   results[2] -- rows, as query() says
+--
+-- fn only says what is to be sent; all of it goes when fn has returned. All or nothing, unless { each = true } says
+-- that each statement stands for itself: then results has the failure itself in the place of one that failed.
+
+local c = require "nebula.c"
+local call = require "nebula.call"
+local errors = require "nebula.error"
+local options = require "nebula.options"
+local rows = require "nebula.sql.rows"
+local verbs = require "nebula.sql.verbs"
+
+local known = { each = "boolean" }
+for name, kind in pairs(verbs.options) do known[name] = kind end
+
+---@class nebula.BatchOptions: nebula.CallOptions
+---@field each boolean|nil each statement by itself: one that fails hinders no other
+
+---@class nebula.Batch what is to be sent. Its methods take a statement and its values.
+---@field package on nebula.Resource|nebula.Lease
+---@field package list { text: nebula.sql.Text, values: any[], read: fun(...): any }[]
+local Batch = {}
+Batch.__index = Batch
+
+-- --- what a statement brought -----------------------------------------------------------------------
+
+local read = {}
+
+local function layout(self, ticket, text)
+  return verbs.laid_out(self.on, ticket, text, call.reply.columns)
+end
+
+function read.query(self, ticket, text)
+  local count = call.reply.rows
+  return rows.all(ticket, layout(self, ticket, text), count)
+end
+
+function read.one(self, ticket, text)
+  return call.reply.rows > 0 and rows.row(ticket, layout(self, ticket, text), 0) or nil
+end
+
+function read.value(self, ticket)
+  if call.reply.rows == 0 then return nil end
+  return rows.first(ticket, verbs.resource_of(self.on).kind.sql.types)
+end
+
+function read.exec()
+  return math.max(tonumber(call.reply.changed), 0)
+end
+
+for name, fn in pairs(read) do
+  Batch[name] = function(self, sql, ...)
+    if not self.list then
+      errors.raise("the batch was sent: its b is of no use outside of its function")
+    elseif type(sql) == "table" then
+      errors.raise("the statements of a batch have no options of their own: they stand before its function")
+    end
+    local text = verbs.understand(self.on, sql)
+    if text.is_script or text.effect == "transaction" then
+      errors.raise("a batch has single statements, and none that begins or ends a transaction, in: %s", text.shown)
+    end
+    self.list[#self.list + 1] = { text = text, values = verbs.listed(self.on, text, ...), read = fn }
+  end
+end
+
+-- --- sending ----------------------------------------------------------------------------------------
+
+local function part_of(self, ticket, list, at)
+  local err = call.part(self.on, ticket, at)
+  if err then
+    err.statement, err.part = list[at].text.shown, at
+    return nil, err
+  end
+  return list[at].read(self, ticket, list[at].text)
+end
+
+-- Why all of it failed, and the statement that did.
+local function failure(err, list)
+  local at = call.reply.part
+  if at > 0 then
+    err.part, err.statement = at, list[at].text.shown
+  end
+  return err
+end
+
+local function all(self, ticket, list)
+  local results = { n = #list }
+  for at = 1, #list do
+    results[at] = part_of(self, ticket, list, at)
+  end
+  return results
+end
+
+local function each(self, ticket, list)
+  local results, first = { n = #list }, nil
+  for at = 1, #list do
+    local result, err = part_of(self, ticket, list, at)
+    results[at], first = err or result, first or err
+  end
+  return results, first
+end
+
+local function is_repeatable(list)
+  for _, one in ipairs(list) do
+    if not one.text.is_idempotent then return false end
+  end
+  return true
+end
+
+local function send(self, given)
+  local list, is_each = self.list, given.each or false
+  self.list = nil
+  if #list == 0 then return { n = 0 } end
+  local sent = {
+    deadline = given.deadline, role = given.role, fail_fast = given.fail_fast, idempotent = given.idempotent,
+  }
+  if sent.idempotent == nil then sent.idempotent = is_repeatable(list) end
+  local ticket, err = call.batch(self.on, sent, is_each, list)
+  if not ticket then return nil, err end
+  local results
+  if err and not is_each then
+    err = failure(err, list)
+  elseif is_each then
+    results, err = each(self, ticket, list)
+  else
+    results = all(self, ticket, list)
+  end
+  call.done(ticket)
+  return results, err
+end
+
+local M = {}
+
+local function check(on, given, fn)
+  options.check("batch", given, known)
+  local is_lease = type(on) == "cdata"
+  if type(fn) ~= "function" then
+    errors.raise("batch(fn): fn must be a function, not %s", type(fn))
+  elseif not verbs.resource_of(on).kind.sql.has_batches then
+    errors.raise("the kind %s has no batches, because it has no round trips to save: use transaction(fn)",
+      verbs.resource_of(on).kind.name)
+  elseif is_lease and given.role then
+    errors.raise("batch: a lease has its role already, the option is for resources")
+  elseif is_lease and verbs.streaming[tonumber(on.id)] then
+    errors.raise("a stream is open on this lease: read it to its end or close it first")
+  elseif is_lease and given.each and c.lib.nebula_in_transaction(c.engine, on.id) == 1 then
+    errors.raise("in a transaction a statement that fails takes the others with it: use batch(fn) without each")
+  end
+end
+
+--- Sends what fn(b) says with b:query(), b:one(), b:value() and b:exec(), in one round trip.
+---@param on nebula.Resource|nebula.Lease
+---@param given nebula.BatchOptions|fun(b: nebula.Batch)
+---@param fn nil|fun(b: nebula.Batch) nothing is sent before it returns
+---@return any[]|nil results in order, as the methods of a resource give them; n says how many. nil when nothing
+--- was done
+---@return nebula.Error|nil err with { each = true } the first failure of results; err.part says which statement it was
+function M.run(on, given, fn)
+  if fn == nil then given, fn = {}, given end
+  check(on, given, fn)
+  local self = setmetatable({ on = on, list = {} }, Batch)
+  fn(self)
+  return send(self, given)
+end
+
+return M

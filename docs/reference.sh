@@ -7,31 +7,59 @@ cd "$(dirname "$0")/.."
 folder=${1:-docs/reference}
 mkdir -p "$folder"
 
-# The rows look like: X(NAME, "name", ACTION, "manual text") \
-awk -F '"' '
-    BEGIN {
-        means["NONE"] = "nothing to do"
-        means["RETRY"] = "retry: the same again may work at once"
-        means["WAIT"] = "wait: the same again may work later"
-        means["ROTATE"] = "rotate: get another credential"
-        means["FIX"] = "fix: repair the program or the declaration"
-        means["STOP"] = "stop: give up, somebody decided so"
-        means["ASK"] = "ask: a person has to look"
-        print "# Errors\n"
-        print "Written by `make docs` from `engine/base/error.h`.\n"
-        print "A failed call returns `nil, err`. `err.code` is the name below, `err.action` the first word of what may"
-        print "be done about it, `err.outcome` whether the server certainly did it (`ok`), certainly did not"
-        print "(`failed`) or may have (`in_doubt`).\n"
-        print "| code | what happened | what may be done |"
-        print "|---|---|---|"
-    }
-    /^ *X\(/ {
-        action = $3
-        gsub(/[ ,]/, "", action)
-        if (!(action in means)) { print FILENAME ":" FNR ": unknown action " action > "/dev/stderr"; exit 1 }
-        printf "| `%s` | %s | %s |\n", $2, $4, means[action]
-        rows++
-    }
-    END { if (!rows) exit 1 }' engine/base/error.h >"$folder/errors.md"
+# A row of the table of errors is two lines: X(NAME, "name", ACTION, "what happened", \ and "where to look first")
+errors() {
+    awk -F '"' -v page="$1" '
+        BEGIN {
+            means["NONE"] = "nothing to do"
+            means["RETRY"] = "retry: the same again may work at once"
+            means["WAIT"] = "wait: the same again may work later"
+            means["ROTATE"] = "rotate: get another credential"
+            means["FIX"] = "fix: repair the program or the declaration"
+            means["STOP"] = "stop: give up, somebody decided so"
+            means["ASK"] = "ask: a person has to look"
+        }
+        /^ *X\(/ {
+            name = $2; text = $4; action = $3
+            gsub(/[ ,]/, "", action)
+            if (!(action in means)) { print FILENAME ":" FNR ": unknown action " action > "/dev/stderr"; exit 1 }
+            next
+        }
+        name != "" && page == "table" { printf "| `%s` | %s | %s |\n", name, text, means[action] }
+        name != "" && page == "help" && $2 != "" {
+            printf "\n## %s\n\n%s\n\n- May be done: %s.\n- Look at: %s\n", name, text, means[action], $2
+        }
+        name != "" { name = ""; rows++ }
+        END { if (!rows) exit 1 }' engine/base/error.h
+}
+
+{
+    cat <<'END'
+# Errors
+
+Written by `make docs` from `engine/base/error.h`.
+
+A failed call returns `nil, err`. `err.code` is the name below, `err.action` the first word of what may
+be done about it, `err.outcome` whether the server certainly did it (`ok`), certainly did not
+(`failed`) or may have (`in_doubt`). Where to look first: [troubleshooting.md](troubleshooting.md).
+
+| code | what happened | what may be done |
+|---|---|---|
+END
+    errors table
+} >"$folder/errors.md"
+
+{
+    cat <<'END'
+# Troubleshooting, by error code
+
+Written by `make docs` from `engine/base/error.h`.
+
+The code stands behind the sentence of each error: `shop: no answer by the deadline, after 5029 ms (deadline)`. Before anything
+else: `nebula ls` shows which resource is in trouble, `nebula inspect NAME` its connections, its queue and the last thing that
+went wrong while connecting, and the program's log has one line for each connection that was lost.
+END
+    errors help
+} >"$folder/troubleshooting.md"
 
 "${NEBULA_BUILD:-build}/nebula-lua" docs/settings.lua >"$folder/settings.md"

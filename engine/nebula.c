@@ -133,7 +133,7 @@ const char *nebula_error(const struct nebula *n)
     return n->engine.error.text;
 }
 
-#define X(name, lua, action, text)                                                                 \
+#define X(name, lua, action, text, look)                                                           \
     _Static_assert((int)NEBULA_ERROR_##name == (int)ERROR_##name,                                  \
                    "nebula.h counts as error.h does");
 ERROR_TABLE(X)

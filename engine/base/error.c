@@ -13,7 +13,7 @@ struct row {
 };
 
 static const struct row table[ERROR_COUNT] = {
-#define X(name, lua, action, text) [ERROR_##name] = {lua, ACTION_##action, text},
+#define X(name, lua, action, text, look) [ERROR_##name] = {lua, ACTION_##action, text},
     ERROR_TABLE(X)
 #undef X
 };

@@ -1,7 +1,8 @@
 /* error.h - everything that can go wrong, in one table: name, what the caller may do, manual text.
  *
  * A code is what a program decides by, the text is what a person reads. Lua sees both, and the
- * outcome of the call: whether the server certainly did it, certainly did not, or may have.
+ * outcome of the call: whether the server certainly did it, certainly did not, or may have. Where to
+ * look is for the manual.
  */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
@@ -11,38 +12,65 @@
 #include <stdint.h>
 
 /* clang-format off */
-/*    name         lua name       action  manual text */
+/*    name         lua name       action  what happened
+ *      where to look first */
 #define ERROR_TABLE(X) \
-    X(OK,          "ok",          NONE,   "It worked.") \
-    X(CANCELLED,   "cancelled",   STOP,   "The task that asked was cancelled.") \
-    X(DEADLINE,    "deadline",    RETRY,  "The deadline of the call or of its task passed first.") \
-    X(WAIT,        "wait",        WAIT,   "No connection became free within the part of the deadline that may be spent queueing.") \
-    X(FULL,        "full",        WAIT,   "The queue is at its bound: that of the pool or of the channel. Or fail_fast found no free connection and no room.") \
-    X(PAUSED,      "paused",      WAIT,   "The resource is paused and the call may not wait for its resumption.") \
-    X(CLOSED,      "closed",      STOP,   "The engine is shutting down and begins nothing new, or the channel was closed.") \
-    X(LOST,        "lost",        RETRY,  "The connection broke. See the outcome: it may have broken after the server did the work.") \
-    X(UNREACHABLE, "unreachable", WAIT,   "Nothing answers at the address: refused, no route, no such name, or no answer in time.") \
-    X(DENIED,      "denied",      ROTATE, "The server did not accept the credential.") \
-    X(BUSY,        "busy",        WAIT,   "The server has no room for one more connection.") \
-    X(LOCKED,      "locked",      WAIT,   "Another process holds a lock that the statement needs.") \
-    X(CONFLICT,    "conflict",    RETRY,  "The transaction lost against a concurrent one and was rolled back; run all of it again.") \
-    X(CONSTRAINT,  "constraint",  FIX,    "The data breaks a constraint of the schema.") \
-    X(QUERY,       "query",       FIX,    "The server does not accept the statement or its parameters.") \
-    X(READ_ONLY,   "read_only",   RETRY,  "A write reached a connection or a server that only reads.") \
-    X(STORAGE,     "storage",     ASK,    "The server has no room left, or its storage is damaged.") \
-    X(SERVER,      "server",      ASK,    "The server failed for a reason of its own.") \
-    X(PROTOCOL,    "protocol",    ASK,    "The server said something that is not in its protocol.") \
-    X(STALE,       "stale",       FIX,    "The lease, stream or ticket has already ended.") \
-    X(USAGE,       "usage",       FIX,    "The program asked for something that cannot be.") \
-    X(CONFIG,      "config",      FIX,    "A declaration cannot work as it stands.") \
-    X(NOT_YET,     "not_yet",     FIX,    "The setting is known but not in force in this version.") \
-    X(LIMIT,       "limit",       FIX,    "A bound of the engine itself: too many tasks, too large a value.") \
-    X(MEMORY,      "memory",      WAIT,   "The process has no memory left for it.") \
-    X(EMPTY,       "empty",       WAIT,   "Nothing lies in the channel, and fail_fast does not wait for it.")
+    X(OK,          "ok",          NONE,   "It worked.", \
+      "") \
+    X(CANCELLED,   "cancelled",   STOP,   "The task that asked was cancelled.", \
+      "Who cancelled: cancel(), a for_each one of whose tasks failed, the end of the task it was started in, or a signal. What had been sent by then is in doubt when the outcome says so.") \
+    X(DEADLINE,    "deadline",    RETRY,  "The deadline of the call or of its task passed first.", \
+      "Where the time went: the sentence says whether in the queue or at the server. In the queue: as for `wait`. At the server: what it runs and which locks it waits for. Raise call.deadline of the policy only when the answer is still worth something then.") \
+    X(WAIT,        "wait",        WAIT,   "No connection became free within the part of the deadline that may be spent queueing.", \
+      "nebula inspect NAME: how many are leased, since when, and how many wait. Leases kept across sleeps and other calls, slow statements, or a pool.max too small for the load.") \
+    X(FULL,        "full",        WAIT,   "The queue is at its bound: that of the pool or of the channel. Or fail_fast found no free connection and no room.", \
+      "As for `wait`; then pool.queue, or the capacity of the channel. A queue that is always full needs fewer callers, not more room.") \
+    X(PAUSED,      "paused",      WAIT,   "The resource is paused and the call may not wait for its resumption.", \
+      "Who paused it, and whether it should be resumed: nebula ls says which are.") \
+    X(CLOSED,      "closed",      STOP,   "The engine is shutting down and begins nothing new, or the channel was closed.", \
+      "The log around that time: a signal begins the drain. Of a channel: who closed it, which is how its end is told.") \
+    X(LOST,        "lost",        RETRY,  "The connection broke. See the outcome: it may have broken after the server did the work.", \
+      "The server's log at that time: a restart, a crash, an administrator, an idle timeout of the server or of something between. `life` and `check` of the pool shorter than such a timeout keep it away from calls.") \
+    X(UNREACHABLE, "unreachable", WAIT,   "Nothing answers at the address: refused, no route, no such name, or no answer in time.", \
+      "host and port of the declaration, whether the server runs, name resolution, firewalls. nebula inspect NAME shows the last words of the system.") \
+    X(DENIED,      "denied",      ROTATE, "The server did not accept the credential.", \
+      "user and password, or the certificate; whether the environment variable is set where the program runs; the server's rules for who may come from where.") \
+    X(BUSY,        "busy",        WAIT,   "The server has no room for one more connection.", \
+      "How many connections the server allows (max_connections) and who has them. The sum of pool.max over all programs has to stay below.") \
+    X(LOCKED,      "locked",      WAIT,   "Another process holds a lock that the statement needs.", \
+      "Which process holds it: of SQLite another program with the same file, of PostgreSQL the statement's locks. Shorter transactions help, a longer busy_timeout or lock_timeout hides it.") \
+    X(CONFLICT,    "conflict",    RETRY,  "The transaction lost against a concurrent one and was rolled back; run all of it again.", \
+      "Nothing, when it is rare: run the transaction again, or let the engine do it. When it is not: transactions that touch the same rows in another order, or are longer than they need to be.") \
+    X(CONSTRAINT,  "constraint",  FIX,    "The data breaks a constraint of the schema.", \
+      "The sentence names the constraint. The data is wrong, or `on conflict` is missing.") \
+    X(QUERY,       "query",       FIX,    "The server does not accept the statement or its parameters.", \
+      "The statement in the message, and the server's code beside it: names, types, the number of parameters, rights.") \
+    X(READ_ONLY,   "read_only",   RETRY,  "A write reached a connection or a server that only reads.", \
+      "Whether the server is a standby, or the transaction or role is declared as one that only reads. After a switch-over it passes by itself.") \
+    X(STORAGE,     "storage",     ASK,    "The server has no room left, or its storage is damaged.", \
+      "The server's disk and its log, before anything else is done to it.") \
+    X(SERVER,      "server",      ASK,    "The server failed for a reason of its own.", \
+      "The server's log at that time, with its code.") \
+    X(PROTOCOL,    "protocol",    ASK,    "The server said something that is not in its protocol.", \
+      "What stands between engine and server: a pooler or proxy, another program on that port, versions that do not know each other.") \
+    X(STALE,       "stale",       FIX,    "The lease, stream or ticket has already ended.", \
+      "Where it was given back, or which task it belonged to: a lease ends with its task. Kept in a variable that outlives it?") \
+    X(USAGE,       "usage",       FIX,    "The program asked for something that cannot be.", \
+      "The sentence; it is a mistake of the program.") \
+    X(CONFIG,      "config",      FIX,    "A declaration cannot work as it stands.", \
+      "nebula check, which finds all that is wrong at once, with file and line.") \
+    X(NOT_YET,     "not_yet",     FIX,    "The setting is known but not in force in this version.", \
+      "Take the setting out; the reference of settings says what is in force.") \
+    X(LIMIT,       "limit",       FIX,    "A bound of the engine itself: too many tasks, too large a value.", \
+      "Which bound: the sentence has the number. More tasks or tickets than that are a loop that does not wait for what it starts.") \
+    X(MEMORY,      "memory",      WAIT,   "The process has no memory left for it.", \
+      "The process's memory and its bound (ulimit -v, cgroup); results that are read whole where a stream would do.") \
+    X(EMPTY,       "empty",       WAIT,   "Nothing lies in the channel, and fail_fast does not wait for it.", \
+      "Nothing: ask later, or without fail_fast.")
 /* clang-format on */
 
 enum error_code {
-#define X(name, lua, action, text) ERROR_##name,
+#define X(name, lua, action, text, look) ERROR_##name,
     ERROR_TABLE(X)
 #undef X
         ERROR_COUNT

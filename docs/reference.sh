@@ -62,4 +62,26 @@ END
     errors help
 } >"$folder/troubleshooting.md"
 
+# The rows look like: X(NAME, "name", KIND, "manual text") \
+awk -F '"' '
+    BEGIN {
+        means["NOW"] = "now"
+        means["TOTAL"] = "since it was declared"
+        print "# Counters\n"
+        print "Written by `make docs` from `engine/core/counters.h`.\n"
+        print "`resource:stats()` returns them by name, of the resource as a whole and, in `roles`, of each role;"
+        print "`nebula inspect --json` has them for each role that was used. From `calls` on they are of the resource"
+        print "alone.\n"
+        print "| counter | of | what it counts |"
+        print "|---|---|---|"
+    }
+    /^ *X\(/ {
+        kind = $3
+        gsub(/[ ,]/, "", kind)
+        if (!(kind in means)) { print FILENAME ":" FNR ": unknown kind " kind > "/dev/stderr"; exit 1 }
+        printf "| `%s` | %s | %s |\n", $2, means[kind], $4
+        rows++
+    }
+    END { if (!rows) exit 1 }' engine/core/counters.h >"$folder/counters.md"
+
 "${NEBULA_BUILD:-build}/nebula-lua" docs/settings.lua >"$folder/settings.md"

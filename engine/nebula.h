@@ -179,11 +179,12 @@ struct nebula_spec {
     int32_t line;
     int32_t roles; /* 1..4; role i has role_name[i] and room for role_max[i] connections */
     const char *role_name[4];
-    int32_t role_max[4];  /* 0: as pool.max */
-    const char *check;    /* a SCRIPT that a living connection answers */
-    const char *rollback; /* a SCRIPT that ends an open transaction without effect; NULL: close */
-    const char *reset;    /* a SCRIPT that makes a session without transaction clean; NULL: close */
-    bool is_data;         /* the session is the data: nobody may ask for another one in its place */
+    int32_t role_max[4];   /* 0: as pool.max */
+    bool role_is_fixed[4]; /* it stays as it is: the kind knows why */
+    const char *check;     /* a SCRIPT that a living connection answers */
+    const char *rollback;  /* a SCRIPT that ends an open transaction without effect; NULL: close */
+    const char *reset; /* a SCRIPT that makes a session without transaction clean; NULL: close */
+    bool is_data;      /* the session is the data: nobody may ask for another one in its place */
     const struct nebula_option *option;
     int32_t options;
     const char *tenant; /* an extended regular expression of all of a tenant's name; NULL: letters,
@@ -252,6 +253,17 @@ int32_t nebula_resume(struct nebula *n, int32_t resource);
  * last of them is gone, or a negative code; who stops waiting stops nothing. Again while one is under
  * way: it begins anew. */
 int32_t nebula_reconnect(struct nebula *n, int32_t resource, int32_t percent, int64_t every_us);
+
+/* Runs it empty: who asks from now on is refused with `paused`, leases and calls come to their end,
+ * those that wait already too, and each connection closes when nobody needs it. After within_us what
+ * is left is cancelled as by nebula_stop(). A ticket that ends when nothing is left, or with
+ * `cancelled` when it is resumed before; or a negative code. Who stops waiting stops nothing. */
+int32_t nebula_drain(struct nebula *n, int32_t resource, int64_t within_us);
+/* Other bounds for its pools, at once; -1: as it is. role -1: pool.min and pool.max, which hold for each
+ * role that has no max of its own; else a max of its own for that role. Who waits is served as far as
+ * there is room now; what is too much closes, idle ones at once and the others as they come home.
+ * 0 or a negative code. */
+int32_t nebula_resize(struct nebula *n, int32_t resource, int32_t role, int32_t min, int32_t max);
 
 /* --- tasks ------------------------------------------------------------------------------------ */
 
@@ -326,6 +338,13 @@ int32_t nebula_in_transaction(struct nebula *n, int64_t lease);
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
+/* What is counted of a role, or with role -1 of the resource as a whole, all its roles together:
+ * fills at most `size` numbers, and returns how many there are; or a negative code. What they are
+ * called is nebula_counter(), what they mean docs/reference/counters.md. */
+int32_t nebula_stats(struct nebula *n, int32_t resource, int32_t role, int64_t *number,
+                     int32_t size);
+/* The name of the i-th of these numbers; NULL from their end on. */
+const char *nebula_counter(int32_t i);
 /* One request of the control socket, as JSON ({"verb":"ls"}), answered as one JSON line, whose
  * bytes live until the next call of this. */
 const char *nebula_ask(struct nebula *n, const char *request);

@@ -1,6 +1,9 @@
 /* nebula_resource.c - declarations, and what is told to a resource. */
 #include "nebula_border.h"
 
+#include <string.h>
+
+#include "core/counters.h"
 #include "core/errand.h"
 #include "core/operate.h"
 #include "core/pool.h"
@@ -64,7 +67,58 @@ int32_t nebula_reconnect(struct nebula *n, int32_t resource, int32_t percent, in
     return number;
 }
 
+int32_t nebula_drain(struct nebula *n, int32_t resource, int64_t within_us)
+{
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    struct error why;
+    int32_t number = errand_begin(r, drain_is_over);
+    if (number > 0 && operate_drain(r, within_us, &why) != ERROR_OK)
+        return refuse_errand(e, number, &why);
+    errand_look(e);
+    return number;
+}
+
+int32_t nebula_resize(struct nebula *n, int32_t resource, int32_t role, int32_t min, int32_t max)
+{
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    struct error why;
+    if (operate_resize(r, role, min, max, &why) != ERROR_OK)
+        return engine_refuse(e, why.code, "%s", why.text);
+    return 0;
+}
+
 int32_t nebula_resume(struct nebula *n, int32_t resource)
 {
     return tell(n, resource, resource_resume);
+}
+
+int32_t nebula_stats(struct nebula *n, int32_t resource, int32_t role, int64_t *number,
+                     int32_t size)
+{
+    struct engine *e = border_enter(n);
+    const struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    if (role < -1 || role >= r->spec.roles)
+        return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->spec.name, role);
+    int64_t all[COUNTERS] = {0};
+    int32_t count = role < 0 ? COUNTERS : COUNTERS_OF_ROLE;
+    if (role < 0)
+        counters_of(r, all);
+    else
+        counters_add_role(r, role, all);
+    if (size > 0)
+        memcpy(number, all, (size_t)(size < count ? size : count) * sizeof *number);
+    return count;
+}
+
+const char *nebula_counter(int32_t i)
+{
+    return i >= 0 && i < COUNTERS ? counter_name((enum counter)i) : NULL;
 }

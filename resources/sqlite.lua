@@ -82,13 +82,13 @@ local function in_memory(told, pool)
     return nil, { { path = "pool.max", text = "every connection to :memory: has a database of its own, so there "
       .. "can be one: write pool = { max = 1 }, or give a file" } }
   end
-  told.roles, told.role_max = { "writer" }, { 1 }
+  told.roles, told.role_max, told.role_is_fixed, told.is_data = { "writer" }, { 1 }, { true }, true
   told.pool = { min = 1, idle = 0, life = 0 }
   return told
 end
 
 local function spec(declared)
-  local told = { options = {}, role_max = { 0, 1 } }
+  local told = { options = {}, role_max = { 0, 1 }, role_is_fixed = { false, true } }
   for name in pairs(options) do
     local value = declared.options[name]
     if value ~= nil then told.options[#told.options + 1] = { name = name, value = words(value) } end

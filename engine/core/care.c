@@ -108,7 +108,8 @@ static void clean(struct conn *c)
 
 static bool is_over(const struct conn *c)
 {
-    return c->engine->is_stopping || engine_now(c->engine) >= c->life_end_us;
+    return c->engine->is_stopping || engine_now(c->engine) >= c->life_end_us ||
+           pool_has_excess(c->pool);
 }
 
 void care_settle(struct conn *c)

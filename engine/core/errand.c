@@ -1,6 +1,7 @@
 #include "core/errand.h"
 
 #include "core/task.h"
+#include "core/tenant.h"
 
 struct errand {
     struct ticket ticket;
@@ -48,15 +49,22 @@ static void too_late(struct timer *t)
     end(d, &why);
 }
 
-static bool is_done(const struct errand *d)
+static bool is_done_of(const struct errand *d, const struct resource *r)
 {
-    const struct resource *r = d->resource;
     for (int32_t role = 0; role < r->spec.roles; role++) {
         const struct pool *p = resource_peek(r, role);
         if (p != NULL && !d->is_over(p))
             return false;
     }
     return true;
+}
+
+static bool is_done(const struct errand *d)
+{
+    const struct resource *one = d->resource;
+    while (one != NULL && is_done_of(d, one))
+        one = tenants_next(d->resource, one);
+    return one == NULL;
 }
 
 void errand_look(struct engine *e)
@@ -67,6 +75,18 @@ void errand_look(struct engine *e)
         struct errand *d = container_of(n, struct errand, node);
         if (is_done(d))
             end(d, &(struct error){.code = ERROR_OK});
+    }
+}
+
+void errand_fail(struct resource *r, errand_over *is_over, const struct error *why)
+{
+    struct list *l = &r->engine->errands;
+    struct list_node *n, *next;
+    for (n = list_head(l); n != NULL; n = next) {
+        next = list_next(l, n);
+        struct errand *d = container_of(n, struct errand, node);
+        if (d->resource == r && d->is_over == is_over)
+            end(d, why);
     }
 }
 

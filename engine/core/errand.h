@@ -14,6 +14,8 @@ typedef bool errand_over(const struct pool *p);
 /* For what is begun next: a ticket that ends when it is over in every pool of r; or a negative code,
  * and nothing may be begun. */
 int32_t errand_begin(struct resource *r, errand_over *is_over);
+/* Ends those of r with *why. */
+void errand_fail(struct resource *r, errand_over *is_over, const struct error *why);
 /* Something changed: ends those that are over. */
 void errand_look(struct engine *e);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "core/order.h"
 #include "core/pool.h"
 #include "core/resource.h"
 
@@ -76,7 +77,7 @@ static double seconds(int64_t span_us)
 
 static json_t *failure(const char *text)
 {
-    return json_pack("{s:b, s:s}", "ok", 0, "error", text);
+    return json_pack("{s:b, s:o}", "ok", 0, "error", text_json(text));
 }
 
 static json_t *success(struct telling *t)
@@ -103,44 +104,18 @@ static json_t *conn_json(struct telling *t, const struct conn *c)
     return o;
 }
 
-static void put_states(struct telling *t, json_t *o, const struct pool *p)
-{
-    for (enum conn_state s = CONN_OPENING; s < CONN_STATES; s++)
-        put_number(t, o, conn_state_name(s), pool_count(p, s));
-    put_number(t, o, "waiting", p->waiters.count);
-}
-
-static void put_stats(struct telling *t, json_t *o, const struct pool *p)
-{
-    const struct pool_stats *s = &p->stats;
-    const struct {
-        const char *key;
-        uint64_t number;
-    } row[] = {
-        {"leases", pool_leases(p)},
-        {"waited", s->waited},
-        {"refused", s->refused},
-        {"opened", s->opened},
-        {"closed", s->closed},
-        {"lost", s->lost},
-        {"checks", s->checks},
-        {"open_failed", s->open_failed},
-        {"resets", s->resets},
-        {"cancels", s->cancels},
-        {"waited_us", (uint64_t)s->waited_us},
-    };
-    for (size_t i = 0; i < COUNT(row); i++)
-        put_number(t, o, row[i].key, (int64_t)row[i].number);
-}
-
 static json_t *pool_json(struct telling *t, const struct pool *p)
 {
     json_t *o = json_object();
     put_text(t, o, "role", p->resource->spec.role_name[p->role]);
-    put_number(t, o, "min", p->size.min);
-    put_number(t, o, "max", p->size.max);
-    put_states(t, o, p);
-    put_stats(t, o, p);
+    int64_t number[COUNTERS_OF_ROLE] = {0};
+    counters_add_role(p->resource, p->role, number);
+    for (enum counter i = 0; i < COUNTERS_OF_ROLE; i++)
+        put_number(t, o, counter_name(i), number[i]);
+    if (p->reconnect.last > 0) {
+        put_number(t, o, "reconnecting", p->reconnect.all);
+        put_number(t, o, "reconnecting_left", reconnect_left(p));
+    }
     if (p->trouble != NULL)
         put_masked(t, o, "trouble", p->trouble->text);
     return o;
@@ -161,9 +136,21 @@ static json_t *conns_json(struct telling *t, const struct resource *r)
 
 /* --- a resource ------------------------------------------------------------------------------ */
 
+static bool is_empty(const struct resource *r)
+{
+    bool is_over = true;
+    for (int32_t role = 0; role < r->spec.roles; role++) {
+        const struct pool *p = resource_peek(r, role);
+        is_over = is_over && (p == NULL || drain_is_over(p));
+    }
+    return is_over;
+}
+
 static const char *state_of(const struct resource *r)
 {
     bool is_used = false;
+    if (r->is_draining)
+        return is_empty(r) ? "drained" : "draining";
     if (r->is_paused)
         return "paused";
     for (int32_t role = 0; role < r->spec.roles; role++) {
@@ -177,32 +164,25 @@ static const char *state_of(const struct resource *r)
 
 static json_t *summary_json(struct telling *t, const struct resource *r)
 {
-    int64_t sum[CONN_STATES] = {0}, waiting = 0, leases = 0;
-    for (int32_t role = 0; role < r->spec.roles; role++) {
-        const struct pool *p = resource_peek(r, role);
-        for (enum conn_state s = CONN_OPENING; p != NULL && s < CONN_STATES; s++)
-            sum[s] += pool_count(p, s);
-        waiting += p == NULL ? 0 : p->waiters.count;
-        leases += p == NULL ? 0 : (int64_t)pool_leases(p);
-    }
-    int64_t open = sum[CONN_IDLE] + sum[CONN_LEASED] + sum[CONN_CHECKING] + sum[CONN_RESETTING] +
-                   sum[CONN_CANCELLING];
+    int64_t number[COUNTERS];
+    counters_of(r, number);
+    static const enum counter open[] = {COUNTER_IDLE, COUNTER_LEASED, COUNTER_CHECKING,
+                                        COUNTER_RESETTING, COUNTER_CANCELLING};
+    static const enum counter shown[] = {COUNTER_IDLE,    COUNTER_LEASED,   COUNTER_OPENING,
+                                         COUNTER_WAITING, COUNTER_LEASES,   COUNTER_CALLS,
+                                         COUNTER_FAILED,  COUNTER_IN_DOUBT, COUNTER_RETRIES};
+    int64_t all_open = 0;
+    for (size_t i = 0; i < COUNT(open); i++)
+        all_open += number[open[i]];
     json_t *o = json_object();
     put_text(t, o, "name", r->spec.name);
     put_text(t, o, "kind", r->spec.kind);
     put_text(t, o, "state", state_of(r));
     put_text(t, o, "policy", r->spec.policy_name);
     put_number(t, o, "max", r->spec.pool.max);
-    put_number(t, o, "open", open);
-    put_number(t, o, "idle", sum[CONN_IDLE]);
-    put_number(t, o, "leased", sum[CONN_LEASED]);
-    put_number(t, o, "opening", sum[CONN_OPENING]);
-    put_number(t, o, "waiting", waiting);
-    put_number(t, o, "leases", leases);
-    put_number(t, o, "calls", (int64_t)r->calls);
-    put_number(t, o, "failed", (int64_t)r->failed);
-    put_number(t, o, "in_doubt", (int64_t)r->in_doubt);
-    put_number(t, o, "retries", (int64_t)r->retries);
+    put_number(t, o, "open", all_open);
+    for (size_t i = 0; i < COUNT(shown); i++)
+        put_number(t, o, counter_name(shown[i]), number[shown[i]]);
     return o;
 }
 
@@ -283,28 +263,35 @@ static json_t *verb_inspect(struct telling *t, struct resource *r)
     return o;
 }
 
-static json_t *verb_pause(struct telling *t, struct resource *r)
-{
-    resource_pause(r);
-    return success(t);
-}
-
-static json_t *verb_resume(struct telling *t, struct resource *r)
-{
-    resource_resume(r);
-    return success(t);
-}
-
 static const struct verb {
     const char *name;
     bool needs_resource; /* a member "name" */
     json_t *(*answer)(struct telling *t, struct resource *r);
+    order_verb *order; /* in its place */
 } verb_table[] = {
     {.name = "ls", .answer = verb_ls},
     {.name = "inspect", .needs_resource = true, .answer = verb_inspect},
-    {.name = "pause", .needs_resource = true, .answer = verb_pause},
-    {.name = "resume", .needs_resource = true, .answer = verb_resume},
+    {.name = "pause", .needs_resource = true, .order = order_pause},
+    {.name = "resume", .needs_resource = true, .order = order_resume},
+    {.name = "drain", .needs_resource = true, .order = order_drain},
+    {.name = "reconnect", .needs_resource = true, .order = order_reconnect},
+    {.name = "resize", .needs_resource = true, .order = order_resize},
 };
+
+/* Beside the sentence its code: whoever asked may have to tell one failure from another. */
+static json_t *obey(struct telling *t, order_verb *order, struct resource *r, const json_t *request)
+{
+    struct error e;
+    if (order(r, request, &e) == ERROR_OK) {
+        json_t *o = success(t);
+        put_number(t, o, "pid", getpid());
+        return o;
+    }
+    json_t *o = failure(e.text);
+    put_text(t, o, "code", error_name(e.code));
+    put_number(t, o, "pid", getpid());
+    return o;
+}
 
 static json_t *no_such_verb(void)
 {
@@ -328,7 +315,8 @@ static json_t *answer(struct telling *t, const json_t *request)
         if (verb_table[i].needs_resource && r == NULL)
             return failure(name == NULL ? "the member \"name\" is missing"
                                         : "there is no resource of this name");
-        return verb_table[i].answer(t, r);
+        order_verb *order = verb_table[i].order;
+        return order != NULL ? obey(t, order, r, request) : verb_table[i].answer(t, r);
     }
     return no_such_verb();
 }

@@ -10,8 +10,7 @@
 
 static bool is_warm(const struct pool *p)
 {
-    int32_t live = pool_staying(p) - (int32_t)p->count[CONN_OPENING];
-    return live >= (p->size.min > 0 ? p->size.min : 1);
+    return pool_warm(p) >= (p->size.min > 0 ? p->size.min : 1);
 }
 
 static void tell_starters(struct pool *p, const struct error *why)
@@ -166,7 +165,7 @@ void keep_soon(struct pool *p)
 
 static bool is_spare(const struct pool *p)
 {
-    return pool_staying(p) > p->size.min;
+    return pool_warm(p) > p->size.min;
 }
 
 static void close_because(struct conn *c, const char *was)
@@ -185,6 +184,8 @@ static void close_old(struct pool *p)
         if (now_us >= c->life_end_us)
             close_because(c, c->is_retired ? "retired" : "at the end of its life");
     }
+    while (pool_has_excess(p) && (c = idle_oldest(&p->idle)) != NULL)
+        close_because(c, "one too many");
     while (idle_us > 0 && is_spare(p) && (c = idle_oldest(&p->idle)) != NULL &&
            now_us >= c->since_us + idle_us)
         close_because(c, "idle for too long");
@@ -216,6 +217,7 @@ static void life_end(int64_t *at_us, const struct conn *c)
 static int64_t next_look(const struct pool *p)
 {
     int64_t idle_us = p->resource->spec.pool.idle_us, at_us = reconnect_next(p);
+    sooner(&at_us, drain_next(p));
     struct fill_counts n = count(p);
     if (!pool_is_closed(p) && p->open_again_us > engine_now(p->engine) &&
         fill_wanted(&p->fill, &p->size, &n) > 0)
@@ -247,10 +249,21 @@ static void refuse_if_stuck(struct pool *p)
     refuse_impatient(p, &why);
 }
 
+/* The short path takes no notice of numbers. */
+static void watch_excess(struct pool *p)
+{
+    if (pool_staying(p) > p->size.max)
+        p->gate |= GATE_EXCESS;
+    else
+        p->gate &= ~(uint32_t)GATE_EXCESS;
+}
+
 static void look_after(struct pool *p)
 {
+    drain_look(p);
     reconnect_look(p);
     close_old(p);
+    watch_excess(p);
     pool_serve(p);
     open_missing(p);
     refuse_if_stuck(p);
@@ -302,6 +315,11 @@ void keep_unstart(struct pool *p, struct starter *s)
     list_remove(&p->starters, &s->node);
 }
 
+void keep_refuse_starters(struct pool *p, const struct error *why)
+{
+    tell_starters(p, why);
+}
+
 void keep_pause(struct pool *p)
 {
     p->gate |= GATE_PAUSED;
@@ -310,6 +328,18 @@ void keep_pause(struct pool *p)
 void keep_resume(struct pool *p)
 {
     p->gate &= ~(uint32_t)GATE_PAUSED;
+    if ((p->gate & GATE_DRAINING) != 0)
+        drain_undo(p);
+    keep_look(p);
+}
+
+void keep_resize(struct pool *p)
+{
+    p->size = resource_size(p->resource, p->role);
+    if ((p->gate & GATE_DRAINING) != 0)
+        p->size.min = 0;
+    if (is_warm(p))
+        tell_starters(p, &(struct error){.code = ERROR_OK});
     keep_look(p);
 }
 
@@ -323,11 +353,17 @@ static struct conn *first_in(const struct pool *p, uint32_t states)
     return NULL;
 }
 
+static void explain_end(const struct pool *p, struct error *why)
+{
+    error_set(why, ERROR_CLOSED, "%s: %s", p->resource->spec.name,
+              p->engine->is_stopping ? "the engine is shutting down" : "drained");
+}
+
 /* Looks from the front again for each: what a request's end sets off may close others. */
 static void close_all(struct pool *p, uint32_t states)
 {
     struct error why;
-    error_set(&why, ERROR_CLOSED, "%s: the engine is shutting down", p->resource->spec.name);
+    explain_end(p, &why);
     struct conn *c;
     while ((c = first_in(p, states)) != NULL)
         conn_close(c, &why);
@@ -336,7 +372,7 @@ static void close_all(struct pool *p, uint32_t states)
 void keep_stop(struct pool *p)
 {
     struct error why;
-    error_set(&why, ERROR_CLOSED, "%s: the engine is shutting down", p->resource->spec.name);
+    explain_end(p, &why);
     p->gate |= GATE_STOPPING;
     loop_disarm(p->engine->loop, &p->keeper);
     tell_starters(p, &why);

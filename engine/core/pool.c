@@ -20,9 +20,7 @@ struct pool *pool_new(struct resource *r, int32_t role)
                                 .option = r->spec.option,
                                 .options = r->spec.options,
                                 .role = role};
-    p->size = (struct fill_policy){.min = role == 0 ? spec->min : 0,
-                                   .max = resource_role_max(r, role),
-                                   .connecting = spec->connecting};
+    p->size = resource_size(r, role);
     p->check_us = spec->check_us < 0 ? INT64_MAX / 2 : spec->check_us;
     fill_init(&p->fill, &p->size);
     list_init(&p->waiters);
@@ -58,6 +56,23 @@ uint32_t pool_count(const struct pool *p, enum conn_state state)
     if (state == CONN_LEASED)
         return p->count[CONN_IDLE] - idle_count(&p->idle);
     return state == CONN_IDLE ? idle_count(&p->idle) : p->count[state];
+}
+
+int32_t pool_warm(const struct pool *p)
+{
+    int32_t opening = 0;
+    struct list_node *n = p->count[CONN_OPENING] == 0 ? NULL : list_head(&p->conns);
+    for (; n != NULL; n = list_next(&p->conns, n)) {
+        const struct conn *c = container_of(n, struct conn, node);
+        opening += c->state == CONN_OPENING && !c->is_retired;
+    }
+    return pool_staying(p) - opening;
+}
+
+bool pool_has_excess(const struct pool *p)
+{
+    bool is_of_no_use = (p->gate & GATE_DRAINING) != 0 && list_is_empty(&p->waiters);
+    return is_of_no_use || pool_staying(p) > p->size.max;
 }
 
 static uint32_t turning(const struct pool *p)
@@ -105,13 +120,16 @@ static bool is_paused(const struct pool *p)
 static void leave_queue(struct pool *p, struct waiter *w)
 {
     list_remove(&p->waiters, &w->node);
-    if (list_is_empty(&p->waiters))
-        p->gate &= ~(uint32_t)GATE_QUEUE;
+    if (!list_is_empty(&p->waiters))
+        return;
+    p->gate &= ~(uint32_t)GATE_QUEUE;
+    if ((p->gate & GATE_DRAINING) != 0)
+        keep_soon(p); /* nobody has a use for what is idle any more */
 }
 
 static void note_refusal(struct pool *p, enum error_code code)
 {
-    p->stats.refused++;
+    p->stats.refused[refusal_of(code)]++;
     engine_trace(p->engine, TRACE_REFUSED, p->resource->number, code, 0, 0);
 }
 
@@ -261,6 +279,8 @@ static enum error_code refuse_newcomer(struct pool *p, const struct waiter *w, s
     const char *name = p->resource->spec.name;
     if (p->engine->is_stopping)
         return error_set(e, ERROR_CLOSED, "%s: the engine is shutting down", name);
+    if ((p->gate & GATE_DRAINING) != 0)
+        return error_set(e, ERROR_PAUSED, "%s: drained until it is resumed", name);
     if (w->is_fail_fast && is_paused(p))
         return error_set(e, ERROR_PAUSED, "%s: paused", name);
     if (w->is_fail_fast && p->trouble != NULL && !may_come(p)) {
@@ -279,7 +299,7 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
 {
     e->code = ERROR_OK;
     node_init(&w->node);
-    if (!pool_is_closed(p) && next_waiter(p) == NULL) {
+    if (!pool_is_closed(p) && (p->gate & GATE_DRAINING) == 0 && next_waiter(p) == NULL) {
         struct conn *c = next_idle(p);
         if (c != NULL) {
             lend(c);

@@ -9,11 +9,14 @@
  *   care.c   check, reset, retire
  *   keep.c   open, keep warm, pause, stop
  *   reconnect.c   another connection for each
+ *   drain.c  run empty
  */
 #ifndef CORE_POOL_H
 #define CORE_POOL_H
 
 #include "core/conn.h"
+#include "core/counters.h"
+#include "core/drain.h"
 #include "core/driver.h"
 #include "core/engine.h"
 #include "core/idle.h"
@@ -25,12 +28,18 @@
 struct resource;
 
 /* Why a newcomer may not have an idle connection just so. */
-enum { GATE_PAUSED = 1, GATE_STOPPING = 2, GATE_QUEUE = 4 };
+enum {
+    GATE_PAUSED = 1,
+    GATE_STOPPING = 2,
+    GATE_QUEUE = 4,
+    GATE_DRAINING = 8, /* nobody new */
+    GATE_EXCESS = 16,  /* there are more connections than may be: look at those that come home */
+};
 
 struct pool_stats {
     uint64_t past_uses; /* leases of connections that are gone; see pool_leases() */
     uint64_t waited;    /* leases after waiting */
-    uint64_t refused;   /* full, late, paused */
+    uint64_t refused[REFUSALS];
     uint64_t opened, open_failed, closed, lost, retired;
     uint64_t checks, resets, cancels;
     int64_t waited_us; /* by all who waited, together */
@@ -67,6 +76,7 @@ struct pool {
     struct error *trouble; /* why the last attempt to connect failed, NULL since it succeeded */
     struct list starters;
     struct reconnect reconnect;
+    int64_t cut_us; /* of a drain: when what is left is cut off */
     struct timer keeper;
     struct soon look;
 };
@@ -78,6 +88,7 @@ void pool_free(struct pool **p);
 uint64_t pool_leases(const struct pool *p); /* given out so far, to one-shot calls too */
 int32_t pool_all(const struct pool *p);     /* connections of whatever state */
 int32_t pool_staying(const struct pool *p); /* those that are neither closing nor retired */
+int32_t pool_warm(const struct pool *p);    /* of these, those that are open */
 uint32_t pool_count(const struct pool *p, enum conn_state state);
 
 /* A connection, LEASED, at once; or NULL: then the waiter is queued if e->code is OK, else refused.
@@ -101,6 +112,8 @@ void care_check(struct conn *c);
 bool care_stop_stream(struct conn *c);
 /* c is clean: the next waiter's, or idle. */
 void pool_settled(struct pool *p, struct conn *c);
+/* More than may stay: above max since that became less, or one that a drain has no use for. */
+bool pool_has_excess(const struct pool *p);
 void pool_refuse(struct pool *p, struct waiter *w, const struct error *why);
 void pool_refuse_all(struct pool *p, const struct error *why);
 /* Being opened, checked, reset or cancelled, and so on their way to somebody; but those that are not
@@ -124,6 +137,8 @@ void keep_soon(struct pool *p);
 void keep_look(struct pool *p);
 void keep_pause(struct pool *p);
 void keep_resume(struct pool *p);
+/* Its bounds are others from now on. */
+void keep_resize(struct pool *p);
 /* Refuses waiters, closes what is idle; the rest closes as it comes home. */
 void keep_stop(struct pool *p);
 /* Closes everything. */
@@ -137,6 +152,7 @@ struct starter {
 };
 void keep_start(struct pool *p, struct starter *s);
 void keep_unstart(struct pool *p, struct starter *s); /* idempotent */
+void keep_refuse_starters(struct pool *p, const struct error *why);
 
 /* Paused or stopping: nobody is served from what is idle, and nothing is opened. */
 static inline bool pool_is_closed(const struct pool *p)

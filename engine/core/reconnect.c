@@ -62,25 +62,23 @@ static bool is_full_and_quiet(const struct pool *p)
            p->count[CONN_OPENING] + p->count[CONN_CLOSING] + leaving == 0;
 }
 
-static bool may_leave(const struct pool *p)
-{
-    int32_t warm = pool_staying(p) - (int32_t)p->count[CONN_OPENING];
-    return p->trouble == NULL && (warm > p->size.min || is_full_and_quiet(p));
-}
-
-/* Those nobody has, then the others; the oldest first. */
+/* Those nobody has, then the others; the oldest first. While connecting fails, none but those that are
+ * not open yet. */
 static void retire_due(struct pool *p, bool is_idle)
 {
+    int32_t spare = pool_warm(p) - p->size.min;
     struct list_node *n = list_head(&p->conns);
     for (; n != NULL && p->reconnect.due > 0; n = list_next(&p->conns, n)) {
         struct conn *c = container_of(n, struct conn, node);
         if (!is_old(p, c) || c->is_retired || c->state == CONN_CLOSING ||
             (c->state == CONN_IDLE) != is_idle)
             continue;
-        if (c->state != CONN_OPENING && !may_leave(p))
+        bool is_open = c->state != CONN_OPENING;
+        if (is_open && (p->trouble != NULL || (spare <= 0 && !is_full_and_quiet(p))))
             return;
         conn_retire(c);
         p->reconnect.due--;
+        spare -= is_open;
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/errand.h"
 #include "core/pool.h"
 #include "core/tenant.h"
 
@@ -264,9 +265,12 @@ struct resource *resource_find(const struct engine *e, const char *name)
     return index_get(&e->names, name);
 }
 
-int32_t resource_role_max(const struct resource *r, int32_t role)
+struct fill_policy resource_size(const struct resource *r, int32_t role)
 {
-    return r->spec.role_max[role] > 0 ? r->spec.role_max[role] : r->spec.pool.max;
+    const struct nebula_pool *p = &r->spec.pool;
+    int32_t own = r->spec.role_max[role];
+    return (struct fill_policy){
+        .min = role == 0 ? p->min : 0, .max = own > 0 ? own : p->max, .connecting = p->connecting};
 }
 
 /* For the pools of whatever resource there is. False when out of memory. */
@@ -294,6 +298,8 @@ struct pool *resource_pool(struct resource *r, int32_t role)
     e->pools.pool[r->number * ROLES_MOST + role] = p;
     if (r->is_paused)
         keep_pause(p);
+    if (r->is_draining)
+        drain_begin(p, engine_now(e));
     return p;
 }
 
@@ -318,13 +324,19 @@ void resource_each_pool(struct resource *r, void (*visit)(struct pool *p))
 
 static void pause_one(struct resource *r)
 {
+    if (r->is_draining)
+        return; /* which is more */
     r->is_paused = true;
     resource_each_pool(r, keep_pause);
 }
 
 static void resume_one(struct resource *r)
 {
-    r->is_paused = false;
+    struct error why;
+    error_set(&why, ERROR_CANCELLED, "%s: resumed before it was drained", r->spec.name);
+    if (r->is_draining)
+        errand_fail(r, drain_is_over, &why);
+    r->is_paused = r->is_draining = false;
     resource_each_pool(r, keep_resume);
 }
 

@@ -9,6 +9,7 @@
 #include "core/driver.h"
 #include "core/engine.h"
 #include "nebula.h"
+#include "rules/policy.h"
 #include "rules/retry.h"
 
 struct pool;
@@ -17,7 +18,7 @@ struct tenants;
 struct resource {
     struct engine *engine;
     int32_t number;
-    bool is_paused;
+    bool is_paused, is_draining;
     uint32_t last_conn; /* number of the newest connection */
     const struct driver *driver;
     struct tenants *tenants;      /* NULL: it is the same for all */
@@ -36,7 +37,7 @@ void resource_free(struct resource **r); /* no connection is left */
 
 struct resource *resource_find(const struct engine *e,
                                const char *name); /* NULL if there is none */
-int32_t resource_role_max(const struct resource *r, int32_t role);
+struct fill_policy resource_size(const struct resource *r, int32_t role); /* of the role's pool */
 /* The pool of a role, made at first use. NULL when out of memory. */
 struct pool *resource_pool(struct resource *r, int32_t role);
 /* The same if it was made already, else NULL. */
@@ -47,7 +48,7 @@ static inline struct pool *resource_peek(const struct resource *r, int32_t role)
 bool resource_is_span(int64_t span_us); /* can be added to any time of the loop */
 struct retry_policy resource_retry(const struct resource *r);
 
-/* Whoever asks from now on waits, until his deadline or resume. */
+/* Whoever asks from now on waits, until his deadline or resume. Nothing to one that is drained. */
 void resource_pause(struct resource *r);
 void resource_resume(struct resource *r);
 

@@ -78,6 +78,8 @@ int32_t start_begin(struct resource *r)
         return -(int32_t)e->error.code;
     if (e->is_stopping)
         return engine_refuse(e, ERROR_CLOSED, "%s: the engine is shutting down", r->spec.name);
+    if (r->is_draining)
+        return engine_refuse(e, ERROR_PAUSED, "%s: drained until it is resumed", r->spec.name);
     struct pool *p = resource_pool(r, 0);
     struct start *s = p == NULL ? NULL : calloc(1, sizeof *s);
     if (s == NULL)

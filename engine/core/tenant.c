@@ -142,6 +142,7 @@ static struct resource *make(struct resource *mould, const char *name, const cha
     if (r == NULL)
         return NULL;
     r->is_paused = mould->is_paused;
+    r->is_draining = mould->is_draining;
     r->next_tenant = t->first;
     t->first = r;
     t->seen++;
@@ -178,8 +179,13 @@ struct resource *tenant_resource(struct resource *r)
 
 void tenants_each(struct resource *r, void (*visit)(struct resource *r))
 {
-    visit(r);
-    for (struct resource *own = r->tenants == NULL ? NULL : r->tenants->first; own != NULL;
-         own = own->next_tenant)
-        visit(own);
+    for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
+        visit(one);
+}
+
+struct resource *tenants_next(const struct resource *r, const struct resource *at)
+{
+    if (r->tenants == NULL)
+        return NULL;
+    return at == r ? r->tenants->first : at->next_tenant;
 }

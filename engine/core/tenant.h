@@ -27,7 +27,9 @@ void tenants_free(struct tenants **t); /* *t may be NULL; the resources are the 
  * refused with a sentence, when nobody acts for a tenant, or for one that must not be. */
 struct resource *tenant_resource(struct resource *r);
 
-/* Runs visit on r, or on the resource of each tenant that was seen. */
+/* Runs visit on r, and on the resource of each tenant that was seen. */
 void tenants_each(struct resource *r, void (*visit)(struct resource *r));
+/* The same step by step: the one after `at`, which is r to begin with; NULL behind the last. */
+struct resource *tenants_next(const struct resource *r, const struct resource *at);
 
 #endif

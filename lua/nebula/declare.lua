@@ -24,6 +24,8 @@ local suggest = require "nebula.suggest"
 ---@field role_max integer[]|nil
 ---@field tenant string|nil what its tenants' names must match
 ---@field tenants integer|nil the most; nil when it is the same resource for all
+---@field role_is_fixed boolean[]|nil
+---@field is_data boolean|nil
 ---@field file string
 ---@field line integer
 
@@ -168,7 +170,8 @@ local function read_resource(one, kinds, known_policies)
   return {
     name = one.name, kind = kind, policy_name = settings.policy, policy = policy,
     pool = engine_pool(joined(settings.pool, told.pool or {})), options = told.options, roles = told.roles,
-    role_max = told.role_max, tenant = told.tenant, tenants = told.tenants, file = one.source.file, line = one.line,
+    role_max = told.role_max, role_is_fixed = told.role_is_fixed, is_data = told.is_data,
+    tenant = told.tenant, tenants = told.tenants, file = one.source.file, line = one.line,
   }
 end
 

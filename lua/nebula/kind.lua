@@ -23,6 +23,8 @@ local suggest = require "nebula.suggest"
 ---@field tenants integer? the most, when an option has {tenant}
 ---@field roles string[]? instead of the kind's
 ---@field role_max integer[]? room of each role; 0 is as pool.max
+---@field role_is_fixed boolean[]? by role: nobody may give it another room
+---@field is_data boolean? the session is the data: no other connection can take its place
 ---@field pool table? settings of the pool that this kind of resource needs otherwise
 
 ---@class nebula.Kind

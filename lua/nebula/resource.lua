@@ -4,6 +4,7 @@ local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
 local for_each = require "nebula.for_each"
+local keys = require "nebula.keys"
 local own = require "nebula.own"
 local specs = require "nebula.spec"
 local suggest = require "nebula.suggest"
@@ -15,8 +16,6 @@ local lib, engine = c.lib, c.engine
 ---@field name string
 ---@field kind nebula.Kind
 ---@field roles string[]
----@field pause fun(self: nebula.Resource): true|nil, nebula.Error|nil new leases wait; what is leased goes on
----@field resume fun(self: nebula.Resource): true|nil, nebula.Error|nil the end of pause()
 ---@field package id integer the engine's number
 ---@field package role_index table<string, integer>
 
@@ -27,29 +26,26 @@ local resources = {}
 
 -- --- methods of every resource ----------------------------------------------------------------------
 
+-- These come when one of them is first asked for: many resources never lease, and few are operated.
+local parts = {
+  lease = "nebula.leasing", with = "nebula.leasing",
+  pause = "nebula.operating", resume = "nebula.operating", reconnect = "nebula.operating", drain = "nebula.operating",
+  resize = "nebula.operating", stats = "nebula.operating",
+}
+
 local function methods_of(kind)
   local methods = {}
   for name, fn in pairs(kind.resource) do
     methods[name] = own.method(kind, name, fn)
   end
 
-  for name, fn in pairs { pause = lib.nebula_pause, resume = lib.nebula_resume } do
-    methods[name] = own.method(kind, name, function(self)
-      local code = fn(engine, self.id)
-      if code < 0 then
-        return nil, errors.from_code(self.name, code)
-      end
-      return true
-    end)
-  end
-
   return setmetatable(methods, {
     __index = function(_, name)
-      if not rawget(methods, "lease") then -- its part comes when it is first asked for: many never lease
-        require "nebula.leasing"(methods, kind)
+      if parts[name] then
+        require(parts[name])(methods, kind)
         return methods[name]
       end
-      local names = {}
+      local names = keys(parts)
       for one in pairs(methods) do
         names[#names + 1] = one
       end

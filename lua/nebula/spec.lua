@@ -13,6 +13,8 @@ local c = require "nebula.c"
 ---@field role_max integer[]|nil by role; 0 is as pool.max
 ---@field tenant string|nil what its tenants' names must match
 ---@field tenants integer|nil the most; nil when it is the same resource for all
+---@field role_is_fixed boolean[]|nil by role; its max cannot be changed
+---@field is_data boolean|nil the session is the data: no other connection can take its place
 ---@field file string
 ---@field line integer
 
@@ -38,10 +40,11 @@ local function fill_options(list)
   return at
 end
 
-local function fill_roles(at, roles, most)
+local function fill_roles(at, roles, most, is_fixed)
   at.roles = #roles
   for i, role in ipairs(roles) do
     at.role_name[i - 1], at.role_max[i - 1] = role, most and most[i] or 0
+    at.role_is_fixed[i - 1] = is_fixed and is_fixed[i] or false
   end
 end
 
@@ -57,9 +60,9 @@ function spec.with(declared, fn)
   at.name, at.kind, at.driver = declared.name, kind.name, kind.driver
   at.policy_name, at.file, at.line = declared.policy_name, declared.file, declared.line
   at.check, at.rollback, at.reset = kind.check, kind.rollback, kind.reset
-  at.option, at.options = option, #declared.options
   at.tenant, at.tenants = declared.tenant, declared.tenants or 0
-  fill_roles(at, declared.roles or kind.roles, declared.role_max)
+  at.option, at.options, at.is_data = option, #declared.options, declared.is_data or false
+  fill_roles(at, declared.roles or kind.roles, declared.role_max, declared.role_is_fixed)
   fill_pool(at.pool, declared.pool)
   fill_policy(at.policy, declared.policy)
   local result = fn(at) -- no tail call: it would leave the options to the collector

@@ -140,6 +140,84 @@ static void a_secret_is_masked_in_trouble(void **unused)
     rig_end(&r);
 }
 
+/* --- orders ----------------------------------------------------------------------------------- */
+
+static void an_order_is_understood_or_refused_with_its_code(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *words, *code;
+    } row[] = {
+        {"\"pause\"", NULL},
+        {"\"resume\"", NULL},
+        {"\"drain\"", NULL},
+        {"\"resume\"", NULL},
+        {"\"drain\",\"within_us\":0", NULL},
+        {"\"resume\"", NULL},
+        {"\"reconnect\"", NULL},
+        {"\"reconnect\",\"percent\":100,\"every_us\":0", NULL},
+        {"\"resize\",\"max\":3", NULL},
+        {"\"resize\",\"min\":1,\"max\":4,\"role\":\"any\"", NULL},
+        {"\"pause\",\"now\":true", "usage"},
+        {"\"drain\",\"within_us\":-1", "usage"},
+        {"\"drain\",\"within_us\":9223372036854775807", "usage"},
+        {"\"drain\",\"within_us\":\"10s\"", "usage"},
+        {"\"drain\",\"within\":1", "usage"},
+        {"\"reconnect\",\"percent\":0", "usage"},
+        {"\"reconnect\",\"percent\":101", "usage"},
+        {"\"reconnect\",\"percent\":0.25", "usage"},
+        {"\"reconnect\",\"every_us\":null", "usage"},
+        {"\"resize\"", "usage"},
+        {"\"resize\",\"min\":5", "usage"},
+        {"\"resize\",\"max\":4294967297", "usage"},
+        {"\"resize\",\"max\":2,\"role\":\"writer\"", "usage"},
+        {"\"resize\",\"max\":2,\"role\":7", "usage"},
+    };
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    for (size_t i = 0; i < COUNT(row); i++) {
+        char request[160];
+        snprintf(request, sizeof request, "{\"name\":\"shop\",\"verb\":%s}", row[i].words);
+        json_t *answer = ask(&r, request);
+        assert_int_equal(json_is_true(json_object_get(answer, "ok")), row[i].code == NULL);
+        if (row[i].code != NULL)
+            assert_string_equal(text_at(answer, "code"), row[i].code);
+        assert_true(json_is_integer(json_object_get(answer, "pid")));
+        json_decref(answer);
+    }
+    rig_pass(&r, SECOND);
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    rig_end(&r);
+}
+
+static json_t *pool_of(const json_t *answer)
+{
+    return json_array_get(json_object_get(json_object_get(answer, "resource"), "pools"), 0);
+}
+
+static void what_is_under_way_is_shown(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    int64_t lease = rig_lease(&r);
+    json_decref(ask(&r, "{\"verb\":\"reconnect\",\"name\":\"shop\"}"));
+    json_t *answer = ask(&r, INSPECT);
+    assert_int_equal(json_integer_value(json_object_get(pool_of(answer), "reconnecting")), 1);
+    assert_int_equal(json_integer_value(json_object_get(pool_of(answer), "reconnecting_left")), 1);
+    json_decref(answer);
+    rig_release(&r, lease);
+    rig_pass(&r, SECOND);
+    answer = ask(&r, INSPECT);
+    assert_null(json_object_get(pool_of(answer), "reconnecting"));
+    assert_int_equal(json_integer_value(json_object_get(pool_of(answer), "retired")), 1);
+    json_decref(answer);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +225,8 @@ int main(void)
         cmocka_unit_test(an_answer_with_gaps_is_none),
         cmocka_unit_test(a_secret_is_masked_in_texts_and_nowhere_else),
         cmocka_unit_test(a_secret_is_masked_in_trouble),
+        cmocka_unit_test(an_order_is_understood_or_refused_with_its_code),
+        cmocka_unit_test(what_is_under_way_is_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ local busted = require "busted"
 local declared = require "spec.kinds.declared"
 local errors = require "nebula.error"
 
-local parts = { "verbs", "bounds", "stream", "session", "transaction" }
+local parts = { "verbs", "bounds", "stream", "session", "transaction", "operating" }
 
 -- What the parts share: the common resource `db` with its table t, empty before each test.
 local function ground(kind)

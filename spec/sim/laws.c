@@ -8,7 +8,7 @@
 /* Where we look, and at what time. */
 struct view {
     const struct play *p;
-    const struct declared *d;
+    struct declared *d;
     const struct pool *pool;
     int64_t now_us;
 };
@@ -21,14 +21,17 @@ static struct resource *resource_of(const struct play *p, const struct declared 
 static void inspect_idle(const struct view *v, const struct conn *c)
 {
     const char *name = v->d->spec.name;
+    if (pool_has_excess(v->pool))
+        law_broken("%s: connection %u is idle and one too many", name, c->id);
+    if (c->is_retired)
+        law_broken("%s: connection %u is idle and was retired", name, c->id);
     if (c->session != 0 || c->requests.count != 0 || c->is_cancel_sent)
         law_broken("%s: connection %u is idle but not clean and free", name, c->id);
     if (v->now_us - SLACK_US > c->life_end_us)
         law_broken("%s: connection %u is idle %lld us past the end of its life", name, c->id,
                    (long long)(v->now_us - c->life_end_us));
     int64_t idle_us = v->d->spec.pool.idle_us;
-    bool is_spare =
-        pool_all(v->pool) - (int32_t)pool_count(v->pool, CONN_CLOSING) > v->pool->size.min;
+    bool is_spare = pool_warm(v->pool) > v->pool->size.min;
     if (idle_us > 0 && is_spare && v->now_us > c->since_us + idle_us + SLACK_US)
         law_broken("%s: connection %u is idle for %lld us, %lld us is the bound", name, c->id,
                    (long long)(v->now_us - c->since_us), (long long)idle_us);
@@ -40,7 +43,7 @@ static void inspect_life(const struct view *v, const struct conn *c)
     const struct nebula_pool *pool = &v->d->spec.pool;
     int64_t life_us = c->life_end_us - c->created_us;
     int64_t least_us = pool->life_us - pool->life_us / 100 * pool->life_jitter;
-    if (pool->life_us > 0 && (life_us > pool->life_us || life_us < least_us))
+    if (pool->life_us > 0 && !c->is_retired && (life_us > pool->life_us || life_us < least_us))
         law_broken("%s: connection %u has a life of %lld us", v->d->spec.name, c->id,
                    (long long)life_us);
 }
@@ -57,7 +60,8 @@ static void inspect_conn(const struct view *v, const struct conn *c)
     }
     if (state == CONN_LEASED && c->holder == NULL && c->requests.count == 0)
         law_broken("%s: connection %u is leased to nobody", name, c->id);
-    if (state == CONN_LEASED && c->since_us == v->now_us && v->now_us >= c->life_end_us)
+    if (state == CONN_LEASED && c->since_us == v->now_us && v->now_us >= c->life_end_us &&
+        !c->is_retired)
         law_broken("%s: connection %u was lent past the end of its life", name, c->id);
     if (lease_is_out(c) && lease_find(&v->p->engine->leases, c->lease) != c)
         law_broken("%s: connection %u and its lease do not know each other", name, c->id);
@@ -85,22 +89,44 @@ static void inspect_chain(const struct view *v)
     }
 }
 
+static int32_t larger(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Where the bound became less, what was there may stay for a while, but it does not grow. */
+static void inspect_bound(const struct view *v, const char *what, int32_t count, int32_t bound,
+                          int32_t *left)
+{
+    int32_t *most = &left[v->pool->role];
+    if (count > larger(bound, *most))
+        law_broken("%s: %d %s, %d is the bound", v->d->spec.name, count, what,
+                   larger(bound, *most));
+    if (count < *most)
+        *most = count;
+}
+
 static uint32_t inspect_conns(const struct view *v)
 {
     const struct list *conns = &v->pool->conns;
-    uint32_t all = 0, count[CONN_STATES] = {0};
+    uint32_t all = 0, leaving = 0, count[CONN_STATES] = {0};
     for (struct list_node *n = list_head(conns); n != NULL; n = list_next(conns, n), all++) {
         const struct conn *c = container_of(n, struct conn, node);
         inspect_conn(v, c);
         count[c->state]++;
+        leaving += c->is_retired && c->state != CONN_CLOSING;
     }
     inspect_chain(v);
     for (enum conn_state s = CONN_OPENING; s < CONN_STATES; s++)
         if (count[s] != pool_count(v->pool, s))
             law_broken("%s: %u connections are %s, but %u are counted", v->d->spec.name, count[s],
                        conn_state_name(s), pool_count(v->pool, s));
-    if ((int32_t)all > v->pool->size.max)
-        law_broken("%s: %u connections, %d is the cap", v->d->spec.name, all, v->pool->size.max);
+    if (leaving != v->pool->leaving)
+        law_broken("%s: %u connections are leaving, but %u are counted", v->d->spec.name, leaving,
+                   v->pool->leaving);
+    inspect_bound(v, "connections", (int32_t)all, v->pool->size.max, v->d->conns_left);
+    server_cap(v->d->server, v->pool->role,
+               larger(v->pool->size.max, v->d->conns_left[v->pool->role]));
     if ((int32_t)count[CONN_OPENING] > v->d->spec.pool.connecting)
         law_broken("%s: %u connecting at once", v->d->spec.name, count[CONN_OPENING]);
     return all;
@@ -120,16 +146,15 @@ static void inspect_waiters(const struct view *v)
         before_us = w->arrived_us;
     }
     int32_t coming = v->pool->size.max - (int32_t)pool_count(v->pool, CONN_LEASED);
-    int32_t queue = v->d->spec.pool.queue, bound = queue > coming ? queue : coming;
-    if ((int32_t)l->count > bound)
-        law_broken("%s: %u waiters, %d is the bound", name, l->count, bound);
+    inspect_bound(v, "waiters", (int32_t)l->count, larger(v->d->spec.pool.queue, coming),
+                  v->d->waiters_left);
 }
 
 /* Somebody waits: then no usable connection is idle, and if none is on its way, one will be. */
 static void inspect_progress(const struct view *v)
 {
     const struct pool *p = v->pool;
-    if (p->waiters.count == 0 || v->d->is_paused || v->p->engine->is_stopping)
+    if (p->waiters.count == 0 || p->resource->is_paused || v->p->engine->is_stopping)
         return;
     for (const struct conn *c = p->idle.first; c != NULL; c = c->after)
         if (pool_is_fresh(p, c, v->now_us))
@@ -147,7 +172,7 @@ static void inspect_progress(const struct view *v)
         law_broken("%s: %u wait and nothing is done for them", v->d->spec.name, p->waiters.count);
 }
 
-static uint32_t inspect_resource(const struct play *p, const struct declared *d)
+static uint32_t inspect_resource(const struct play *p, struct declared *d)
 {
     const struct resource *r = resource_of(p, d);
     uint32_t all = 0;
@@ -211,9 +236,23 @@ void laws_expect_started(const struct play *p, const struct declared *d)
     const struct pool *pool = resource_peek(resource_of(p, d), 0);
     int32_t open =
         pool_all(pool) - (int32_t)pool->count[CONN_OPENING] - (int32_t)pool->count[CONN_CLOSING];
-    if (open < d->spec.pool.min || open < 1)
+    if (open < pool->size.min || open < 1)
         law_broken("%s: started with %d connections, %d is the minimum", d->spec.name, open,
-                   d->spec.pool.min);
+                   pool->size.min);
+}
+
+/* Nobody gets one that is to leave. */
+void laws_expect_staying(const struct play *p, const struct declared *d, uint32_t conn)
+{
+    for (int32_t role = 0; role < d->spec.roles; role++) {
+        const struct pool *pool = resource_peek(resource_of(p, d), role);
+        struct list_node *n = pool == NULL ? NULL : list_head(&pool->conns);
+        for (; n != NULL; n = list_next(&pool->conns, n)) {
+            const struct conn *c = container_of(n, struct conn, node);
+            if (c->id == conn && c->is_retired)
+                law_broken("%s: connection %u was lent, though it was retired", d->spec.name, conn);
+        }
+    }
 }
 
 /* After quiet times with a healthy server every pool has its minimum, and nothing else is going on.
@@ -223,7 +262,7 @@ bool laws_are_warm(const struct play *p)
     for (int i = 0; i < DECLARED; i++) {
         const struct declared *d = &p->declared[i];
         const struct pool *pool = resource_peek(resource_of(p, d), 0);
-        if (pool != NULL && (int32_t)pool_count(pool, CONN_IDLE) < d->spec.pool.min)
+        if (pool != NULL && (int32_t)pool_count(pool, CONN_IDLE) < pool->size.min)
             return false;
     }
     return true;

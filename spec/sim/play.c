@@ -379,33 +379,11 @@ static void act_for(struct play *p, struct actor *a)
     nebula_task_enter(p->nebula, 0);
 }
 
-static void operate(struct play *p)
-{
-    struct declared *d = &p->declared[roll(p, 0, DECLARED - 1)];
-    int64_t what = roll(p, 0, 9);
-    if (what < 4 && d->is_paused) {
-        nebula_resume(p->nebula, d->number);
-        d->is_paused = false;
-    } else if (what < 2 && !p->is_faultless) {
-        nebula_pause(p->nebula, d->number);
-        d->is_paused = true;
-    } else if (what == 5 && !p->is_faultless) {
-        server_crash(d->server, world_time_us() + roll(p, 0, 500 * MS));
-    } else if (what == 6) {
-        char request[64];
-        snprintf(request, sizeof request, "{\"verb\":\"inspect\",\"name\":\"%s\"}", d->spec.name);
-        if (strstr(nebula_ask(p->nebula, chance(p, 500) ? "{\"verb\":\"ls\"}" : request),
-                   "\"ok\":true") == NULL &&
-            !p->is_starved)
-            law_broken("ls or inspect did not answer");
-    }
-}
-
 void play_act(struct play *p)
 {
     struct actor *a = &p->actor[roll(p, 0, ACTORS - 1)];
     if (chance(p, 30))
-        operate(p);
+        play_operate(p);
     else if (a->task != 0)
         act_for(p, a);
     else

@@ -3,6 +3,7 @@
  *
  * - scene.c rolls what is declared and how sick the servers are; at its end everything is gone.
  * - play.c is the tasks: what they ask for.
+ * - orders.c is the operator.
  * - answers.c is what they get, and whether it is true.
  * - laws.c is what must hold after every step, seen from the inside.
  */
@@ -35,6 +36,8 @@ struct declared {
     struct nebula_option option[2];
     int32_t number;
     bool is_paused;
+    /* Of each role, while there are still more than its bounds of today allow. */
+    int32_t conns_left[SERVER_ROLES], waiters_left[SERVER_ROLES];
 };
 
 enum op_kind {
@@ -144,6 +147,10 @@ void play_turn(struct play *p, int64_t span_us);
 /* One more line for who reads the trace. */
 __attribute__((format(printf, 2, 3))) void play_note(struct play *p, const char *format, ...);
 
+/* --- orders.c --------------------------------------------------------------------------------- */
+
+void play_operate(struct play *p); /* an operator does something, to a resource or to its server */
+
 /* --- answers.c -------------------------------------------------------------------------------- */
 
 void answers_take(struct play *p);
@@ -160,6 +167,8 @@ void play_heard(struct listener *l, const struct heard *h);
 void laws_inspect(struct play *p);
 /* At the moment in which a start ends well. */
 void laws_expect_started(const struct play *p, const struct declared *d);
+/* At the moment in which a connection is lent. */
+void laws_expect_staying(const struct play *p, const struct declared *d, uint32_t conn);
 bool laws_are_warm(const struct play *p); /* every pool has its minimum, idle */
 
 #endif

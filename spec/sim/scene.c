@@ -90,6 +90,7 @@ static void declare(struct play *p, int i)
         .roles = has_writer ? 2 : 1,
         .role_name = {has_writer ? "reader" : "any", has_writer ? "writer" : NULL},
         .role_max = {0, has_writer ? 1 : 0},
+        .role_is_fixed = {false, has_writer},
         .check = "check",
         .rollback = "rollback",
         .reset = chance(p, 900) ? "reset" : NULL,
@@ -142,6 +143,8 @@ static void inspect_move(struct play *p, int32_t resource, int64_t conn, int64_t
                        (long long)span_us);
         if (to == CONN_IDLE)
             *since_us = world_time_us();
+        if (to == CONN_LEASED)
+            laws_expect_staying(p, d, (uint32_t)conn);
     }
 }
 

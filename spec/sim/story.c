@@ -276,6 +276,28 @@ static void looking(struct story *s)
     add(s, 0, 3, 0);
 }
 
+static void orders(struct story *s)
+{
+    struct nebula *n = s->rig.nebula;
+    int32_t shop = s->rig.shop;
+    add(s, 0, 1, 0);
+    int32_t ticket = nebula_reconnect(n, shop, 50, 10 * MS);
+    add(s, 0, 2, 0);
+    if (ticket > 0)
+        rig_await(&s->rig, ticket, NULL);
+    nebula_ask(n, "{\"verb\":\"resize\",\"name\":\"shop\",\"min\":2,\"max\":4}");
+    add(s, 0, 3, 0);
+    rig_pass(&s->rig, 100 * MS);
+    nebula_resize(n, shop, -1, 0, 1);
+    add(s, 0, 4, 0);
+    ticket = nebula_drain(n, shop, SECOND);
+    add(s, 0, 5, 0);
+    if (ticket > 0)
+        rig_await(&s->rig, ticket, NULL);
+    nebula_resume(n, shop);
+    add(s, 0, 6, 0);
+}
+
 static void stops(struct story *s)
 {
     int64_t lease = try_lease(s);
@@ -291,7 +313,8 @@ const struct story_row stories[STORIES] = {
     {"streams", streams, 1}, {"transactions", transactions, 1},
     {"tasks", tasks, 1},     {"outages", outages, 1},
     {"writers", writers, 2}, {"looking", looking, 1},
-    {"stops", stops, 1},     {"batches", batches, 1},
+    {"orders", orders, 1},   {"stops", stops, 1},
+    {"batches", batches, 1},
 };
 
 /* --- begin and end ---------------------------------------------------------------------------- */

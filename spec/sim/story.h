@@ -12,7 +12,7 @@
 #include "rig.h"
 
 #define STORY_IDS 32
-#define STORIES 12
+#define STORIES 13
 
 struct story {
     struct rig rig;

@@ -264,6 +264,10 @@ int32_t nebula_drain(struct nebula *n, int32_t resource, int64_t within_us);
  * there is room now; what is too much closes, idle ones at once and the others as they come home.
  * 0 or a negative code. */
 int32_t nebula_resize(struct nebula *n, int32_t resource, int32_t role, int32_t min, int32_t max);
+/* Whether the task entered may do again what `attempts` attempts have proven undone, a transaction
+ * that lost against another one: by the policy's tries, the deadline, and the budget, out of which it
+ * is taken. How long it has to pause before, in us; or a negative code, and why in nebula_error(). */
+int64_t nebula_retry(struct nebula *n, int32_t resource, int32_t attempts);
 
 /* --- tasks ------------------------------------------------------------------------------------ */
 

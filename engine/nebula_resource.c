@@ -9,6 +9,7 @@
 #include "core/pool.h"
 #include "core/resource.h"
 #include "core/start.h"
+#include "core/task.h"
 
 int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec)
 {
@@ -121,4 +122,23 @@ int32_t nebula_stats(struct nebula *n, int32_t resource, int32_t role, int64_t *
 const char *nebula_counter(int32_t i)
 {
     return i >= 0 && i < COUNTERS ? counter_name((enum counter)i) : NULL;
+}
+
+int64_t nebula_retry(struct nebula *n, int32_t resource, int32_t attempts)
+{
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    struct error why;
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    if (attempts < 1)
+        return engine_refuse(e, ERROR_USAGE, "%d attempts prove nothing; at least 1", attempts);
+    int32_t refusal = task_may_begin(e, r->spec.name);
+    if (refusal < 0)
+        return refusal;
+    int64_t pause_us = resource_try_again(r, attempts, e->task->deadline_us, &why);
+    if (pause_us < 0)
+        return engine_refuse(e, why.code, "%s", why.text);
+    engine_trace(e, TRACE_RETRIES, resource, 0, attempts + 1, pause_us);
+    return pause_us;
 }

@@ -44,15 +44,11 @@ static bool may_repeat(const struct call *c)
 static bool pause_before_retry(struct call *c)
 {
     struct engine *e = c->ticket.engine;
-    struct retry_policy retry = resource_retry(c->resource);
-    if (c->is_leased || e->is_stopping || c->attempts >= retry.tries || !may_repeat(c))
+    if (c->is_leased || !may_repeat(c))
         return false;
-    int64_t pause_us = retry_pause_us(&retry, c->attempts + 1, e->world->random(e->world));
-    if (pause_us >= c->deadline_us - engine_now(e))
+    int64_t pause_us = resource_try_again(c->resource, c->attempts, c->deadline_us, NULL);
+    if (pause_us < 0)
         return false;
-    if (!retry_budget_spend(&c->resource->budget, &retry, engine_now(e)))
-        return false;
-    c->resource->retries++;
     c->state = CALL_PAUSING;
     reply_fini(&c->request.reply);
     batch_forget(&c->request);

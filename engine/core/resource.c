@@ -313,6 +313,26 @@ struct retry_policy resource_retry(const struct resource *r)
                                  .budget_least = p->budget_least};
 }
 
+int64_t resource_try_again(struct resource *r, int32_t attempts, int64_t deadline_us,
+                           struct error *e)
+{
+    struct engine *engine = r->engine;
+    struct retry_policy retry = resource_retry(r);
+    if (engine->is_stopping)
+        return -(int64_t)error_set(e, ERROR_CLOSED, "the engine is shutting down");
+    if (attempts >= retry.tries)
+        return -(int64_t)error_set(e, ERROR_LIMIT, "%d attempts are the most of the policy %s",
+                                   attempts, r->spec.policy_name);
+    int64_t pause_us = retry_pause_us(&retry, attempts + 1, engine->world->random(engine->world));
+    if (pause_us >= deadline_us - engine_now(engine))
+        return -(int64_t)error_set(e, ERROR_DEADLINE, "the deadline comes before the next attempt");
+    if (!retry_budget_spend(&r->budget, &retry, engine_now(engine)))
+        return -(int64_t)error_set(e, ERROR_FULL, "the budget for retries of the policy %s is spent",
+                                   r->spec.policy_name);
+    r->retries++;
+    return pause_us;
+}
+
 void resource_each_pool(struct resource *r, void (*visit)(struct pool *p))
 {
     for (int32_t role = 0; role < r->spec.roles; role++) {

@@ -47,6 +47,11 @@ static inline struct pool *resource_peek(const struct resource *r, int32_t role)
 }
 bool resource_is_span(int64_t span_us); /* can be added to any time of the loop */
 struct retry_policy resource_retry(const struct resource *r);
+/* Whether what was tried `attempts` times may be tried again: by the policy's tries, the deadline and
+ * the budget, out of which it is taken. The pause before it in us; or a negative code, and why in *e,
+ * which may be NULL. */
+int64_t resource_try_again(struct resource *r, int32_t attempts, int64_t deadline_us,
+                           struct error *e);
 
 /* Whoever asks from now on waits, until his deadline or resume. Nothing to one that is drained. */
 void resource_pause(struct resource *r);

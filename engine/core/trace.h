@@ -21,7 +21,7 @@ enum trace_what {
     TRACE_WAITS,          /* a = waiters now */
     TRACE_SERVED,         /* a = connection, b = waited us */
     TRACE_REFUSED,        /* a = error code */
-    TRACE_RETRIES,        /* a = ticket, b = attempt, c = pause us */
+    TRACE_RETRIES,        /* a = ticket, 0 for a transaction, b = attempt, c = pause us */
     TRACE_TICKET_ENDED,   /* a = ticket, b = error code */
     TRACE_WHATS
 };

@@ -11,6 +11,7 @@
 local arguments = require "nebula.arguments"
 local c = require "nebula.c"
 local errors = require "nebula.error"
+local outside = require "nebula.outside"
 local units = require "nebula.units"
 local value = require "nebula.value"
 local wait = require "nebula.wait"
@@ -75,17 +76,20 @@ end
 
 -- --- the call ---------------------------------------------------------------------------------------
 
+local function resource_of(on)
+  return type(on) == "cdata" and call.resources[on.resource] or on
+end
+
 local function address(on, options)
+  if outside.watches > 0 then
+    outside.touch(resource_of(on).name, type(on) == "cdata" and on or nil)
+  end
   if type(on) == "cdata" then
     request.lease, request.resource, request.role = on.id, on.resource, 0
     return
   end
   request.lease, request.resource = 0, on.id
   request.role = options and call.role(on, options.role) or 0
-end
-
-local function resource_of(on)
-  return type(on) == "cdata" and call.resources[on.resource] or on
 end
 
 local function fail(on, code, ticket)

@@ -12,6 +12,7 @@ local c = require "nebula.c"
 local errors = require "nebula.error"
 local lines = require "nebula.line"
 local options = require "nebula.options"
+local outside = require "nebula.outside"
 local wait = require "nebula.wait"
 
 local lib, engine = c.lib, c.engine
@@ -112,6 +113,7 @@ end
 ---@return nebula.Error|nil
 function channels.asking(what)
   local self = wait.current() or errors.raise("%s works only inside a task", what)
+  outside.touch("a channel")
   if self.is_cancelled and not self.is_ending then
     return nil, select(2, wait.settle(lib.nebula_wait(engine)))
   end
@@ -213,6 +215,7 @@ end
 ---@return true
 function Channel:close()
   check(self, "close")
+  outside.touch("a channel")
   self.is_closed = true
   for _, line in ipairs { self.receivers, self.senders } do
     local place = lines.first(line)

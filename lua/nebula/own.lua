@@ -1,6 +1,7 @@
 --- own: a method of a resource sees that what it is called on is of its kind, for kinds share functions.
 
 local errors = require "nebula.error"
+local outside = require "nebula.outside"
 
 local own = {}
 
@@ -22,6 +23,9 @@ end
 function own.method(kind, name, fn)
   return function(self, ...)
     own.check(self, kind, name)
+    if outside.watches > 0 then
+      outside.touch(self.name)
+    end
     return fn(self, ...)
   end
 end

@@ -5,6 +5,7 @@
 
 local c = require "nebula.c"
 local errors = require "nebula.error"
+local outside = require "nebula.outside"
 local tree = require "nebula.tree"
 local wait = require "nebula.wait"
 
@@ -45,6 +46,7 @@ function tasks.defer(fn)
   if type(fn) ~= "function" then
     errors.raise("defer(fn): fn must be a function, not %s", type(fn))
   end
+  outside.touch("defer()")
   self.deferred = self.deferred or {}
   table.insert(self.deferred, fn)
 end

@@ -8,6 +8,7 @@ local c = require "nebula.c"
 local coroutines = require "nebula.coroutine"
 local errors = require "nebula.error"
 local failures = require "nebula.failure"
+local outside = require "nebula.outside"
 local wait = require "nebula.wait"
 local worker = require "nebula.worker"
 
@@ -76,6 +77,7 @@ function Task:cancel()
   if self.is_ended or self.is_ending or self.is_cancelled then
     return
   end
+  outside.touch("cancel()")
   self.is_cancelled = true
   lib.nebula_task_cancel(engine, self.id)
   cancel_children(self)
@@ -238,6 +240,7 @@ end
 ---@param ... any given to fn
 ---@return nebula.Task
 function tree.open(parent, fn, ...)
+  outside.touch("another task")
   local id = lib.nebula_task_open(engine, parent and parent.id or 0)
   if id < 0 then
     error(errors.from_code(nil, id), 0)

@@ -24,6 +24,7 @@ static void numbers_of_nothing_are_refused(void **unused)
         assert_int_equal(nebula_start(n, resource), -ERROR_USAGE);
         assert_int_equal(nebula_pause(n, resource), -ERROR_USAGE);
         assert_int_equal(nebula_resume(n, resource), -ERROR_USAGE);
+        assert_int_equal(nebula_retry(n, resource, 1), -ERROR_USAGE);
         assert_int_equal(nebula_lease(n, resource, 0, 0, false), -ERROR_USAGE);
         assert_int_equal(nebula_release(n, number, NEBULA_GOOD), -ERROR_STALE);
         nebula_task_cancel(n, number);
@@ -40,6 +41,39 @@ static void numbers_of_nothing_are_refused(void **unused)
     assert_int_equal(nebula_lease(n, r.shop, -1, 0, false), -ERROR_USAGE);
     assert_int_equal(nebula_lease(n, r.shop, INT_MAX, 0, false), -ERROR_USAGE);
     assert_int_equal(rig_say(&r, 0, "check"), ERROR_OK); /* nobody was cancelled */
+    rig_end(&r);
+}
+
+static void what_is_tried_again_is_within_the_policy(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.policy.tries = 3;
+    r.spec.policy.pause_us = r.spec.policy.pause_max_us = 40 * MS;
+    r.spec.policy.budget = 0;
+    r.spec.policy.budget_least = 2; /* a second, and as many to begin with */
+    rig_open(&r);
+    struct nebula *n = r.nebula;
+    int32_t task = nebula_task_open(n, 0);
+    nebula_task_enter(n, task);
+    assert_int_equal(nebula_retry(n, r.shop, 0), -ERROR_USAGE);
+    assert_in_range(nebula_retry(n, r.shop, 1), 0, 40 * MS);
+    assert_int_equal(nebula_retry(n, r.shop, 3), -ERROR_LIMIT); /* which costs nothing */
+    nebula_task_deadline(n, world_time_us() + 1);
+    int64_t pause_us = nebula_retry(n, r.shop, 2);
+    while (pause_us == 0) /* the dice may say so */
+        pause_us = nebula_retry(n, r.shop, 2);
+    assert_int_equal(pause_us, -ERROR_DEADLINE);
+    nebula_task_deadline(n, 0);
+    assert_in_range(nebula_retry(n, r.shop, 2), 0, 40 * MS);
+    assert_int_equal(nebula_retry(n, r.shop, 1), -ERROR_FULL);
+    assert_string_equal(nebula_error(n), "the budget for retries of the policy plain is spent");
+    rig_pass(&r, SECOND);
+    assert_in_range(nebula_retry(n, r.shop, 1), 0, 40 * MS);
+    nebula_task_cancel(n, task);
+    assert_int_equal(nebula_retry(n, r.shop, 1), -ERROR_CANCELLED);
+    nebula_task_close(n, task);
     rig_end(&r);
 }
 
@@ -189,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_of_nothing_are_refused),
+        cmocka_unit_test(what_is_tried_again_is_within_the_policy),
         cmocka_unit_test(each_ticket_keeps_its_own_sentence),
         cmocka_unit_test(a_reply_has_the_cells_that_it_has),
         cmocka_unit_test(a_task_is_closed_once),

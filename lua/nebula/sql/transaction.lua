@@ -7,10 +7,12 @@
 -- Nothing is applied before the commit. So a statement inside fails or works and is never in doubt; the
 -- commit itself may be, and then the transaction is.
 
+local again = require "nebula.sql.again"
 local c = require "nebula.c"
 local errors = require "nebula.error"
 local inside = require "nebula.sql.inside"
 local options = require "nebula.options"
+local outside = require "nebula.outside"
 local time = require "nebula.time"
 local tree = require "nebula.tree"
 local tx = require "nebula.sql.tx"
@@ -26,33 +28,58 @@ local say = tx.say
 ---@field read_only boolean|nil
 ---@field isolation "read committed"|"repeatable read"|"serializable"|nil at least that; default: the server's
 ---@field deferrable boolean|nil with serializable and read_only: wait for a moment in which it cannot conflict
+---@field retry boolean|nil run all of it again when it lost against another transaction, as the policy allows: the
+--- caller promises that fn touches nothing but its tx
 
 local known = {
   deadline = "string", role = "string", fail_fast = "boolean", read_only = "boolean", isolation = "string",
-  deferrable = "boolean",
+  deferrable = "boolean", retry = "boolean",
 }
 local isolations = { ["read committed"] = true, ["repeatable read"] = true, ["serializable"] = true }
 
-local function settle(self, ok, ...)
-  tx.close_stream(self)
-  self.has_ended = true
-  if not ok then
-    say(self.lease, "rollback")
-    tree.raise((...))
-  elseif self.poison then
-    say(self.lease, "rollback")
-    return nil, self.poison
-  elseif tx.is_refusal(select("#", ...), ...) then
-    say(self.lease, "rollback")
-    return ...
-  end
+-- What its end says of it to whoever may run it again.
+local function note(self, ok, ...)
+  if self.attempt then again.note(self.attempt, self.poison, ok, ...) end
+end
+
+local function commit(self, ...)
   local done, err = say(self.lease, "commit")
-  if not done then return nil, err end
+  if not done then
+    note(self, true, nil, err)
+    return nil, err
+  end
   if select("#", ...) == 0 then return true end
   return ...
 end
 
-local function within(lease, given, fn, guard)
+local function settle(self, ok, ...)
+  tx.close_stream(self)
+  self.has_ended = true
+  if ok and not self.poison and not tx.is_refusal(select("#", ...), ...) then return commit(self, ...) end
+  note(self, ok, ...)
+  say(self.lease, "rollback")
+  if not ok then
+    tree.raise((...))
+  elseif self.poison then
+    return nil, self.poison
+  end
+  return ...
+end
+
+local function seen(attempt, watch, ...)
+  outside.done(watch)
+  attempt.touched = watch.touched
+  return ...
+end
+
+-- Runs fn, and sees what it touches when that counts.
+local function call(self, fn)
+  if not self.attempt then return tree.try(fn, self) end
+  local watch = outside.watch(self.lease)
+  return seen(self.attempt, watch, tree.try(fn, self))
+end
+
+local function within(lease, given, fn, guard, attempt)
   local ok, err = true, nil
   if guard then ok, err = say(lease, guard.on) end
   if ok then ok, err = say(lease, verbs.resource_of(lease).kind.sql.begin(given)) end
@@ -60,8 +87,8 @@ local function within(lease, given, fn, guard)
     err.outcome = "failed" -- whether or not the begin was heard, nothing was begun
     return nil, err
   end
-  local self = tx.new(lease)
-  return settle(self, tree.try(fn, self))
+  local self = tx.new(lease, attempt)
+  return settle(self, call(self, fn))
 end
 
 local function leave(on, lease, guard, ok, ...)
@@ -75,7 +102,7 @@ local function leave(on, lease, guard, ok, ...)
   return ...
 end
 
-local function run(on, given, fn)
+local function run(on, given, fn, attempt)
   local lease, role = on, nil
   if type(on) ~= "cdata" then
     local err
@@ -88,7 +115,11 @@ local function run(on, given, fn)
   inside.enter(on, role)
   -- What was opened for reading cannot write anyway; what was not is told.
   local guard = given.read_only and (lease == on or role == "writer") and verbs.resource_of(on).kind.sql.guard
-  return leave(on, lease, guard, tree.try(within, lease, given, fn, guard))
+  return leave(on, lease, guard, tree.try(within, lease, given, fn, guard, attempt))
+end
+
+local function run_until_done(on, given, fn)
+  return again.run(on, function(attempt) return run(on, given, fn, attempt) end)
 end
 
 local M = {}
@@ -111,8 +142,9 @@ function M.run(on, given, fn)
     errors.raise("this task is in a transaction of %s already: use tx:savepoint(fn) for a part that may fail alone, "
       .. "or task(fn) for another transaction", verbs.resource_of(on).name)
   end
-  if given.deadline then return time.deadline(given.deadline, run, on, given, fn) end
-  return run(on, given, fn)
+  local way = given.retry and run_until_done or run
+  if given.deadline then return time.deadline(given.deadline, way, on, given, fn) end
+  return way(on, given, fn)
 end
 
 return M

@@ -24,6 +24,7 @@ local lib = c.lib
 ---@field package poison nebula.Error|nil the first failure
 ---@field package open_stream nebula.Stream|nebula.Copy|nil
 ---@field package has_ended boolean
+---@field package attempt nebula.sql.Attempt|nil when it may be run again
 local Transaction = {}
 Transaction.__index = Transaction
 
@@ -222,9 +223,10 @@ end
 
 --- What a function is given.
 ---@param lease nebula.Lease in whose session a transaction was begun
+---@param attempt nebula.sql.Attempt|nil
 ---@return nebula.Transaction
-function M.new(lease)
-  return setmetatable({ lease = lease, points = {} }, Transaction)
+function M.new(lease, attempt)
+  return setmetatable({ lease = lease, points = {}, attempt = attempt }, Transaction)
 end
 
 return M

@@ -61,6 +61,14 @@ options = {
     class = "restart",
     text = "Most tenants that it may ever be used by, each with a pool of its own. Default: 1000.",
   },
+  statements = {
+    type = "integer",
+    min = 0,
+    max = 10000,
+    class = "next-connection",
+    text = "Most prepared statements that a connection keeps; the ones used longest ago leave, on the server too. With 0 "
+      .. "none is prepared, for a proxy that cannot keep them. Default: 256.",
+  },
   trace = {
     type = "boolean",
     class = "next-connection",

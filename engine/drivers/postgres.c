@@ -10,6 +10,7 @@
 #include "drivers/postgres.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "base/check.h"
 
@@ -154,6 +155,12 @@ static void cancel_returned(void *data)
 
 /* --- the verbs -------------------------------------------------------------------------------- */
 
+static uint32_t statements_most(const struct target *t)
+{
+    const char *declared = target_get(t, "statements", NULL);
+    return declared == NULL ? PG_STATEMENTS_MOST : (uint32_t)strtoul(declared, NULL, 10);
+}
+
 static void postgres_open(struct conn *c, const struct target *t)
 {
     struct postgres *p = conn_driver(c);
@@ -161,7 +168,7 @@ static void postgres_open(struct conn *c, const struct target *t)
     watch_init(&p->watch, ready);
     soon_init(&p->soon, say);
     timer_init(&p->again, cancel_again);
-    pg_statements_init(&p->statements);
+    pg_statements_init(&p->statements, statements_most(t));
     pg_trace_init(&p->trace, t);
     pg_open(p);
 }

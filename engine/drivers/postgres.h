@@ -103,7 +103,7 @@ bool pg_commits_parts(const char *text);
 
 /* --- prepared statements ---------------------------------------------------------------------- */
 
-#define PG_STATEMENTS_MOST 256            /* remembered on a connection */
+#define PG_STATEMENTS_MOST 256            /* remembered on a connection, unless it is declared */
 #define PG_STATEMENTS_BYTES (1024 * 1024) /* of their texts, together */
 #define PG_STATEMENT_SIZE (256 * 1024)    /* a longer text is not remembered */
 #define PG_GONE_MOST 64                   /* to be deallocated at the next occasion */
@@ -131,6 +131,7 @@ struct pg_statement {
 };
 
 struct pg_statements {
+    uint32_t most; /* 0: none is remembered */
     struct list used;
     struct pg_statement *bucket[PG_BUCKETS];
     uint32_t last_id;
@@ -139,7 +140,7 @@ struct pg_statements {
     int gones;
 };
 
-void pg_statements_init(struct pg_statements *s);
+void pg_statements_init(struct pg_statements *s, uint32_t most);
 void pg_statements_fini(struct pg_statements *s);
 /* The entry for r's text and parameters, made if there was none; NULL when it cannot be kept. It
  * stays readable until pg_statement_leave(). */

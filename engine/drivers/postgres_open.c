@@ -53,7 +53,7 @@ static void add_default(struct words *w, const struct target *t, const char *nam
 /* Options of the driver itself. */
 static bool is_ours(const char *name)
 {
-    return strcmp(name, "trace") == 0;
+    return strcmp(name, "trace") == 0 || strcmp(name, "statements") == 0;
 }
 
 /* False when there is no room; libpq says what it thinks of names it does not know. */

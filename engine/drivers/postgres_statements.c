@@ -14,9 +14,9 @@
 #include "base/check.h"
 #include "drivers/postgres.h"
 
-void pg_statements_init(struct pg_statements *s)
+void pg_statements_init(struct pg_statements *s, uint32_t most)
 {
-    *s = (struct pg_statements){0};
+    *s = (struct pg_statements){.most = most};
     list_init(&s->used);
 }
 
@@ -167,7 +167,7 @@ void pg_statements_forget(struct pg_statements *s)
  * which that is not tried. */
 static bool make_room(struct pg_statements *s, size_t size)
 {
-    while (s->used.count >= PG_STATEMENTS_MOST || s->bytes + size > PG_STATEMENTS_BYTES) {
+    while (s->used.count >= s->most || s->bytes + size > PG_STATEMENTS_BYTES) {
         struct list_node *n = list_tail(&s->used);
         CHECK(n != NULL);
         struct pg_statement *last = container_of(n, struct pg_statement, node);
@@ -208,6 +208,8 @@ static struct pg_statement *use(struct pg_statements *s, const struct request *r
     *is_new_out = false;
     if (it != NULL && is_for(it, r))
         return it;
+    if (s->most == 0)
+        return NULL;
     uint64_t hash = hash_of(r);
     it = find(s, r, hash);
     *is_new_out = it == NULL;

@@ -102,6 +102,8 @@ struct nebula_request {
     int64_t within_us;  /* 0: as the policy says. Never beyond the task's deadline */
     bool is_idempotent; /* doing it twice does no harm, so it may be repeated when in doubt */
     bool is_fail_fast;  /* do not queue for a connection */
+    bool
+        is_dirty; /* as nebula_dirty(): it changes its session in a way that its words do not tell */
 };
 
 /* What a ticket ended with. Pointers, those in cells and columns too, live until nebula_done(). */
@@ -184,7 +186,7 @@ struct nebula_spec {
     const char *check;     /* a SCRIPT that a living connection answers */
     const char *rollback;  /* a SCRIPT that ends an open transaction without effect; NULL: close */
     const char *reset; /* a SCRIPT that makes a session without transaction clean; NULL: close */
-    bool is_data;      /* the session is the data: nobody may ask for another one in its place */
+    bool is_data; /* the session is the data: nobody may ask for another one, or for a clean one */
     const struct nebula_option *option;
     int32_t options;
     const char *tenant; /* an extended regular expression of all of a tenant's name; NULL: letters,
@@ -337,6 +339,9 @@ int32_t nebula_ticket(const struct nebula *n);
 /* 0, or -ERROR_STALE. A connection that is not clean is made clean, or closed, before anybody else
  * gets it. */
 int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict);
+/* Says that its session was changed in a way that no statement told, so that it is made clean before
+ * anybody else gets it. 0, or -ERROR_STALE. */
+int32_t nebula_dirty(struct nebula *n, int64_t lease);
 /* Whether a transaction is open in its session, as its server said last: 0, 1, or -ERROR_STALE. */
 int32_t nebula_in_transaction(struct nebula *n, int64_t lease);
 

@@ -58,6 +58,16 @@ int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
     return is_home ? 0 : release_slowly(n, lease, verdict);
 }
 
+int32_t nebula_dirty(struct nebula *n, int64_t lease)
+{
+    struct engine *e = border_enter(n);
+    struct conn *c = lease_find(&e->leases, lease);
+    if (c == NULL)
+        return engine_refuse(e, ERROR_STALE, "the lease has ended already");
+    conn_dirty(c);
+    return 0;
+}
+
 int32_t nebula_in_transaction(struct nebula *n, int64_t lease)
 {
     const struct conn *c = lease_find(&border_enter(n)->leases, lease);

@@ -66,8 +66,8 @@ options = {
     min = 0,
     max = 10000,
     class = "next-connection",
-    text = "Most prepared statements that a connection keeps; the ones used longest ago leave, on the server too. With 0 "
-      .. "none is prepared, for a proxy that cannot keep them. Default: 256.",
+    text = "Most prepared statements that a connection keeps; the ones used longest ago leave, on the server too. "
+      .. "With 0 none is prepared, for a proxy that cannot keep them. Default: 256.",
   },
   trace = {
     type = "boolean",

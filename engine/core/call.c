@@ -123,6 +123,8 @@ static void attempt(struct call *c, struct conn *conn)
     batch_begin(&c->request);
     c->request.deadline_us = c->deadline_us;
     arm(c, INT64_MAX);
+    if (c->is_dirtying)
+        conn_dirty(conn);
     conn_send(conn, &c->request);
 }
 
@@ -306,6 +308,7 @@ static struct call *call_new(struct engine *e, struct resource *r,
     c->resource = r;
     c->role = request->role;
     c->is_leased = request->lease != 0;
+    c->is_dirtying = request->is_dirty;
     c->begun_us = engine_now(e);
     c->deadline_us = deadline_of(e, r, request->within_us);
     c->waiter = (struct waiter){.served = served,

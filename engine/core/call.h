@@ -24,6 +24,7 @@ struct call {
     struct pool *pool;
     struct conn *conn; /* while SENT; not owned */
     enum call_state state;
+    bool is_dirtying;  /* it changes the session in a way that its words do not tell */
     bool is_leased;    /* runs on the caller's lease: no retry, no giving back */
     bool is_in_flight; /* the connection has the request */
     bool is_dropped;   /* nobody wants the reply any more */

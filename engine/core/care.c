@@ -85,6 +85,7 @@ static void was_rolled_back(struct conn *c)
 static void was_reset(struct conn *c)
 {
     c->session &= ~(uint32_t)SESSION_DIRTY;
+    c->is_said_dirty = false;
     care_settle(c);
 }
 

@@ -184,6 +184,7 @@ void conn_replied(struct conn *c, struct request *r)
     list_remove(&c->requests, &r->node);
     c->is_sent = false;
     c->used_us = engine_now(c->engine);
+    c->session |= c->is_said_dirty ? SESSION_DIRTY : 0;
     trace(c, TRACE_REPLIED, r->verb, r->reply.error.code);
     bool was_cancelling = c->state == CONN_CANCELLING;
     r->ended(r);
@@ -274,6 +275,14 @@ void conn_send(struct conn *c, struct request *r)
     node_init(&r->node);
     list_push_tail(&c->requests, &r->node);
     send_next(c);
+}
+
+void conn_dirty(struct conn *c)
+{
+    if (c->pool->resource->spec.is_data)
+        return;
+    c->is_said_dirty = true;
+    c->session |= SESSION_DIRTY;
 }
 
 bool conn_unsend(struct conn *c, struct request *r)

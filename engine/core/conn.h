@@ -61,6 +61,7 @@ struct conn {
     bool is_sent;        /* the head request was given to the driver */
     bool is_cancel_sent; /* the driver was asked to cancel and has not said cancelled */
     bool is_retired;     /* its life was ended before its time */
+    bool is_said_dirty;  /* somebody who knows said so, whatever the driver knows */
     char driver_bytes[] __attribute__((aligned(16)));
 };
 
@@ -102,6 +103,9 @@ void conn_cancel(struct conn *c);
 /* Its life ends now, whatever was drawn for it: nobody gets it any more. Who has it keeps it until he
  * gives it back; the keeper closes it when it is idle. Closes nothing inside the call. Idempotent. */
 void conn_retire(struct conn *c);
+/* Something changed the session, or will, that its words do not tell: it is made clean before anybody
+ * else gets it. Not where the session is the data. */
+void conn_dirty(struct conn *c);
 /* Idempotent. What is queued ends with *why, what is in flight as lost once the driver has let go of
  * it. */
 void conn_close(struct conn *c, const struct error *why);

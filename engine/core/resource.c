@@ -327,8 +327,8 @@ int64_t resource_try_again(struct resource *r, int32_t attempts, int64_t deadlin
     if (pause_us >= deadline_us - engine_now(engine))
         return -(int64_t)error_set(e, ERROR_DEADLINE, "the deadline comes before the next attempt");
     if (!retry_budget_spend(&r->budget, &retry, engine_now(engine)))
-        return -(int64_t)error_set(e, ERROR_FULL, "the budget for retries of the policy %s is spent",
-                                   r->spec.policy_name);
+        return -(int64_t)error_set(
+            e, ERROR_FULL, "the budget for retries of the policy %s is spent", r->spec.policy_name);
     r->retries++;
     return pause_us;
 }

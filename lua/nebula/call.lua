@@ -38,6 +38,7 @@ local call = {
 ---@field role string|nil one of the kind's roles; not with a lease. Default: the first
 ---@field fail_fast boolean|nil do not queue for a connection. Default: the pool's
 ---@field idempotent boolean|nil doing it twice does no harm, so it may be repeated when in doubt
+---@field dirty boolean|nil it changes its session in a way that its words do not tell, so the session is made clean
 ---@field window integer|nil stream: most rows fetched at a time
 ---@field package until_us number|nil instead of the deadline: a point of the engine's time
 
@@ -116,10 +117,11 @@ local function ask(on, verb, options, text, n)
     request.within_us = within_us
     request.is_idempotent = options.idempotent or false
     request.is_fail_fast = options.fail_fast or false
+    request.is_dirty = options.dirty or false
     request.window = options.window or 1
   else
     request.within_us, request.window = 0, 1
-    request.is_idempotent, request.is_fail_fast = false, false
+    request.is_idempotent, request.is_fail_fast, request.is_dirty = false, false, false
   end
   local ticket = lib.nebula_call(engine, request)
   if call.streams > 0 and lib.nebula_ticket(engine) == ticket then

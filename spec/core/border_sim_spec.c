@@ -27,6 +27,7 @@ static void numbers_of_nothing_are_refused(void **unused)
         assert_int_equal(nebula_retry(n, resource, 1), -ERROR_USAGE);
         assert_int_equal(nebula_lease(n, resource, 0, 0, false), -ERROR_USAGE);
         assert_int_equal(nebula_release(n, number, NEBULA_GOOD), -ERROR_STALE);
+        assert_int_equal(nebula_dirty(n, number), -ERROR_STALE);
         nebula_task_cancel(n, number);
         nebula_task_grace(n, number, 1);
         nebula_task_close(n, number);

@@ -3,39 +3,21 @@
 local assert = require "luassert"
 local clock = require "spec.support.clock"
 local declared = require "spec.kinds.declared"
-local errors = require "nebula.error"
+local lose = require "spec.kinds.losing"
 local postgres = require "spec.support.postgres"
 local proxy = require "spec.support.proxy"
 
+local gives_up, pool_on = lose.gives_up, lose.pool_on
 local SERIALIZABLE = { isolation = "serializable", retry = true }
 
-local count = 0
-
--- A pool on the server, under a policy whose retries are these.
-local function pool_on(server, retry, settings)
-  count = count + 1
-  return declared.use(([[
-    policy "retry_%d" { like = "standard", call = { deadline = "20s", wait = "20s" }, retry = { %s } }
-    postgres "postgres_retry_%d" { host = %q, port = %d, dbname = %q, user = %q, password = %q, policy = "retry_%d", %s }
-  ]]):format(count, retry, count, server.host, server.port, server.dbname, server.user, server.password, count,
-    settings or "pool = { max = 8 }"))
-end
-
-local PLENTY = 'tries = 100, pause = "2ms", pause_max = "20ms", budget = 1, budget_least = 1000000'
-
-local function gives_up(state, why, result, err)
-  assert.is_nil(result)
-  assert.is_true(errors.is(err), tostring(err))
-  assert.same({ "conflict", "failed", state }, { err.code, err.outcome, err.state })
-  assert.matches(why, tostring(err), 1, true)
-end
-
 describe("a transaction that may be run again", function()
-  local server, db, before
+  local server, db, losing, before
+
+  local function adding(times) return lose.adding(server, times) end
 
   setup(function()
     server = postgres.start { settings = { deadlock_timeout = "10ms" } }
-    db = pool_on(server, PLENTY)
+    db, losing = pool_on(server, lose.PLENTY), lose.always(server)
     assert(db:exec [[create table account (id int primary key, cents bigint not null);
       create table moved (id int primary key, cents bigint not null); create table n (a int)]])
     before = declared.count()
@@ -47,24 +29,6 @@ describe("a transaction that may be run again", function()
   end)
 
   after_each(function() declared.is_whole(before) end)
-
-  -- Adds 100 to what was read, and loses as often as the server is told by an update from elsewhere.
-  local function adding(times)
-    local runs = 0
-    return function(tx)
-      runs = runs + 1
-      local a = tx:value "select a from n"
-      if runs <= times then server:psql "update n set a = a + 1" end
-      assert(tx:exec("update n set a = ?", a + 100))
-      return runs
-    end
-  end
-
-  -- Loses each time.
-  local function losing(tx)
-    local ok, err = pcall(adding(1), tx)
-    return ok or nil, not ok and err or nil
-  end
 
   it("is, until it has not lost, and is counted", function()
     local retries = declared.inspect(db).retries
@@ -78,7 +42,7 @@ describe("a transaction that may be run again", function()
   end)
 
   it("is, however its function said that it lost", function()
-    local function lose(how)
+    local function lose_once(how)
       local runs = 0
       return db:transaction(SERIALIZABLE, function(tx)
         runs = runs + 1
@@ -106,7 +70,7 @@ describe("a transaction that may be run again", function()
       end,
     }
     for name, how in pairs(ends) do
-      assert.equal(1, lose(how), name)
+      assert.equal(1, lose_once(how), name)
     end
   end)
 
@@ -201,51 +165,6 @@ describe("a transaction that may be run again", function()
       end))
       assert.equal(2, runs)
     end)
-  end)
-
-  it("is not when its function touched something else, and the error says what", function()
-    local other = pool_on(server, PLENTY)
-    local ch = channel(100)
-    local child = task(sleep, "1h")
-    local rows = other:stream({ window = 1 }, "select generate_series(1, 10) g")
-    rows:next()
-    local ways = {
-      [other.name] = function() assert(other:value "select 1") end,
-      [db.name] = function() assert(db:value "select 1") end,
-      ["another task"] = function() task(function() end):join() end,
-      ["a channel"] = function() ch:send(1) end,
-      ["defer()"] = function() defer(function() end) end,
-      ["cancel()"] = function() child:cancel() end,
-    }
-    local more = {
-      function() for_each({ 1 }, function() return 1 end) end, "another task",
-      function() other:pause() other:resume() end, other.name,
-      function() other:with(function(lease) return lease:value "select 1" end) end, other.name,
-      function() other:transaction({ retry = true }, function(tx) return tx:value "select 1" end) end, other.name,
-      function() rows:next() end, other.name,
-      function() require("nebula").select({ fail_fast = true }, ch) end, "a channel",
-      function() ch:close() end, "a channel",
-    }
-    local function lose(what, fn)
-      local runs = 0
-      gives_up("40001", "; not run again: its function also used " .. what .. ", outside of its tx",
-        db:transaction(SERIALIZABLE, function(tx)
-          runs = runs + 1
-          fn()
-          return losing(tx)
-        end))
-      assert.equal(1, runs)
-    end
-    for what, fn in pairs(ways) do task(lose, what, fn):join() end
-    for i = 1, #more, 2 do task(lose, more[i + 1], more[i]):join() end
-    rows:close()
-    child:join()
-    local harmless = adding(1)
-    assert.equal(2, db:transaction(SERIALIZABLE, function(tx) -- and nothing of that is left
-      assert(sleep "1ms")
-      deadline("1s", log.debug, "harmless")
-      return harmless(tx)
-    end))
   end)
 
   it("is not beyond the tries of the policy", function()

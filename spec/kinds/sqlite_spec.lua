@@ -155,6 +155,8 @@ describe("sqlite", function()
       assert(db:exec(words))
       assert.equal(1, db:value "select count(*) from sqlite_master where name = 'kept'", words)
     end
+    db:with(function(lease) lease:dirty() end) -- which would take the data with it
+    assert.equal(1, db:value "select count(*) from sqlite_master where name = 'kept'")
   end)
 
   it("refuses declarations that cannot work", function()

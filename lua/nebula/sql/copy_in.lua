@@ -12,6 +12,7 @@ local call = require "nebula.call"
 local copy = require "nebula.sql.copy"
 local copy_rows = require "nebula.sql.copy_rows"
 local errors = require "nebula.error"
+local outside = require "nebula.outside"
 local tree = require "nebula.tree"
 
 local lib = c.lib
@@ -107,6 +108,7 @@ end
 
 -- An error of a file comes as a text.
 local function next_block(file)
+  outside.touch "a file"
   return function()
     local block, why = file:read(CHUNK)
     if why then

@@ -10,6 +10,7 @@ local call = require "nebula.call"
 local copy = require "nebula.sql.copy"
 local copy_rows = require "nebula.sql.copy_rows"
 local errors = require "nebula.error"
+local outside = require "nebula.outside"
 local tree = require "nebula.tree"
 
 local lib = c.lib
@@ -96,6 +97,7 @@ end
 -- --- sinks ------------------------------------------------------------------------------------------
 
 local function write_to(file)
+  outside.touch "a file"
   return function(chunk)
     local ok, why = file:write(chunk)
     if ok then return true end

@@ -3,10 +3,14 @@
 -- Everywhere: options may stand in a table directly before the statement or the function; parameters are ?, $1 or
 -- :name; what the world refuses is nil, err; what the program gets wrong is raised.
 
+local c = require "nebula.c"
+local dirty = require "nebula.sql.dirty"
 local errors = require "nebula.error"
 local lazy = require "nebula.lazy"
 local options = require "nebula.options"
 local verbs = require "nebula.sql.verbs"
+
+local lib, engine = c.lib, c.engine
 
 local batch = lazy "nebula.sql.batch"
 local copy_in = lazy "nebula.sql.copy_in"
@@ -77,8 +81,23 @@ function shared.transaction(self, ...) return transaction.run(self, ...) end
 ---@return nebula.Error|nil
 function shared.batch(self, ...) return batch.run(self, ...) end
 
-local resource = {}
-for name, method in pairs(shared) do resource[name] = method end
+local resource, lease = {}, {}
+for name, method in pairs(shared) do resource[name], lease[name] = method, method end
+
+--- Says that a call of these functions of the database changes the session in a way that nobody sees in the statement,
+--- so that the session is made clean before somebody else gets it.
+---@param ... string their names
+---@return true
+function resource.dirty(self, ...) return dirty.say(self, ...) end
+
+--- Says that the session was changed, so that it is made clean before somebody else gets it.
+---@return true|nil
+---@return nebula.Error|nil err stale
+function lease.dirty(self)
+  local code = lib.nebula_dirty(engine, self.id)
+  if code < 0 then return nil, errors.from_code(nil, code) end
+  return true
+end
 
 -- Several statements on a resource happen all or not at all, so that it is known what a failure means.
 local function exec_script(self, given, sql, ...)
@@ -87,7 +106,7 @@ local function exec_script(self, given, sql, ...)
   end
   options.check("exec", given, verbs.options)
   return transaction.run(self, { deadline = given.deadline, role = given.role, fail_fast = given.fail_fast },
-    function(tx) return tx:exec(sql) end)
+    function(tx) return tx:exec({ dirty = given.dirty }, sql) end)
 end
 
 function resource.exec(self, first, ...)
@@ -97,4 +116,4 @@ function resource.exec(self, first, ...)
   return exec_script(self, {}, first, ...)
 end
 
-return { resource = resource, lease = shared }
+return { resource = resource, lease = lease }

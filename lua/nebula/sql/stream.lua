@@ -48,7 +48,7 @@ local function lease(self)
 end
 
 local function send(self)
-  local sent = { window = self.size, deadline = self.given.deadline }
+  local sent = { window = self.size, deadline = self.given.deadline, dirty = self.given.dirty }
   if self.state == "open" then
     return call.run(self.lease, lib.NEBULA_PULL, sent, "", 0)
   end

@@ -117,6 +117,13 @@ function Transaction:batch(...)
   return watch(self, batch.run(self.lease, ...))
 end
 
+--- Says that the session was changed, so that it is made clean before somebody else gets it.
+---@return true|nil
+---@return nebula.Error|nil
+function Transaction:dirty()
+  return self.lease:dirty()
+end
+
 function Transaction.transaction()
   errors.raise("a transaction has no transactions inside: use tx:savepoint(fn) for a part that may fail alone")
 end

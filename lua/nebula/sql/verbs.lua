@@ -5,6 +5,7 @@
 
 local c = require "nebula.c"
 local call = require "nebula.call"
+local dirty = require "nebula.sql.dirty"
 local errors = require "nebula.error"
 local inside = require "nebula.sql.inside"
 local lazy = require "nebula.lazy"
@@ -33,7 +34,9 @@ local M = {}
 ---@type table<integer, nebula.Stream>
 M.streaming = setmetatable({}, { __mode = "v" })
 
-M.options = { deadline = "string", role = "string", fail_fast = "boolean", idempotent = "boolean" }
+M.options = {
+  deadline = "string", role = "string", fail_fast = "boolean", idempotent = "boolean", dirty = "boolean",
+}
 
 --- The resource that a resource or a lease stands for.
 ---@param on nebula.Resource|nebula.Lease
@@ -73,16 +76,31 @@ local function defaults(on, text)
   return WRITING
 end
 
+local function merged(one, other)
+  local both = {}
+  for name, value in pairs(one) do both[name] = value end
+  for name, value in pairs(other) do both[name] = value end
+  return both
+end
+
+local DIRTYING = { dirty = true }
+
+--- Whether somebody said of a statement that it changes its session.
+---@param on nebula.Resource|nebula.Lease
+---@param text nebula.sql.Text
+---@return boolean
+function M.is_dirtying(on, text)
+  return dirty.resources > 0 and dirty.is_said_of(M.resource_of(on), text, kind_of(on).dialect)
+end
+
 local function with_defaults(on, given, text)
   local default = defaults(on, text)
+  if M.is_dirtying(on, text) then default = merged(default, DIRTYING) end
   if not given then return default end
   if given.role and type(on) == "cdata" then
     errors.raise("a lease has its role already, the option is for resources, in: %s", text.shown)
   end
-  local merged = {}
-  for name, value in pairs(default) do merged[name] = value end
-  for name, value in pairs(given) do merged[name] = value end
-  return merged
+  return merged(default, given)
 end
 
 -- Most statements have a few plain values, and those need no table.

@@ -86,6 +86,30 @@ return function(kind, on)
       end)
     end)
 
+    it("happens when somebody says so", function()
+      local one = fresh "pool = { max = 1 }"
+      local function cleaned()
+        assert(one:value "select 1")
+        local pool = declared.pool(one)
+        return pool.resets + pool.opened
+      end
+      local ways = {
+        function() one:with(function(lease) assert.is_true(lease:dirty()) end) end,
+        function() one:with(function(lease) assert(lease:value({ dirty = true }, "select 1")) end) end,
+        function() assert(one:value({ dirty = true }, "select 1")) end,
+        function() for _ in one:stream({ dirty = true }, "select 1") do end end, -- luacheck: ignore
+        function() one:transaction({ read_only = true }, function(tx) return tx:dirty() end) end,
+      }
+      for at, way in ipairs(ways) do
+        local before_it = cleaned()
+        way()
+        assert.equal(before_it + 1, cleaned(), "way " .. at)
+      end
+      local lease = assert(one:lease())
+      lease:release()
+      fails("stale", "failed", lease:dirty())
+    end)
+
     it("happens only when something may have changed the session", function()
       local one = fresh "pool = { max = 1 }"
       for _ = 1, 5 do

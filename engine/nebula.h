@@ -145,6 +145,15 @@ struct nebula_option {
     const char *value;
     bool is_secret;  /* shown as *** wherever its value would appear */
     bool has_tenant; /* {tenant} in its value stands for the tenant: another resource for each */
+    int8_t role;     /* 0: of all roles; else of role number role - 1 alone */
+    int8_t endpoint; /* 0: at all endpoints; else at endpoint number endpoint - 1 alone */
+};
+
+/* Which of several endpoints the connections of a role go to. */
+enum nebula_choice {
+    NEBULA_STAY = 0,   /* all to one; when that fails or is not what the role needs, to the next */
+    NEBULA_SPREAD = 1, /* the next one to the endpoint with the fewest */
+    NEBULA_FALL_BACK = 2, /* added: where none is what the role needs, any will do for a while */
 };
 
 struct nebula_pool {
@@ -181,11 +190,15 @@ struct nebula_spec {
     int32_t line;
     int32_t roles; /* 1..4; role i has role_name[i] and room for role_max[i] connections */
     const char *role_name[4];
-    int32_t role_max[4];   /* 0: as pool.max */
-    bool role_is_fixed[4]; /* it stays as it is: the kind knows why */
-    const char *check;     /* a SCRIPT that a living connection answers */
-    const char *rollback;  /* a SCRIPT that ends an open transaction without effect; NULL: close */
-    const char *reset; /* a SCRIPT that makes a session without transaction clean; NULL: close */
+    int32_t role_max[4];              /* 0: as pool.max */
+    bool role_is_fixed[4];            /* it stays as it is: the kind knows why */
+    uint8_t role_choice[4];           /* enum nebula_choice */
+    int32_t writer;                   /* where a statement goes that its role cannot do */
+    int32_t endpoints;                /* 0..16; with 0 the options alone say where it is */
+    const char *const *endpoint_name; /* what people call them */
+    const char *check;                /* a SCRIPT that a living connection answers */
+    const char *rollback; /* a SCRIPT that ends an open transaction without effect; NULL: close */
+    const char *reset;    /* a SCRIPT that makes a session without transaction clean; NULL: close */
     bool is_data; /* the session is the data: nobody may ask for another one, or for a clean one */
     const struct nebula_option *option;
     int32_t options;
@@ -388,6 +401,7 @@ enum nebula_error_code {
     NEBULA_ERROR_CLOSED,
     NEBULA_ERROR_LOST,
     NEBULA_ERROR_UNREACHABLE,
+    NEBULA_ERROR_UNFIT,
     NEBULA_ERROR_DENIED,
     NEBULA_ERROR_BUSY,
     NEBULA_ERROR_LOCKED,

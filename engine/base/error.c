@@ -77,6 +77,12 @@ enum error_action error_action_of(enum error_code code)
     return row_of(code)->action;
 }
 
+bool error_is_hopeless(enum error_code code)
+{
+    enum error_action action = error_action_of(code);
+    return action == ACTION_FIX || action == ACTION_ROTATE;
+}
+
 const char *error_action_name(enum error_action action)
 {
     static const char *const name[] = {

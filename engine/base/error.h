@@ -33,6 +33,8 @@
       "The server's log at that time: a restart, a crash, an administrator, an idle timeout of the server or of something between. `life` and `check` of the pool shorter than such a timeout keep it away from calls.") \
     X(UNREACHABLE, "unreachable", WAIT,   "Nothing answers at the address: refused, no route, no such name, or no answer in time.", \
       "host and port of the declaration, whether the server runs, name resolution, firewalls. nebula inspect NAME shows the last words of the system.") \
+    X(UNFIT,       "unfit",       WAIT,   "The server answers and is not what the role needs: a standby where the primary is wanted, or the other way round.", \
+      "nebula inspect NAME: what each endpoint was seen as. After a switch-over it passes by itself; else target_session_attrs, reads, and whether the server writes.") \
     X(DENIED,      "denied",      ROTATE, "The server did not accept the credential.", \
       "user and password, or the certificate; whether the environment variable is set where the program runs; the server's rules for who may come from where.") \
     X(BUSY,        "busy",        WAIT,   "The server has no room for one more connection.", \
@@ -127,6 +129,8 @@ static inline void error_clear(struct error *e)
 const char *error_name(enum error_code code);   /* "deadline" */
 const char *error_manual(enum error_code code); /* the row's sentence */
 enum error_action error_action_of(enum error_code code);
+/* Trying again cannot help before somebody has repaired something. */
+bool error_is_hopeless(enum error_code code);
 const char *error_action_name(enum error_action action); /* "retry" */
 
 #endif

@@ -61,9 +61,10 @@ static bool pause_before_retry(struct call *c)
 /* The statement needs the writer: go there, which is no new attempt, for nothing was done. */
 static bool go_to_writer(struct call *c)
 {
-    if (!c->request.reply.wants_writer || c->is_leased || c->role + 1 >= c->resource->spec.roles)
+    int32_t writer = c->resource->spec.writer;
+    if (!c->request.reply.wants_writer || c->is_leased || c->role == writer)
         return false;
-    c->role++;
+    c->role = writer;
     c->attempts--;
     reply_fini(&c->request.reply);
     take(c);

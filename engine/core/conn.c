@@ -59,6 +59,9 @@ void conn_move(struct conn *c, enum conn_state to)
     conn_shift(c, to, engine_now(c->engine));
     if (to == CONN_IDLE)
         idle_push(&p->idle, c);
+    p->reach[c->reach].opening -= from == CONN_OPENING;
+    p->reach[c->reach].endpoint->opening -= from == CONN_OPENING;
+    p->reach[c->reach].conns -= to == CONN_CLOSING;
     p->count[counted_as(from)]--;
     p->count[counted_as(to)]++;
     conn_tell(c, from);
@@ -104,7 +107,7 @@ static void let_go(struct conn *c, const struct error *why, bool is_over)
     if (is_over)
         end_sent(c, why);
     if (was_opening)
-        keep_open_failed(c->pool, why);
+        keep_open_failed(c, why);
     keep_soon(c->pool);
     c->driver->close(c);
 }
@@ -139,7 +142,7 @@ void conn_opened(struct conn *c)
     CHECK(c->state == CONN_OPENING);
     loop_disarm(c->engine->loop, &c->timer);
     trace(c, TRACE_CONN_OPENED, 0, 0);
-    keep_opened(c->pool, c);
+    keep_opened(c);
 }
 
 void conn_failed(struct conn *c, const struct error *why)
@@ -204,6 +207,12 @@ void conn_cancelled(struct conn *c)
     finish_cancel(c);
 }
 
+void conn_turned(struct conn *c)
+{
+    if (c->state != CONN_CLOSING)
+        keep_turned(c);
+}
+
 void conn_closed(struct conn *c)
 {
     CHECK(c->state == CONN_CLOSING);
@@ -243,9 +252,10 @@ void conn_notice(struct conn *c, const char *text)
 
 /* --- for the pool and for call.c ------------------------------------------------------------- */
 
-struct conn *conn_open(struct pool *pool, const struct target *target)
+struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
 {
     struct engine *e = pool->engine;
+    struct reach *r = &pool->reach[at];
     struct conn *c = calloc(1, sizeof *c + pool->driver->size);
     if (c == NULL || !lease_add(&e->leases, c)) {
         free(c);
@@ -256,15 +266,20 @@ struct conn *conn_open(struct pool *pool, const struct target *target)
     c->driver = pool->driver;
     c->id = ++pool->resource->last_conn;
     c->state = CONN_OPENING;
+    c->reach = (uint8_t)at;
+    c->is_easy = is_easy;
     c->created_us = c->since_us = c->used_us = engine_now(e);
     list_init(&c->requests);
     timer_init(&c->timer, too_late);
     node_init(&c->node);
     list_push_tail(&pool->conns, &c->node);
     pool->count[CONN_OPENING]++;
+    r->opening++;
+    r->endpoint->opening++;
+    r->conns++;
     e->conns++;
     loop_arm(e->loop, &c->timer, engine_now(e) + pool->resource->spec.pool.connect_us);
-    pool->driver->open(c, target);
+    pool->driver->open(c, is_easy ? &r->easy : &r->target);
     return c;
 }
 

@@ -62,6 +62,8 @@ struct conn {
     bool is_cancel_sent; /* the driver was asked to cancel and has not said cancelled */
     bool is_retired;     /* its life was ended before its time */
     bool is_said_dirty;  /* somebody who knows said so, whatever the driver knows */
+    uint8_t reach;       /* the place of its endpoint in the pool */
+    bool is_easy;        /* its endpoint is not what the role needs */
     char driver_bytes[] __attribute__((aligned(16)));
 };
 
@@ -84,13 +86,16 @@ void conn_opened(struct conn *c);
 void conn_replied(struct conn *c, struct request *r); /* r->reply is filled, c->session is true */
 void conn_failed(struct conn *c, const struct error *why);
 void conn_cancelled(struct conn *c);
+/* The server is not what the role needs any more: all connections to it leave. Before the reply, or
+ * the failure, that shows it; may be said in any state. */
+void conn_turned(struct conn *c);
 void conn_closed(struct conn *c);                   /* c is gone when this returns */
 void conn_notice(struct conn *c, const char *text); /* what the server said besides; to the log */
 
 /* --- for the pool and for call.c ------------------------------------------------------------- */
 
-/* A connection of pool in OPENING; NULL when out of memory. */
-struct conn *conn_open(struct pool *pool, const struct target *target);
+/* A connection of pool in OPENING, to its endpoint number `at`; NULL when out of memory. */
+struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy);
 void conn_move(struct conn *c, enum conn_state to);
 void conn_tell(struct conn *c, enum conn_state from); /* tells the tracer that it moved */
 /* Queues r. The connection must be LEASED, CHECKING or RESETTING. */

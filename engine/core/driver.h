@@ -29,9 +29,13 @@ struct target {
     const struct nebula_option *option; /* the declaration's options that the driver understands */
     int32_t options;
     int32_t role; /* index into the kind's roles */
+    int32_t endpoint;
+    bool is_easy; /* whatever the endpoint is will do: none is what the role needs */
 };
 
-/* The option's value, or fallback when it is not there. */
+/* Whether the option is for this role and this endpoint. */
+bool target_has(const struct target *t, const struct nebula_option *option);
+/* The option's value, or fallback when it is not there. Of several that are, the last. */
 const char *target_get(const struct target *t, const char *name, const char *fallback);
 
 struct driver {

@@ -97,11 +97,35 @@ static json_t *conn_json(struct telling *t, const struct conn *c)
     put_number(t, o, "connection", c->id);
     put_text(t, o, "role", c->pool->resource->spec.role_name[c->pool->role]);
     put_text(t, o, "state", conn_state_name(c->state));
+    if (c->pool->resource->spec.endpoints > 0)
+        put_text(t, o, "endpoint", c->pool->reach[c->reach].endpoint->name);
     put(t, o, "since", json_real(seconds(wall_us - (now_us - c->since_us))));
     put(t, o, "created", json_real(seconds(wall_us - (now_us - c->created_us))));
     put(t, o, "last_used", json_real(seconds(wall_us - (now_us - c->used_us))));
     put_number(t, o, "uses", (int64_t)lease_uses(c));
     return o;
+}
+
+/* An endpoint as one role knows it; those that a resource does not name need no list. */
+static json_t *reach_json(struct telling *t, const struct reach *r)
+{
+    const struct endpoint *e = r->endpoint;
+    json_t *o = json_object();
+    put_text(t, o, "endpoint", e->name);
+    put_text(t, o, "state", reach_state(r));
+    put_number(t, o, "connections", r->conns);
+    put_number(t, o, "failures", e->fill.failures);
+    if (e->why != NULL)
+        put_masked(t, o, "error", e->why->text);
+    return o;
+}
+
+static json_t *reaches_json(struct telling *t, const struct pool *p)
+{
+    json_t *list = json_array();
+    for (int32_t i = 0; i < p->reaches; i++)
+        append(t, list, reach_json(t, &p->reach[i]));
+    return list;
 }
 
 static json_t *pool_json(struct telling *t, const struct pool *p)
@@ -118,6 +142,8 @@ static json_t *pool_json(struct telling *t, const struct pool *p)
     }
     if (p->trouble != NULL)
         put_masked(t, o, "trouble", p->trouble->text);
+    if (p->resource->spec.endpoints > 0)
+        put(t, o, "endpoints", reaches_json(t, p));
     return o;
 }
 
@@ -162,6 +188,34 @@ static const char *state_of(const struct resource *r)
     return is_used ? "ready" : "unused";
 }
 
+/* What an endpoint was seen as by the roles that tried it: `primary`, `down`, `unknown` ... */
+static const char *seen_as(const struct resource *r, int32_t at)
+{
+    const char *seen = r->endpoint[at].fill.failures > 0 ? "down" : "unknown";
+    for (int32_t role = r->spec.roles - 1; role >= 0; role--) {
+        const struct pool *p = resource_peek(r, role);
+        if (p != NULL && strcmp(reach_state(&p->reach[at]), "fit") == 0)
+            seen = r->spec.role_name[role];
+    }
+    return seen;
+}
+
+static json_t *endpoints_json(struct telling *t, const struct resource *r)
+{
+    json_t *list = json_array();
+    for (int32_t i = 0; i < r->spec.endpoints; i++) {
+        json_t *o = json_object();
+        int64_t conns = 0;
+        for (int32_t role = 0; role < r->spec.roles; role++)
+            conns += resource_peek(r, role) == NULL ? 0 : resource_peek(r, role)->reach[i].conns;
+        put_text(t, o, "endpoint", r->endpoint[i].name);
+        put_text(t, o, "seen_as", seen_as(r, i));
+        put_number(t, o, "connections", conns);
+        append(t, list, o);
+    }
+    return list;
+}
+
 static json_t *summary_json(struct telling *t, const struct resource *r)
 {
     int64_t number[COUNTERS];
@@ -183,6 +237,8 @@ static json_t *summary_json(struct telling *t, const struct resource *r)
     put_number(t, o, "open", all_open);
     for (size_t i = 0; i < COUNT(shown); i++)
         put_number(t, o, counter_name(shown[i]), number[shown[i]]);
+    if (r->spec.endpoints > 0)
+        put(t, o, "endpoints", endpoints_json(t, r));
     return o;
 }
 
@@ -191,6 +247,8 @@ static json_t *options_json(struct telling *t, const struct resource *r)
     json_t *o = json_object();
     for (int32_t i = 0; i < r->spec.options; i++) {
         const struct nebula_option *one = &r->spec.option[i];
+        if (one->endpoint != 0 || one->role != 0)
+            continue; /* told by the endpoint's name, and by what the role found there */
         put_masked(t, o, one->name, one->is_secret ? SECRET_MASK : one->value);
     }
     return o;

@@ -3,10 +3,8 @@
 #include "core/errand.h"
 #include "core/pool.h"
 #include "core/resource.h"
-#include "rules/retry.h"
 
-#define REOPEN_FIRST_US 50000 /* after a failed attempt; doubles, with full jitter */
-#define REOPEN_MOST_US 1000000
+#define EASY_LIFE_US 10000000 /* of a connection that is not what the role needs */
 
 static bool is_warm(const struct pool *p)
 {
@@ -64,7 +62,7 @@ static struct fill_counts count(const struct pool *p)
     return (struct fill_counts){.all = pool_all(p),
                                 .closing = pool_all(p) - pool_staying(p) + reconnect_due(p),
                                 .opening = opening,
-                                .coming = (int32_t)pool_coming(p),
+                                .coming = (int32_t)pool_coming(p) - reach_probing(p),
                                 .waiting = (int32_t)p->waiters.count + starting};
 }
 
@@ -76,40 +74,69 @@ static void log_outage(const struct pool *p, enum log_level level, const char *t
     engine_log(p->engine, level, text, field, COUNT(field));
 }
 
-static void failed(struct pool *p, const struct error *why)
+/* Those who share the endpoints may have waited for an attempt of ours. */
+static void tell_other_roles(struct pool *p)
 {
-    const struct retry_policy pace = {.pause_us = REOPEN_FIRST_US, .pause_max_us = REOPEN_MOST_US};
-    struct engine *e = p->engine;
-    fill_failed(&p->fill);
-    p->stats.open_failed++;
-    int64_t pause_us = retry_pause_us(&pace, p->fill.failures + 1, e->world->random(e->world));
-    p->open_again_us = engine_now(e) + REOPEN_FIRST_US / 5 + pause_us;
+    if (p->resource->endpoint != NULL)
+        resource_each_pool(p->resource, keep_soon);
+}
+
+/* No endpoint is left to be tried at once. */
+static void despair(struct pool *p, const struct error *last)
+{
+    struct error why;
+    reach_explain(p, last, &why);
     if (p->trouble == NULL) {
-        log_outage(p, LOG_WARN, "cannot connect", why);
+        log_outage(p, LOG_WARN, "cannot connect", &why);
         p->trouble = malloc(sizeof *p->trouble);
     }
     if (p->trouble != NULL)
-        *p->trouble = *why;
+        *p->trouble = why;
+    if (error_is_hopeless(why.code)) {
+        pool_refuse_all(p, &why);
+        tell_starters(p, &why);
+    } else {
+        tell_impatient(p, &why);
+    }
+}
+
+static void failed(struct pool *p, int32_t at, const struct error *why)
+{
+    p->stats.open_failed++;
+    reach_failed(p, at, why);
+    if (why->code == ERROR_UNFIT)
+        keep_retire(p, at);
+    tell_other_roles(p);
+    if (!reach_has_hope(p))
+        despair(p, why);
 }
 
 static void open_missing(struct pool *p)
 {
-    if (pool_is_closed(p) || engine_now(p->engine) < p->open_again_us)
+    if (pool_is_closed(p))
         return;
     struct fill_counts n = count(p);
-    for (int32_t missing = fill_wanted(&p->fill, &p->size, &n); missing > 0; missing--) {
-        if (conn_open(p, &p->target) != NULL)
+    p->open_again_us = 0;
+    for (int32_t missing = fill_wanted(&p->size, &n); missing > 0; missing--) {
+        bool is_easy;
+        int32_t at = reach_next(p, &is_easy);
+        if (at < 0) {
+            p->open_again_us = reach_again_us(p);
+            return;
+        }
+        p->last = (p->resource->spec.role_choice[p->role] & NEBULA_SPREAD) != 0 ? at : p->last;
+        if (conn_open(p, at, is_easy) != NULL)
             continue;
         struct error why;
         error_set(&why, ERROR_MEMORY, "%s: no memory for one more connection",
                   p->resource->spec.name);
-        failed(p, &why);
-        tell_impatient(p, &why);
+        failed(p, at, &why);
+        keep_soon(p);
         return;
     }
 }
 
-static int64_t draw_life_end(struct pool *p)
+static int64_t draw_life_end(const struct pool *p)
 {
     const struct nebula_pool *spec = &p->resource->spec.pool;
     struct engine *e = p->engine;
@@ -119,41 +146,66 @@ static int64_t draw_life_end(struct pool *p)
     return engine_now(e) + spec->life_us - (int64_t)world_below(e->world, (uint64_t)spread_us + 1);
 }
 
-void keep_opened(struct pool *p, struct conn *c)
+/* What is second best is soon looked for anew. */
+static int64_t life_end_of(const struct conn *c)
 {
-    fill_opened(&p->fill, &p->size);
+    if (c->is_retired)
+        return engine_now(c->engine);
+    int64_t drawn_us = draw_life_end(c->pool), easy_us = engine_now(c->engine) + EASY_LIFE_US;
+    return c->is_easy && easy_us < drawn_us ? easy_us : drawn_us;
+}
+
+/* One primary at a time: once it is found elsewhere, what is left of it where it was leaves. So do the
+ * other roles where it is now. */
+static void settle_at(struct pool *p, int32_t at)
+{
+    struct resource *r = p->resource;
+    if ((r->spec.role_choice[p->role] & NEBULA_SPREAD) != 0 || at == p->last)
+        return;
+    p->last = at;
+    for (int32_t i = 0; i < p->reaches; i++)
+        if (i != at)
+            keep_retire(p, i);
+    for (int32_t role = 0; role < r->spec.roles; role++) {
+        struct pool *other = resource_peek(r, role);
+        if (other != NULL && other != p)
+            keep_retire(other, at);
+    }
+}
+
+void keep_opened(struct conn *c)
+{
+    struct pool *p = c->pool;
+    reach_opened(p, c->reach, c->is_easy);
     p->stats.opened++;
-    p->open_again_us = 0;
+    if (!c->is_easy)
+        settle_at(p, c->reach);
+    tell_other_roles(p);
     if (p->trouble != NULL)
         log_outage(p, LOG_INFO, "connects again", p->trouble);
     free(p->trouble);
     p->trouble = NULL;
     c->created_us = c->used_us = engine_now(p->engine);
-    c->life_end_us = c->is_retired ? engine_now(p->engine) : draw_life_end(p);
+    c->life_end_us = life_end_of(c);
     care_settle(c);
     if (is_warm(p))
         tell_starters(p, &(struct error){.code = ERROR_OK});
     keep_look(p);
 }
 
-static bool is_hopeless(const struct error *why)
+void keep_open_failed(struct conn *c, const struct error *why)
 {
-    enum error_action action = error_action_of(why->code);
-    return action == ACTION_FIX || action == ACTION_ROTATE;
-}
-
-void keep_open_failed(struct pool *p, const struct error *why)
-{
+    struct pool *p = c->pool;
     if (p->engine->is_stopping)
         return;
-    failed(p, why);
-    if (is_hopeless(why)) {
-        pool_refuse_all(p, why);
-        tell_starters(p, why);
-    } else {
-        tell_impatient(p, why);
-    }
+    failed(p, c->reach, why);
     keep_look(p);
+}
+
+void keep_turned(struct conn *c)
+{
+    reach_turned(c->pool, c->reach);
+    keep_retire(c->pool, c->reach);
 }
 
 void keep_soon(struct pool *p)
@@ -191,6 +243,15 @@ static void close_old(struct pool *p)
         close_because(c, "idle for too long");
 }
 
+void keep_retire(struct pool *p, int32_t at)
+{
+    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
+        struct conn *c = container_of(n, struct conn, node);
+        if (c->reach == at && c->state != CONN_OPENING)
+            conn_retire(c);
+    }
+}
+
 static void sooner(int64_t *at_us, int64_t other_us)
 {
     if (other_us < *at_us)
@@ -220,7 +281,7 @@ static int64_t next_look(const struct pool *p)
     sooner(&at_us, drain_next(p));
     struct fill_counts n = count(p);
     if (!pool_is_closed(p) && p->open_again_us > engine_now(p->engine) &&
-        fill_wanted(&p->fill, &p->size, &n) > 0)
+        fill_wanted(&p->size, &n) > 0)
         at_us = p->open_again_us;
     if (idle_us > 0 && is_spare(p)) {
         sooner(&at_us, engine_now(p->engine) + idle_us);

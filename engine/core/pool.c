@@ -7,7 +7,8 @@
 
 struct pool *pool_new(struct resource *r, int32_t role)
 {
-    struct pool *p = calloc(1, sizeof *p);
+    int32_t reaches = r->spec.endpoints > 0 ? r->spec.endpoints : 1;
+    struct pool *p = calloc(1, sizeof *p + (size_t)reaches * sizeof p->reach[0]);
     if (p == NULL)
         return NULL;
     const struct nebula_pool *spec = &r->spec.pool;
@@ -16,13 +17,10 @@ struct pool *pool_new(struct resource *r, int32_t role)
     p->role = role;
     p->driver = r->driver;
     p->idle.is_fifo = spec->is_fifo;
-    p->target = (struct target){.resource = r->spec.name,
-                                .option = r->spec.option,
-                                .options = r->spec.options,
-                                .role = role};
     p->size = resource_size(r, role);
     p->check_us = spec->check_us < 0 ? INT64_MAX / 2 : spec->check_us;
-    fill_init(&p->fill, &p->size);
+    p->reaches = reaches;
+    reach_init(p);
     list_init(&p->waiters);
     list_init(&p->starters);
     list_init(&p->conns);
@@ -37,6 +35,7 @@ void pool_free(struct pool **pool)
     CHECK(pool_all(p) == 0 && list_is_empty(&p->waiters) && list_is_empty(&p->starters));
     loop_disarm(p->engine->loop, &p->keeper);
     loop_unsoon(p->engine->loop, &p->look);
+    reach_fini(p);
     free(p->trouble);
     free(p);
 }

@@ -8,6 +8,7 @@
  *   pool.c   take, give, the queue
  *   care.c   check, reset, retire
  *   keep.c   open, keep warm, pause, stop
+ *   reach.c  where to
  *   reconnect.c   another connection for each
  *   drain.c  run empty
  */
@@ -21,9 +22,9 @@
 #include "core/engine.h"
 #include "core/idle.h"
 #include "core/lease.h"
+#include "core/reach.h"
 #include "core/reconnect.h"
 #include "nebula.h"
-#include "rules/fill.h"
 
 struct resource;
 
@@ -69,16 +70,18 @@ struct pool {
     struct engine *engine;
     struct resource *resource;
     const struct driver *driver;
-    struct target target;
     struct fill_policy size;
-    struct fill fill;
-    int64_t open_again_us; /* not before, after a failure */
-    struct error *trouble; /* why the last attempt to connect failed, NULL since it succeeded */
+    int64_t open_again_us; /* when one is wanted and no endpoint may be tried before */
+    struct error *trouble; /* why no endpoint could be connected to, NULL since one was */
     struct list starters;
     struct reconnect reconnect;
     int64_t cut_us; /* of a drain: when what is left is cut off */
     struct timer keeper;
     struct soon look;
+    struct endpoint own; /* of a resource that names none */
+    int32_t last;        /* where a role that stays is; or the last one chosen */
+    int32_t reaches;     /* at least one */
+    struct reach reach[];
 };
 
 /* NULL when out of memory. Opens nothing yet. */
@@ -128,8 +131,12 @@ void pool_explain_trouble(const struct pool *p, long long waited_ms, struct erro
 void pool_serve(struct pool *p);
 
 void keep_init(struct pool *p);
-void keep_opened(struct pool *p, struct conn *c);
-void keep_open_failed(struct pool *p, const struct error *why);
+void keep_opened(struct conn *c);
+void keep_open_failed(struct conn *c, const struct error *why);
+/* The endpoint of c is not what the role needs any more. */
+void keep_turned(struct conn *c);
+/* The connections to an endpoint leave: what is idle now, what is in use as it comes home. */
+void keep_retire(struct pool *p, int32_t at);
 /* Looks soon: from the top of the loop, not inside whatever made it necessary. */
 void keep_soon(struct pool *p);
 /* Serves waiters from what is idle, opens what is missing, closes what is too old, and knows when

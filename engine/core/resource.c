@@ -4,12 +4,19 @@
 
 #include "core/errand.h"
 #include "core/pool.h"
+#include "core/reach.h"
 #include "core/tenant.h"
+
+bool target_has(const struct target *t, const struct nebula_option *option)
+{
+    return (option->role == 0 || option->role == t->role + 1) &&
+           (option->endpoint == 0 || option->endpoint == t->endpoint + 1);
+}
 
 const char *target_get(const struct target *t, const char *name, const char *fallback)
 {
-    for (int32_t i = 0; i < t->options; i++)
-        if (strcmp(t->option[i].name, name) == 0)
+    for (int32_t i = t->options - 1; i >= 0; i--)
+        if (target_has(t, &t->option[i]) && strcmp(t->option[i].name, name) == 0)
             return t->option[i].value;
     return fallback;
 }
@@ -63,6 +70,10 @@ static enum error_code check_options(const struct nebula_spec *s, struct error *
         if (s->option[i].name == NULL || s->option[i].value == NULL)
             return error_set(e, ERROR_CONFIG, "%s: option %d has no name or no value", s->name,
                              i + 1);
+        else if (s->option[i].role < 0 || s->option[i].role > s->roles ||
+                 s->option[i].endpoint < 0 || s->option[i].endpoint > s->endpoints)
+            return error_set(e, ERROR_CONFIG, "%s: option %d is of a role or endpoint there is not",
+                             s->name, i + 1);
     return ERROR_OK;
 }
 
@@ -75,6 +86,20 @@ static enum error_code check_roles(const struct nebula_spec *s, struct error *e)
         if (s->role_name[i] == NULL || s->role_max[i] < 0)
             return error_set(e, ERROR_CONFIG, "%s: role %d has no name, or a negative max", s->name,
                              i);
+    if (s->writer < 0 || s->writer >= s->roles)
+        return error_set(e, ERROR_CONFIG, "%s: role %d cannot be the one that writes", s->name,
+                         s->writer);
+    return ERROR_OK;
+}
+
+static enum error_code check_endpoints(const struct nebula_spec *s, struct error *e)
+{
+    if (s->endpoints < 0 || s->endpoints > ENDPOINTS_MOST)
+        return error_set(e, ERROR_CONFIG, "%s: at most %d endpoints, not %d", s->name,
+                         ENDPOINTS_MOST, s->endpoints);
+    for (int32_t i = 0; i < s->endpoints; i++)
+        if (s->endpoint_name == NULL || s->endpoint_name[i] == NULL)
+            return error_set(e, ERROR_CONFIG, "%s: endpoint %d has no name", s->name, i + 1);
     return ERROR_OK;
 }
 
@@ -99,8 +124,8 @@ static enum error_code check(struct engine *engine, const struct nebula_spec *s,
         return error_set(e, ERROR_CONFIG, "%s: the kind names no driver", s->name);
     if (s->check == NULL)
         return error_set(e, ERROR_CONFIG, "%s: the kind has no words for a check", s->name);
-    if (check_roles(s, e) != ERROR_OK || check_options(s, e) != ERROR_OK ||
-        check_tenants(s, e) != ERROR_OK)
+    if (check_roles(s, e) != ERROR_OK || check_endpoints(s, e) != ERROR_OK ||
+        check_options(s, e) != ERROR_OK || check_tenants(s, e) != ERROR_OK)
         return e->code;
     if (check_pool(s->name, &s->pool, e) != ERROR_OK)
         return e->code;
@@ -150,6 +175,9 @@ static bool keep_names(struct names *names, struct nebula_spec *s)
     for (int32_t i = 0; i < s->options; i++)
         if (names_keep(names, s->option[i].name) == NULL)
             return false;
+    for (int32_t i = 0; i < s->endpoints; i++)
+        if (names_keep(names, s->endpoint_name[i]) == NULL)
+            return false;
     return true;
 }
 
@@ -157,6 +185,7 @@ static bool keep_names(struct names *names, struct nebula_spec *s)
 static void copy_spec(struct copier *c, struct nebula_spec *s)
 {
     struct nebula_option *option = copy_bytes(c, s->option, (size_t)s->options * sizeof *option);
+    const char **name = copy_bytes(c, s->endpoint_name, (size_t)s->endpoints * sizeof *name);
     for (int32_t i = 0; i < s->options; i++) {
         struct nebula_option one = s->option[i];
         if (!one.is_secret)
@@ -168,6 +197,10 @@ static void copy_spec(struct copier *c, struct nebula_spec *s)
     }
     if (option != NULL)
         s->option = option;
+    for (int32_t i = 0; name != NULL && i < s->endpoints; i++)
+        name[i] = names_keep(c->names, name[i]);
+    if (name != NULL)
+        s->endpoint_name = name;
     copy_text(c, &s->name);
 }
 
@@ -203,6 +236,25 @@ static bool make_mould(struct resource *r, struct error *e)
     return r->spec.tenants == 0 || r->tenants != NULL;
 }
 
+/* What its roles share of the endpoints. False when out of memory. */
+static bool make_endpoints(struct resource *r)
+{
+    int32_t count = r->spec.endpoints;
+    r->endpoint = count == 0 ? NULL : calloc((size_t)count, sizeof *r->endpoint);
+    if (count > 0 && r->endpoint == NULL)
+        return false;
+    for (int32_t i = 0; i < count; i++)
+        endpoint_init(&r->endpoint[i], r->spec.endpoint_name[i], r->spec.pool.connecting);
+    return true;
+}
+
+static void drop_endpoints(struct resource *r)
+{
+    for (int32_t i = 0; r->endpoint != NULL && i < r->spec.endpoints; i++)
+        endpoint_fini(&r->endpoint[i]);
+    free(r->endpoint);
+}
+
 /* --- the resource ---------------------------------------------------------------------------- */
 
 struct resource *resource_new(struct engine *engine, const struct nebula_spec *spec,
@@ -233,7 +285,8 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
     r->engine = engine;
     r->driver = driver;
     error_set(e, ERROR_MEMORY, "%s: no memory for its name and secrets", spec->name);
-    if (!keep_secrets(r) || !make_mould(r, e) || !index_add(&engine->names, r->spec.name, r)) {
+    if (!keep_secrets(r) || !make_endpoints(r) || !make_mould(r, e) ||
+        !index_add(&engine->names, r->spec.name, r)) {
         resource_free(&r);
         return NULL;
     }
@@ -254,6 +307,7 @@ void resource_free(struct resource **resource)
     *resource = NULL;
     resource_each_pool(r, drop_pool);
     tenants_free(&r->tenants);
+    drop_endpoints(r);
     drop_secrets(r);
     driver_return(r->driver);
     table_drop(&r->engine->resources, r->number);

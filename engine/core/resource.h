@@ -12,6 +12,7 @@
 #include "rules/policy.h"
 #include "rules/retry.h"
 
+struct endpoint;
 struct pool;
 struct tenants;
 
@@ -19,7 +20,8 @@ struct resource {
     struct engine *engine;
     int32_t number;
     bool is_paused, is_draining;
-    uint32_t last_conn; /* number of the newest connection */
+    uint32_t last_conn;        /* number of the newest connection */
+    struct endpoint *endpoint; /* those that the spec names, NULL if it names none */
     const struct driver *driver;
     struct tenants *tenants;      /* NULL: it is the same for all */
     struct resource *next_tenant; /* of the same declaration */

@@ -12,14 +12,19 @@ void fill_init(struct fill *f, const struct fill_policy *p)
     *f = (struct fill){.allowed = p->connecting};
 }
 
-int32_t fill_wanted(const struct fill *f, const struct fill_policy *p, const struct fill_counts *n)
+int32_t fill_wanted(const struct fill_policy *p, const struct fill_counts *n)
 {
     int32_t for_min = p->min - (n->all - n->closing);
     int32_t for_waiters = n->waiting - n->coming;
     int32_t wanted = for_min > for_waiters ? for_min : for_waiters;
     wanted = smaller(wanted, p->max - n->all);
-    wanted = smaller(wanted, f->allowed - n->opening);
+    wanted = smaller(wanted, p->connecting - n->opening);
     return wanted > 0 ? wanted : 0;
+}
+
+bool fill_has_room(const struct fill *f, int32_t opening)
+{
+    return opening < f->allowed;
 }
 
 void fill_opened(struct fill *f, const struct fill_policy *p)

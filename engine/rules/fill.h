@@ -1,13 +1,15 @@
 /* fill.h - how many connections to open now.
  *
  * Enough for those who wait and for the warm minimum, never beyond the cap, and few at a time.
- * After an outage one attempt probes; each success doubles how many may connect at once, up to the
- * policy's bound, so a server that has just come back is not trampled.
+ * After an outage of an endpoint one attempt probes it; each success doubles how many may connect at
+ * once, up to the policy's bound, so a server that has just come back is not trampled.
  *
  * Pure: counts in, a decision out.
  */
 #ifndef RULES_FILL_H
 #define RULES_FILL_H
+
+#include <stdbool.h>
 
 #include "rules/policy.h"
 
@@ -25,7 +27,10 @@ struct fill_counts {
 };
 
 void fill_init(struct fill *f, const struct fill_policy *p);
-int32_t fill_wanted(const struct fill *f, const struct fill_policy *p, const struct fill_counts *n);
+/* How many the pool wants, wherever they go to. */
+int32_t fill_wanted(const struct fill_policy *p, const struct fill_counts *n);
+/* Whether one more may connect to the endpoint at which `opening` connect already. */
+bool fill_has_room(const struct fill *f, int32_t opening);
 void fill_opened(struct fill *f, const struct fill_policy *p);
 void fill_failed(struct fill *f);
 

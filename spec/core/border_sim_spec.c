@@ -220,6 +220,34 @@ static void a_declaration_that_makes_no_sense_is_refused(void **unused)
     rig_end(&r);
 }
 
+static void so_are_endpoints_that_are_not_there(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    static const char *const name[] = {"a", NULL, "c"};
+    const struct nebula_option of_endpoint = {.name = "server", .value = "shop", .endpoint = 2};
+    const struct nebula_option of_role = {.name = "server", .value = "shop", .role = 2};
+    struct nebula_spec bad[6];
+    for (size_t i = 0; i < COUNT(bad); i++)
+        bad[i] = r.spec;
+    bad[0].endpoints = 17;
+    bad[1].endpoints = 1;
+    bad[2].endpoints = 3;
+    bad[2].endpoint_name = name;
+    bad[3].endpoints = 1;
+    bad[3].endpoint_name = name;
+    bad[3].option = &of_endpoint;
+    bad[4].option = &of_role;
+    bad[5].writer = 1;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        bad[i].name = "other";
+        refuses(&r, &bad[i]);
+    }
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_task_is_closed_once),
         cmocka_unit_test(a_request_that_makes_no_sense_is_refused),
         cmocka_unit_test(a_declaration_that_makes_no_sense_is_refused),
+        cmocka_unit_test(so_are_endpoints_that_are_not_there),
     };
     return cmocka_run_group_tests_name("border", tests, NULL, NULL);
 }

@@ -347,6 +347,7 @@ static void what_writes_is_done_by_the_writer(void **unused)
     struct rig r;
     rig_begin(&r);
     r.spec.roles = 2;
+    r.spec.writer = 1;
     r.spec.role_name[1] = "writer";
     r.spec.role_max[1] = 1;
     rig_open(&r);

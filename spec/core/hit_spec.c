@@ -113,6 +113,7 @@ static int32_t declare(struct hit *h, const char *name, int32_t connections)
         .driver = "sqlite",
         .policy_name = "standard",
         .roles = 2,
+        .writer = 1,
         .role_name = {"reader", "writer"},
         .role_max = {0, 1},
         .check = "select 1",

@@ -35,9 +35,7 @@ static void opens_what_is_missing_and_no_more(void **unused)
          1},
     };
     for (size_t i = 0; i < COUNT(row); i++) {
-        struct fill f;
-        fill_init(&f, &policy);
-        int32_t wanted = fill_wanted(&f, &policy, &row[i].n);
+        int32_t wanted = fill_wanted(&policy, &row[i].n);
         if (wanted != row[i].wanted)
             fail_msg("%s: %d, not %d", row[i].when, wanted, row[i].wanted);
     }
@@ -54,6 +52,8 @@ static int32_t allowed_after(const char *attempts)
             fill_opened(&f, &policy);
         else
             fill_failed(&f);
+    assert_true(fill_has_room(&f, f.allowed - 1));
+    assert_false(fill_has_room(&f, f.allowed));
     return f.allowed;
 }
 

@@ -2,7 +2,8 @@
  * server.
  *
  * `sim_plain` cannot cancel. A batch goes to the server statement by statement, within `begin` and
- * `commit` when it is all or nothing, and brings no rows. Option `server` names the server. It is strict: what core/driver.h
+ * `commit` when it is all or nothing, and brings no rows. Option `server` names the server, and
+ * `wants` what it must be. It is strict: what core/driver.h
  * forbids the core is a broken law here.
  */
 #include "core/driver.h"
@@ -203,6 +204,8 @@ static void replied(struct wire *w, const struct answer *a)
         l->cells = NULL;
     }
     drop_cells(l);
+    if (a->is_turned)
+        conn_turned(l->conn);
     conn_replied(l->conn, r);
 }
 
@@ -236,7 +239,8 @@ static void sim_open(struct conn *c, const struct target *t)
                             .failed = failed,
                             .replied = replied,
                             .cancelled = cancelled,
-                            .closed = closed};
+                            .closed = closed,
+                            .wants = t->is_easy ? NULL : target_get(t, "wants", NULL)};
     l->conn = c;
     soon_init(&l->sorry, say_sorry);
     struct server *s = server_find(target_get(t, "server", ""));

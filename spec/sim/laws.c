@@ -150,6 +150,15 @@ static void inspect_waiters(const struct view *v)
                   v->d->waiters_left);
 }
 
+/* Another role connects to an endpoint that has no room for one more attempt, or has just ended that. */
+static bool is_another_connecting(const struct pool *p)
+{
+    for (int32_t i = 0; i < p->reaches; i++)
+        if (p->reach[i].endpoint->opening > 0)
+            return true;
+    return node_is_listed(&p->look.node);
+}
+
 /* Somebody waits: then no usable connection is idle, and if none is on its way, one will be. */
 static void inspect_progress(const struct view *v)
 {
@@ -168,7 +177,7 @@ static void inspect_progress(const struct view *v)
     bool is_full = pool_all(p) >= p->size.max;
     bool is_pausing = v->now_us <= p->open_again_us + SLACK_US && timer_is_armed(&p->keeper);
     uint32_t coming = (uint32_t)pool_all(p) - pool_count(p, CONN_IDLE);
-    if (coming == 0 && !is_full && !is_pausing)
+    if (coming == 0 && !is_full && !is_pausing && !is_another_connecting(p))
         law_broken("%s: %u wait and nothing is done for them", v->d->spec.name, p->waiters.count);
 }
 

@@ -72,6 +72,18 @@ static void roll_odds(struct play *p, struct server *s)
         server_room(s, (int32_t)roll(p, 1, 8));
 }
 
+/* All lead to the same server, which is fit or not as the dice will have it. */
+static void roll_endpoints(struct play *p, struct nebula_spec *spec)
+{
+    static const char *const name[] = {"one", "two", "three"};
+    if (chance(p, 500))
+        return;
+    spec->endpoints = (int32_t)roll(p, 1, COUNT(name));
+    spec->endpoint_name = name;
+    for (int32_t i = 0; i < spec->roles; i++)
+        spec->role_choice[i] = (uint8_t)roll(p, 0, NEBULA_SPREAD | NEBULA_FALL_BACK);
+}
+
 static void declare(struct play *p, int i)
 {
     static const char *const name[DECLARED] = {"alpha", "beta", "gamma"};
@@ -88,6 +100,7 @@ static void declare(struct play *p, int i)
         .file = "scene.c",
         .line = i + 1,
         .roles = has_writer ? 2 : 1,
+        .writer = has_writer ? 1 : 0,
         .role_name = {has_writer ? "reader" : "any", has_writer ? "writer" : NULL},
         .role_max = {0, has_writer ? 1 : 0},
         .role_is_fixed = {false, has_writer},
@@ -99,6 +112,7 @@ static void declare(struct play *p, int i)
         .pool = roll_pool(p),
         .policy = roll_policy(p),
     };
+    roll_endpoints(p, &d->spec);
     if (has_writer)
         server_writer(d->server, 1);
     server_cap(d->server, 0, d->spec.pool.max);

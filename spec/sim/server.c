@@ -103,6 +103,11 @@ void server_writer(struct server *s, int32_t role)
     s->writer = role;
 }
 
+void server_standby(struct server *s, bool is_standby)
+{
+    s->is_standby = is_standby;
+}
+
 void server_listen(struct server *s, struct listener *l)
 {
     s->listener = l;

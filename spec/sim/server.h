@@ -28,6 +28,7 @@ enum fault {
     FAULT_REFUSED,
     FAULT_DENIED,
     FAULT_FULL,
+    FAULT_UNFIT, /* it is not what the role needs, this time */
     FAULT_SLOW_OPEN,
     FAULT_NO_OPEN, /* never answered */
     /* of a session, some time after it was opened */
@@ -42,6 +43,7 @@ enum fault {
     FAULT_STUCK, /* never applied and never answered, until it is cancelled */
     FAULT_MUTE,  /* applied and never answered */
     FAULT_ERROR,
+    FAULT_TURNED,   /* it is not what the role needs any more, and says so */
     FAULT_CONFLICT, /* an error that also ends the transaction */
     /* of the pool's own words */
     FAULT_OWN_FAILS,
@@ -90,7 +92,8 @@ bool server_has_failed(const struct server *s);                /* the nth verb h
 void server_cap(struct server *s, int32_t role, int32_t most); /* a law: never more wires */
 void server_room(struct server *s,
                  int32_t most); /* sessions; beyond them it is full. 0: any number */
-void server_writer(struct server *s, int32_t role); /* only this role may add and put */
+void server_writer(struct server *s, int32_t role);     /* only this role may add and put */
+void server_standby(struct server *s, bool is_standby); /* it only reads; a primary at first */
 void server_listen(struct server *s, struct listener *l);
 /* All sessions end; whoever connects before until_us is refused. */
 void server_crash(struct server *s, int64_t until_us);
@@ -113,6 +116,7 @@ struct answer {
     int64_t cell; /* of the first row; the next ones count up */
     int64_t changed;
     bool more, wants_writer;
+    bool is_turned; /* the session wanted the primary, and this is none any more */
 };
 
 /* The client's end. Its owner hears each of these from the top of the loop. */
@@ -121,6 +125,7 @@ struct wire {
     struct session *session; /* NULL before connecting and after hanging up */
     struct happening closing;
     int32_t role;
+    const char *wants; /* "primary", "standby"; NULL: it does not matter */
     void (*opened)(struct wire *w);
     void (*failed)(struct wire *w, enum error_code code, const char *state, const char *text);
     void (*replied)(struct wire *w, const struct answer *a);

@@ -251,6 +251,11 @@ static void connect_session(struct session *s)
         fail(s, ERROR_DENIED, "28P01", "password authentication failed", at_us);
     else if (fault == FAULT_FULL || (server->room > 0 && server->live >= server->room))
         fail(s, ERROR_BUSY, "53300", "too many clients", at_us);
+    else if (fault == FAULT_UNFIT)
+        fail(s, ERROR_UNFIT, "", "not what is wanted this time", at_us);
+    else if (fault != FAULT_NO_OPEN && s->wants != NULL &&
+             (strcmp(s->wants, "standby") == 0) != server->is_standby)
+        fail(s, ERROR_UNFIT, "", "not what is wanted", at_us);
     else if (fault != FAULT_NO_OPEN)
         accept_wire(s, fault == FAULT_SLOW_OPEN ? soon_us(s, 5 * MS, 1500 * MS) : at_us);
 }
@@ -264,6 +269,7 @@ void wire_connect(struct wire *w, struct server *server, int32_t role)
     s->server = server;
     s->wire = w;
     s->role = role;
+    s->wants = w->wants;
     node_init(&s->node);
     list_push_tail(&server->sessions, &s->node);
     happening_init(&s->acts, acts);

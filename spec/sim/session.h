@@ -19,6 +19,7 @@ struct server {
     int32_t cap[SERVER_ROLES], wires[SERVER_ROLES];
     int32_t room, writer;
     int64_t down_until_us;
+    bool is_standby;
     struct list sessions; /* their own end included, until nobody knows them any more */
     int32_t live;         /* of those, the ones that take room */
     struct listener *listener;
@@ -41,6 +42,7 @@ struct session {
     struct server *server;
     struct wire *wire; /* NULL when the client has hung up */
     int32_t role;
+    const char *wants; /* see struct wire */
     bool is_live, is_dead;
     int64_t opened_us;
 

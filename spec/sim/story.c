@@ -307,17 +307,56 @@ static void stops(struct story *s)
     rig_pass(&s->rig, SECOND);
 }
 
+static void read_elsewhere(struct story *s)
+{
+    say(s, (struct nebula_request){.text = "get 9 1", .role = 1, .within_us = 300 * MS});
+}
+
+static void endpoints(struct story *s)
+{
+    add(s, 0, 1, 0);
+    read_elsewhere(s);
+    server_crash(s->rig.server, world_time_us() + 100 * MS);
+    add(s, 0, 2, 0);
+    read_elsewhere(s);
+    server_standby(s->rig.server, true);
+    add(s, 0, 3, 50 * MS);
+    server_crash(s->twin, world_time_us() + 100 * MS);
+    read_elsewhere(s);
+    server_standby(s->rig.server, false);
+    add(s, 0, 4, 0);
+    ask(s, (struct nebula_request){.text = "add 9 5", .role = 1});
+}
+
 const struct story_row stories[STORIES] = {
-    {"calls", calls, 1},     {"cancels", cancels, 1},
-    {"leases", leases, 1},   {"dirty sessions", dirty_sessions, 1},
-    {"streams", streams, 1}, {"transactions", transactions, 1},
-    {"tasks", tasks, 1},     {"outages", outages, 1},
-    {"writers", writers, 2}, {"looking", looking, 1},
-    {"orders", orders, 1},   {"stops", stops, 1},
-    {"batches", batches, 1},
+    {"calls", calls, 1, 1},     {"cancels", cancels, 1, 1},
+    {"leases", leases, 1, 1},   {"dirty sessions", dirty_sessions, 1, 1},
+    {"streams", streams, 1, 1}, {"transactions", transactions, 1, 1},
+    {"tasks", tasks, 1, 1},     {"outages", outages, 1, 1},
+    {"writers", writers, 2, 1}, {"looking", looking, 1, 1},
+    {"orders", orders, 1, 1},   {"stops", stops, 1, 1},
+    {"batches", batches, 1, 1}, {"endpoints", endpoints, 2, 2},
 };
 
 /* --- begin and end ---------------------------------------------------------------------------- */
+
+static void add_twin(struct story *s)
+{
+    static const char *const name[] = {"shop", "twin"};
+    struct nebula_spec *spec = &s->rig.spec;
+    s->twin = server_new("twin", 2);
+    server_standby(s->twin, true);
+    s->option[0] = (struct nebula_option){.name = "server", .value = "shop", .endpoint = 1};
+    s->option[1] = (struct nebula_option){.name = "server", .value = "twin", .endpoint = 2};
+    s->option[2] = (struct nebula_option){.name = "wants", .value = "primary", .role = 1};
+    s->option[3] = (struct nebula_option){.name = "wants", .value = "standby", .role = 2};
+    spec->option = s->option;
+    spec->options = 4;
+    spec->endpoint_name = name;
+    spec->endpoints = 2;
+    spec->role_choice[1] = NEBULA_SPREAD | NEBULA_FALL_BACK;
+    spec->role_name[1] = "replica";
+}
 
 void story_begin(struct story *s, const struct story_row *row)
 {
@@ -328,7 +367,10 @@ void story_begin(struct story *s, const struct story_row *row)
     if (row->roles == 2) {
         spec->role_name[1] = "writer";
         spec->role_max[1] = 1;
+        spec->writer = row->endpoints == 1;
     }
+    if (row->endpoints == 2)
+        add_twin(s);
     spec->pool.min = 1;
     spec->pool.check_us = 10 * MS;
     spec->policy.tries = 3;
@@ -352,6 +394,8 @@ static void compare(const struct story *s)
 static void serve(struct story *s)
 {
     server_calm(s->rig.server);
+    if (s->twin != NULL)
+        server_calm(s->twin);
     memory_fail(0);
     for (int32_t i = 0; i < s->rig.spec.pool.max && !s->rig.engine->is_stopping; i++) {
         int32_t code = rig_say(&s->rig, 0, "get 1 1");
@@ -372,5 +416,8 @@ void story_tell(struct story *s, const struct story_row *row)
 
 const char *story_end(struct story *s)
 {
-    return rig_close(&s->rig);
+    const char *verdict = rig_close(&s->rig);
+    if (s->twin != NULL)
+        server_free(&s->twin);
+    return verdict;
 }

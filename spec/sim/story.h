@@ -12,10 +12,12 @@
 #include "rig.h"
 
 #define STORY_IDS 32
-#define STORIES 13
+#define STORIES 14
 
 struct story {
     struct rig rig;
+    struct server *twin; /* of a resource with two endpoints: the other one, a standby */
+    struct nebula_option option[4];
     enum outcome outcome[STORY_IDS]; /* of what was said about an id */
     bool is_said[STORY_IDS];
 };
@@ -23,7 +25,7 @@ struct story {
 struct story_row {
     const char *name;
     void (*tell)(struct story *s);
-    int32_t roles;
+    int32_t roles, endpoints;
 };
 extern const struct story_row stories[STORIES];
 

@@ -30,6 +30,13 @@ static void end_transaction(struct session *s, bool is_kept)
 static void write_id(struct session *s, bool is_put)
 {
     int64_t id = s->statement.id;
+    if (s->server->is_standby) {
+        bool wants_primary = s->wants != NULL && strcmp(s->wants, "primary") == 0;
+        s->answer.wants_writer = !wants_primary;
+        s->answer.is_turned = wants_primary;
+        refuse(s, ERROR_READ_ONLY, "25006", "this server only reads");
+        return;
+    }
     if (s->server->writer >= 0 && s->role != s->server->writer) {
         s->answer.wants_writer = true;
         refuse(s, ERROR_READ_ONLY, "25006", "this connection only reads");
@@ -143,6 +150,10 @@ void session_execute(struct session *s)
     switch (s->statement.fault) {
     case FAULT_ERROR:
         refuse(s, ERROR_QUERY, "42P01", "no such table");
+        break;
+    case FAULT_TURNED:
+        refuse(s, ERROR_READ_ONLY, "25006", "the server only reads from now on");
+        s->answer.is_turned = true;
         break;
     case FAULT_OWN_FAILS:
         refuse(s, ERROR_SERVER, "XX000", "the server does not want to");

@@ -50,6 +50,11 @@ void conn_cancelled(struct conn *c)
     given()->conn_cancelled(c);
 }
 
+void conn_turned(struct conn *c)
+{
+    given()->conn_turned(c);
+}
+
 void conn_closed(struct conn *c)
 {
     given()->conn_closed(c);
@@ -73,6 +78,11 @@ const char *conn_resource(const struct conn *c)
 bool context_is_sampled(const struct context *c)
 {
     return given()->context_is_sampled(c);
+}
+
+bool target_has(const struct target *t, const struct nebula_option *option)
+{
+    return given()->target_has(t, option);
 }
 
 const char *target_get(const struct target *t, const char *name, const char *fallback)

@@ -22,11 +22,13 @@ struct given {
     __typeof__(conn_replied) *conn_replied;
     __typeof__(conn_failed) *conn_failed;
     __typeof__(conn_cancelled) *conn_cancelled;
+    __typeof__(conn_turned) *conn_turned;
     __typeof__(conn_closed) *conn_closed;
     __typeof__(conn_notice) *conn_notice;
     __typeof__(conn_loop) *conn_loop;
     __typeof__(conn_resource) *conn_resource;
     __typeof__(context_is_sampled) *context_is_sampled;
+    __typeof__(target_has) *target_has;
     __typeof__(target_get) *target_get;
     __typeof__(loop_world) *loop_world;
     __typeof__(loop_now_us) *loop_now_us;

@@ -41,6 +41,9 @@ void pg_error_of_loss(struct error *e, const char *resource, const PGconn *pg);
 /* Why the handshake failed; was is the state before it did. */
 void pg_error_of_open(struct error *e, const char *resource, const PGconn *pg, ConnStatusType was);
 
+/* The option that says what a role needs of the server. */
+#define PG_WANTS "target_session_attrs"
+
 /* --- values ----------------------------------------------------------------------------------- */
 
 #define PG_PARAMS_ROOM 512 /* bytes; what needs more is allocated */
@@ -269,6 +272,7 @@ struct postgres {
     struct pg_flight own;   /* the one there is */
     bool is_pipelined;      /* results end with a sync, not with NULL */
     bool is_spoiled;        /* this connection is not to be used again */
+    bool is_turned; /* the server is not what the role needs any more, and the core is told */
     bool is_cancelling;
     struct pg_copy copy;
 

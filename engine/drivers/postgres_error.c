@@ -141,8 +141,13 @@ static enum error_code guess(const char *text, ConnStatusType was)
                                          "could not encode",
                                          "could not calculate client proof",
                                          "could not verify server signature"};
+    static const char *const unfit[] = {"session is read-only", "session is not read-only",
+                                        "server is in hot standby mode",
+                                        "server is not in hot standby mode"};
     if (has_one_of(text, memory, COUNT(memory)))
         return ERROR_MEMORY;
+    if (has_one_of(text, unfit, COUNT(unfit)))
+        return ERROR_UNFIT;
     if (has_one_of(text, cut, COUNT(cut)))
         return ERROR_UNREACHABLE;
     if (was == CONNECTION_SSL_STARTUP || has_one_of(text, tls, COUNT(tls)))

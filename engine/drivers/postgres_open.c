@@ -12,6 +12,7 @@
  *   application_name   nebula and the resource's name unless declared
  *   gssencmode         disable unless declared: looking for a ticket may block in DNS
  *   tcp_user_timeout   10 s unless declared; also the bound of PQcancel()'s socket
+ * What the role needs of the server (target_session_attrs) libpq finds out, at this one address.
  * The time zone is left alone: it is part of what the user's statements mean.
  */
 #include <arpa/inet.h>
@@ -61,17 +62,21 @@ static bool collect(struct words *w, const struct postgres *p, const char *addre
 {
     const struct target *t = p->target;
     *w = (struct words){0};
-    if (t->options > OPTIONS_MOST)
-        return false;
-    for (int32_t i = 0; i < t->options; i++)
-        if (!is_ours(t->option[i].name))
-            add(w, t->option[i].name, t->option[i].value);
+    for (int32_t i = 0; i < t->options; i++) {
+        if (!target_has(t, &t->option[i]) || is_ours(t->option[i].name))
+            continue;
+        if (w->count == OPTIONS_MOST)
+            return false;
+        add(w, t->option[i].name, t->option[i].value);
+    }
     int size = snprintf(w->options, sizeof w->options, PINNED " %s", target_get(t, "options", ""));
     add(w, "options", w->options); /* of two, libpq takes the last */
     add(w, "client_encoding", "UTF8");
     add_default(w, t, "application_name", p->trace.name);
     add_default(w, t, "gssencmode", "disable");
     add_default(w, t, "tcp_user_timeout", "10000");
+    if (t->is_easy)
+        add(w, PG_WANTS, "any");
     if (address != NULL)
         add(w, "hostaddr", address);
     return size < (int)sizeof w->options;

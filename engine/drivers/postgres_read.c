@@ -70,6 +70,9 @@ void pg_reply(struct postgres *p)
         pg_owe(p, 0);
     if (p->is_spoiled || PQstatus(p->pg) == CONNECTION_BAD)
         pg_lose(p, is_ok ? NULL : &r->reply.error); /* before the next is sent */
+    if (p->is_turned)
+        conn_turned(c);
+    p->is_turned = false;
     conn_replied(c, r);
 }
 
@@ -212,6 +215,37 @@ static void forget_parse(struct pg_flight *f)
     f->is_preparing = false;
 }
 
+static bool reports(const struct postgres *p, const char *name)
+{
+    const char *value = PQparameterStatus(p->pg, name);
+    return value != NULL && strcmp(value, "on") == 0;
+}
+
+/* Whether the server as a whole does not write any more, not this transaction or session alone, by
+ * the measure of what the role needs. Before version 14 it does not say so. */
+static bool has_turned(const struct postgres *p, const char *wants, uint32_t session)
+{
+    bool is_own = (session & SESSION_DIRTY) != 0;
+    if (PQparameterStatus(p->pg, "in_hot_standby") == NULL)
+        return !is_own && (session & SESSION_IN_TRANSACTION) == 0;
+    return reports(p, "in_hot_standby") || (strcmp(wants, "read-write") == 0 && !is_own &&
+                                            reports(p, "default_transaction_read_only"));
+}
+
+/* A server that is to write and has become a standby; one that is there to be read from, which some
+ * statement is not content with; or one of which nobody said what it is. */
+static void refused_to_write(struct postgres *p, struct pg_flight *f)
+{
+    const char *wants = target_get(p->target, PG_WANTS, "any");
+    uint32_t session = conn_of(p)->session;
+    if (strcmp(wants, "any") == 0)
+        p->is_spoiled = true;
+    else if (strcmp(wants, "primary") != 0 && strcmp(wants, "read-write") != 0)
+        f->request->reply.wants_writer = (session & SESSION_IN_TRANSACTION) == 0;
+    else
+        p->is_turned = has_turned(p, wants, session);
+}
+
 static void complain(struct postgres *p, struct pg_flight *f, const PGresult *res)
 {
     if (PQresultErrorField(res, PG_DIAG_SQLSTATE) == NULL) { /* libpq's words, not the server's */
@@ -230,8 +264,8 @@ static void complain(struct postgres *p, struct pg_flight *f, const PGresult *re
     if (pg_problem(f)->code == ERROR_DEADLINE && p->is_cancelling) /* it was us */
         pg_problem(f)->code = ERROR_CANCELLED;
     forget_parse(f);
-    if (pg_problem(f)->code == ERROR_READ_ONLY) /* a server that has become a standby */
-        p->is_spoiled = true;
+    if (pg_problem(f)->code == ERROR_READ_ONLY)
+        refused_to_write(p, f);
     if (pg_is_fatal(res)) {
         end_session(p, f);
         return;

@@ -73,6 +73,11 @@ void conn_cancelled(struct conn *c)
     l->is_cancelling = false;
 }
 
+void conn_turned(struct conn *c)
+{
+    hear(c, SAID_TURNED);
+}
+
 void conn_failed(struct conn *c, const struct error *why)
 {
     struct lone *l = hear(c, SAID_FAILED);
@@ -99,7 +104,14 @@ void conn_notice(struct conn *c, const char *text)
     strncpy(l->notice, text, sizeof l->notice - 1);
 }
 
-/* The core's own words of these two are used where they are linked in. */
+/* The core's own words of these are used where they are linked in. */
+__attribute__((weak)) bool target_has(const struct target *t, const struct nebula_option *option)
+{
+    (void)t;
+    (void)option;
+    return true;
+}
+
 __attribute__((weak)) const char *target_get(const struct target *t, const char *name,
                                              const char *fallback)
 {

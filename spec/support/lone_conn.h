@@ -15,6 +15,7 @@ enum sentence {
     SAID_REPLIED,
     SAID_FAILED,
     SAID_CANCELLED,
+    SAID_TURNED,
     SAID_CLOSED,
     SAID_NOTICE,
     SENTENCES

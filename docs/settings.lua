@@ -11,7 +11,7 @@ local function kind_of_value(row)
   end
   local bounds = (row.type == "integer" or row.type == "number") and row.min and row.max
     and (", %g to %g"):format(row.min, row.max) or ""
-  return row.type .. bounds
+  return row.type .. bounds .. (row.listed and ", or a list" or "")
 end
 
 local function default_of(row)

@@ -1,6 +1,7 @@
 --- postgres: PostgreSQL 10 or later, through libpq.
 
 local c = require "nebula.c"
+local endpoints = require "nebula.postgres.endpoints"
 local sql = require "nebula.sql.methods"
 local types = require "nebula.sql.types.postgres"
 local url = require "nebula.sql.url"
@@ -20,8 +21,9 @@ options = {
   url = {
     type = "secret",
     class = "next-connection",
-    text = "All of it in one: postgresql://user:password@host:port/dbname?sslmode=require. What is also declared by "
-      .. "its own name counts more. Kept secret as a whole.",
+    is_ours = true,
+    text = "All of it in one: postgresql://user:password@host:port/dbname?sslmode=require. Several hosts stand with "
+      .. "commas between them. What is also declared by its own name counts more. Kept secret as a whole.",
     check = function(text)
       local _, problem = url.parse(text, options)
       return problem
@@ -30,12 +32,36 @@ options = {
   host = {
     type = "string",
     class = "next-connection",
-    text = "Name or address of the server, or the folder of its Unix socket. Default: libpq's, a Unix socket.",
-    check = function(host)
-      if host:find(",", 1, true) then return "several hosts are not yet in force: name one" end
-    end,
+    listed = true,
+    text = "Name or address of the server, or the folder of its Unix socket. Several: \"a,b:5433\" or "
+      .. "{ \"a\", \"b:5433\" }; each is then an endpoint, and there are the roles primary and replica. Default: "
+      .. "libpq's, a Unix socket.",
   },
-  port = { type = "integer", min = 1, max = 65535, class = "next-connection", text = "Default: 5432." },
+  port = {
+    type = "integer",
+    min = 1,
+    max = 65535,
+    class = "next-connection",
+    listed = true,
+    text = "Of all hosts, or a list with one for each; behind a host it counts more. Default: 5432.",
+  },
+  reads = {
+    type = "enum",
+    one_of = { "primary", "replica", "prefer-replica" },
+    class = "restart",
+    is_ours = true,
+    text = "With several hosts: where statements and transactions go that only read. replica: to servers that replay a "
+      .. "primary, and fail when there are none; prefer-replica: to the primary then. They may lag behind. "
+      .. "Default: primary.",
+  },
+  target_session_attrs = {
+    type = "enum",
+    one_of = { "any", "read-write", "read-only", "primary", "standby", "prefer-standby" },
+    class = "restart",
+    text = "What a server must be to be connected to. With several hosts it is what the role primary needs; with "
+      .. "read-only, standby or prefer-standby there is the role replica alone. Default: any; with several hosts "
+      .. "read-write.",
+  },
   dbname = { type = "string", class = "next-connection", text = "Default: as user." },
   user = { type = "string", class = "next-connection", text = "Default: the name of the system's user." },
   password = { type = "secret", class = "next-connection", text = "Take it from the environment: env \"NAME\"." },
@@ -48,6 +74,7 @@ options = {
   tenant = {
     type = "string",
     class = "restart",
+    is_ours = true,
     text = "Where host, dbname or user have {tenant}, this is another resource for each tenant that a task acts for: "
       .. "tenant(name, fn). An extended regular expression that the whole name must match. Default: [A-Za-z0-9_-]+",
     check = function(pattern)
@@ -56,6 +83,7 @@ options = {
   },
   tenants = {
     type = "integer",
+    is_ours = true,
     min = 1,
     max = 10000,
     class = "restart",
@@ -123,8 +151,7 @@ options = {
   tcp_user_timeout = number "Milliseconds that sent bytes may stay unacknowledged. Default: 10000.",
   hostaddr = { type = "string", not_yet = "names are resolved by the engine: write host" },
   service = { type = "string", not_yet = "service files: write its settings here" },
-  target_session_attrs = { type = "string", not_yet = "several hosts" },
-  load_balance_hosts = { type = "string", not_yet = "several hosts" },
+  load_balance_hosts = { type = "string", not_yet = "reads are spread by the engine: write reads = \"replica\"" },
   replication = { type = "string", not_yet = "replication connections" },
   connect_timeout = { type = "integer", not_yet = "write pool = { connect = \"5s\" }" },
   client_encoding = { type = "string", not_yet = "sessions are always in UTF8" },
@@ -137,38 +164,44 @@ local function words(value)
   return value
 end
 
-local MOULDS = { host = true, dbname = true, user = true } -- may differ by tenant
+-- What may differ by tenant, and what becomes an option of endpoints or roles.
+local moulds = { host = true, dbname = true, user = true }
+local placed = { host = true, port = true, target_session_attrs = true }
 
--- What is not for the server.
-local function take_tenants(value, pool)
-  local tenant, tenants, is_mould = value.tenant, value.tenants, false
-  value.tenant, value.tenants = nil, nil
-  for name in pairs(MOULDS) do
-    is_mould = is_mould or (value[name] or ""):find("{tenant}", 1, true) ~= nil
+local function mark_tenants(list)
+  local is_mould = false
+  for _, option in ipairs(list) do
+    option.has_tenant = moulds[option.name] and option.value:find("{tenant}", 1, true) ~= nil
+    is_mould = is_mould or option.has_tenant
   end
-  if not is_mould and (tenant or tenants) then
-    return nil, nil, { path = tenant and "tenant" or "tenants", text = "neither host nor dbname nor user has {tenant}" }
+  return is_mould
+end
+
+local function check_tenants(value, pool, is_mould)
+  if not is_mould and (value.tenant or value.tenants) then
+    return { path = value.tenant and "tenant" or "tenants", text = "neither host nor dbname nor user has {tenant}" }
   elseif is_mould and pool.min > 0 then
-    return nil, nil, { path = "pool.min", text = "must be 0: before the first call of a tenant there is nobody to "
-      .. "connect as" }
+    return { path = "pool.min", text = "must be 0: before the first call of a tenant there is nobody to connect as" }
   end
-  return tenant, is_mould and (tenants or 1000) or nil
 end
 
 local function spec(declared)
-  local value = {}
+  local value, told = {}, { options = {} }
   if declared.options.url then value = assert(url.parse(declared.options.url, options)) end
-  for name, declared_value in pairs(declared.options) do
-    if name ~= "url" then value[name] = declared_value end
-  end
-  local tenant, tenants, problem = take_tenants(value, declared.pool)
-  local told = {}
+  for name, declared_value in pairs(declared.options) do value[name] = declared_value end
+  local list, complaint, setting = endpoints.pair(value.host, value.port)
+  if not list then return nil, { { path = setting, text = complaint } } end
   for name, text in pairs(value) do
-    told[#told + 1] = { name = name, value = words(text), secret = options[name].type == "secret",
-      has_tenant = MOULDS[name] and text:find("{tenant}", 1, true) ~= nil }
+    if not placed[name] and not options[name].is_ours then
+      table.insert(told.options, { name = name, value = words(text), secret = options[name].type == "secret" })
+    end
   end
-  table.sort(told, function(a, b) return a.name < b.name end)
-  return { options = told, tenant = tenant, tenants = tenants }, { problem }
+  complaint = endpoints.tell(told, list, value.target_session_attrs, value.reads)
+  if complaint then return nil, { { path = "reads", text = complaint } } end
+  local is_mould = mark_tenants(told.options)
+  told.tenant, told.tenants = value.tenant, is_mould and (value.tenants or 1000) or nil
+  table.sort(told.options, function(a, b) return a.name < b.name end)
+  return told, { check_tenants(value, declared.pool, is_mould) }
 end
 
 local function begin(asked)

@@ -19,13 +19,16 @@ local suggest = require "nebula.suggest"
 ---@field policy_name string
 ---@field policy table fields of struct nebula_policy
 ---@field pool table min max queue connecting fail_fast fifo idle_us life_us life_jitter check_us connect_us start_us
----@field options { name: string, value: string, secret: boolean? }[]
+---@field options nebula.Option[]
 ---@field roles string[]|nil
 ---@field role_max integer[]|nil
 ---@field tenant string|nil what its tenants' names must match
 ---@field tenants integer|nil the most; nil when it is the same resource for all
 ---@field role_is_fixed boolean[]|nil
 ---@field is_data boolean|nil
+---@field role_choice integer[]|nil
+---@field reads string|nil
+---@field endpoints string[]|nil
 ---@field file string
 ---@field line integer
 
@@ -171,6 +174,7 @@ local function read_resource(one, kinds, known_policies)
     name = one.name, kind = kind, policy_name = settings.policy, policy = policy,
     pool = engine_pool(joined(settings.pool, told.pool or {})), options = told.options, roles = told.roles,
     role_max = told.role_max, role_is_fixed = told.role_is_fixed, is_data = told.is_data,
+    role_choice = told.role_choice, reads = told.reads, endpoints = told.endpoints,
     tenant = told.tenant, tenants = told.tenants, file = one.source.file, line = one.line,
   }
 end

@@ -16,15 +16,25 @@ local suggest = require "nebula.suggest"
 ---@field options table<string, any> the kind's own options; durations in us, sizes in bytes
 ---@field pool table the settings of the pool
 
+---@class nebula.Option
+---@field name string
+---@field value string
+---@field secret boolean?
+---@field role integer? its number, if it is for one role alone
+---@field endpoint integer? its number, if it is for one endpoint alone
+---@field has_tenant boolean? {tenant} in the value stands for the tenant
+
 ---@class nebula.Told what the engine and its driver are told
----@field options { name: string, value: string, secret: boolean?, has_tenant: boolean? }[] for the driver; with
---- has_tenant, {tenant} in the value stands for the tenant
+---@field options nebula.Option[] for the driver; of several with one name and for one place the last counts
 ---@field tenant string? an extended regular expression that all of a tenant's name must match
 ---@field tenants integer? the most, when an option has {tenant}
 ---@field roles string[]? instead of the kind's
 ---@field role_max integer[]? room of each role; 0 is as pool.max
 ---@field role_is_fixed boolean[]? by role: nobody may give it another room
 ---@field is_data boolean? the session is the data: no other connection can take its place
+---@field role_choice integer[]? which endpoints each role goes to, enum nebula_choice (nebula.h)
+---@field reads string? the role that plain reads go to; default: the first
+---@field endpoints string[]? what people call them; none: the options say where it is
 ---@field pool table? settings of the pool that this kind of resource needs otherwise
 
 ---@class nebula.Kind

@@ -17,6 +17,7 @@ local lib, engine = c.lib, c.engine
 ---@field kind nebula.Kind
 ---@field roles string[]
 ---@field package id integer the engine's number
+---@field reads string|false the role that plain reads go to, false: the first
 ---@field package role_index table<string, integer>
 
 local by_name = {} ---@type table<string, nebula.Resource>
@@ -75,16 +76,17 @@ local metatables = setmetatable({}, { __mode = "k" })
 
 -- What all resources of a kind have in common stands beside their methods, so that one which nobody uses is only its
 -- number and its name.
-local function metatable_of(kind, roles)
+local function metatable_of(kind, roles, reads)
   if not metatables[kind] then
     local methods = methods_of(kind)
-    methods.kind, methods.roles, methods.role_index = kind, kind.roles, index_of(kind.roles)
+    methods.kind, methods.roles, methods.role_index, methods.reads = kind, kind.roles, index_of(kind.roles), false
     metatables[kind] = metatable_for(kind, methods)
   end
   if not roles then
     return metatables[kind]
   end
-  return metatable_for(kind, setmetatable({ roles = roles, role_index = index_of(roles) }, metatables[kind]))
+  local differs = { roles = roles, role_index = index_of(roles), reads = reads or false }
+  return metatable_for(kind, setmetatable(differs, metatables[kind]))
 end
 
 -- --- declaring --------------------------------------------------------------------------------------
@@ -98,7 +100,7 @@ function resources.declare(spec)
   if id < 0 then
     return nil, errors.from_code(spec.name, id)
   end
-  local self = setmetatable({ id = id, name = spec.name }, metatable_of(spec.kind, spec.roles))
+  local self = setmetatable({ id = id, name = spec.name }, metatable_of(spec.kind, spec.roles, spec.reads))
   by_name[spec.name], call.resources[id] = self, self
   if spec.pool.min > 0 then
     warm[#warm + 1] = { resource = self, is_awaited = spec.pool.start_us > 0 }

@@ -15,6 +15,8 @@ local values = require "nebula.declare.values"
 ---@field type "string"|"integer"|"number"|"boolean"|"duration"|"size"|"rate"|"enum"|"secret"|"list"|"map"|"table"
 ---@field default? any as it would be written; of a table each field has its own
 ---@field required? boolean
+---@field is_ours? boolean a setting of the kind's own, unknown to what it passes settings on to
+---@field listed? boolean a list of such values may stand in its place
 ---@field min? number in the unit that comes out
 ---@field max? number in the unit that comes out; of a string its most bytes (4096), of a list its most entries (256)
 ---@field one_of? string[] of an enum
@@ -101,6 +103,8 @@ function Reading:value(row, value)
     return nil -- already told where it was named
   elseif mark and mark ~= "env" then
     return self:fail(marked.TEXT[mark])
+  elseif row.listed and type(value) == "table" and not mark then
+    return self:entries({ type = "list", of = row }, value)
   elseif values.is_single(row) then
     return self:leaf(row, value)
   elseif type(value) ~= "table" or mark then

@@ -8,13 +8,16 @@ local c = require "nebula.c"
 ---@field policy_name string
 ---@field policy table fields of struct nebula_policy
 ---@field pool table min max queue connecting fail_fast fifo idle_us life_us life_jitter check_us connect_us start_us
----@field options { name: string, value: string, secret: boolean? }[]
+---@field options nebula.Option[]
 ---@field roles string[]|nil instead of the kind's
 ---@field role_max integer[]|nil by role; 0 is as pool.max
 ---@field tenant string|nil what its tenants' names must match
 ---@field tenants integer|nil the most; nil when it is the same resource for all
 ---@field role_is_fixed boolean[]|nil by role; its max cannot be changed
 ---@field is_data boolean|nil the session is the data: no other connection can take its place
+---@field role_choice integer[]|nil by role: enum nebula_choice
+---@field reads string|nil the role that plain reads go to
+---@field endpoints string[]|nil
 ---@field file string
 ---@field line integer
 
@@ -36,15 +39,29 @@ local function fill_options(list)
   for i, option in ipairs(list) do
     at[i - 1].name, at[i - 1].value, at[i - 1].is_secret = option.name, option.value, option.secret or false
     at[i - 1].has_tenant = option.has_tenant or false
+    at[i - 1].role, at[i - 1].endpoint = option.role or 0, option.endpoint or 0
   end
   return at
 end
 
-local function fill_roles(at, roles, most, is_fixed)
+local function fill_names(list)
+  local at = c.new("const char *[?]", #list)
+  for i, name in ipairs(list) do
+    at[i - 1] = name
+  end
+  return at
+end
+
+local function fill_roles(at, roles, declared)
+  local most, is_fixed, choice = declared.role_max, declared.role_is_fixed, declared.role_choice
   at.roles = #roles
   for i, role in ipairs(roles) do
     at.role_name[i - 1], at.role_max[i - 1] = role, most and most[i] or 0
     at.role_is_fixed[i - 1] = is_fixed and is_fixed[i] or false
+    at.role_choice[i - 1] = choice and choice[i] or 0
+    if role == "writer" then
+      at.writer = i - 1
+    end
   end
 end
 
@@ -55,14 +72,15 @@ local spec = {}
 ---@param fn fun(at: ffi.cdata*): any
 ---@return any what fn returned
 function spec.with(declared, fn)
-  local kind = declared.kind
-  local at, option = c.new("struct nebula_spec"), fill_options(declared.options)
+  local kind, endpoints = declared.kind, declared.endpoints or {}
+  local at, option, endpoint = c.new("struct nebula_spec"), fill_options(declared.options), fill_names(endpoints)
   at.name, at.kind, at.driver = declared.name, kind.name, kind.driver
   at.policy_name, at.file, at.line = declared.policy_name, declared.file, declared.line
   at.check, at.rollback, at.reset = kind.check, kind.rollback, kind.reset
   at.tenant, at.tenants = declared.tenant, declared.tenants or 0
   at.option, at.options, at.is_data = option, #declared.options, declared.is_data or false
-  fill_roles(at, declared.roles or kind.roles, declared.role_max, declared.role_is_fixed)
+  at.endpoint_name, at.endpoints = endpoint, #endpoints
+  fill_roles(at, declared.roles or kind.roles, declared)
   fill_pool(at.pool, declared.pool)
   fill_policy(at.policy, declared.policy)
   local result = fn(at) -- no tail call: it would leave the options to the collector

@@ -57,7 +57,8 @@ describe("postgres", function()
   after_each(function() declared.is_whole(before) end)
 
   it("is denied with a wrong password, which no text repeats", function()
-    local one = declared.use(declare("postgres_denied", "pool = { max = 1 }"):gsub(server.password, "hush hush"))
+    local text = declare("postgres_denied", "pool = { max = 1 }"):gsub(server.password, "hush hush")
+    local one = declared.use(text)
     local result, err = one:query "select 1"
     assert.is_nil(result)
     assert.equal("denied", err.code)

@@ -18,15 +18,22 @@ describe("addresses", function()
       { "postgresql://%2Frun%2Fpg/shop", { host = "/run/pg", dbname = "shop" } },
       { "postgresql:///shop?host=/run/pg&port=1", { dbname = "shop", host = "/run/pg", port = "1" } },
       { "postgresql://u:@db", { user = "u", host = "db" } },
+      { "postgresql://a:1,b:2/shop?target_session_attrs=any",
+        { host = "a,b", port = "1,2", dbname = "shop", target_session_attrs = "any" } },
+      { "postgresql://u:p,w@a,[::1]:2,%2Frun%2Fpg", { user = "u", password = "p,w", host = "a,::1,/run/pg", port = ",2," } },
+      { "postgresql://a,b", { host = "a,b" } },
     }
     for _, row in ipairs(rows) do assert.same(row[2], parse(row[1])) end
   end)
 
   it("are refused without a word of what is in them", function()
     local rows = {
-      "mysql://u:hush@db", "postgresql://u:hush@a,b", "postgresql://u:hush@db:port/x", "postgresql://u:hush@db?sslmode=hush",
+      "mysql://u:hush@db",
+      "postgresql://u:hush@a,a", "postgresql://u:hush@a:1,b:70000", "postgresql://u:hush@a,b:hush",
+      "postgresql://u:hush@db:port/x", "postgresql://u:hush@db?sslmode=hush",
       "postgresql://u:hush@db?hush", "postgresql://u:hush@db?Hush=1", "postgresql://u:hush@db:70000", "postgresql://u:hush@db?keepalives=hush",
-      "postgresql://u:hush@db?keepalives_idle=hush", "postgresql://u:hush@?host=hush,hush", "postgresql://u:hush@db?service=hush",
+      "postgresql://u:hush@db?keepalives_idle=hush", "postgresql://u:hush@?host=hush,hush",
+      "postgresql://u:hush@a,b?reads=replica", "postgresql://u:hush@db?service=hush",
       "postgresql://u:hush@db?url=hush", "postgresql://u@db:1:hush",
     }
     for _, text in ipairs(rows) do

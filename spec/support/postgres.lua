@@ -126,9 +126,18 @@ local function begin(self)
   words.output, words.errors = self.log, "output"
   self.child = process.start(words)
   clock.eventually("PostgreSQL starts", function()
-    return tmp.read(self.log):find("ready to accept connections", before, true) or not self.child:is_running()
+    return tmp.read(self.log):find("ready to accept", before, true) or not self.child:is_running()
   end, 60000)
   return self.child:is_running()
+end
+
+local function begin_somewhere(self)
+  ending.add(function() self:kill() end)
+  for _ = 1, 3 do
+    self.port = socket.free_port()
+    if begin(self) then return self end
+  end
+  error("PostgreSQL does not start:\n" .. tmp.read(self.log), 3)
 end
 
 ---Starts a server. options.settings: postgresql.conf by name; options.tls: with a certificate, its authority in `ca`;
@@ -151,12 +160,42 @@ function postgres.start(options)
   end
   if is_root then sh([[chown -R postgres "$1"]], folder) end
   self.settings = settings_of(self, options)
-  ending.add(function() self:kill() end)
-  for _ = 1, 3 do
-    self.port = socket.free_port()
-    if begin(self) then return self end
-  end
-  error("PostgreSQL does not start:\n" .. tmp.read(self.log), 2)
+  return begin_somewhere(self)
+end
+
+---A standby of this server: a copy of it that follows by streaming.
+---@return spec.postgres
+function postgres:standby()
+  local folder = tmp.folder()
+  local copy = setmetatable({ bin = self.bin, folder = folder, log = folder .. "/log" }, postgres)
+  sh([[mkdir -m 700 "$1/data"; : > "$1/log"; [ -z "$2" ] || chown -R "$2" "$1"]], folder, is_root and "postgres" or "")
+  run_as_server("", self.bin .. "/pg_basebackup", "-h", self.folder, "-p", tostring(self.port), "-U", "postgres", "-D",
+    folder .. "/data", "-R", "-X", "stream", "-c", "fast", "--no-sync")
+  copy.settings = settings_of(copy, { settings = self.settings })
+  copy.settings.unix_socket_directories = folder
+  return begin_somewhere(copy)
+end
+
+---It follows nobody any more, and writes once this returns.
+function postgres:promote()
+  assert(self:psql "select pg_promote()" == "t", "PostgreSQL cannot be promoted")
+end
+
+---Has stopped, and starts as a standby of the server that was promoted in its place.
+---@param primary spec.postgres
+function postgres:follow(primary)
+  tmp.write(self.folder, "data/standby.signal", "")
+  self.settings.primary_conninfo = ("host=%s port=%d user=postgres"):format(primary.folder, primary.port)
+  if not begin(self) then error("PostgreSQL does not follow:\n" .. tmp.read(self.log), 2) end
+end
+
+---Waits until a standby has replayed all that this server has written.
+---@param standby spec.postgres
+function postgres:is_replayed_by(standby)
+  local at = self:psql "select pg_current_wal_flush_lsn()"
+  clock.eventually("the standby has replayed", function()
+    return standby:psql(("select pg_last_wal_replay_lsn() >= '%s'"):format(at)) == "t"
+  end, 60000)
 end
 
 -- The server's own processes; each backend has left its process group, so they are asked for.

@@ -67,6 +67,22 @@ describe("postgres", function()
     assert.equal("9", server:psql "show max_connections")
   end)
 
+  it("has a standby that takes its place, and then follows it", function()
+    local standby = server:standby()
+    server:psql "create table followed as select generate_series(1, 1000) i"
+    server:is_replayed_by(standby)
+    assert.equal("1000", standby:psql "select count(*) from followed")
+    assert.equal("t", standby:psql "select pg_is_in_recovery()")
+    server:stop()
+    standby:promote()
+    standby:psql "insert into followed values (0)"
+    server:follow(standby)
+    standby:is_replayed_by(server)
+    assert.equal("1001", server:psql "select count(*) from followed")
+    standby:stop()
+    server:promote()
+  end)
+
   it("two run beside each other", function()
     local other = postgres.start()
     other:psql "create table only_here ()"

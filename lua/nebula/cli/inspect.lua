@@ -58,14 +58,28 @@ local function show_pools(pools)
   end
 end
 
+local function show_endpoints(pools)
+  local rows = {}
+  for _, p in ipairs(pools) do
+    for _, one in ipairs(p.endpoints or {}) do
+      rows[#rows + 1] = { one.endpoint, p.role, one.state, one.connections, one.failures, plain(one.error or "") }
+    end
+  end
+  if #rows > 0 then
+    print()
+    show.table({ "ENDPOINT", "ROLE", "STATE", "CONNECTIONS", "FAILURES", "LAST ERROR" }, rows)
+  end
+end
+
 local function show_connections(list)
   local now, rows = os.time(), {}
   for i, one in ipairs(list) do
     rows[i] = { one.connection, one.role, one.state, ago(now, one.since), ago(now, one.created),
-      ago(now, one.last_used), one.uses }
+      ago(now, one.last_used), one.uses, one.endpoint }
   end
   print()
-  show.table({ "CONNECTION", "ROLE", "STATE", "SINCE", "CREATED", "LAST USED", "USES" }, rows)
+  show.table({ "CONNECTION", "ROLE", "STATE", "SINCE", "CREATED", "LAST USED", "USES",
+    list[1] and list[1].endpoint and "ENDPOINT" }, rows)
 end
 
 local function show_resource(answer)
@@ -75,6 +89,7 @@ local function show_resource(answer)
   show_options(r.options)
   line("calls", "%d, %d failed, %d in doubt, %d retries", r.calls, r.failed, r.in_doubt, r.retries)
   show_pools(r.pools)
+  show_endpoints(r.pools)
   show_connections(r.connections)
 end
 
@@ -94,11 +109,13 @@ end
 local function told(r, secrets)
   local p, l, options = r.pool, r.policy, {}
   for _, option in ipairs(r.options) do
-    options[option.name] = option.secret and "***" or c.mask(option.value, secrets)
+    if not option.role and not option.endpoint then
+      options[option.name] = option.secret and "***" or c.mask(option.value, secrets)
+    end
   end
   return {
     name = r.name, kind = r.kind.name, policy = r.policy_name, file = r.file, line = r.line, options = options,
-    note = folder.note,
+    note = folder.note, endpoints = r.endpoints, roles = r.endpoints and r.roles,
     pool = {
       min = p.min, max = p.max, queue = p.queue, connecting = p.connecting, fail_fast = p.fail_fast,
       order = p.fifo and "fifo" or "lifo", idle = p.idle_us / 1e6, life = p.life_us / 1e6, life_jitter = p.life_jitter,
@@ -115,6 +132,9 @@ end
 local function show_declared(r)
   print(("%s  %s (%s)"):format(show.paint("bold", r.name), r.kind, folder.note))
   show_settings(r)
+  if r.endpoints then
+    line("endpoints", "%s, for %s", table.concat(r.endpoints, ", "), table.concat(r.roles, " and "))
+  end
   show_options(r.options)
 end
 
@@ -152,6 +172,8 @@ return {
   text = "show one resource: its settings, its counters and every connection",
   manual = [[
 Asks every engine of yours that runs. When none has the resource, it is shown from the files.
+Of a resource with several hosts each is shown as each role knows it: down does not answer, unfit answers and is not
+what the role needs, fit is, unknown was not asked; and what it failed with last.
 Times are how long ago; of a connection: its state and since when, when it was created and last used, and how
 many leases it has served. An engine that does not answer within 2 s (its workflow computes, or its process was
 stopped) is named on stderr, and in `silent` of the JSON: a list of objects with pid and error.

@@ -4,6 +4,20 @@ local show = require "nebula.cli.show"
 
 local colours = { ready = "green", paused = "yellow", ["in trouble"] = "red" }
 
+local function show_endpoints(resources)
+  local rows = {}
+  for _, r in ipairs(resources) do
+    for _, one in ipairs(r.endpoints or {}) do
+      rows[#rows + 1] = { one.endpoint, r.name, one.connections,
+        show.paint(one.seen_as == "down" and "red" or "bold", one.seen_as) }
+    end
+  end
+  if #rows > 0 then
+    print()
+    show.table({ "ENDPOINT", "OF", "OPEN", "SEEN AS" }, rows)
+  end
+end
+
 local function show_engine(answer)
   local stopping = answer.stopping and ", stopping" or ""
   print(show.paint("bold", ("%s (pid %d, %d tasks%s)"):format(answer.program, answer.pid, answer.tasks, stopping)))
@@ -14,6 +28,7 @@ local function show_engine(answer)
   end
   show.table({ "NAME", "KIND", "OPEN", "IDLE", "LEASED", "MAX", "WAITING", "CALLS", "FAILED", "RETRIES", "STATE" },
     rows)
+  show_endpoints(answer.resources)
 end
 
 local function from_files(given)

@@ -40,10 +40,13 @@ local function finish(self, err)
 end
 
 local function lease(self)
-  local given = self.given
-  local is_writer = type(self.on) ~= "cdata" and self.text.effect == "write" and self.on.role_index.writer
+  local given, on, default = self.given, self.on, nil
+  if type(on) ~= "cdata" then
+    local is_writer = self.text.effect == "write" and on.role_index.writer
+    default = is_writer and "writer" or self.text.effect == "read" and verbs.reading_role(on) or nil
+  end
   return holding.take(self, {
-    role = given.role or is_writer and "writer" or nil, fail_fast = given.fail_fast, deadline = given.deadline,
+    role = given.role or default, fail_fast = given.fail_fast, deadline = given.deadline,
   })
 end
 

@@ -23,7 +23,8 @@ local say = tx.say
 
 ---@class nebula.TransactionOptions
 ---@field deadline string|nil of all of it; default: none but those of its statements and of the task
----@field role string|nil one of the kind's roles; default: the writer if there is one and it is not read_only
+---@field role string|nil one of the kind's roles; default: the writer if there is one and it is not read_only; with
+---  read_only, where the declaration sends reads
 ---@field fail_fast boolean|nil do not queue for a connection
 ---@field read_only boolean|nil
 ---@field isolation "read committed"|"repeatable read"|"serializable"|nil at least that; default: the server's
@@ -102,11 +103,17 @@ local function leave(on, lease, guard, ok, ...)
   return ...
 end
 
+-- A standby knows no serializable transactions.
+local function default_role(on, given)
+  if not given.read_only then return on.role_index.writer and "writer" or nil end
+  return given.isolation ~= "serializable" and verbs.reading_role(on) or nil
+end
+
 local function run(on, given, fn, attempt)
   local lease, role = on, nil
   if type(on) ~= "cdata" then
     local err
-    role = given.role or not given.read_only and on.role_index.writer and "writer" or nil
+    role = given.role or default_role(on, given)
     lease, err = on:lease { role = role, fail_fast = given.fail_fast }
     if not lease then return nil, err end
   elseif lib.nebula_in_transaction(c.engine, on.id) == 1 then

@@ -1,6 +1,10 @@
---- url: postgresql://user:password@host:port/dbname?name=value, taken apart.
+--- url: postgresql://user:password@host:port,host:port/dbname?name=value, taken apart.
+--
+-- Several hosts come out as one text with commas between them, and so do their ports.
 --
 -- No complaint repeats any part of the address but names of settings: a password may be anywhere in it.
+
+local endpoints = require "nebula.postgres.endpoints"
 
 local function decoded(text)
   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
@@ -14,15 +18,20 @@ local function authority(text, into)
     into.user = decoded(user or login)
     into.password = password and decoded(password)
   end
-  if place:find(",", 1, true) then return "several hosts are not yet in force: name one" end
-  local host, port = place:match "^%[(.-)%]:?(%d*)$"
-  if not host then host, port = place:match "^([^:]*):?(%d*)$" end
-  if not host then return "what stands between // and / is not user:password@host:port" end
-  into.host, into.port = decoded(host), port
+  local hosts, ports = {}, {}
+  for one in (place .. ","):gmatch "([^,]*)," do
+    local host, port = one:match "^%[(.-)%]:?(%d*)$"
+    if not host then host, port = one:match "^([^:]*):?(%d*)$" end
+    if not host then return "what stands between // and / is not user:password@host:port" end
+    hosts[#hosts + 1], ports[#ports + 1] = decoded(host), port
+  end
+  into.host, into.port = table.concat(hosts, ","), table.concat(ports, ",")
+  if into.port:find "^,*$" then into.port = nil end
 end
 
 -- What is wrong with a setting, by the row that the kind has for it.
 local function complaint_of(name, value, row)
+  if row.listed then return nil end -- said by who knows what the list means
   local most = row.max or 2 ^ 31 - 1
   if row.one_of and not (", " .. table.concat(row.one_of, ", ") .. ","):find(", " .. value .. ",", 1, true) then
     return ("its %s is none of %s"):format(name, table.concat(row.one_of, ", "))
@@ -46,13 +55,15 @@ local function check(settings, rows)
   local complaints = {}
   for name, value in pairs(settings) do
     local row = rows[name]
-    if not row or row.not_yet or name == "url" then
+    if not row or row.not_yet or row.is_ours then
       local shown = name:find "^[%l_]+$" and #name < 32 and " " .. name or ""
       complaints[#complaints + 1] = ("behind the ? is a setting%s that is not known"):format(shown)
     else
       complaints[#complaints + 1] = complaint_of(name, value, row)
     end
   end
+  local _, complaint, setting = endpoints.pair(settings.host, settings.port)
+  complaints[#complaints + 1] = complaint and ("its %s %s"):format(setting, complaint)
   table.sort(complaints)
   return complaints[1] and table.concat(complaints, "; ")
 end

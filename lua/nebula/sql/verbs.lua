@@ -66,9 +66,17 @@ end
 
 -- What the words of a statement say counts where the caller says nothing.
 local REPEATABLE, ONCE, WRITING = { idempotent = true }, {}, { role = "writer" }
+local READING = { idempotent = true, role = "replica" }
+
+--- Where a statement goes that only reads: nil, to the first role.
+---@param on nebula.Resource
+---@return string|nil role not while the task is in a transaction there, whose work it may look for
+function M.reading_role(on)
+  return on.reads and not inside.is_in(on) and on.reads or nil
+end
 
 local function defaults(on, text)
-  if text.is_idempotent then return REPEATABLE end
+  if text.is_idempotent then return type(on) ~= "cdata" and M.reading_role(on) and READING or REPEATABLE end
   if text.effect ~= "write" or type(on) == "cdata" or not on.role_index.writer then return ONCE end
   if inside.has_writer(on) then
     errors.raise("%s is in a transaction of this task, which has the writer: use its tx, in: %s", on.name, text.shown)

@@ -100,7 +100,8 @@ function resources.declare(spec)
   if id < 0 then
     return nil, errors.from_code(spec.name, id)
   end
-  local self = setmetatable({ id = id, name = spec.name }, metatable_of(spec.kind, spec.roles, spec.reads))
+  local self = setmetatable({ id = id, name = spec.name, has_tenants = spec.tenants and true },
+    metatable_of(spec.kind, spec.roles, spec.reads))
   by_name[spec.name], call.resources[id] = self, self
   if spec.pool.min > 0 then
     warm[#warm + 1] = { resource = self, is_awaited = spec.pool.start_us > 0 }

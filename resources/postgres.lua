@@ -230,6 +230,8 @@ return kind "postgres" {
   -- Everything that discard all does, but for the prepared statements and the plans.
   reset = "close all; set session authorization default; reset all; unlisten *; "
     .. "select pg_advisory_unlock_all(); discard temp; discard sequences",
+  -- A longer name is cut by the server.
+  listen = { on = 'listen "%s";', off = 'unlisten "%s";', most = 63 },
   spec = spec,
   resource = resource,
   lease = sql.lease,

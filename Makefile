@@ -7,6 +7,8 @@ BUILD ?= build
 CC := gcc
 JOBS := $(shell nproc)
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+DESTDIR ?=
 VERSION := $(shell sed -n 's/^return "\(.*\)"$$/\1/p' lua/nebula/version.lua)
 # Of the shared library: raised when what it shows changes otherwise than by growing (make abi).
 ABI := 0
@@ -124,7 +126,7 @@ $(SHARED): $(SHARED_OBJECTS) engine/nebula.map
 $(ARCHIVE): $(call objects,$(LIBRARY_C) $(DECLARE_C)) $(BUNDLE).o
 	@echo AR installed/$(@F)
 	@mkdir -p $(@D) && rm -f $@
-	@ld -r -o $(@D)/nebula.o $^ && objcopy --localize-hidden $(@D)/nebula.o && ar rcs $@ $(@D)/nebula.o
+	@ld -r -o $(@D)/nebula.o $^ && objcopy --wildcard --keep-global-symbol 'nebula_*' $(@D)/nebula.o && ar rcs $@ $(@D)/nebula.o
 
 # All that a driver calls of the engine is in drivers/given.c: a name that is missing there is missing here.
 $(BUILD)/nebula-postgres.so: $(call driver_objects,postgres)
@@ -305,6 +307,15 @@ docs: ## write the reference pages from the tables in the sources
 	+@$(MAKE_IN) all
 	@sh docs/reference.sh
 
+INSTALL = BUILD=$(BUILD) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR) VERSION=$(VERSION) ABI=$(ABI) sh deploy/install.sh
+
+install: all ## put the program and the library into PREFIX (/usr/local); LIBDIR and DESTDIR are heard too
+	+@flock $(BUILD)/.lock $(MAKE_IN) $(ARCHIVE)
+	@$(INSTALL) install
+
+uninstall: ## remove what install has put there
+	@$(INSTALL) uninstall
+
 clean: ## remove all that was made
 	@rm -rf build
 
@@ -316,6 +327,6 @@ help: ## list the targets
 FORCE:
 .PHONY: FORCE all specs built built-specs test-built asan-built sim-built coverage-built lint-built bench-built \
 	lint-format lint-lua lint-libs lint-docs run \
-	test prove lint floors long format asan sim bench coverage docs clean help
+	install uninstall test prove lint floors long format asan sim bench coverage docs clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -1,9 +1,9 @@
 -- settings.lua - writes the reference page of all settings from the rows that check them.
 
-local judge = require "nebula.judge"
 local keys = require "nebula.keys"
 local kind = require "nebula.kind"
 local rows = require "nebula.declare.rows"
+local worker = require "nebula.worker"
 
 local function kind_of_value(row)
   if row.one_of then
@@ -55,11 +55,7 @@ connections, `restart` with a new program. A setting that is known but not yet i
 
 print_table("Every resource", "`KIND \"name\" { ... }` in `resources/*.lua`.", rows.resource)
 print_table("A policy", "`return policy \"name\" { ... }` in `policies/*.lua`.", rows.policy)
-local paths = assert(judge.names("resources", ".lua", 100))
-for i, name in ipairs(paths) do
-  paths[i] = "resources/" .. name
-end
-local kinds = kind.load(paths)
+local kinds = kind.known(worker.home)
 for _, name in ipairs(keys(kinds)) do
   print_table("Kind `" .. name .. "`", "Beside what every resource has.", kinds[name].options)
 end

@@ -274,6 +274,8 @@ const char *nebula_error_action(int32_t code); /* "retry" "wait" "rotate" "fix" 
 /* The resource's number (> 0), or a negative code. */
 int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec);
 int32_t nebula_find(struct nebula *n, const char *name); /* 0 when there is none */
+/* The number of one of its roles ("writer"), or -USAGE when it has none of this name. */
+int32_t nebula_role(struct nebula *n, int32_t resource, const char *name);
 /* A ticket that ends when the first `min` connections (at least one) are open, or start_us has passed;
  * with start_us 0 it ends with the first attempt that fails. Never later than the task's deadline. */
 int32_t nebula_start(struct nebula *n, int32_t resource);

@@ -25,6 +25,18 @@ int32_t nebula_find(struct nebula *n, const char *name)
     return r == NULL ? 0 : r->number;
 }
 
+int32_t nebula_role(struct nebula *n, int32_t resource, const char *name)
+{
+    struct engine *e = border_enter(n);
+    const struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    for (int32_t i = 0; i < r->spec.roles; i++)
+        if (strcmp(r->spec.role_name[i], name) == 0)
+            return i;
+    return engine_refuse(e, ERROR_USAGE, "%s has no role %s", r->spec.name, name);
+}
+
 int32_t nebula_start(struct nebula *n, int32_t resource)
 {
     struct engine *e = border_enter(n);

@@ -1,25 +1,13 @@
---- cli: the command line of the program. A command is a table: name, text, manual, options, arguments, run().
+--- cli: the command line of the program: finds the command, reads its options, runs it.
 --
 -- run(given, arguments) returns the exit code, or nothing when it began work that ends the program itself.
 
+local commands = require "nebula.cli.commands"
 local keys = require "nebula.keys"
 local show = require "nebula.cli.show"
 local suggest = require "nebula.suggest"
 
 local USAGE = 2
-
-local commands = { order = { "run", "check", "ls", "inspect", "version", "help" } }
-
---- A command by its name.
----@param name string
----@return table|nil
-function commands.load(name)
-  for _, one in ipairs(commands.order) do
-    if one == name then
-      return require("nebula.cli." .. name)
-    end
-  end
-end
 
 local aliases = { ["--help"] = "help", ["-h"] = "help", ["--version"] = "version" }
 

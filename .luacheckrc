@@ -12,6 +12,7 @@ files["policies"] = { read_globals = { "policy", "strategy", "env" } }
 files["examples"] = { read_globals = workflow }
 -- A declaration calls kinds by name, and there may be any.
 files["examples/**/resources"] = { read_globals = { "env", "sqlite", "postgres" } }
+files["examples/c/kind/resources"] = { read_globals = { "kind" } }
 files["examples/**/policies"] = { read_globals = { "policy", "strategy", "env" } }
 files["bench"] = { read_globals = workflow }
 files["bench/peers/openresty"] = { read_globals = { "ngx" } }

@@ -63,7 +63,8 @@ SHARED := $(BUILD)/libnebula.so.$(VERSION)
 ARCHIVE := $(BUILD)/installed/libnebula.a
 
 # Specs link the library. Those of the simulation link the same engine on another loop, without drivers.
-SPEC_C := $(wildcard spec/rules/*_spec.c spec/core/*_spec.c spec/kinds/*_spec.c spec/sim/*_spec.c)
+SPEC_C := $(wildcard spec/rules/*_spec.c spec/core/*_spec.c spec/kinds/*_spec.c spec/sim/*_spec.c spec/library/*_spec.c)
+LIBRARY_SPEC_C := $(filter spec/library/%,$(SPEC_C))
 SIM_SPEC_C := $(filter spec/sim/%_spec.c spec/core/%_sim_spec.c,$(SPEC_C))
 SIM_C := $(filter-out engine/base/world.c engine/core/loop_uv.c engine/core/watch_uv.c engine/core/guest_uv.c engine/core/blocking.c \
 	engine/core/resolve.c engine/drivers/%,$(LIBRARY_C)) \
@@ -71,6 +72,7 @@ SIM_C := $(filter-out engine/base/world.c engine/core/loop_uv.c engine/core/watc
 SUPPORT_C := $(filter-out spec/support/proxy.c,$(wildcard spec/support/*.c))
 SPECS := $(SPEC_C:%.c=$(BUILD)/%)
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(filter-out bench/stage.c bench/cas.c,$(wildcard bench/*.c)))
+LIBRARY_SPECS := $(LIBRARY_SPEC_C:%.c=$(BUILD)/%)
 SIM_SPECS := $(SIM_SPEC_C:%.c=$(BUILD)/%)
 SIM_LIBRARY := $(BUILD)/libsim.a
 SUPPORT := $(if $(SUPPORT_C),$(BUILD)/libsupport.a)
@@ -86,7 +88,7 @@ specs:
 
 built: $(LIBRARY) $(PROGRAMS) $(SHARED)
 	@:
-built-specs: $(SPECS) $(PROXY)
+built-specs: $(SPECS) $(PROXY) $(ARCHIVE)
 	@:
 
 $(LIBRARY): $(call objects,$(LIBRARY_C))
@@ -143,7 +145,12 @@ $(SIM_SPECS): $(BUILD)/%: $(BUILD)/%.o $(SIM_LIBRARY) $(SUPPORT)
 	@echo LD $*
 	@$(CC) $(CFLAGS) $(WRAPPED) -o $@ $^ $(LDLIBS) $(SPEC_LIBS)
 
-$(filter-out $(SIM_SPECS),$(SPECS)): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT) $(LIBRARY)
+# These know nebula.h alone.
+$(LIBRARY_SPECS): $(BUILD)/%: $(BUILD)/%.o $(SHARED)
+	@echo LD $*
+	@$(CC) $(CFLAGS) -o $@ $< -L$(BUILD) -lnebula $(call RUN_PATH,$$ORIGIN/../..) $(SPEC_LIBS)
+
+$(filter-out $(SIM_SPECS) $(LIBRARY_SPECS),$(SPECS)): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT) $(LIBRARY)
 	@echo LD $*
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) $(SPEC_LIBS)
 
@@ -229,7 +236,7 @@ ANALYZER := -fanalyzer -Wno-analyzer-malloc-leak -Wno-analyzer-use-after-free -W
 CPPCHECK := --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	--suppress=missingIncludeSystem -Iengine
 
-lint-built: $(LINT_C:%=$(BUILD)/lint/%) lint-format lint-lua lint-libs lint-docs
+lint-built: $(LINT_C:%=$(BUILD)/lint/%) lint-format lint-lua lint-libs lint-docs lint-abi
 
 lint-format:
 	@clang-format --dry-run -Werror $(FORMAT)
@@ -244,6 +251,10 @@ lint-libs: all
 lint-docs: all
 	@sh docs/reference.sh $(BUILD)/reference && diff -ru docs/reference $(BUILD)/reference || \
 		{ echo "docs/reference is not what the sources say: make docs"; exit 1; }
+
+lint-abi:
+	@luajit spec/library/abi.lua $(ABI) | cmp -s - spec/library/abi.txt || \
+		{ echo "spec/library/abi.txt is not what the headers say: make abi"; exit 1; }
 
 $(BUILD)/lint/%.c: %.c $(HEADERS) .clang-tidy
 	@echo LINT $(patsubst engine/%,%,$<)
@@ -316,6 +327,9 @@ install: all ## put the program and the library into PREFIX (/usr/local); LIBDIR
 uninstall: ## remove what install has put there
 	@$(INSTALL) uninstall
 
+abi: ## write down what programs rely on (spec/library/abi.txt)
+	@luajit spec/library/abi.lua $(ABI) > spec/library/abi.txt
+
 clean: ## remove all that was made
 	@rm -rf build
 
@@ -326,7 +340,7 @@ help: ## list the targets
 
 FORCE:
 .PHONY: FORCE all specs built built-specs test-built asan-built sim-built coverage-built lint-built bench-built \
-	lint-format lint-lua lint-libs lint-docs run \
-	install uninstall test prove lint floors long format asan sim bench coverage docs clean help
+	lint-format lint-lua lint-libs lint-docs lint-abi run \
+	install uninstall abi test prove lint floors long format asan sim bench coverage docs clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -23,6 +23,7 @@ test     libcmocka-dev     the specs in C
 test     lua-busted        the specs in Lua
 test     postgresql-15     a real PostgreSQL, started and stopped by the specs
 test     openssl           certificates for its TLS
+test     man-db            reads the manual pages
 test     patch             plants bugs that the simulation must find
 lint     clang-format      layout of the C files
 lint     clang-tidy        looks for mistakes in C

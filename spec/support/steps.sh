@@ -4,13 +4,14 @@
 #
 # Lane `any` may run beside others, lane `alone` may not: it measures time. A spec that needs more than the usual time says
 # so in its first lines ("limit: 600 s"), one that measures says "alone", and one that looks at the code or the memory of
-# the program says "not under coverage", because there it is another program.
+# the program says "not under coverage", because there it is another program. What looks at what is installed says "not
+# aside": no other build is.
 set -eu
 build=$1
 aside=${build##*/}/
 [ "$build" != build ] || aside=
 shift
-[ $# -gt 0 ] || set -- faults sim kinds core rules lua support # what takes long first: then no processor waits at the end
+[ $# -gt 0 ] || set -- faults sim kinds library core rules lua support # what takes long first: then no processor waits at the end
 
 head_of() {
     head -n 12 "$1"
@@ -20,6 +21,7 @@ for folder; do
     for file in "spec/$folder"/*_spec.c "spec/$folder"/*_spec.lua "spec/$folder"/*_spec.sh; do
         [ -f "$file" ] || continue
         if [ "$aside" = coverage/ ] && head_of "$file" | grep -q 'not under coverage'; then continue; fi
+        if [ -n "$aside" ] && head_of "$file" | grep -q 'not aside'; then continue; fi
         limit=$(head_of "$file" | sed -n 's/.*limit: \([0-9]*\) s.*/\1/p')
         lane=any
         if head_of "$file" | grep -qE '^(--| \*|/\*) alone\b'; then lane=alone; fi

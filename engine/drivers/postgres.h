@@ -70,6 +70,8 @@ struct pg_rows; /* a struct result */
 /* Room for `most` results; NULL when out of memory. */
 struct pg_rows *pg_rows_new(int32_t most);
 void pg_rows_free(struct pg_rows **rows);
+/* There is room for res, and it has the columns of those before. */
+bool pg_rows_may_add(const struct pg_rows *rows, const PGresult *res);
 /* Takes res. False when out of memory. */
 bool pg_rows_add(struct pg_rows *rows, PGresult *res);
 bool pg_rows_is_full(const struct pg_rows *rows);

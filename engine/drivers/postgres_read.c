@@ -318,11 +318,16 @@ static void keep(struct postgres *p, struct pg_flight *f, PGresult *res)
         PQclear(res);
         return;
     }
-    if (pg_rows_add(f->rows, res))
-        return;
     struct error e;
-    error_set(&e, ERROR_MEMORY, "%s: no memory for a row", pg_resource(p));
-    pg_lose(p, &e);
+    if (!pg_rows_may_add(f->rows, res)) {
+        PQclear(res);
+        error_set(&e, ERROR_PROTOCOL, "%s: the server sent rows that nobody had asked for",
+                  pg_resource(p));
+        pg_lose(p, &e);
+    } else if (!pg_rows_add(f->rows, res)) {
+        error_set(&e, ERROR_MEMORY, "%s: no memory for a row", pg_resource(p));
+        pg_lose(p, &e);
+    }
 }
 
 static void complete(struct postgres *p, struct pg_flight *f, PGresult *res)

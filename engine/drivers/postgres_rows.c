@@ -132,9 +132,9 @@ void pg_rows_free(struct pg_rows **rows)
     *rows = NULL;
 }
 
-static int digit(char c)
+static unsigned digit(char c)
 {
-    return c <= '9' ? c - '0' : c - 'a' + 10;
+    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10) & 0xF;
 }
 
 static void decode_hex(char *text, int size)
@@ -172,9 +172,15 @@ static bool decode_column(PGresult *res, int at)
     return true;
 }
 
+bool pg_rows_may_add(const struct pg_rows *rows, const PGresult *res)
+{
+    return rows->parts < rows->most &&
+           (rows->parts == 0 || rows->result.columns == PQnfields(res));
+}
+
 bool pg_rows_add(struct pg_rows *rows, PGresult *res)
 {
-    CHECK(rows->parts < rows->most);
+    CHECK(pg_rows_may_add(rows, res));
     rows->part[rows->parts++] = res;
     rows->result.rows += PQntuples(res);
     rows->result.columns = PQnfields(res);

@@ -4,8 +4,7 @@ max_line_length = 120
 exclude_files = { "build" }
 
 local workflow = { "use", "task", "sleep", "for_each", "deadline", "trace", "cancel", "defer", "log", "null",
-  "progress", "args", "json", "bytes", "array", "channel", "tenant", "range",
-  "multirange", "composite" }
+  "progress", "args", "json", "bytes", "array", "channel", "tenant" }
 
 files["resources"] = { read_globals = { "kind", "env" } }
 files["policies"] = { read_globals = { "policy", "strategy", "env" } }

@@ -174,8 +174,7 @@ static bool decode_column(PGresult *res, int at)
 
 bool pg_rows_may_add(const struct pg_rows *rows, const PGresult *res)
 {
-    return rows->parts < rows->most &&
-           (rows->parts == 0 || rows->result.columns == PQnfields(res));
+    return rows->parts < rows->most && (rows->parts == 0 || rows->result.columns == PQnfields(res));
 }
 
 bool pg_rows_add(struct pg_rows *rows, PGresult *res)

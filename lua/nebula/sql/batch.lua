@@ -14,7 +14,6 @@ local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
 local options = require "nebula.options"
-local reading = require "nebula.sql.reading"
 local rows = require "nebula.sql.rows"
 local verbs = require "nebula.sql.verbs"
 
@@ -34,18 +33,22 @@ Batch.__index = Batch
 
 local read = {}
 
+local function layout(self, ticket, text)
+  return verbs.laid_out(self.on, ticket, text, call.reply.columns)
+end
+
 function read.query(self, ticket, text)
-  return reading.rows(self.on, ticket, text, call.reply.columns, rows.all, call.reply.rows)
+  local count = call.reply.rows
+  return rows.all(ticket, layout(self, ticket, text), count)
 end
 
 function read.one(self, ticket, text)
-  if call.reply.rows == 0 then return nil end
-  return reading.rows(self.on, ticket, text, call.reply.columns, rows.row, 0)
+  return call.reply.rows > 0 and rows.row(ticket, layout(self, ticket, text), 0) or nil
 end
 
-function read.value(self, ticket, text)
+function read.value(self, ticket)
   if call.reply.rows == 0 then return nil end
-  return reading.value(self.on, ticket, text)
+  return rows.first(ticket, verbs.resource_of(self.on).kind.sql.types)
 end
 
 function read.exec()
@@ -88,12 +91,10 @@ local function failure(err, list)
 end
 
 local function all(self, ticket, list)
-  local results, first = { n = #list }, nil
+  local results = { n = #list }
   for at = 1, #list do
-    local result, err = part_of(self, ticket, list, at)
-    results[at], first = result, first or err
+    results[at] = part_of(self, ticket, list, at)
   end
-  if first then return nil, first end
   return results
 end
 
@@ -131,7 +132,7 @@ local function send(self, given)
   elseif is_each then
     results, err = each(self, ticket, list)
   else
-    results, err = all(self, ticket, list)
+    results = all(self, ticket, list)
   end
   call.done(ticket)
   return results, err

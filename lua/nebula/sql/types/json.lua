@@ -131,7 +131,7 @@ function value_at(text, at)
   return (begins[text:sub(at, at)] or number_at)(text, at)
 end
 
---- The value of a document that the server wrote, so it is well-formed.
+--- The value of a document that the server wrote, so it is well-formed; raises or gives nil when it is not.
 ---@param text string
 ---@return any
 function M.decode(text)

@@ -96,7 +96,7 @@ describe("a batch in trouble", function()
       repeat
         network:tell "pass"
         clock.eventually("it is connected", function() return far:value "select 1" == 1 end)
-        network:tell("truncate", bytes)
+        network:tell("truncate", "down", bytes, "close")
         local first = 4 * bytes
         local results, err = far:batch({ each = each }, function(b)
           for id = first, first + 3 do b:exec(insert, id) end

@@ -128,7 +128,7 @@ nebula: FLOW:1: broken: this
     local text = [[
       local list, values = {}, {}
       for i = 1, tonumber(args[1]) do list[i], values["v" .. i] = ":v" .. i, i end
-      print(use("shop"):value("select max(column1) from (values (" .. table.concat(list, "), (") .. "))", values))
+      print(use("shop"):value({ deadline = "1m" }, "select max(column1) from (values (" .. table.concat(list, "), (") .. "))", values))
     ]]
     local file = workflow(text)
     assert.equal("32766\n", ended(0, nebula("run", file, "32766")).output)

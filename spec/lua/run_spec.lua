@@ -131,7 +131,9 @@ nebula: FLOW:1: broken: this
       print(use("shop"):value({ deadline = "1m" }, "select max(column1) from (values (" .. table.concat(list, "), (") .. "))", values))
     ]]
     local file = workflow(text)
-    assert.equal("32766\n", ended(0, nebula("run", file, "32766")).output)
+    local words = program.command("run", file, "32766")
+    words.within = 60000 -- 2 s of SQLite's, alone
+    assert.equal("32766\n", ended(0, process.run(words)).output)
     says("flow.lua:3: there is no parameter :v32767: they go from 1 to 32766", ended(1, nebula("run", file, "32767")).errors)
   end)
 

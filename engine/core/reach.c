@@ -171,6 +171,17 @@ static void went_down(struct pool *p, struct endpoint *e, const struct error *wh
         *e->why = *why;
 }
 
+/* What it comes back as, nobody knows. */
+static void forget(const struct pool *p, int32_t at)
+{
+    const struct resource *r = p->resource;
+    for (int32_t role = 0; role < r->spec.roles; role++) {
+        struct pool *one = resource_peek(r, role);
+        if (one != NULL)
+            one->reach[at].is_fit = false;
+    }
+}
+
 static void missed(struct pool *p, struct reach *r)
 {
     r->is_fit = false;
@@ -184,6 +195,7 @@ void reach_failed(struct pool *p, int32_t at, const struct error *why)
     struct reach *r = &p->reach[at];
     if (why->code != ERROR_UNFIT) {
         went_down(p, r->endpoint, why);
+        forget(p, at);
         return;
     }
     answered(p, r->endpoint);
@@ -196,6 +208,8 @@ void reach_opened(struct pool *p, int32_t at, bool is_easy)
     answered(p, r->endpoint);
     if (is_easy)
         return;
+    if ((choice_of(p) & NEBULA_SPREAD) == 0)
+        forget(p, at); /* whose it is now, it is no other's */
     r->is_fit = true;
     r->misses = 0;
     r->again_us = 0;

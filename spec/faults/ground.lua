@@ -20,7 +20,7 @@ local moving = { "leased", "opening", "checking", "resetting", "cancelling", "cl
 -- What may be done about each code: docs/reference says the same.
 local actions = {
   ok = "none", deadline = "retry", wait = "wait", full = "wait", lost = "retry", unreachable = "wait", paused = "wait", denied = "rotate",
-  busy = "wait", locked = "wait", conflict = "retry", storage = "ask", query = "fix", read_only = "retry", protocol = "ask",
+  unfit = "wait", busy = "wait", locked = "wait", conflict = "retry", storage = "ask", query = "fix", read_only = "retry", protocol = "ask",
 }
 
 -- Calls that nobody may repeat are in doubt only when something was sent and no answer came.

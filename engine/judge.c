@@ -456,11 +456,12 @@ static int read_file(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
     size_t most = (size_t)luaL_checkinteger(L, 2);
+    bool is_secret = lua_toboolean(L, 3);
     struct block b = {NULL, 0};
     char why[FILE_TEXT_SIZE];
     lua_pushcfunction(L, push_block);
     lua_pushlightuserdata(L, &b);
-    b.bytes = file_read(path, most, &b.size, why);
+    b.bytes = (is_secret ? file_read_secret : file_read)(path, most, &b.size, why);
     return give_block(L, &b, why);
 }
 

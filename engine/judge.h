@@ -30,7 +30,7 @@
  * `memory`, in bytes), 4 MB for a single string or table.
  *
  *   mark: the value of room.mark, in this state.
- *   read(path, most_bytes) -> bytes | nil, why        base/file.h
+ *   read(path, most_bytes [, is_secret]) -> bytes | nil, why        base/file.h
  *   names(folder, suffix, most) -> list of strings | nil, why    base/file.h
  */
 int luaopen_nebula_judge(lua_State *L);

@@ -2,6 +2,7 @@
 
 local c = require "nebula.c"
 local endpoints = require "nebula.postgres.endpoints"
+local files = require "nebula.postgres.files"
 local sql = require "nebula.sql.methods"
 local types = require "nebula.sql.types.postgres"
 local url = require "nebula.sql.url"
@@ -65,7 +66,14 @@ options = {
   dbname = { type = "string", class = "next-connection", text = "Default: as user." },
   user = { type = "string", class = "next-connection", text = "Default: the name of the system's user." },
   password = { type = "secret", class = "next-connection", text = "Take it from the environment: env \"NAME\"." },
-  passfile = path "File with passwords, used when there is no password.",
+  passfile = path("File with passwords, read once when there is no password. Nobody else may read it (chmod 600). "
+    .. "Default: $PGPASSFILE or ~/.pgpass."),
+  service = {
+    type = "string",
+    class = "next-connection",
+    text = "Section of a service file, which is read once and has settings for what is not declared here. Default: "
+      .. "$PGSERVICE. The file is $PGSERVICEFILE, or ~/.pg_service.conf and then $PGSYSCONFDIR/pg_service.conf.",
+  },
   application_name = {
     type = "string",
     class = "next-connection",
@@ -130,6 +138,24 @@ options = {
     class = "next-connection",
     text = "Default: the newest that both know.",
   },
+  sslcompression = { type = "boolean", class = "next-connection", text = "Without effect since PostgreSQL 14." },
+  sslcertmode = {
+    type = "enum",
+    one_of = { "disable", "allow", "require" },
+    class = "next-connection",
+    text = "Whether the client shows a certificate. libpq 16. Default: allow.",
+  },
+  sslnegotiation = {
+    type = "enum",
+    one_of = { "postgres", "direct" },
+    class = "next-connection",
+    text = "Whether TLS begins at once. libpq 17. Default: postgres.",
+  },
+  require_auth = {
+    type = "string",
+    class = "next-connection",
+    text = "Ways in which the server may ask who we are: scram-sha-256 ... libpq 16. Default: any.",
+  },
   channel_binding = {
     type = "enum",
     one_of = { "disable", "prefer", "require" },
@@ -143,6 +169,8 @@ options = {
     class = "next-connection",
     text = "Whether GSSAPI encrypts. Default: disable.",
   },
+  gsslib = { type = "enum", one_of = { "gssapi" }, class = "next-connection", text = "Only counts on Windows." },
+  gssdelegation = { type = "boolean", class = "next-connection", text = "Whether GSSAPI delegates. libpq 16." },
   krbsrvname = { type = "string", class = "next-connection", text = "Kerberos name of the service." },
   keepalives = { type = "boolean", class = "next-connection", text = "Whether TCP looks after silent peers." },
   keepalives_idle = number "Seconds of silence before TCP asks. Default: the system's.",
@@ -150,7 +178,12 @@ options = {
   keepalives_count = number "Questions without answer before the connection is lost.",
   tcp_user_timeout = number "Milliseconds that sent bytes may stay unacknowledged. Default: 10000.",
   hostaddr = { type = "string", not_yet = "names are resolved by the engine: write host" },
-  service = { type = "string", not_yet = "service files: write its settings here" },
+  servicefile = { type = "string", not_yet = "set PGSERVICEFILE" },
+  sslkeylogfile = { type = "string", not_yet = "keys of sessions in a file" },
+  min_protocol_version = { type = "string", not_yet = "the protocol is 3.0" },
+  max_protocol_version = { type = "string", not_yet = "the protocol is 3.0" },
+  scram_client_key = { type = "secret", not_yet = "write password" },
+  scram_server_key = { type = "secret", not_yet = "write password" },
   load_balance_hosts = { type = "string", not_yet = "reads are spread by the engine: write reads = \"replica\"" },
   replication = { type = "string", not_yet = "replication connections" },
   connect_timeout = { type = "integer", not_yet = "write pool = { connect = \"5s\" }" },
@@ -166,7 +199,7 @@ end
 
 -- What may differ by tenant, and what becomes an option of endpoints or roles.
 local moulds = { host = true, dbname = true, user = true }
-local placed = { host = true, port = true, target_session_attrs = true }
+local placed = { host = true, port = true, target_session_attrs = true, service = true, passfile = true }
 
 local function mark_tenants(list)
   local is_mould = false
@@ -185,19 +218,37 @@ local function check_tenants(value, pool, is_mould)
   end
 end
 
+-- What counts least comes first: a service, the address, what is declared by its own name.
+local function settings(declared)
+  local address = declared.url and assert(url.parse(declared.url, options)) or {}
+  local service, value, complaint = declared.service or address.service or os.getenv "PGSERVICE", {}, nil
+  if service and service ~= "" then value, complaint = files.service(service, options) end
+  if not value then return nil, complaint end
+  for _, list in ipairs { address, declared } do
+    for name, one in pairs(list) do value[name] = one end
+  end
+  return value
+end
+
+local function refuse(setting, complaint)
+  return nil, { { path = setting, text = complaint } }
+end
+
 local function spec(declared)
-  local value, told = {}, { options = {} }
-  if declared.options.url then value = assert(url.parse(declared.options.url, options)) end
-  for name, declared_value in pairs(declared.options) do value[name] = declared_value end
+  local told = { options = {} }
+  local value, problem = settings(declared.options)
+  if not value then return refuse("service", problem) end
   local list, complaint, setting = endpoints.pair(value.host, value.port)
-  if not list then return nil, { { path = setting, text = complaint } } end
+  if not list then return refuse(setting, complaint) end
   for name, text in pairs(value) do
     if not placed[name] and not options[name].is_ours then
       table.insert(told.options, { name = name, value = words(text), secret = options[name].type == "secret" })
     end
   end
   complaint = endpoints.tell(told, list, value.target_session_attrs, value.reads)
-  if complaint then return nil, { { path = "reads", text = complaint } } end
+  if complaint then return refuse("reads", complaint) end
+  complaint = files.passwords(told, list, value)
+  if complaint then return refuse("passfile", complaint) end
   local is_mould = mark_tenants(told.options)
   told.tenant, told.tenants = value.tenant, is_mould and (value.tenants or 1000) or nil
   table.sort(told.options, function(a, b) return a.name < b.name end)

@@ -23,7 +23,7 @@ static const char *type_name(mode_t mode)
 }
 
 /* Is it a file that may be read? If not, text says why. */
-static bool is_readable(int fd, size_t most, char *text)
+static bool is_readable(int fd, size_t most, bool is_secret, char *text)
 {
     struct stat s;
     if (fstat(fd, &s) != 0) {
@@ -32,6 +32,11 @@ static bool is_readable(int fd, size_t most, char *text)
     }
     if (!S_ISREG(s.st_mode)) {
         snprintf(text, FILE_TEXT_SIZE, "is %s, not a file", type_name(s.st_mode));
+        return false;
+    }
+    if (is_secret && (s.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        snprintf(text, FILE_TEXT_SIZE,
+                 "may be read or written by others, with secrets in it: chmod 600");
         return false;
     }
     if (s.st_size > (off_t)most) {
@@ -63,9 +68,9 @@ static bool fill(int fd, char *bytes, size_t most, size_t *size_out, char *text)
     return false;
 }
 
-static char *read_open(int fd, size_t most, size_t *size_out, char *text)
+static char *read_open(int fd, size_t most, bool is_secret, size_t *size_out, char *text)
 {
-    if (!is_readable(fd, most, text))
+    if (!is_readable(fd, most, is_secret, text))
         return NULL;
     char *bytes = malloc(most + 1);
     if (bytes == NULL) {
@@ -79,7 +84,7 @@ static char *read_open(int fd, size_t most, size_t *size_out, char *text)
     return bytes;
 }
 
-char *file_read(const char *path, size_t most, size_t *size_out, char *text)
+static char *read_path(const char *path, size_t most, bool is_secret, size_t *size_out, char *text)
 {
     /* O_NONBLOCK: opening a FIFO returns at once. */
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -87,9 +92,19 @@ char *file_read(const char *path, size_t most, size_t *size_out, char *text)
         snprintf(text, FILE_TEXT_SIZE, "cannot be opened: %s", strerror(errno));
         return NULL;
     }
-    char *bytes = read_open(fd, most, size_out, text);
+    char *bytes = read_open(fd, most, is_secret, size_out, text);
     close(fd);
     return bytes;
+}
+
+char *file_read(const char *path, size_t most, size_t *size_out, char *text)
+{
+    return read_path(path, most, false, size_out, text);
+}
+
+char *file_read_secret(const char *path, size_t most, size_t *size_out, char *text)
+{
+    return read_path(path, most, true, size_out, text);
 }
 
 static bool has_suffix(const char *name, const char *suffix)

@@ -17,6 +17,9 @@
  * (FILE_TEXT_SIZE) says which. */
 char *file_read(const char *path, size_t most, size_t *size_out, char *text);
 
+/* The same, and NULL when its group or the world may do anything with it. */
+char *file_read_secret(const char *path, size_t most, size_t *size_out, char *text);
+
 /* The names in a folder that end in `suffix` ("": all), sorted, each followed by a newline, to be
  * freed by the caller. Hidden ones (a leading dot) and those with a newline in them are left out.
  * NULL with a sentence when the folder cannot be read or has more than `most` such names. */

@@ -257,17 +257,29 @@ static void drop_endpoints(struct resource *r)
 
 /* --- the resource ---------------------------------------------------------------------------- */
 
+/* One that takes the options. */
+static const struct driver *find_driver(const struct nebula_spec *spec, struct error *e)
+{
+    struct error why;
+    const struct target all = {
+        .resource = spec->name, .option = spec->option, .options = spec->options};
+    const struct driver *driver = driver_find(spec->driver, &why);
+    if (driver == NULL)
+        error_set(e, why.code, "%s: %s", spec->name, why.text);
+    if (driver == NULL || driver->check == NULL || driver->check(&all, e))
+        return driver;
+    driver_return(driver);
+    return NULL;
+}
+
 struct resource *resource_new(struct engine *engine, const struct nebula_spec *spec,
                               struct error *e)
 {
-    struct error why;
     if (check(engine, spec, e) != ERROR_OK)
         return NULL;
-    const struct driver *driver = driver_find(spec->driver, &why);
-    if (driver == NULL) {
-        error_set(e, why.code, "%s: %s", spec->name, why.text);
+    const struct driver *driver = find_driver(spec, e);
+    if (driver == NULL)
         return NULL;
-    }
     struct nebula_spec copy = *spec;
     struct copier measure = {.to = NULL};
     copy_spec(&measure, &copy);

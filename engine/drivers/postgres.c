@@ -250,4 +250,5 @@ const struct driver driver_postgres = {.name = "postgres",
                                        .open = postgres_open,
                                        .send = postgres_send,
                                        .cancel = postgres_cancel,
-                                       .close = postgres_close};
+                                       .close = postgres_close,
+                                       .check = pg_open_check};

@@ -299,6 +299,8 @@ void pg_lose(struct postgres *p, const struct error *why);
 /* close() was called, and pg is ours again: lets go of all of it. */
 void pg_closed(struct postgres *p);
 
+/* Whether the libpq there is knows all options. */
+bool pg_open_check(const struct target *t, struct error *e);
 void pg_open(struct postgres *p);
 void pg_open_ready(struct postgres *p);
 void pg_open_stop(struct postgres *p);

@@ -12,6 +12,7 @@
  *   application_name   nebula and the resource's name unless declared
  *   gssencmode         disable unless declared: looking for a ticket may block in DNS
  *   tcp_user_timeout   10 s unless declared; also the bound of PQcancel()'s socket
+ *   passfile           none unless declared: the kind has read it, and libpq would at each connect
  * What the role needs of the server (target_session_attrs) libpq finds out, at this one address.
  * The time zone is left alone: it is part of what the user's statements mean.
  */
@@ -26,7 +27,8 @@
 
 #define OPTIONS_MOST 64
 #define OPTIONS_OURS 8
-#define ROOM (1 << 20) /* of addresses, for what computes in a handshake */
+#define ROOM (1 << 20)           /* of addresses, for what computes in a handshake */
+#define NOWHERE "/dev/null/none" /* no file can be there */
 #define PINNED                                                                                     \
     "-c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=3 -c bytea_output=hex"
 
@@ -75,6 +77,7 @@ static bool collect(struct words *w, const struct postgres *p, const char *addre
     add_default(w, t, "application_name", p->trace.name);
     add_default(w, t, "gssencmode", "disable");
     add_default(w, t, "tcp_user_timeout", "10000");
+    add_default(w, t, "passfile", NOWHERE);
     if (t->is_easy)
         add(w, PG_WANTS, "any");
     if (address != NULL)
@@ -290,6 +293,33 @@ static bool is_name(const char *host)
     struct in6_addr address;
     return host != NULL && *host != '\0' && *host != '/' && *host != '@' &&
            inet_pton(AF_INET, host, &address) != 1 && inet_pton(AF_INET6, host, &address) != 1;
+}
+
+static bool is_known(const PQconninfoOption *known, const char *name)
+{
+    for (; known->keyword != NULL; known++)
+        if (strcmp(known->keyword, name) == 0)
+            return true;
+    return is_ours(name);
+}
+
+bool pg_open_check(const struct target *t, struct error *e)
+{
+    PQconninfoOption *known = PQconninfoParse("", NULL);
+    if (known == NULL) {
+        error_set(e, ERROR_MEMORY, "%s: no memory to check its options", t->resource);
+        return false;
+    }
+    int32_t i = 0;
+    while (i < t->options && is_known(known, t->option[i].name))
+        i++;
+    PQconninfoFree(known);
+    if (i == t->options)
+        return true;
+    int version = PQlibVersion();
+    error_set(e, ERROR_CONFIG, "%s: this libpq, of PostgreSQL %d, has no option %s", t->resource,
+              version / 10000, t->option[i].name);
+    return false;
 }
 
 void pg_open(struct postgres *p)

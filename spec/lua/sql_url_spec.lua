@@ -33,7 +33,7 @@ describe("addresses", function()
       "postgresql://u:hush@db:port/x", "postgresql://u:hush@db?sslmode=hush",
       "postgresql://u:hush@db?hush", "postgresql://u:hush@db?Hush=1", "postgresql://u:hush@db:70000", "postgresql://u:hush@db?keepalives=hush",
       "postgresql://u:hush@db?keepalives_idle=hush", "postgresql://u:hush@?host=hush,hush",
-      "postgresql://u:hush@a,b?reads=replica", "postgresql://u:hush@db?service=hush",
+      "postgresql://u:hush@a,b?reads=replica", "postgresql://u:hush@db?hostaddr=hush",
       "postgresql://u:hush@db?url=hush", "postgresql://u@db:1:hush",
     }
     for _, text in ipairs(rows) do

@@ -68,7 +68,7 @@ local function check(settings, rows)
   return complaints[1] and table.concat(complaints, "; ")
 end
 
-local M = {}
+local M = { complaint_of = complaint_of }
 
 --- The settings in an address.
 ---@param text string

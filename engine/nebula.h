@@ -112,11 +112,12 @@ struct nebula_reply {
     int32_t outcome; /* 0 ok, 1 failed: proven not applied, 2 in doubt */
     int32_t rows, columns;
     int32_t attempts;
-    int32_t role;    /* the role that answered */
-    int32_t parts;   /* of a batch */
-    int32_t part;    /* of a batch that failed: the one because of which; 0: none in particular */
-    int64_t lease;   /* of a lease's ticket */
-    int64_t changed; /* rows touched, -1 when it makes no sense */
+    int32_t role;     /* the role that answered */
+    int32_t parts;    /* of a batch */
+    int32_t part;     /* of a batch that failed: the one because of which; 0: none in particular */
+    int64_t lease;    /* of a lease's ticket */
+    int64_t listener; /* of a listener's ticket */
+    int64_t changed;  /* rows touched, -1 when it makes no sense */
     int64_t last_id;
     int64_t retry_after_us;
     const char *text;   /* the sentence, "" when ok */
@@ -125,6 +126,17 @@ struct nebula_reply {
     bool wants_input;   /* it wants input: PUSH it, then FINISH; or STOP */
     int64_t line;       /* with an error: the line of the input that it is about, 0 unknown */
     const char *column; /* and the column, "" unknown */
+};
+
+/* What a listener hears next: what was told, or that something was missed before whatever follows. */
+struct nebula_told {
+    int32_t gap; /* 0: it was told; else the error code of why something was missed */
+    uint32_t channel_size, size;
+    const char *channel; /* NUL-terminated, as bytes are */
+    const char *bytes;   /* what was told; of a gap: the sentence */
+    int64_t from;        /* who told it, as the server numbers its sessions; 0 nobody knows */
+    int64_t missed;      /* of a gap: messages that were dropped here */
+    int64_t span_us;     /* of a gap: how long nothing could be heard */
 };
 
 struct nebula_event {
@@ -200,6 +212,12 @@ struct nebula_spec {
     const char *rollback; /* a SCRIPT that ends an open transaction without effect; NULL: close */
     const char *reset;    /* a SCRIPT that makes a session without transaction clean; NULL: close */
     bool is_data; /* the session is the data: nobody may ask for another one, or for a clean one */
+    /* The part of a SCRIPT that begins to hear of a channel, and the one that ends it; NULL: such a
+     * resource tells nothing. The channel's name takes the place of %s; the character before it,
+     * its quote, is doubled in it. */
+    const char *listen;
+    const char *unlisten;
+    int32_t channel_most; /* bytes of a channel's name */
     const struct nebula_option *option;
     int32_t options;
     const char *tenant; /* an extended regular expression of all of a tenant's name; NULL: letters,
@@ -359,6 +377,30 @@ int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict);
 int32_t nebula_dirty(struct nebula *n, int64_t lease);
 /* Whether a transaction is open in its session, as its server said last: 0, 1, or -ERROR_STALE. */
 int32_t nebula_in_transaction(struct nebula *n, int64_t lease);
+
+/* --- listeners -------------------------------------------------------------------------------- */
+
+/* Which channels, and how much of what is told may wait to be heard. */
+struct nebula_channels {
+    int32_t resource;
+    int32_t count;           /* at least 1 */
+    const char *const *name; /* copied; one that is named twice counts once */
+    int32_t queue;           /* most messages, at least 1; beyond it the oldest ones are dropped */
+    int64_t bytes;           /* of them together, at least 1 */
+    int64_t within_us; /* 0: as the policy's deadline says. Never beyond the task's deadline */
+};
+
+/* A ticket that ends when whatever is told on the channels from then on is heard; the listener is in
+ * its reply, and the task's. All listeners of a resource hear by one connection of its pool. */
+int32_t nebula_listen(struct nebula *n, const struct nebula_channels *channels);
+/* A ticket that ends with what the listener hears next; within_us: 0: whenever that is. Never beyond
+ * the task's deadline. Of several tickets the first is served first. */
+int32_t nebula_hear(struct nebula *n, int64_t listener, int64_t within_us);
+/* What a nebula_hear() ended with, after its event and before nebula_done(); then the bytes are gone.
+ * 0, or -ERROR_STALE. What nobody looked at is heard again by the next ticket. */
+int32_t nebula_told(struct nebula *n, int32_t ticket, struct nebula_told *out);
+/* 0, or -ERROR_STALE. Tickets of nebula_hear() end with `closed`. */
+int32_t nebula_unlisten(struct nebula *n, int64_t listener);
 
 /* --- looking ---------------------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
  *   nebula_resource.c  declarations and what is told to a resource
  *   nebula_call.c      tickets, requests and their replies
  *   nebula_lease.c     leases
+ *   nebula_listen.c    listeners, and what they are told
  *
  * Each function checks the thread and its arguments, then goes one call down.
  */

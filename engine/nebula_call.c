@@ -6,7 +6,9 @@
 #include "core/batch.h"
 #include "core/call.h"
 #include "core/errand.h"
+#include "core/hear.h"
 #include "core/lend.h"
+#include "core/listen.h"
 #include "core/nap.h"
 #include "core/resource.h"
 #include "core/start.h"
@@ -167,12 +169,19 @@ int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
         return engine_refuse(e, ERROR_STALE, "there is no reply at ticket %d", ticket);
     struct call *call = call_of(t);
     struct lend *lend = lend_of(t);
+    struct listen *listen = listen_of(t);
+    struct hear *hear = hear_of(t);
     *out = (struct nebula_reply){.changed = -1, .column = ""};
     if (call != NULL) {
         describe_call(out, e, call);
     } else if (lend != NULL) {
         describe(out, e, lend_error(lend));
         out->lease = lend_lease(lend);
+    } else if (listen != NULL) {
+        describe(out, e, listen_error(listen));
+        out->listener = listen_listener(listen);
+    } else if (hear != NULL) {
+        describe(out, e, &hear->error);
     } else if (start_error(t) != NULL) {
         describe(out, e, start_error(t));
     } else if (errand_error(t) != NULL) {

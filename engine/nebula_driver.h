@@ -124,6 +124,11 @@ struct nebula_driver_calls {
      * called. One at a time. close() waits for it, so it must end. False when out of memory or
      * threads. */
     bool (*work)(struct nebula_conn *c, void (*run)(struct nebula_conn *c));
+
+    /* What the server says on a channel and nobody asked for, from whom (0: unknown); copied. Once
+     * the connection is open, between any two others; to those who listen (the kind's `listen`). */
+    void (*told)(struct nebula_conn *c, const char *channel, const char *bytes, uint32_t size,
+                 int64_t from);
 };
 
 struct nebula_driver {

@@ -1,10 +1,10 @@
 --- postgres: PostgreSQL 10 or later, through libpq.
 
 local c = require "nebula.c"
+local catalog = require "nebula.sql.types.catalog"
 local endpoints = require "nebula.postgres.endpoints"
 local files = require "nebula.postgres.files"
 local sql = require "nebula.sql.methods"
-local types = require "nebula.sql.types.postgres"
 local url = require "nebula.sql.url"
 
 local function path(text)
@@ -263,6 +263,15 @@ local function begin(asked)
   return table.concat(words_of, " ")
 end
 
+local resource = {}
+for name, method in pairs(sql.resource) do resource[name] = method end
+
+--- Says what the words of a type are in Lua; or asks, without a codec, for what was said or came with the program.
+---@param name string of the type, as the database has it; "schema.name" for one of several
+---@param codec nebula.Codec|nil
+---@return fun(value: any): table # makes a parameter of a value
+function resource.codec(self, name, codec) return catalog.codec(self, name, codec) end
+
 return kind "postgres" {
   driver = "postgres",
   roles = { "primary" },
@@ -272,10 +281,12 @@ return kind "postgres" {
   -- Everything that discard all does, but for the prepared statements and the plans.
   reset = "close all; set session authorization default; reset all; unlisten *; "
     .. "select pg_advisory_unlock_all(); discard temp; discard sequences",
+  -- A longer name is cut by the server.
+  listen = { on = 'listen "%s";', off = 'unlisten "%s";', most = 63 },
   spec = spec,
-  resource = sql.resource,
+  resource = resource,
   lease = sql.lease,
   sql = {
-    dialect = "postgres", begin = begin, types = types, has_arrays = true, has_copy = true, has_batches = true,
+    dialect = "postgres", begin = begin, catalog = catalog, has_arrays = true, has_copy = true, has_batches = true,
   },
 }

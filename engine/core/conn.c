@@ -1,5 +1,6 @@
 #include "core/conn.h"
 
+#include "core/ear.h"
 #include "core/lease.h"
 #include "core/pool.h"
 #include "core/resource.h"
@@ -33,7 +34,7 @@ const char *conn_state_name(enum conn_state state)
         [CONN_OPENING] = "opening",     [CONN_IDLE] = "idle",
         [CONN_LEASED] = "leased",       [CONN_CHECKING] = "checking",
         [CONN_RESETTING] = "resetting", [CONN_CANCELLING] = "cancelling",
-        [CONN_CLOSING] = "closing",
+        [CONN_LISTENING] = "listening", [CONN_CLOSING] = "closing",
     };
     CHECK((size_t)state < CONN_STATES);
     return name[state];
@@ -100,6 +101,8 @@ static void let_go(struct conn *c, const struct error *why, bool is_over)
     bool was_opening = c->state == CONN_OPENING;
     if (lease_is_out(c))
         lease_lose(&c->engine->leases, c);
+    if (c->state == CONN_LISTENING)
+        ear_lost(c->pool->ear, c, why);
     conn_move(c, CONN_CLOSING);
     c->pool->leaving -= c->is_retired;
     loop_disarm(c->engine->loop, &c->timer);
@@ -242,6 +245,14 @@ void conn_retire(struct conn *c)
     keep_soon(c->pool);
 }
 
+void conn_told(struct conn *c, const struct told *told)
+{
+    if (c->state != CONN_LISTENING)
+        return;
+    trace(c, TRACE_TOLD, told->size, 0);
+    ear_told(c->pool->ear, told);
+}
+
 void conn_notice(struct conn *c, const char *text)
 {
     const struct log_field field[] = {{.key = "resource", .text = conn_resource(c)},
@@ -286,7 +297,7 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
 void conn_send(struct conn *c, struct request *r)
 {
     CHECK(c->state == CONN_LEASED || c->state == CONN_CHECKING || c->state == CONN_RESETTING ||
-          c->state == CONN_CANCELLING);
+          c->state == CONN_CANCELLING || c->state == CONN_LISTENING);
     node_init(&r->node);
     list_push_tail(&c->requests, &r->node);
     send_next(c);

@@ -19,6 +19,7 @@ struct pool;
 struct request;
 struct target;
 struct task;
+struct told;
 
 enum conn_state {
     CONN_OPENING = 0,
@@ -27,6 +28,7 @@ enum conn_state {
     CONN_CHECKING,   /* asked whether it still lives, before it is lent again */
     CONN_RESETTING,  /* being made clean by the kind's words */
     CONN_CANCELLING, /* its caller was answered; not usable before all has ended */
+    CONN_LISTENING,  /* the ear's, for as long as somebody listens; see ear.h */
     CONN_CLOSING,    /* of no more use, until the driver is done with it */
     CONN_STATES
 };
@@ -89,7 +91,8 @@ void conn_cancelled(struct conn *c);
 /* The server is not what the role needs any more: all connections to it leave. Before the reply, or
  * the failure, that shows it; may be said in any state. */
 void conn_turned(struct conn *c);
-void conn_closed(struct conn *c);                   /* c is gone when this returns */
+void conn_closed(struct conn *c);                        /* c is gone when this returns */
+void conn_told(struct conn *c, const struct told *told); /* nobody asked; to those who listen */
 void conn_notice(struct conn *c, const char *text); /* what the server said besides; to the log */
 
 /* --- for the pool and for call.c ------------------------------------------------------------- */
@@ -98,7 +101,7 @@ void conn_notice(struct conn *c, const char *text); /* what the server said besi
 struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy);
 void conn_move(struct conn *c, enum conn_state to);
 void conn_tell(struct conn *c, enum conn_state from); /* tells the tracer that it moved */
-/* Queues r. The connection must be LEASED, CHECKING or RESETTING. */
+/* Queues r. The connection must be LEASED, LISTENING, CHECKING or RESETTING. */
 void conn_send(struct conn *c, struct request *r);
 /* Takes r back if the driver was not given it yet. */
 bool conn_unsend(struct conn *c, struct request *r);
@@ -129,11 +132,13 @@ static inline void conn_shift(struct conn *c, enum conn_state to, int64_t now_us
             1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CLOSING,
         [CONN_IDLE] = 1 << CONN_LEASED | 1 << CONN_CHECKING | 1 << CONN_CLOSING,
         [CONN_LEASED] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING |
-                        1 << CONN_CANCELLING | 1 << CONN_CLOSING,
+                        1 << CONN_CANCELLING | 1 << CONN_LISTENING | 1 << CONN_CLOSING,
         [CONN_CHECKING] =
             1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CLOSING,
         [CONN_RESETTING] = 1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_CLOSING,
         [CONN_CANCELLING] =
+            1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CLOSING,
+        [CONN_LISTENING] =
             1 << CONN_IDLE | 1 << CONN_LEASED | 1 << CONN_RESETTING | 1 << CONN_CLOSING,
     };
     CHECK(legal[c->state] >> to & 1);

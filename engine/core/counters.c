@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/ear.h"
 #include "core/pool.h"
 #include "core/resource.h"
 #include "core/tenant.h"
@@ -37,15 +38,18 @@ static uint64_t refused(const struct pool_stats *s)
 static void add_pool(const struct pool *p, int64_t *number)
 {
     const struct pool_stats *s = &p->stats;
+    const struct ear *e = p->ear;
     const uint64_t all[COUNTERS_OF_ROLE] = {
         [COUNTER_OPENING] = pool_count(p, CONN_OPENING),
         [COUNTER_IDLE] = pool_count(p, CONN_IDLE),
         [COUNTER_LEASED] = pool_count(p, CONN_LEASED),
+        [COUNTER_LISTENING] = pool_count(p, CONN_LISTENING),
         [COUNTER_CHECKING] = pool_count(p, CONN_CHECKING),
         [COUNTER_RESETTING] = pool_count(p, CONN_RESETTING),
         [COUNTER_CANCELLING] = pool_count(p, CONN_CANCELLING),
         [COUNTER_CLOSING] = pool_count(p, CONN_CLOSING),
         [COUNTER_WAITING] = p->waiters.count,
+        [COUNTER_LISTENERS] = e == NULL ? 0 : e->listeners.count,
         [COUNTER_MIN] = (uint64_t)p->size.min,
         [COUNTER_MAX] = (uint64_t)p->size.max,
         [COUNTER_LEASES] = pool_leases(p),
@@ -64,6 +68,8 @@ static void add_pool(const struct pool *p, int64_t *number)
         [COUNTER_CHECKS] = s->checks,
         [COUNTER_RESETS] = s->resets,
         [COUNTER_CANCELS] = s->cancels,
+        [COUNTER_TOLD] = e == NULL ? 0 : e->told,
+        [COUNTER_GAPS] = e == NULL ? 0 : e->gaps,
     };
     for (int32_t i = 0; i < COUNTERS_OF_ROLE; i++)
         number[i] += (int64_t)all[i];

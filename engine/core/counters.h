@@ -19,11 +19,13 @@ struct resource;
     X(OPENING,          "opening",         NOW,   "Connections that are being opened.") \
     X(IDLE,             "idle",            NOW,   "Connections that are clean and nobody's.") \
     X(LEASED,           "leased",          NOW,   "Connections that are somebody's, those of one-shot calls included.") \
+    X(LISTENING,        "listening",       NOW,   "Connections by which listeners hear.") \
     X(CHECKING,         "checking",        NOW,   "Connections that are asked whether they still live.") \
     X(RESETTING,        "resetting",       NOW,   "Connections that are being made clean.") \
     X(CANCELLING,       "cancelling",      NOW,   "Connections whose caller was answered and whose work is being brought to an end.") \
     X(CLOSING,          "closing",         NOW,   "Connections of no more use, until their driver is done with them.") \
     X(WAITING,          "waiting",         NOW,   "How many wait for a connection.") \
+    X(LISTENERS,        "listeners",       NOW,   "How many listen.") \
     X(MIN,              "min",             NOW,   "Connections kept open without any traffic.") \
     X(MAX,              "max",             NOW,   "Never more connections than these.") \
     X(LEASES,           "leases",          TOTAL, "Connections given out, to one-shot calls too.") \
@@ -42,6 +44,8 @@ struct resource;
     X(CHECKS,           "checks",          TOTAL, "Connections asked whether they still live.") \
     X(RESETS,           "resets",          TOTAL, "Sessions made clean: rolled back, or reset.") \
     X(CANCELS,          "cancels",         TOTAL, "Connections whose work was cancelled under way.") \
+    X(TOLD,             "told",            TOTAL, "What the server told those who listen.") \
+    X(GAPS,             "gaps",            TOTAL, "How often they heard nothing for a time.") \
     X(CALLS,            "calls",           TOTAL, "Calls begun.") \
     X(RETRIES,          "retries",         TOTAL, "Attempts beside the first of a call.") \
     X(FAILED,           "failed",          TOTAL, "Calls proven not applied.") \

@@ -14,6 +14,10 @@
  * left, threads included. close() may be called in any state, also while open, send or cancel are
  * under way: those then have no end of their own, and the request stays lent until conn_closed().
  *
+ * What the server says without being asked are sentences without a begin: conn_notice() for people,
+ * conn_told() for listeners. They may be said between any two others once the connection is open,
+ * also while a send is under way; never inside a verb.
+ *
  * The core keeps the deadlines: a driver bounds neither open nor send nor cancel by itself.
  */
 #ifndef CORE_DRIVER_H

@@ -30,6 +30,7 @@ bool engine_init(struct engine *e, struct loop *loop)
     table_init(&e->tickets, ENGINE_TICKETS_MOST);
     table_init(&e->tasks, ENGINE_TASKS_MOST);
     table_init(&e->resources, ENGINE_RESOURCES_MOST);
+    table_init(&e->listeners, ENGINE_LISTENERS_MOST);
     index_init(&e->names);
     list_init(&e->errands);
     list_init(&e->ready);
@@ -66,6 +67,7 @@ void engine_fini(struct engine *e)
     table_fini(&e->tickets);
     table_fini(&e->tasks);
     table_fini(&e->resources);
+    table_fini(&e->listeners);
     index_fini(&e->names);
     secrets_fini(&e->secrets);
     names_fini(&e->said);

@@ -19,6 +19,7 @@
 #define ENGINE_TICKETS_MOST 1000000
 #define ENGINE_TASKS_MOST 1000000
 #define ENGINE_RESOURCES_MOST 100000
+#define ENGINE_LISTENERS_MOST 100000
 #define ROLES_MOST 4
 
 struct lease_row;
@@ -52,7 +53,8 @@ struct engine {
     struct log log;         /* says nothing until the host sets it up */
     struct secrets secrets; /* never shown */
     struct names said;      /* by declarations, alike */
-    struct table tickets, tasks, resources;
+    struct table tickets, tasks, resources, listeners;
+    int64_t listened;    /* listeners there ever were; see core/listener.h */
     struct index names;  /* of resources */
     struct list errands; /* that are not over */
     struct list ready;   /* tickets that ended and that the host has not seen */

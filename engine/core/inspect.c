@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "core/ear.h"
+#include "core/listener.h"
 #include "core/order.h"
 #include "core/pool.h"
 #include "core/resource.h"
+#include "core/task.h"
 
 /* An answer in the making. What could not be made leaves no gap in it: there is no answer then. */
 struct telling {
@@ -61,13 +64,20 @@ static void put_text(struct telling *t, json_t *object, const char *key, const c
 }
 
 /* A text of others: a secret may be in it. */
-static void put_masked(struct telling *t, json_t *object, const char *key, const char *text)
+static json_t *masked_json(struct telling *t, const char *text)
 {
     char *masked = strdup(text);
-    if (masked != NULL)
-        secret_mask(&t->engine->secrets, masked, strlen(masked));
-    put(t, object, key, masked == NULL ? NULL : text_json(masked));
+    if (masked == NULL)
+        return NULL;
+    secret_mask(&t->engine->secrets, masked, strlen(masked));
+    json_t *value = text_json(masked);
     free(masked);
+    return value;
+}
+
+static void put_masked(struct telling *t, json_t *object, const char *key, const char *text)
+{
+    put(t, object, key, masked_json(t, text));
 }
 
 static double seconds(int64_t span_us)
@@ -160,6 +170,48 @@ static json_t *conns_json(struct telling *t, const struct resource *r)
     return list;
 }
 
+/* --- who listens ------------------------------------------------------------------------------ */
+
+static json_t *listener_json(struct telling *t, const struct listener *l)
+{
+    json_t *o = json_object(), *channels = json_array();
+    for (struct list_node *n = list_head(&l->members); n != NULL; n = list_next(&l->members, n))
+        append(t, channels,
+               masked_json(t, container_of(n, struct member, in_listener)->channel->name));
+    put_number(t, o, "task", l->task->number);
+    put(t, o, "channels", channels);
+    put_number(t, o, "queued", l->queue.list.count);
+    put_number(t, o, "queue", l->most);
+    put_number(t, o, "told", (int64_t)l->told);
+    put_number(t, o, "gaps", (int64_t)l->gaps);
+    put_number(t, o, "missed", (int64_t)l->missed);
+    return o;
+}
+
+/* What all listeners of a pool hear by. */
+static json_t *ear_json(struct telling *t, const struct ear *e)
+{
+    json_t *o = json_object(), *list = json_array();
+    for (struct list_node *n = list_head(&e->listeners); n != NULL; n = list_next(&e->listeners, n))
+        append(t, list, listener_json(t, container_of(n, struct listener, in_ear)));
+    put_text(t, o, "state", ear_state_name(e));
+    put_number(t, o, "connection", e->conn == NULL ? 0 : e->conn->id);
+    put_number(t, o, "channels", e->channels.all.count);
+    put_number(t, o, "told", (int64_t)e->told);
+    put_number(t, o, "gaps", (int64_t)e->gaps);
+    if (!e->is_whole && e->why.code != ERROR_OK)
+        put_masked(t, o, "trouble", e->why.text);
+    put(t, o, "listeners", list);
+    return o;
+}
+
+/* NULL when nobody ever listened. */
+static const struct ear *ear_of(const struct resource *r)
+{
+    const struct pool *p = resource_peek(r, 0);
+    return p == NULL ? NULL : p->ear;
+}
+
 /* --- a resource ------------------------------------------------------------------------------ */
 
 static bool is_empty(const struct resource *r)
@@ -220,11 +272,12 @@ static json_t *summary_json(struct telling *t, const struct resource *r)
 {
     int64_t number[COUNTERS];
     counters_of(r, number);
-    static const enum counter open[] = {COUNTER_IDLE, COUNTER_LEASED, COUNTER_CHECKING,
-                                        COUNTER_RESETTING, COUNTER_CANCELLING};
-    static const enum counter shown[] = {COUNTER_IDLE,    COUNTER_LEASED,   COUNTER_OPENING,
-                                         COUNTER_WAITING, COUNTER_LEASES,   COUNTER_CALLS,
-                                         COUNTER_FAILED,  COUNTER_IN_DOUBT, COUNTER_RETRIES};
+    static const enum counter open[] = {COUNTER_IDLE,      COUNTER_LEASED,     COUNTER_CHECKING,
+                                        COUNTER_RESETTING, COUNTER_CANCELLING, COUNTER_LISTENING};
+    static const enum counter shown[] = {COUNTER_IDLE,      COUNTER_LEASED,  COUNTER_LISTENING,
+                                         COUNTER_LISTENERS, COUNTER_OPENING, COUNTER_WAITING,
+                                         COUNTER_LEASES,    COUNTER_CALLS,   COUNTER_FAILED,
+                                         COUNTER_IN_DOUBT,  COUNTER_RETRIES};
     int64_t all_open = 0;
     for (size_t i = 0; i < COUNT(open); i++)
         all_open += number[open[i]];
@@ -289,6 +342,8 @@ static json_t *resource_json(struct telling *t, const struct resource *r)
     put(t, o, "limits", policy_json(r));
     put(t, o, "pools", pools);
     put(t, o, "connections", conns_json(t, r));
+    if (ear_of(r) != NULL)
+        put(t, o, "ear", ear_json(t, ear_of(r)));
     return o;
 }
 

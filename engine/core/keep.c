@@ -1,5 +1,6 @@
 /* The keeper of a pool: opens what is missing, closes what is too old, and sleeps until the next of
  * these is due. */
+#include "core/ear.h"
 #include "core/errand.h"
 #include "core/pool.h"
 #include "core/resource.h"
@@ -227,15 +228,31 @@ static void close_because(struct conn *c, const char *was)
     conn_close(c, &why);
 }
 
+static void close_at_end_of_life(struct conn *c)
+{
+    if (engine_now(c->engine) >= c->life_end_us)
+        close_because(c, c->is_retired ? "retired" : "at the end of its life");
+}
+
+/* It never comes home, so it does not leave by itself. */
+static void close_listening(struct pool *p)
+{
+    struct conn *c = p->ear == NULL ? NULL : p->ear->conn;
+    if (c != NULL && (p->gate & GATE_DRAINING) != 0)
+        close_because(c, "drained");
+    else if (c != NULL)
+        close_at_end_of_life(c);
+}
+
 static void close_old(struct pool *p)
 {
     int64_t idle_us = p->resource->spec.pool.idle_us, now_us = engine_now(p->engine);
     struct conn *c, *next;
     for (c = p->idle.first; c != NULL; c = next) {
         next = c->after;
-        if (now_us >= c->life_end_us)
-            close_because(c, c->is_retired ? "retired" : "at the end of its life");
+        close_at_end_of_life(c);
     }
+    close_listening(p);
     while (pool_has_excess(p) && (c = idle_oldest(&p->idle)) != NULL)
         close_because(c, "one too many");
     while (idle_us > 0 && is_spare(p) && (c = idle_oldest(&p->idle)) != NULL &&
@@ -391,6 +408,8 @@ void keep_resume(struct pool *p)
     p->gate &= ~(uint32_t)GATE_PAUSED;
     if ((p->gate & GATE_DRAINING) != 0)
         drain_undo(p);
+    if (p->ear != NULL)
+        ear_hurry(p->ear);
     keep_look(p);
 }
 
@@ -436,6 +455,8 @@ void keep_stop(struct pool *p)
     explain_end(p, &why);
     p->gate |= GATE_STOPPING;
     loop_disarm(p->engine->loop, &p->keeper);
+    if (p->ear != NULL)
+        ear_stop(p->ear);
     tell_starters(p, &why);
     pool_refuse_all(p, &why);
     close_all(p, 1U << CONN_OPENING | 1U << CONN_IDLE);

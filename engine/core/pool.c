@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/ear.h"
 #include "core/lease.h"
 #include "core/resource.h"
 
@@ -35,6 +36,8 @@ void pool_free(struct pool **pool)
     CHECK(pool_all(p) == 0 && list_is_empty(&p->waiters) && list_is_empty(&p->starters));
     loop_disarm(p->engine->loop, &p->keeper);
     loop_unsoon(p->engine->loop, &p->look);
+    if (p->ear != NULL)
+        ear_free(&p->ear);
     reach_fini(p);
     free(p->trouble);
     free(p);
@@ -160,24 +163,43 @@ void pool_explain_trouble(const struct pool *p, long long waited_ms, struct erro
     out->retry_after_us = p->trouble->retry_after_us;
 }
 
-static void explain_wait(const struct pool *p, const struct waiter *w, struct error *out)
+/* Lent, or kept for listening: how many nobody else can have. */
+static uint32_t in_use(const struct pool *p)
+{
+    return pool_count(p, CONN_LEASED) + p->count[CONN_LISTENING];
+}
+
+static void hint_at_listening(const struct pool *p, struct error *out)
+{
+    if (p->count[CONN_LISTENING] > 0 && p->size.max == 1)
+        error_append(out, "; the only one listens: with listeners, max must be 2 or more");
+}
+
+void pool_explain_wait(const struct pool *p, int64_t arrived_us, bool is_last_chance,
+                       struct error *out)
 {
     const char *name = p->resource->spec.name;
-    long long ms = (engine_now(p->engine) - w->arrived_us) / 1000;
+    long long ms = (engine_now(p->engine) - arrived_us) / 1000;
     if (is_paused(p))
         error_set(out, ERROR_PAUSED, "%s: still paused after %lld ms", name, ms);
     else if (p->trouble != NULL)
         pool_explain_trouble(p, ms, out);
-    else if (w->is_last_chance)
+    else if (is_last_chance)
         error_set(out, ERROR_DEADLINE,
                   "%s: the deadline passed after %lld ms in the queue for a connection", name, ms);
-    else if (pool_count(p, CONN_LEASED) < (uint32_t)p->size.max)
+    else if (in_use(p) < (uint32_t)p->size.max)
         error_set(out, ERROR_WAIT,
                   "%s: no connection was ready within %lld ms; %u are being opened, %u are waiting",
                   name, ms, p->count[CONN_OPENING], p->waiters.count);
     else
         error_set(out, ERROR_WAIT, "%s: all %d connections were in use for %lld ms, %u are waiting",
                   name, p->size.max, ms, p->waiters.count);
+    hint_at_listening(p, out);
+}
+
+static void explain_wait(const struct pool *p, const struct waiter *w, struct error *out)
+{
+    pool_explain_wait(p, w->arrived_us, w->is_last_chance, out);
 }
 
 void pool_late(struct pool *p, struct waiter *w, struct error *out)
@@ -268,7 +290,7 @@ static struct conn *next_idle(struct pool *p)
 /* Who waits for a connection that is on its way to him does not queue. */
 static bool may_come(const struct pool *p)
 {
-    uint32_t away = pool_count(p, CONN_LEASED) + p->count[CONN_CLOSING] + pool_stuck(p);
+    uint32_t away = in_use(p) + p->count[CONN_CLOSING] + pool_stuck(p);
     return !is_paused(p) && (p->trouble == NULL || p->count[CONN_OPENING] == 0) &&
            p->waiters.count + away < (uint32_t)p->size.max;
 }
@@ -286,8 +308,11 @@ static enum error_code refuse_newcomer(struct pool *p, const struct waiter *w, s
         *e = *p->trouble;
         return e->code;
     }
-    if (w->is_fail_fast && !may_come(p))
-        return error_set(e, ERROR_FULL, "%s: all %d connections are in use", name, p->size.max);
+    if (w->is_fail_fast && !may_come(p)) {
+        error_set(e, ERROR_FULL, "%s: all %d connections are in use", name, p->size.max);
+        hint_at_listening(p, e);
+        return e->code;
+    }
     if (p->waiters.count >= (uint32_t)p->resource->spec.pool.queue && !may_come(p))
         return error_set(e, ERROR_FULL, "%s: %u are waiting already, which is the most", name,
                          p->waiters.count);

@@ -26,6 +26,7 @@
 #include "core/reconnect.h"
 #include "nebula.h"
 
+struct ear;
 struct resource;
 
 /* Why a newcomer may not have an idle connection just so. */
@@ -75,7 +76,8 @@ struct pool {
     struct error *trouble; /* why no endpoint could be connected to, NULL since one was */
     struct list starters;
     struct reconnect reconnect;
-    int64_t cut_us; /* of a drain: when what is left is cut off */
+    int64_t cut_us;  /* of a drain: when what is left is cut off */
+    struct ear *ear; /* listens by one of the connections; NULL until somebody wants it */
     struct timer keeper;
     struct soon look;
     struct endpoint own; /* of a resource that names none */
@@ -125,6 +127,9 @@ void pool_refuse_all(struct pool *p, const struct error *why);
 #define POOL_TURN_US 50000
 uint32_t pool_coming(const struct pool *p);
 uint32_t pool_stuck(const struct pool *p);
+/* Why somebody who arrived then, and whose chance it was, has no connection yet. */
+void pool_explain_wait(const struct pool *p, int64_t arrived_us, bool is_last_chance,
+                       struct error *out);
 /* That connecting fails for so long, and why. */
 void pool_explain_trouble(const struct pool *p, long long waited_ms, struct error *out);
 /* Serves whom it can from idle connections; after a pause. */

@@ -114,6 +114,25 @@ static enum error_code check_tenants(const struct nebula_spec *s, struct error *
     return ERROR_OK;
 }
 
+/* Both words or none, with one place for the channel's name. */
+static enum error_code check_listening(const struct nebula_spec *s, struct error *e)
+{
+    const char *words[] = {s->listen, s->unlisten};
+    if (s->listen == NULL && s->unlisten == NULL)
+        return ERROR_OK;
+    for (size_t i = 0; i < COUNT(words); i++) {
+        const char *place = words[i] == NULL ? NULL : strstr(words[i], "%s");
+        if (place == NULL || place == words[i] || strstr(place + 1, "%s") != NULL)
+            return error_set(e, ERROR_CONFIG,
+                             "%s: the words to listen and to unlisten have one %%s behind a quote",
+                             s->name);
+    }
+    if (s->channel_most < 1)
+        return error_set(e, ERROR_CONFIG, "%s: a channel's name of at most %d bytes", s->name,
+                         s->channel_most);
+    return ERROR_OK;
+}
+
 static enum error_code check(struct engine *engine, const struct nebula_spec *s, struct error *e)
 {
     if (s->name == NULL || s->name[0] == '\0')
@@ -125,7 +144,8 @@ static enum error_code check(struct engine *engine, const struct nebula_spec *s,
     if (s->check == NULL)
         return error_set(e, ERROR_CONFIG, "%s: the kind has no words for a check", s->name);
     if (check_roles(s, e) != ERROR_OK || check_endpoints(s, e) != ERROR_OK ||
-        check_options(s, e) != ERROR_OK || check_tenants(s, e) != ERROR_OK)
+        check_options(s, e) != ERROR_OK || check_tenants(s, e) != ERROR_OK ||
+        check_listening(s, e) != ERROR_OK)
         return e->code;
     if (check_pool(s->name, &s->pool, e) != ERROR_OK)
         return e->code;
@@ -164,8 +184,8 @@ static void copy_text(struct copier *c, const char **text)
  */
 static bool keep_names(struct names *names, struct nebula_spec *s)
 {
-    const char **text[] = {&s->kind,   &s->driver,   &s->policy_name, &s->file,
-                           &s->tenant, &s->rollback, &s->check,       &s->reset};
+    const char **text[] = {&s->kind,     &s->driver, &s->policy_name, &s->file,   &s->tenant,
+                           &s->rollback, &s->check,  &s->reset,       &s->listen, &s->unlisten};
     for (size_t i = 0; i < COUNT(text); i++)
         if (*text[i] != NULL && (*text[i] = names_keep(names, *text[i])) == NULL)
             return false;

@@ -1,6 +1,7 @@
 #include "core/task.h"
 
 #include "core/context.h"
+#include "core/listener.h"
 #include "core/pool.h"
 #include "core/ticket.h"
 
@@ -13,6 +14,7 @@ struct task *task_new(struct engine *e, const struct task *parent)
     t->context = parent == NULL ? NULL : context_ref(parent->context);
     task_deadline(t, parent == NULL ? INT64_MAX : parent->deadline_us);
     list_init(&t->tickets);
+    list_init(&t->listeners);
     t->number = table_add(&e->tasks, t);
     if (t->number == 0) {
         context_unref(&t->context);
@@ -29,6 +31,8 @@ void task_free(struct task **task)
     struct list_node *n;
     while ((n = list_head(&t->tickets)) != NULL)
         ticket_drop(container_of(n, struct ticket, in_task));
+    while ((n = list_head(&t->listeners)) != NULL)
+        listener_free(container_of(n, struct listener, in_task));
     if (t->may_hold)
         pool_give_all(t->engine, t);
     if (t->engine->task == t)

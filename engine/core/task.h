@@ -13,7 +13,7 @@ struct context;
 struct task {
     struct engine *engine;
     struct context *context; /* NULL: the empty one */
-    struct list tickets;
+    struct list tickets, listeners;
     bool may_hold;           /* was lent something since it began, so its end has to look */
     int64_t deadline_us;     /* INT64_MAX: none */
     int64_t begins_until_us; /* begins nothing new from then on: the deadline, or never once
@@ -24,7 +24,7 @@ struct task {
 
 /* NULL when out of memory or at the bound. */
 struct task *task_new(struct engine *e, const struct task *parent);
-/* Its tickets vanish, its leases are given back. */
+/* Its tickets vanish, its listeners are closed, its leases are given back. */
 void task_free(struct task **t);
 
 void task_cancel(struct task *t);

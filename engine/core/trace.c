@@ -18,6 +18,8 @@ const char *trace_name(enum trace_what what)
         [TRACE_REFUSED] = "refused",
         [TRACE_RETRIES] = "retries",
         [TRACE_TICKET_ENDED] = "ticket_ended",
+        [TRACE_TOLD] = "told",
+        [TRACE_GAP] = "gap",
     };
     CHECK((size_t)what < TRACE_WHATS);
     return name[what];

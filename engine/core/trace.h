@@ -23,6 +23,8 @@ enum trace_what {
     TRACE_REFUSED,        /* a = error code */
     TRACE_RETRIES,        /* a = ticket, 0 for a transaction, b = attempt, c = pause us */
     TRACE_TICKET_ENDED,   /* a = ticket, b = error code */
+    TRACE_TOLD,           /* a = connection, b = bytes */
+    TRACE_GAP,            /* a = error code, b = us in which nothing was heard */
     TRACE_WHATS
 };
 

@@ -72,6 +72,15 @@ struct request {
     struct reply reply;
 };
 
+/* What came and nobody asked for: a notification, a push, a delivery. The bytes are the driver's,
+ * and its own again when conn_told() returns. */
+struct told {
+    const char *channel; /* NUL-terminated */
+    const char *bytes;
+    uint32_t size;
+    int64_t from; /* who told it, as the server numbers its sessions; 0 nobody knows */
+};
+
 /* Nothing has come yet. Writes what is read, not the whole struct. */
 static inline void reply_init(struct reply *r)
 {

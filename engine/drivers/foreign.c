@@ -179,6 +179,13 @@ static void say_notice(struct nebula_conn *c, const char *text)
     conn_notice(ours(c), text);
 }
 
+static void say_told(struct nebula_conn *c, const char *channel, const char *bytes, uint32_t size,
+                     int64_t from)
+{
+    const struct told told = {.channel = channel, .bytes = bytes, .size = size, .from = from};
+    conn_told(ours(c), &told);
+}
+
 /* --- what they ask for ------------------------------------------------------------------------ */
 
 static const char *option(const struct nebula_conn *c, const char *name, const char *fallback)
@@ -292,6 +299,7 @@ static const struct nebula_driver_calls calls = {
     .soon = soon,
     .resolve = resolve,
     .work = work,
+    .told = say_told,
 };
 
 /* --- the verbs -------------------------------------------------------------------------------- */

@@ -60,6 +60,11 @@ void conn_closed(struct conn *c)
     given()->conn_closed(c);
 }
 
+void conn_told(struct conn *c, const struct told *told)
+{
+    given()->conn_told(c, told);
+}
+
 void conn_notice(struct conn *c, const char *text)
 {
     given()->conn_notice(c, text);

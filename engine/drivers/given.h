@@ -24,6 +24,7 @@ struct given {
     __typeof__(conn_cancelled) *conn_cancelled;
     __typeof__(conn_turned) *conn_turned;
     __typeof__(conn_closed) *conn_closed;
+    __typeof__(conn_told) *conn_told;
     __typeof__(conn_notice) *conn_notice;
     __typeof__(conn_loop) *conn_loop;
     __typeof__(conn_resource) *conn_resource;

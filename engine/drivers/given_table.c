@@ -12,6 +12,7 @@ const struct given given_table = {
     .conn_cancelled = conn_cancelled,
     .conn_turned = conn_turned,
     .conn_closed = conn_closed,
+    .conn_told = conn_told,
     .conn_notice = conn_notice,
     .conn_loop = conn_loop,
     .conn_resource = conn_resource,

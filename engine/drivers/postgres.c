@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 
@@ -93,13 +94,26 @@ static void say(struct soon *s)
     }
 }
 
+/* Notifications may come at any time, also between the parts of an answer. Whoever hears of one may
+ * do nothing to the connection before the next turn. */
+static void tell(struct postgres *p)
+{
+    PGnotify *n;
+    while (p->phase < PG_LOST && (n = PQnotifies(p->pg)) != NULL) {
+        const struct told told = {.channel = n->relname,
+                                  .bytes = n->extra,
+                                  .size = (uint32_t)strlen(n->extra),
+                                  .from = n->be_pid};
+        conn_told(conn_of(p), &told);
+        PQfreemem(n);
+    }
+}
+
 /* The server speaks without being asked: notices go to noticed(), a farewell becomes our loss. */
 static void hear(struct postgres *p, bool is_alive)
 {
-    PGnotify *n;
     (void)PQisBusy(p->pg); /* parses what came */
-    while ((n = PQnotifies(p->pg)) != NULL)
-        PQfreemem(n);
+    tell(p);
     if (!is_alive || p->last_words.code != ERROR_OK)
         pg_lose(p, NULL);
 }
@@ -119,10 +133,13 @@ static void ready(struct watch *w, int events)
     else if (events & WATCH_WRITE)
         pg_flush(p);
     bool is_idle = p->phase == PG_IDLE || p->phase == PG_HELD;
-    if (is_idle || (p->owes & PG_OWES_ANSWER)) /* what ends without the server is not read either */
+    if (is_idle ||
+        (p->owes & PG_OWES_ANSWER)) { /* what ends without the server is not read either */
         hear(p, is_alive);
-    else if (p->phase == PG_BUSY && (p->owes & PG_OWES_READING) == 0)
+    } else if (p->phase == PG_BUSY && (p->owes & PG_OWES_READING) == 0) {
         pg_read(p);
+        tell(p); /* also what came with the end of the answer: it makes nothing readable any more */
+    }
 }
 
 /* --- cancel ----------------------------------------------------------------------------------- */

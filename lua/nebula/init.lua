@@ -12,6 +12,8 @@ local time = require "nebula.time"
 local value = require "nebula.value"
 
 local channels = lazy "nebula.channel"
+local composites = lazy "nebula.sql.types.composite"
+local ranges = lazy "nebula.sql.types.range"
 local selecting = lazy "nebula.select"
 
 --- Makes a channel between tasks. One that nobody knows any more needs no closing.
@@ -50,6 +52,9 @@ local nebula = {
   null = value.null,
   bytes = value.bytes,
   array = value.array,
+  range = function(given) return ranges.new(given) end,
+  multirange = function(list) return ranges.new_many(list) end,
+  composite = function(list) return composites.new(list) end,
   json = require "cjson",
   args = {}, ---@type string[] what stood behind the file on the command line
 }

@@ -45,6 +45,8 @@ local suggest = require "nebula.suggest"
 ---@field check string? words that a living connection answers
 ---@field rollback string? words that end a transaction without effect
 ---@field reset string? words that make a session clean
+---@field listen { on: string, off: string, most: integer }? words that begin to hear of a channel and that end it,
+--- where %s in quotes is its name; and the most bytes of one
 ---@field spec fun(declared: nebula.Declared): nebula.Told?, { path: string, text: string }[]?
 ---@field resource table<string, function> methods of a resource
 ---@field lease table<string, function> methods of a lease
@@ -57,6 +59,7 @@ local fields = {
   check = { "string" },
   rollback = { "string" },
   reset = { "string" },
+  listen = { "table" },
   spec = { "function" },
   resource = { "table", is_required = true },
   lease = { "table", is_required = true },

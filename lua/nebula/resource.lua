@@ -5,11 +5,13 @@ local call = require "nebula.call"
 local errors = require "nebula.error"
 local for_each = require "nebula.for_each"
 local keys = require "nebula.keys"
+local lazy = require "nebula.lazy"
 local own = require "nebula.own"
 local specs = require "nebula.spec"
 local suggest = require "nebula.suggest"
 local wait = require "nebula.wait"
 
+local listen = lazy "nebula.listen"
 local lib, engine = c.lib, c.engine
 
 ---@class nebula.Resource
@@ -38,6 +40,12 @@ local function methods_of(kind)
   local methods = {}
   for name, fn in pairs(kind.resource) do
     methods[name] = own.method(kind, name, fn)
+  end
+
+  if kind.listen then
+    methods.listen = own.method(kind, "listen", function(self, ...)
+      return listen.open(self, ...)
+    end)
   end
 
   return setmetatable(methods, {
@@ -100,7 +108,8 @@ function resources.declare(spec)
   if id < 0 then
     return nil, errors.from_code(spec.name, id)
   end
-  local self = setmetatable({ id = id, name = spec.name }, metatable_of(spec.kind, spec.roles, spec.reads))
+  local self = setmetatable({ id = id, name = spec.name, has_tenants = spec.tenants and true },
+    metatable_of(spec.kind, spec.roles, spec.reads))
   by_name[spec.name], call.resources[id] = self, self
   if spec.pool.min > 0 then
     warm[#warm + 1] = { resource = self, is_awaited = spec.pool.start_us > 0 }

@@ -77,6 +77,9 @@ function spec.with(declared, fn)
   at.name, at.kind, at.driver = declared.name, kind.name, kind.driver
   at.policy_name, at.file, at.line = declared.policy_name, declared.file, declared.line
   at.check, at.rollback, at.reset = kind.check, kind.rollback, kind.reset
+  if kind.listen then
+    at.listen, at.unlisten, at.channel_most = kind.listen.on, kind.listen.off, kind.listen.most
+  end
   at.tenant, at.tenants = declared.tenant, declared.tenants or 0
   at.option, at.options, at.is_data = option, #declared.options, declared.is_data or false
   at.endpoint_name, at.endpoints = endpoint, #endpoints

@@ -38,6 +38,11 @@ static void numbers_of_nothing_are_refused(void **unused)
         assert_int_equal(nebula_reply(n, number, &reply), -ERROR_STALE);
         assert_int_equal(nebula_cell(n, number, 0, 0, &(struct nebula_value){0}), -ERROR_STALE);
         assert_int_equal(nebula_column(n, number, 0, &(struct nebula_column){0}), -ERROR_STALE);
+        const struct nebula_channels channels = {.resource = resource};
+        assert_int_equal(nebula_listen(n, &channels), -ERROR_USAGE);
+        assert_int_equal(nebula_hear(n, number, 0), -ERROR_STALE);
+        assert_int_equal(nebula_told(n, number, &(struct nebula_told){0}), -ERROR_STALE);
+        assert_int_equal(nebula_unlisten(n, number), -ERROR_STALE);
     }
     assert_int_equal(nebula_lease(n, r.shop, -1, 0, false), -ERROR_USAGE);
     assert_int_equal(nebula_lease(n, r.shop, INT_MAX, 0, false), -ERROR_USAGE);

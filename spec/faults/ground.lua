@@ -15,7 +15,7 @@ local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
 local NEBULA = process.program "nebula"
-local moving = { "leased", "opening", "checking", "resetting", "cancelling", "closing", "waiting" }
+local moving = { "leased", "listening", "opening", "checking", "resetting", "cancelling", "closing", "waiting" }
 
 -- What may be done about each code: docs/reference says the same.
 local actions = {

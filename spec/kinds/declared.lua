@@ -61,7 +61,7 @@ function declared.pool(resource, role)
   end
 end
 
-local moving = { "leased", "opening", "checking", "resetting", "cancelling", "closing", "waiting" }
+local moving = { "leased", "listening", "opening", "checking", "resetting", "cancelling", "closing", "waiting" }
 
 local function what_moves_in(name)
   for _, pool in ipairs(ask({ verb = "inspect", name = name }).resource.pools) do

@@ -41,6 +41,18 @@ within 500 ms:	nil	deadline
 and afterwards:	3
 ]]
 
+expected.prints.job_queue = [[
+job 1: was there before anybody listened
+job 2: wake up
+job 3: and another one
+job 4: once more
+nobody listens any more
+4 jobs done, 0 left
+]]
+
+-- What only one of the kinds can do.
+expected.only = { job_queue = "postgresql" }
+
 expected.report = [[
 imported 2500 customers, 240 products, 120000 orders
 

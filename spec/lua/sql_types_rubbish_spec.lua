@@ -2,7 +2,7 @@
 -- are. SEED=n begins there; NEBULA_PROVE makes it longer.
 
 local bit = require "bit"
-local types = require "nebula.sql.types.postgres"
+local types = require "nebula.sql.types.catalog".of({}).decoders
 
 local TIMES = os.getenv "NEBULA_PROVE" and 100000 or 400
 local SEED = tonumber(os.getenv "SEED") or 1

@@ -6,7 +6,7 @@ local encode = require "nebula.sql.encode"
 local json = require "nebula.sql.types.json"
 local number = require "nebula.sql.types.number"
 local time = require "nebula.sql.types.time"
-local types = require "nebula.sql.types.postgres"
+local types = require("nebula.sql.types.catalog").of({}).decoders
 local values = require "nebula.value"
 
 local null = values.null
@@ -166,7 +166,7 @@ describe("arrays", function()
     assert.has_error(function() values.array "x" end)
     local text, complaint = array.encode(values.array { print })
     assert.is_nil(text)
-    assert.equal("a function is nothing for an array", complaint)
+    assert.equal("a function is nothing for a database", complaint)
   end)
 end)
 

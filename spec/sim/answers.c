@@ -116,9 +116,9 @@ static struct op *find_call(struct play *p, int64_t lessee)
     return NULL;
 }
 
-void play_heard(struct listener *l, const struct heard *h)
+void play_heard(struct witness *w, const struct heard *h)
 {
-    struct play *p = container_of(l, struct play, listener);
+    struct play *p = container_of(w, struct play, witness);
     play_note(p, "%s hears lessee %lld about %lld", h->server, (long long)h->lessee,
               (long long)h->id);
     struct op *op = h->is_own ? NULL : find_call(p, h->lessee);

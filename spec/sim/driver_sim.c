@@ -216,6 +216,16 @@ static void cancelled(struct wire *w)
     conn_cancelled(l->conn);
 }
 
+static void told(struct wire *w, int64_t channel, int64_t number)
+{
+    struct link *l = link_of(w);
+    char name[24], text[24];
+    snprintf(name, sizeof name, "%lld", (long long)channel);
+    int size = snprintf(text, sizeof text, "%lld", (long long)number);
+    conn_told(l->conn,
+              &(struct told){.channel = name, .bytes = text, .size = (uint32_t)size, .from = 7});
+}
+
 static void closed(struct wire *w)
 {
     conn_closed(link_of(w)->conn);
@@ -239,6 +249,7 @@ static void sim_open(struct conn *c, const struct target *t)
                             .failed = failed,
                             .replied = replied,
                             .cancelled = cancelled,
+                            .told = told,
                             .closed = closed,
                             .wants = t->is_easy ? NULL : target_get(t, "wants", NULL)};
     l->conn = c;

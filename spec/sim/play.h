@@ -122,7 +122,7 @@ struct play {
     bool is_faultless, is_stopping;
     bool is_starved;                        /* allocations fail now and then */
     int64_t idle_since_us[DECLARED][CONNS]; /* by the connection's number */
-    struct listener listener;
+    struct witness witness;
     struct tracer tracer;
     uint64_t hash; /* of the trace */
     void *trace;   /* FILE, or NULL */
@@ -160,7 +160,7 @@ void claims_compare(struct play *p);
 void holding_drop(struct play *p, struct holding *h);
 void play_served(struct play *p, struct op *op);
 bool play_writes(const struct op *op);
-void play_heard(struct listener *l, const struct heard *h);
+void play_heard(struct witness *w, const struct heard *h);
 
 /* --- laws.c ----------------------------------------------------------------------------------- */
 

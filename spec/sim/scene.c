@@ -117,7 +117,7 @@ static void declare(struct play *p, int i)
         server_writer(d->server, 1);
     server_cap(d->server, 0, d->spec.pool.max);
     server_cap(d->server, 1, 1);
-    server_listen(d->server, &p->listener);
+    server_watch(d->server, &p->witness);
     roll_odds(p, d->server);
     d->number = nebula_declare(p->nebula, &d->spec);
     if (d->number <= 0)
@@ -197,7 +197,7 @@ static bool raise_curtain(struct play *p)
     }
     p->engine = engine_behind(p->nebula);
     p->tracer.happened = happened;
-    p->listener.heard = play_heard;
+    p->witness.heard = play_heard;
     engine_watch(p->engine, &p->tracer);
     p->is_faultless = chance(p, 150);
     p->is_starved = !p->is_faultless && chance(p, 150);

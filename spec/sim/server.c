@@ -108,9 +108,9 @@ void server_standby(struct server *s, bool is_standby)
     s->is_standby = is_standby;
 }
 
-void server_listen(struct server *s, struct listener *l)
+void server_watch(struct server *s, struct witness *w)
 {
-    s->listener = l;
+    s->witness = w;
 }
 
 void server_crash(struct server *s, int64_t until_us)
@@ -123,6 +123,14 @@ void server_crash(struct server *s, int64_t until_us)
         if (session->is_live)
             session_lose(session, "the server crashed");
     }
+}
+
+int64_t server_tell(struct server *s, int64_t channel)
+{
+    const struct tale t = {.channel = channel, .number = ++s->tales};
+    for (struct list_node *n = list_head(&s->sessions); n != NULL; n = list_next(&s->sessions, n))
+        session_tell(container_of(n, struct session, node), &t);
+    return t.number;
 }
 
 int server_applied(const struct server *s, int64_t id)

@@ -10,6 +10,8 @@
  * - `set L` dirties the session.
  * - `rows L N` is a stream of N rows.
  * - `check`, `rollback` and `reset` are the pool's own words, said by nobody.
+ * - `hark 0 ID;` and `hush 0 ID;`, any number of them in one text, are the ear's: whatever is told on
+ *   ID from then on is told to the session, or not any more.
  *
  * It keeps the tally of what was applied, and it watches the laws that only a server can see: what
  * one lessee left in a session never meets another one, and a cancel never hits a statement that it
@@ -63,7 +65,7 @@ struct server;
 struct session;
 struct wire;
 
-/* What somebody hears who listens to all statements as they are sent. */
+/* What somebody hears who witnesses all statements as they are sent. */
 struct heard {
     const char *server;
     int64_t lessee, id;
@@ -71,8 +73,8 @@ struct heard {
     int32_t role;
     bool is_own;
 };
-struct listener {
-    void (*heard)(struct listener *l, const struct heard *h);
+struct witness {
+    void (*heard)(struct witness *w, const struct heard *h);
 };
 
 /* name is copied. */
@@ -94,9 +96,12 @@ void server_room(struct server *s,
                  int32_t most); /* sessions; beyond them it is full. 0: any number */
 void server_writer(struct server *s, int32_t role);     /* only this role may add and put */
 void server_standby(struct server *s, bool is_standby); /* it only reads; a primary at first */
-void server_listen(struct server *s, struct listener *l);
+void server_watch(struct server *s, struct witness *w);
 /* All sessions end; whoever connects before until_us is refused. */
 void server_crash(struct server *s, int64_t until_us);
+
+/* Tells something to every session that listens to the channel: the number that it has, from 1. */
+int64_t server_tell(struct server *s, int64_t channel);
 
 int server_applied(const struct server *s, int64_t id); /* how often */
 int64_t server_total(const struct server *s);           /* of all ids together */
@@ -130,6 +135,7 @@ struct wire {
     void (*failed)(struct wire *w, enum error_code code, const char *state, const char *text);
     void (*replied)(struct wire *w, const struct answer *a);
     void (*cancelled)(struct wire *w);
+    void (*told)(struct wire *w, int64_t channel, int64_t number);
     void (*closed)(struct wire *w);
 };
 

@@ -28,6 +28,9 @@ static void leave_room(struct session *s)
     s->is_live = false;
     s->pendings = 0;
     s->in_transaction = s->dirty = s->streaming = 0;
+    s->tales = 0;
+    memset(s->hark, 0, sizeof s->hark);
+    happening_forget(&s->speaks);
     happening_forget(&s->acts);
     happening_forget(&s->dies);
     happening_forget(&s->hits);
@@ -108,6 +111,31 @@ static void returns(struct happening *h)
     w->cancelled(w);
 }
 
+/* One after the other, as they were told. */
+static void speaks(struct happening *h)
+{
+    struct session *s = container_of(h, struct session, speaks);
+    const struct tale t = s->tale[0];
+    memmove(s->tale, s->tale + 1, (size_t)--s->tales * sizeof *s->tale);
+    if (s->tales > 0)
+        happening_arrange(&s->speaks, soon_us(s, 0, 500));
+    if (s->wire != NULL)
+        s->wire->told(s->wire, t.channel, t.number);
+}
+
+void session_tell(struct session *s, const struct tale *t)
+{
+    bool is_heard = false;
+    for (int i = 0; i < HARKS_MOST; i++)
+        is_heard |= s->hark[i] == t->channel;
+    if (!is_heard)
+        return;
+    CHECK(s->tales < TALES_MOST);
+    s->tale[s->tales++] = *t;
+    if (s->tales == 1)
+        happening_arrange(&s->speaks, soon_us(s, 20, MS));
+}
+
 /* --- statements ------------------------------------------------------------------------------- */
 
 static void acts(struct happening *h)
@@ -147,7 +175,14 @@ static void parse(struct statement *st, const char *text)
     memcpy(st->word, text, size);
     char *end = NULL;
     st->lessee = strtoll(text + size, &end, 10);
-    st->id = strtoll(end, NULL, 10);
+    st->id = strtoll(end, &end, 10);
+    if (*end != ';')
+        return;
+    st->hark[st->harks++] = st->id;
+    while (end[1] != '\0') {
+        CHECK(st->harks < HARKS_MOST && memcmp(end + 1, text, size + 2) == 0);
+        st->hark[st->harks++] = strtoll(end + 1 + size + 2, &end, 10);
+    }
 }
 
 static bool is_own(const struct statement *st)
@@ -155,12 +190,12 @@ static bool is_own(const struct statement *st)
     return st->lessee == 0;
 }
 
-static void tell_listener(const struct session *s)
+static void tell_witness(const struct session *s)
 {
-    struct listener *l = s->server->listener;
+    struct witness *w = s->server->witness;
     const struct statement *st = &s->statement;
-    if (l != NULL)
-        l->heard(l, &(struct heard){.server = s->server->name,
+    if (w != NULL)
+        w->heard(w, &(struct heard){.server = s->server->name,
                                     .lessee = st->lessee,
                                     .id = st->id,
                                     .opened_us = s->opened_us,
@@ -180,7 +215,7 @@ bool wire_send(struct wire *w, enum nebula_verb verb, const char *text, int32_t 
     s->is_running = true;
     s->is_acted = false;
     s->serial++;
-    tell_listener(s);
+    tell_witness(s);
     if (s->is_dead)
         return true;
     session_inspect(s, &s->statement);
@@ -278,6 +313,7 @@ void wire_connect(struct wire *w, struct server *server, int32_t role)
     happening_init(&s->hits, hits);
     happening_init(&s->returns, returns);
     happening_init(&s->notices, notices);
+    happening_init(&s->speaks, speaks);
     w->session = s;
     w->server = server;
     w->role = role;

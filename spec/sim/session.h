@@ -6,6 +6,8 @@
 
 #define ORDERS_MOST 16
 #define PENDING_MOST 64
+#define HARKS_MOST 16
+#define TALES_MOST 512
 
 struct server {
     struct list_node node;
@@ -22,9 +24,9 @@ struct server {
     bool is_standby;
     struct list sessions; /* their own end included, until nobody knows them any more */
     int32_t live;         /* of those, the ones that take room */
-    struct listener *listener;
+    struct witness *witness;
     uint16_t *applied; /* by id */
-    int64_t ids, total, seen[FAULTS], opened, heard;
+    int64_t ids, total, seen[FAULTS], opened, heard, tales;
 };
 
 struct statement {
@@ -32,7 +34,14 @@ struct statement {
     enum fault fault;
     char word[12];
     int64_t lessee, id;
+    int64_t hark[HARKS_MOST]; /* of the ear's words, all ids */
+    int32_t harks;
     int32_t window;
+};
+
+/* On its way to a client. */
+struct tale {
+    int64_t channel, number;
 };
 
 enum arrival { ARRIVAL_OPENED = 0, ARRIVAL_FAILED, ARRIVAL_REPLY };
@@ -51,12 +60,15 @@ struct session {
     int64_t pending[PENDING_MOST]; /* ids, negative for a put */
     int32_t pendings;
     int64_t rows_left, next_row;
+    int64_t hark[HARKS_MOST]; /* channels; 0 is none */
+    struct tale tale[TALES_MOST];
+    int32_t tales;
 
     bool is_running, is_acted;
     struct statement statement;
     uint64_t serial, cancel_serial;
 
-    struct happening acts, arrives, dies, hits, returns, notices;
+    struct happening acts, arrives, dies, hits, returns, notices, speaks;
     enum arrival arrival;
     struct answer answer;
 };
@@ -73,6 +85,7 @@ void session_execute(struct session *s);
 void session_give_up(struct session *s);
 /* A law: nobody meets what another one left. */
 void session_inspect(const struct session *s, const struct statement *st);
+void session_tell(struct session *s, const struct tale *t); /* if it listens */
 void session_end(struct session *s);
 /* The client learns of it a little later. */
 void session_lose(struct session *s, const char *text);

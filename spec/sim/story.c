@@ -262,6 +262,45 @@ static void writers(struct story *s)
     say(s, (struct nebula_request){.text = "get 4 4", .is_idempotent = true});
 }
 
+/* Its number, or 0. */
+static int64_t try_listen(struct story *s, int32_t queue, int32_t count)
+{
+    static const char *const name[] = {"5", "6", "7"};
+    const struct nebula_channels c = {
+        .resource = s->rig.shop, .count = count, .name = name, .queue = queue, .bytes = 100};
+    struct nebula_reply reply;
+    int32_t ticket = nebula_listen(s->rig.nebula, &c);
+    return ticket > 0 && rig_await(&s->rig, ticket, &reply) == ERROR_OK ? reply.listener : 0;
+}
+
+/* Whatever it has until now. */
+static void hear_all(struct story *s, int64_t listener)
+{
+    int32_t ticket, code = ERROR_OK;
+    for (int i = 0; i < 10 && code == ERROR_OK; i++) {
+        ticket = nebula_hear(s->rig.nebula, listener, 5 * MS);
+        code = ticket > 0 ? rig_await(&s->rig, ticket, NULL) : ERROR_STALE;
+    }
+}
+
+static void listeners(struct story *s)
+{
+    int64_t one = try_listen(s, 2, 2), two = try_listen(s, 9, 3);
+    for (int i = 0; i < 12; i++)
+        server_tell(s->rig.server, 5 + i % 3);
+    rig_pass(&s->rig, 20 * MS);
+    hear_all(s, one);
+    server_crash(s->rig.server, world_time_us() + 20 * MS);
+    rig_pass(&s->rig, 500 * MS);
+    server_tell(s->rig.server, 6);
+    hear_all(s, two);
+    nebula_unlisten(s->rig.nebula, two);
+    rig_pass(&s->rig, 10 * MS);
+    hear_all(s, one);
+    nebula_unlisten(s->rig.nebula, one);
+    add(s, 0, 1, 0);
+}
+
 static void looking(struct story *s)
 {
     add(s, 0, 1, 0);
@@ -329,13 +368,14 @@ static void endpoints(struct story *s)
 }
 
 const struct story_row stories[STORIES] = {
-    {"calls", calls, 1, 1},     {"cancels", cancels, 1, 1},
-    {"leases", leases, 1, 1},   {"dirty sessions", dirty_sessions, 1, 1},
-    {"streams", streams, 1, 1}, {"transactions", transactions, 1, 1},
-    {"tasks", tasks, 1, 1},     {"outages", outages, 1, 1},
-    {"writers", writers, 2, 1}, {"looking", looking, 1, 1},
-    {"orders", orders, 1, 1},   {"stops", stops, 1, 1},
-    {"batches", batches, 1, 1}, {"endpoints", endpoints, 2, 2},
+    {"calls", calls, 1, 1},         {"cancels", cancels, 1, 1},
+    {"leases", leases, 1, 1},       {"dirty sessions", dirty_sessions, 1, 1},
+    {"streams", streams, 1, 1},     {"transactions", transactions, 1, 1},
+    {"listeners", listeners, 1, 1}, {"tasks", tasks, 1, 1},
+    {"outages", outages, 1, 1},     {"writers", writers, 2, 1},
+    {"looking", looking, 1, 1},     {"orders", orders, 1, 1},
+    {"stops", stops, 1, 1},         {"batches", batches, 1, 1},
+    {"endpoints", endpoints, 2, 2},
 };
 
 /* --- begin and end ---------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* story.h - short scenarios that go through all that a call, a lease, a stream, a task and a stop
- * can come to, each statement with an id of its own.
+/* story.h - short scenarios that go through all that a call, a lease, a stream, a listener, a task
+ * and a stop can come to, each statement with an id of its own.
  *
  * They are told again and again, and each time something else fails: the n-th allocation
  * (oom_sim_spec.c), the n-th verb of the driver (verbs_sim_spec.c). So a scenario goes on whatever
@@ -12,7 +12,7 @@
 #include "rig.h"
 
 #define STORY_IDS 32
-#define STORIES 14
+#define STORIES 15
 
 struct story {
     struct rig rig;

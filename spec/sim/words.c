@@ -84,6 +84,30 @@ static void pull(struct session *s)
         s->streaming = 0;
 }
 
+static bool listens(const struct session *s)
+{
+    bool is_one = false;
+    for (int i = 0; i < HARKS_MOST; i++)
+        is_one |= s->hark[i] != 0;
+    return is_one;
+}
+
+static void hark(struct session *s, int64_t channel, bool begins)
+{
+    int64_t *free_one = NULL;
+    for (int i = 0; i < HARKS_MOST; i++) {
+        if (s->hark[i] == channel) {
+            s->hark[i] = begins ? channel : 0;
+            return;
+        }
+        if (s->hark[i] == 0)
+            free_one = &s->hark[i];
+    }
+    CHECK(!begins || free_one != NULL);
+    if (begins)
+        *free_one = channel;
+}
+
 static void run_word(struct session *s)
 {
     const struct statement *st = &s->statement;
@@ -102,6 +126,10 @@ static void run_word(struct session *s)
         end_transaction(s, false);
     } else if (says(s, "reset")) {
         s->dirty = 0;
+        memset(s->hark, 0, sizeof s->hark);
+    } else if (says(s, "hark") || says(s, "hush")) {
+        for (int32_t i = 0; i < st->harks; i++)
+            hark(s, st->hark[i], says(s, "hark"));
     } else if (!says(s, "check")) {
         law_broken("the server does not know the word '%s'", st->word);
     }
@@ -141,7 +169,8 @@ static void run_verb(struct session *s)
 static uint32_t bits(const struct session *s)
 {
     return (s->in_transaction != 0 ? SESSION_IN_TRANSACTION : 0) |
-           (s->dirty != 0 ? SESSION_DIRTY : 0) | (s->streaming != 0 ? SESSION_STREAMING : 0);
+           (s->dirty != 0 || listens(s) ? SESSION_DIRTY : 0) |
+           (s->streaming != 0 ? SESSION_STREAMING : 0);
 }
 
 void session_execute(struct session *s)
@@ -192,4 +221,7 @@ void session_inspect(const struct session *s, const struct statement *st)
         expect_own(s, s->in_transaction, st->lessee, "a transaction");
     if (!rolls_back && !resets)
         expect_own(s, s->dirty, st->lessee, "settings");
+    if (st->lessee != 0 && listens(s))
+        law_broken("%s: '%s' of lessee %lld met a session that listens", s->server->name, st->word,
+                   (long long)st->lessee);
 }

@@ -1,5 +1,6 @@
 #include "lone_conn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +97,13 @@ void conn_closed(struct conn *c)
     end_all(c, &(struct error){.code = ERROR_LOST, .text = "the connection was closed"});
     free(c);
     l->conn = NULL;
+}
+
+void conn_told(struct conn *c, const struct told *told)
+{
+    struct lone *l = hear(c, SAID_TOLD);
+    snprintf(l->told, sizeof l->told, "%s: %.*s", told->channel, (int)told->size, told->bytes);
+    l->told_by = told->from;
 }
 
 void conn_notice(struct conn *c, const char *text)

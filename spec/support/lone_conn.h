@@ -18,6 +18,7 @@ enum sentence {
     SAID_TURNED,
     SAID_CLOSED,
     SAID_NOTICE,
+    SAID_TOLD,
     SENTENCES
 };
 
@@ -26,9 +27,11 @@ struct lone {
     struct conn *conn; /* NULL once closed */
     struct target target;
     struct nebula_option option[16];
-    uint32_t said[SENTENCES];                   /* how often each sentence was heard */
-    struct error error;                         /* of the last SAID_FAILED */
-    char notice[ERROR_TEXT_SIZE];               /* the last SAID_NOTICE */
+    uint32_t said[SENTENCES];     /* how often each sentence was heard */
+    struct error error;           /* of the last SAID_FAILED */
+    char notice[ERROR_TEXT_SIZE]; /* the last SAID_NOTICE */
+    char told[ERROR_TEXT_SIZE];   /* the last SAID_TOLD: "channel: payload" */
+    int64_t told_by;
     bool is_opening, is_cancelling, is_closing; /* begun, and their end not said yet */
     bool is_inside;                             /* a verb has not returned */
 };

@@ -44,7 +44,7 @@ end
 local function show_pools(pools)
   local rows = {}
   for i, p in ipairs(pools) do
-    local open = p.idle + p.leased + p.checking + p.resetting + p.cancelling
+    local open = p.idle + p.leased + p.listening + p.checking + p.resetting + p.cancelling
     rows[i] = { p.role, open, p.idle, p.leased, p.opening, p.closing, p.waiting, p.max, p.leases, p.waited, p.refused,
       p.opened, p.open_failed, p.lost, p.checks, p.resets, p.cancels }
   end
@@ -82,6 +82,21 @@ local function show_connections(list)
     list[1] and list[1].endpoint and "ENDPOINT" }, rows)
 end
 
+local function show_listeners(ear)
+  local state = ear.connection > 0 and "by connection " .. ear.connection or ear.state
+  line("listening", "%s, %d channels, %d notes told, %d gaps", state, ear.channels, ear.told, ear.gaps)
+  if ear.trouble then
+    print(show.paint("red", ("  %s"):format(plain(ear.trouble))))
+  end
+  local rows = {}
+  for i, one in ipairs(ear.listeners) do
+    rows[i] = { one.task, one.queued, one.queue, one.told, one.gaps, one.missed,
+      plain(table.concat(one.channels, ", "), true) }
+  end
+  print()
+  show.table({ "TASK", "QUEUED", "QUEUE", "TOLD", "GAPS", "MISSED", "CHANNELS" }, rows)
+end
+
 local function show_resource(answer)
   local r = answer.resource
   print(("%s  %s, %s (pid %d)"):format(show.paint("bold", r.name), r.kind, r.state, answer.pid))
@@ -91,6 +106,10 @@ local function show_resource(answer)
   show_pools(r.pools)
   show_endpoints(r.pools)
   show_connections(r.connections)
+  if r.ear then
+    print()
+    show_listeners(r.ear)
+  end
 end
 
 -- --- from the files -------------------------------------------------------------------------------

@@ -23,11 +23,11 @@ local function show_engine(answer)
   print(show.paint("bold", ("%s (pid %d, %d tasks%s)"):format(answer.program, answer.pid, answer.tasks, stopping)))
   local rows = {}
   for i, r in ipairs(answer.resources) do
-    rows[i] = { r.name, r.kind, r.open, r.idle, r.leased, r.max, r.waiting, r.calls, r.failed, r.retries,
+    rows[i] = { r.name, r.kind, r.open, r.idle, r.leased, r.listeners, r.max, r.waiting, r.calls, r.failed, r.retries,
       show.paint(colours[r.state] or "bold", r.state) }
   end
-  show.table({ "NAME", "KIND", "OPEN", "IDLE", "LEASED", "MAX", "WAITING", "CALLS", "FAILED", "RETRIES", "STATE" },
-    rows)
+  show.table({ "NAME", "KIND", "OPEN", "IDLE", "LEASED", "LISTENERS", "MAX", "WAITING", "CALLS", "FAILED", "RETRIES",
+    "STATE" }, rows)
   show_endpoints(answer.resources)
 end
 

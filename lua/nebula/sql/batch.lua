@@ -14,6 +14,7 @@ local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
 local options = require "nebula.options"
+local reading = require "nebula.sql.reading"
 local rows = require "nebula.sql.rows"
 local verbs = require "nebula.sql.verbs"
 
@@ -33,22 +34,18 @@ Batch.__index = Batch
 
 local read = {}
 
-local function layout(self, ticket, text)
-  return verbs.laid_out(self.on, ticket, text, call.reply.columns)
-end
-
 function read.query(self, ticket, text)
-  local count = call.reply.rows
-  return rows.all(ticket, layout(self, ticket, text), count)
+  return reading.rows(self.on, ticket, text, call.reply.columns, rows.all, call.reply.rows)
 end
 
 function read.one(self, ticket, text)
-  return call.reply.rows > 0 and rows.row(ticket, layout(self, ticket, text), 0) or nil
+  if call.reply.rows == 0 then return nil end
+  return reading.rows(self.on, ticket, text, call.reply.columns, rows.row, 0)
 end
 
-function read.value(self, ticket)
+function read.value(self, ticket, text)
   if call.reply.rows == 0 then return nil end
-  return rows.first(ticket, verbs.resource_of(self.on).kind.sql.types)
+  return reading.value(self.on, ticket, text)
 end
 
 function read.exec()
@@ -91,10 +88,12 @@ local function failure(err, list)
 end
 
 local function all(self, ticket, list)
-  local results = { n = #list }
+  local results, first = { n = #list }, nil
   for at = 1, #list do
-    results[at] = part_of(self, ticket, list, at)
+    local result, err = part_of(self, ticket, list, at)
+    results[at], first = result, first or err
   end
+  if first then return nil, first end
   return results
 end
 
@@ -132,7 +131,7 @@ local function send(self, given)
   elseif is_each then
     results, err = each(self, ticket, list)
   else
-    results = all(self, ticket, list)
+    results, err = all(self, ticket, list)
   end
   call.done(ticket)
   return results, err

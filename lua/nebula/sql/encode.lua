@@ -2,13 +2,15 @@
 --
 --   null, booleans, numbers, int64, strings, bytes(s)   as they are
 --   array{...}                                          an array, where the kind has arrays
---   a moment or an interval, as rows bring them         its words
+--   range{...}, multirange{...}, composite{...}         their words, where the kind has such types
+--   a moment, an interval, a value of a codec           its words
 --   any other table, json.null                          a JSON document
 
 local array = require "nebula.sql.types.array"
 local json = require "nebula.sql.types.json"
 local time = require "nebula.sql.types.time"
 local values = require "nebula.value"
+local words = require "nebula.sql.types.words"
 
 local M = {}
 
@@ -20,9 +22,15 @@ local M = {}
 function M.one(value, has_arrays)
   if values.is_bytes(value) then return value end
   if time.is(value) then return tostring(value) end
-  if not values.is_array(value) then return json.encode(value) end
-  if has_arrays then return array.encode(value) end
-  return nil, "this kind has no arrays; a plain table is sent as JSON"
+  local is_array = values.is_array(value)
+  if not is_array and not words.has(value) then return json.encode(value) end
+  if not has_arrays then
+    return nil, ("this kind has no %s; a plain table is sent as JSON"):format(is_array and "arrays" or "such types")
+  end
+  if is_array then return array.encode(value) end
+  local ok, text = pcall(words.of, value)
+  if not ok then return nil, text end
+  return text
 end
 
 --- Makes what the driver takes of every table in the list, in place.

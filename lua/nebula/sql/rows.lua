@@ -21,19 +21,27 @@ local M = {}
 --- Reads the columns of a reply.
 ---@param ticket integer
 ---@param count integer how many columns
----@param types table<integer, fun(text: string): any>|nil decoders by the kind's type
----@return nebula.sql.Layout? layout nil when two columns have one name
+---@param types table<integer, false|fun(text: string): any>|nil decoders by the kind's type; nil of one: not known
+---@return nebula.sql.Layout? layout nil when two columns have one name, or a type is not known
 ---@return string? complaint
+---@return integer[]? unknown types
 function M.layout(ticket, count, types)
-  local names, decoders, is_used = new_table(count, 0), new_table(count, 0), {}
+  local names, decoders, is_used, unknown = new_table(count, 0), new_table(count, 0), {}, nil
   for at = 1, count do
     local name, kind = column(ticket, at - 1)
     if is_used[name] then
       return nil, ("two columns are called %s: give one another name with AS"):format(name)
     end
     is_used[name], names[at] = true, name
-    decoders[at] = types and types[kind] or false
+    local decode = false
+    if types then decode = types[kind] end
+    if decode == nil then
+      unknown = unknown or {}
+      unknown[#unknown + 1] = kind
+    end
+    decoders[at] = decode
   end
+  if unknown then return nil, nil, unknown end
   return { count = count, names = names, decoders = decoders }
 end
 
@@ -72,11 +80,15 @@ end
 
 --- The first column of the first row.
 ---@param ticket integer
----@param types table<integer, fun(text: string): any>|nil
+---@param types table<integer, false|fun(text: string): any>|nil
 ---@return any
+---@return integer? unknown its type, when that is not known
 function M.first(ticket, types)
   local _, kind = column(ticket, 0)
-  return value_of(cell(ticket, 0, 0), types and types[kind])
+  local decode = false
+  if types then decode = types[kind] end
+  if decode == nil then return nil, kind end
+  return value_of(cell(ticket, 0, 0), decode)
 end
 
 return M

@@ -11,6 +11,7 @@ local call = require "nebula.call"
 local errors = require "nebula.error"
 local holding = require "nebula.sql.holding"
 local options = require "nebula.options"
+local reading = require "nebula.sql.reading"
 local rows = require "nebula.sql.rows"
 local verbs = require "nebula.sql.verbs"
 
@@ -72,6 +73,13 @@ local function doubt(self, err)
   if self.state == "open" and self.text.effect ~= "read" and err.state == "" then err.outcome = "in_doubt" end
 end
 
+-- While more is to come, nothing can be asked over its own connection.
+local function layout_of(self, ticket, columns, more)
+  if self.layout then return self.layout end
+  local on = more and verbs.resource_of(self.on) or self.on
+  return reading.layout(on, ticket, self.text, columns)
+end
+
 -- The next window. False at the end, and then maybe with what went wrong.
 local function pull(self)
   local ticket, err = send(self)
@@ -81,14 +89,21 @@ local function pull(self)
     finish(self, err)
     return false, err
   end
-  local count, more = call.reply.rows, call.reply.more
-  self.layout = self.layout or verbs.laid_out(self.lease, ticket, self.text, call.reply.columns)
-  self.window, self.at, self.count = rows.all(ticket, self.layout, count), 0, count
-  call.done(ticket)
-  if not more then
+  local watcher, count, more = self.watcher, call.reply.rows, call.reply.more
+  local columns = call.reply.columns
+  if not more then -- then the lease is free, also for a question about types
     self.state = "read"
     leave(self)
   end
+  self.layout, err = layout_of(self, ticket, columns, more)
+  if err then
+    call.done(ticket)
+    finish(self, err)
+    if watcher then watcher(nil, err) end
+    return false, err
+  end
+  self.window, self.at, self.count = rows.all(ticket, self.layout, count), 0, count
+  call.done(ticket)
   return count > 0 or more and pull(self)
 end
 

@@ -11,6 +11,7 @@ local inside = require "nebula.sql.inside"
 local lazy = require "nebula.lazy"
 local options = require "nebula.options"
 local parameters = require "nebula.sql.parameters"
+local reading = require "nebula.sql.reading"
 local rows = require "nebula.sql.rows"
 local statement = require "nebula.sql.statement"
 
@@ -23,7 +24,7 @@ local run = call.run
 ---@field dialect string a dialect of tokens.lua
 ---@field begin fun(asked: nebula.TransactionOptions): string the words that begin a transaction
 ---@field guard { on: string, off: string }? words that keep a session from writing, where `begin` cannot
----@field types table<integer, fun(text: string): any>? decoders by the number of a column's type
+---@field catalog { of: fun(resource: nebula.Resource): nebula.sql.Catalog }? where the types of its columns are known
 ---@field has_arrays boolean?
 ---@field has_copy boolean?
 ---@field has_batches boolean? the driver takes several statements at once
@@ -170,44 +171,38 @@ local function ask(on, given, sql, ...)
   return ticket, err, text
 end
 
-local function laid_out(on, ticket, text, columns)
-  local layout, complaint = rows.layout(ticket, columns, kind_of(on).types)
-  if layout then return layout end
-  call.done(ticket)
-  errors.raise("%s, in: %s", complaint, text.shown)
-end
-M.laid_out = laid_out
-
 -- --- the verbs --------------------------------------------------------------------------------------
 
 local verb = {}
 
+local function read_rows(on, ticket, text, fn, argument)
+  local value, err = reading.rows(on, ticket, text, call.reply.columns, fn, argument)
+  call.done(ticket)
+  if value == nil then return nil, err end
+  return value
+end
+
 function verb.query(on, given, sql, ...)
   local ticket, err, text = ask(on, given, sql, ...)
   if not ticket then return nil, err end
-  local count = call.reply.rows
-  local list = rows.all(ticket, laid_out(on, ticket, text, call.reply.columns), count)
-  call.done(ticket)
-  return list
+  return read_rows(on, ticket, text, rows.all, call.reply.rows)
 end
 
 function verb.one(on, given, sql, ...)
   local ticket, err, text = ask(on, given, sql, ...)
   if not ticket then return nil, err end
-  local row
-  if call.reply.rows > 0 then
-    row = rows.row(ticket, laid_out(on, ticket, text, call.reply.columns), 0)
-  end
+  if call.reply.rows > 0 then return read_rows(on, ticket, text, rows.row, 0) end
   call.done(ticket)
-  return row
+  return nil
 end
 
 function verb.value(on, given, sql, ...)
-  local ticket, err = ask(on, given, sql, ...)
+  local ticket, err, text = ask(on, given, sql, ...)
   if not ticket then return nil, err end
   local value
-  if call.reply.rows > 0 then value = rows.first(ticket, kind_of(on).types) end
+  if call.reply.rows > 0 then value, err = reading.value(on, ticket, text) end
   call.done(ticket)
+  if value == nil then return nil, err end
   return value
 end
 

@@ -4,10 +4,8 @@
 -- are in the database: those, when they are not the usual ones, are in `lower`, one for each dimension.
 -- An array inside an array is one more dimension; a plain table inside is a document (json[]).
 
-local bytes = require "nebula.sql.types.bytes"
-local json = require "nebula.sql.types.json"
-local number = require "nebula.sql.types.number"
 local values = require "nebula.value"
+local words = require "nebula.sql.types.words"
 
 local null = values.null
 
@@ -25,26 +23,27 @@ local function quoted_at(text, at)
   return text:sub(at + 1, last - 1):gsub("\\(.)", "%1"), last + 1
 end
 
-local function items_at(text, at, decode)
+local function items_at(text, at, decode, word)
   local list, count = {}, 0
   at = at + 1
   while text:sub(at, at) ~= "}" do
     local item
     local first = text:sub(at, at)
-    if first == "" then error("an array that does not end", 0) end
-    if first == "{" then
-      item, at = items_at(text, at, decode)
+    if first == "" then
+      error("an array ends in the middle of its words", 0)
+    elseif first == "{" then
+      item, at = items_at(text, at, decode, word)
     elseif first == '"' then
       local inner
       inner, at = quoted_at(text, at)
       item = decode(inner)
     else
-      local word, next_at = text:match("^([^,}]*)()", at)
-      item, at = word == "NULL" and null or decode(word), next_at
+      local inner, next_at = text:match(word, at)
+      item, at = inner == "NULL" and null or decode(inner), next_at
     end
     count = count + 1
     list[count] = item
-    if text:sub(at, at) == "," then at = at + 1 end
+    if text:sub(at, at) ~= "}" then at = at + 1 end
   end
   return values.array(list), at + 1
 end
@@ -52,10 +51,11 @@ end
 --- An array from the server's words. Raises when they are none.
 ---@param text string
 ---@param decode fun(text: string): any of one element
+---@param delimiter string|nil between two, default a comma
 ---@return nebula.Array
-function M.decode(text, decode)
+function M.decode(text, decode, delimiter)
   local bounds, body = text:match "^([%[%]%d:-]+)=({.*)$"
-  local list = items_at(body or text, 1, decode)
+  local list = items_at(body or text, 1, decode, delimiter == ";" and "^([^;}]*)()" or "^([^,}]*)()")
   if bounds then
     list.lower = {}
     for lower in bounds:gmatch "%[(-?%d+):" do list.lower[#list.lower + 1] = tonumber(lower) end
@@ -69,33 +69,15 @@ local function quote(text)
   return '"' .. text:gsub('["\\]', "\\%0") .. '"'
 end
 
-local write
-
-local function write_table(value)
+local function write(value)
   if values.is_array(value) then
     local piece = {}
     for at = 1, #value do piece[at] = write(value[at]) end
     return "{" .. table.concat(piece, ",") .. "}"
   end
-  if values.is_bytes(value) then return quote(bytes.hex(value.bytes)) end
-  local meta = getmetatable(value)
-  if meta and meta.__tostring then return quote(tostring(value)) end
-  local document, complaint = json.encode(value)
-  return document and quote(document) or error(complaint, 0)
-end
-
-local writer = {
-  string = quote,
-  boolean = tostring,
-  number = number.text,
-  cdata = number.digits,
-  table = write_table,
-}
-
-function write(value)
-  if value == null then return "NULL" end
-  local text = writer[type(value)] and writer[type(value)](value)
-  return text or error(("a %s is nothing for an array"):format(type(value)), 0)
+  local text = words.of(value)
+  if not text then return "NULL" end
+  return words.is_plain(value) and text or quote(text)
 end
 
 -- "[0:2][1:1]=" when the bounds are not the usual ones.
@@ -109,14 +91,21 @@ local function bounds_of(list)
   return #piece > 0 and table.concat(piece) .. "=" or ""
 end
 
+--- The words of an array; raises a text when something in it has none.
+---@param list nebula.Array
+---@return string
+function M.write(list)
+  return bounds_of(list) .. write(list)
+end
+
 --- The words of an array.
 ---@param list nebula.Array
 ---@return string? text nil when something in it is nothing for an array
 ---@return string? complaint
 function M.encode(list)
-  local ok, text = pcall(write, list)
+  local ok, text = pcall(M.write, list)
   if not ok then return nil, text end
-  return bounds_of(list) .. text
+  return text
 end
 
 return M

@@ -1,4 +1,4 @@
---- types of PostgreSQL: from its words to values of Lua, by OID.
+--- types of PostgreSQL: what each one has, by OID.
 --
 --   int2 int4 int8 oid        number, an int64_t beyond 2^53      the driver's or ours in arrays
 --   float4 float8             number
@@ -7,10 +7,12 @@
 --   json jsonb                table, string, number, boolean; json.null
 --   date timestamp timestamptz   a moment (time.lua), with infinity
 --   interval                  an interval (time.lua)
+--   ranges and multiranges    a range (range.lua)
 --   arrays of all these       array (array.lua)
---   numeric, uuid, time, text, enums, ranges and everything else: a string in the server's own words, exact
+--   numeric, uuid, time, text and everything else: a string in the server's own words, exact
+--
+-- What a database defines itself, and how all of it becomes decoders, is in catalog.lua.
 
-local array = require "nebula.sql.types.array"
 local bytes = require "nebula.sql.types.bytes"
 local json = require "nebula.sql.types.json"
 local number = require "nebula.sql.types.number"
@@ -57,21 +59,36 @@ local rows = {
   { name = "jsonb", decode = json.decode, oid = 3802, array = 3807 },
 }
 
--- What is not in the words of its type stays words.
-local function forgiving(decode)
-  return function(text)
-    local ok, value = pcall(decode, text)
-    if not ok or value == nil then return text end
-    return value
-  end
-end
+-- Each range with its OID, that of its multirange (since PostgreSQL 14), and their arrays.
+local ranges = {
+  { name = "int4", of = 23, oid = 3904, array = 3905, many = 4451, many_array = 6150 },
+  { name = "num", of = 1700, oid = 3906, array = 3907, many = 4532, many_array = 6151 },
+  { name = "ts", of = 1114, oid = 3908, array = 3909, many = 4533, many_array = 6152 },
+  { name = "tstz", of = 1184, oid = 3910, array = 3911, many = 4534, many_array = 6153 },
+  { name = "date", of = 1082, oid = 3912, array = 3913, many = 4535, many_array = 6155 },
+  { name = "int8", of = 20, oid = 3926, array = 3927, many = 4536, many_array = 6157 },
+}
 
-local decoders = {}
+local M = {}
+
+--- By OID: what every PostgreSQL has. `decode` is false for what stays words.
+---@type table<integer, nebula.sql.Type>
+M.types = {}
+
+--- Types whose values are no words any more when Lua sees them.
+M.by_driver = { bool = true, int2 = true, int4 = true, int8 = true, oid = true, float4 = true, float8 = true,
+  bytea = true }
+
 for _, row in ipairs(rows) do
-  if row.decode ~= words then decoders[row.oid] = forgiving(row.decode) end
-  decoders[row.array] = forgiving(function(text) return array.decode(text, row.decode) end)
+  M.types[row.oid] = { name = row.name, kind = "word", decode = row.decode ~= words and row.decode }
+  M.types[row.array] = { name = "_" .. row.name, kind = "array", of = row.oid }
 end
 
---- By OID: what makes a value of the server's words; none for what stays words.
----@type table<integer, fun(text: string): any>
-return decoders
+for _, row in ipairs(ranges) do
+  M.types[row.oid] = { name = row.name .. "range", kind = "range", of = row.of }
+  M.types[row.many] = { name = row.name .. "multirange", kind = "multirange", of = row.of }
+  M.types[row.array] = { name = "_" .. row.name .. "range", kind = "array", of = row.oid }
+  M.types[row.many_array] = { name = "_" .. row.name .. "multirange", kind = "array", of = row.many }
+end
+
+return M

@@ -1,0 +1,114 @@
+--- reading: what a reply brought, as values, once the types of its columns are known.
+--
+-- A type that the database defines itself is asked for when a reply first has one: over the lease that brought it, so
+-- that what a transaction has made is seen in it; by another connection of the resource where a stream is still open
+-- on the lease. The reply is kept meanwhile, but call.reply is another one then: read it before.
+
+local c = require "nebula.c"
+local call = require "nebula.call"
+local errors = require "nebula.error"
+local rows = require "nebula.sql.rows"
+
+local lib = c.lib
+
+local ASKING = { idempotent = true }
+
+local M = {}
+
+local function catalog_of(on)
+  local resource = type(on) == "cdata" and call.resources[on.resource] or on
+  local of = resource.kind.sql.catalog
+  return of and of.of(resource)
+end
+
+-- The statement was done, and only what it brought cannot be read.
+local function explain(text, err)
+  err.text = "the types of its columns cannot be found out: " .. err.text
+  err.statement = text.shown
+  err.outcome = text.effect == "read" and "failed" or "in_doubt"
+  return err
+end
+
+local function learn(on, text, catalog, unknown)
+  local numbers = "{" .. table.concat(unknown, ",") .. "}"
+  local ticket, err = call.run(on, lib.NEBULA_RUN, ASKING, catalog.question, 1, numbers)
+  if not ticket then return nil, explain(text, err) end
+  local count, columns = call.reply.rows, call.reply.columns
+  local found = rows.all(ticket, assert(rows.layout(ticket, columns, catalog.decoders)), count)
+  call.done(ticket)
+  catalog:learn(unknown, found)
+  return true
+end
+
+--- What all rows of a reply have in common. Raises, and gives the ticket back, when two columns have one name.
+---@param on nebula.Resource|nebula.Lease that may be asked
+---@param ticket integer
+---@param text nebula.sql.Text
+---@param columns integer how many
+---@return nebula.sql.Layout|nil
+---@return nebula.Error|nil
+function M.layout(on, ticket, text, columns)
+  local catalog = catalog_of(on)
+  local layout, complaint, unknown = rows.layout(ticket, columns, catalog and catalog.decoders)
+  if layout then return layout end
+  if unknown then
+    local ok, err = learn(on, text, catalog, unknown)
+    if not ok then return nil, err end
+    return M.layout(on, ticket, text, columns)
+  end
+  call.done(ticket)
+  errors.raise("%s, in: %s", complaint, text.shown)
+end
+
+-- Whether what was read is to be read again, because a type is another one by now. Once: what is odd then stays words.
+local function is_stale(on, ticket, text, is_again)
+  local catalog = catalog_of(on)
+  local failure, stale = catalog and catalog.failure, catalog and catalog.is_stale
+  if failure then
+    catalog.failure = nil
+    call.done(ticket)
+    errors.raise("%s, in: %s", failure, text.shown)
+  elseif stale then
+    catalog.is_stale = nil
+    if not is_again then catalog:forget() end
+  end
+  return stale and not is_again
+end
+
+--- Rows of a reply.
+---@param on nebula.Resource|nebula.Lease that may be asked
+---@param ticket integer
+---@param text nebula.sql.Text
+---@param columns integer
+---@param fn fun(ticket: integer, layout: nebula.sql.Layout, argument: integer): any rows.all or rows.row
+---@param argument integer for fn
+---@return any value nil when the types cannot be found out
+---@return nebula.Error|nil
+function M.rows(on, ticket, text, columns, fn, argument, is_again)
+  local layout, err = M.layout(on, ticket, text, columns)
+  if not layout then return nil, err end
+  local value = fn(ticket, layout, argument)
+  if is_stale(on, ticket, text, is_again) then return M.rows(on, ticket, text, columns, fn, argument, true) end
+  return value
+end
+
+--- The first column of the first row.
+---@param on nebula.Resource|nebula.Lease that may be asked
+---@param ticket integer
+---@param text nebula.sql.Text
+---@return any value nil when its type cannot be found out
+---@return nebula.Error|nil
+function M.value(on, ticket, text, is_again)
+  local catalog = catalog_of(on)
+  local value, unknown = rows.first(ticket, catalog and catalog.decoders)
+  if unknown then
+    local ok, err = learn(on, text, catalog, { unknown })
+    if not ok then return nil, err end
+    return M.value(on, ticket, text, is_again)
+  elseif is_stale(on, ticket, text, is_again) then
+    return M.value(on, ticket, text, true)
+  end
+  return value
+end
+
+return M

@@ -179,8 +179,10 @@ struct nebula_pool {
     int64_t life_us;    /* closed after about this long; 0 never */
     int32_t life_jitter; /* percent of life that is drawn at birth and taken off, 0..50 */
     int64_t check_us;    /* asked whether it lives when idle for longer; 0 always asked, -1 never */
-    int64_t connect_us;  /* bound of one attempt to connect, and of one check or reset */
-    int64_t start_us;    /* nebula_start(): attempts go on for so long; 0: until the first fails */
+    int64_t keepalive_us; /* asked when unused for longer, though nobody needs it; 0 never, else at
+                             least 100 ms */
+    int64_t connect_us;   /* bound of one attempt to connect, and of one check or reset */
+    int64_t start_us;     /* nebula_start(): attempts go on for so long; 0: until the first fails */
 };
 
 struct nebula_policy {

@@ -53,13 +53,19 @@ static bool ask(struct conn *c, enum nebula_verb verb, const char *text,
     return true;
 }
 
+/* Others may have waited for their turn to be asked. */
 static void is_alive(struct conn *c)
 {
+    struct pool *p = c->pool;
     care_settle(c);
+    if (p->resource->spec.pool.keepalive_us > 0)
+        keep_soon(p);
 }
 
 void care_check(struct conn *c)
 {
+    c->rest_us = conn_idle_since(c);
+    c->rest_lease = c->lease;
     conn_move(c, CONN_CHECKING);
     c->pool->stats.checks++;
     ask(c, NEBULA_SCRIPT, c->pool->resource->spec.check, is_alive);

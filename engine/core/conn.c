@@ -58,7 +58,9 @@ void conn_move(struct conn *c, enum conn_state to)
     if (from == CONN_IDLE)
         idle_remove(&p->idle, c);
     conn_shift(c, to, engine_now(c->engine));
-    if (to == CONN_IDLE)
+    if (to == CONN_IDLE && conn_was_resting(c))
+        idle_put_back(&p->idle, c);
+    else if (to == CONN_IDLE)
         idle_push(&p->idle, c);
     p->reach[c->reach].opening -= from == CONN_OPENING;
     p->reach[c->reach].endpoint->opening -= from == CONN_OPENING;

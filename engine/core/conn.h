@@ -59,13 +59,15 @@ struct conn {
     struct engine *engine;
     struct timer timer; /* the bound of OPENING, CHECKING, RESETTING, CANCELLING */
     int64_t created_us, used_us;
-    uint32_t id;         /* counts up in a resource; what people see */
-    bool is_sent;        /* the head request was given to the driver */
-    bool is_cancel_sent; /* the driver was asked to cancel and has not said cancelled */
-    bool is_retired;     /* its life was ended before its time */
-    bool is_said_dirty;  /* somebody who knows said so, whatever the driver knows */
-    uint8_t reach;       /* the place of its endpoint in the pool */
-    bool is_easy;        /* its endpoint is not what the role needs */
+    int64_t rest_us, rest_lease; /* idle since then but for checks, while its lease is this one */
+    int64_t keepalive_us;        /* asked when unused for longer */
+    uint32_t id;                 /* counts up in a resource; what people see */
+    bool is_sent;                /* the head request was given to the driver */
+    bool is_cancel_sent;         /* the driver was asked to cancel and has not said cancelled */
+    bool is_retired;             /* its life was ended before its time */
+    bool is_said_dirty;          /* somebody who knows said so, whatever the driver knows */
+    uint8_t reach;               /* the place of its endpoint in the pool */
+    bool is_easy;                /* its endpoint is not what the role needs */
     char driver_bytes[] __attribute__((aligned(16)));
 };
 
@@ -117,6 +119,16 @@ void conn_dirty(struct conn *c);
 /* Idempotent. What is queued ends with *why, what is in flight as lost once the driver has let go of
  * it. */
 void conn_close(struct conn *c, const struct error *why);
+/* It was asked whether it lives, and nobody has used it since. */
+static inline bool conn_was_resting(const struct conn *c)
+{
+    return c->rest_lease == c->lease && c->rest_lease != 0;
+}
+/* Since when an idle one was of no use to anybody: to be asked is no use. */
+static inline int64_t conn_idle_since(const struct conn *c)
+{
+    return conn_was_resting(c) ? c->rest_us : c->since_us;
+}
 /* Not anybody's for a while, and coming back. */
 static inline bool conn_is_turning(const struct conn *c)
 {

@@ -66,6 +66,7 @@ static void add_pool(const struct pool *p, int64_t *number)
         [COUNTER_LOST] = s->lost,
         [COUNTER_RETIRED] = s->retired,
         [COUNTER_CHECKS] = s->checks,
+        [COUNTER_KEEPALIVES] = s->keepalives,
         [COUNTER_RESETS] = s->resets,
         [COUNTER_CANCELS] = s->cancels,
         [COUNTER_TOLD] = e == NULL ? 0 : e->told,

@@ -42,6 +42,7 @@ struct resource;
     X(LOST,             "lost",            TOTAL, "Connections that broke, or did not answer in time.") \
     X(RETIRED,          "retired",         TOTAL, "Connections that were told to leave before their time.") \
     X(CHECKS,           "checks",          TOTAL, "Connections asked whether they still live.") \
+    X(KEEPALIVES,       "keepalives",      TOTAL, "Of these, because nobody had used them for long.") \
     X(RESETS,           "resets",          TOTAL, "Sessions made clean: rolled back, or reset.") \
     X(CANCELS,          "cancels",         TOTAL, "Connections whose work was cancelled under way.") \
     X(TOLD,             "told",            TOTAL, "What the server told those who listen.") \

@@ -32,6 +32,8 @@ static inline void idle_shift(struct idle *i)
     i->first = i->first->after;
 }
 
+/* One that was taken out to be asked, and not used, has the turn again that it had. */
+void idle_put_back(struct idle *i, struct conn *c);
 /* Takes out c, wherever it is. */
 void idle_remove(struct idle *i, const struct conn *c);
 struct conn *idle_oldest(const struct idle *i); /* came home before all others; NULL: none */

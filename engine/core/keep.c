@@ -187,6 +187,7 @@ void keep_opened(struct conn *c)
     free(p->trouble);
     p->trouble = NULL;
     c->created_us = c->used_us = engine_now(p->engine);
+    keepalive_draw(c);
     c->life_end_us = life_end_of(c);
     care_settle(c);
     if (is_warm(p))
@@ -256,7 +257,7 @@ static void close_old(struct pool *p)
     while (pool_has_excess(p) && (c = idle_oldest(&p->idle)) != NULL)
         close_because(c, "one too many");
     while (idle_us > 0 && is_spare(p) && (c = idle_oldest(&p->idle)) != NULL &&
-           now_us >= c->since_us + idle_us)
+           now_us >= conn_idle_since(c) + idle_us)
         close_because(c, "idle for too long");
 }
 
@@ -296,6 +297,7 @@ static int64_t next_look(const struct pool *p)
 {
     int64_t idle_us = p->resource->spec.pool.idle_us, at_us = reconnect_next(p);
     sooner(&at_us, drain_next(p));
+    sooner(&at_us, keepalive_next(p));
     struct fill_counts n = count(p);
     if (!pool_is_closed(p) && p->open_again_us > engine_now(p->engine) &&
         fill_wanted(&p->size, &n) > 0)
@@ -304,7 +306,7 @@ static int64_t next_look(const struct pool *p)
         sooner(&at_us, engine_now(p->engine) + idle_us);
         const struct conn *oldest = idle_oldest(&p->idle);
         if (oldest != NULL)
-            sooner(&at_us, oldest->since_us + idle_us);
+            sooner(&at_us, conn_idle_since(oldest) + idle_us);
     }
     for (struct list_node *i = list_head(&p->conns); i != NULL; i = list_next(&p->conns, i)) {
         const struct conn *c = container_of(i, struct conn, node);
@@ -345,6 +347,7 @@ static void look_after(struct pool *p)
     pool_serve(p);
     open_missing(p);
     refuse_if_stuck(p);
+    keepalive_look(p);
     int64_t at_us = next_look(p);
     if (at_us == INT64_MAX)
         loop_disarm(p->engine->loop, &p->keeper);

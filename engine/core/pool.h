@@ -11,6 +11,7 @@
  *   reach.c  where to
  *   reconnect.c   another connection for each
  *   drain.c  run empty
+ *   keepalive.c  ask those that nobody uses
  */
 #ifndef CORE_POOL_H
 #define CORE_POOL_H
@@ -21,6 +22,7 @@
 #include "core/driver.h"
 #include "core/engine.h"
 #include "core/idle.h"
+#include "core/keepalive.h"
 #include "core/lease.h"
 #include "core/reach.h"
 #include "core/reconnect.h"
@@ -43,7 +45,7 @@ struct pool_stats {
     uint64_t waited;    /* leases after waiting */
     uint64_t refused[REFUSALS];
     uint64_t opened, open_failed, closed, lost, retired;
-    uint64_t checks, resets, cancels;
+    uint64_t checks, keepalives, resets, cancels;
     int64_t waited_us; /* by all who waited, together */
 };
 

@@ -40,6 +40,9 @@ static enum error_code check_pool(const char *name, const struct nebula_pool *p,
     if (!resource_is_span(p->idle_us) || !resource_is_span(p->life_us) ||
         !resource_is_span(p->start_us) || (p->check_us != -1 && !resource_is_span(p->check_us)))
         return error_set(e, ERROR_CONFIG, "%s: pool: a time is negative or endless", name);
+    if (!resource_is_span(p->keepalive_us) ||
+        (p->keepalive_us > 0 && p->keepalive_us < KEEPALIVE_LEAST_US))
+        return error_set(e, ERROR_CONFIG, "%s: pool: keepalive is 0, or at least 100 ms", name);
     if (p->connect_us == 0 || !resource_is_span(p->connect_us))
         return error_set(e, ERROR_CONFIG, "%s: pool: connect must be positive and not endless",
                          name);

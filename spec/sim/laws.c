@@ -18,6 +18,17 @@ static struct resource *resource_of(const struct play *p, const struct declared 
     return table_get(&p->engine->resources, d->number);
 }
 
+/* Unless there are others to be asked, or somebody to be served, first. */
+static void inspect_keepalive(const struct view *v, const struct conn *c)
+{
+    const struct pool *p = v->pool;
+    int64_t bound_us = v->d->spec.pool.keepalive_us;
+    bool has_turn = p->gate == 0 && p->count[CONN_CHECKING] < KEEPALIVE_AT_ONCE;
+    if (bound_us > 0 && has_turn && v->now_us > c->since_us + 2 * bound_us + SLACK_US)
+        law_broken("%s: connection %u was not asked for %lld us", v->d->spec.name, c->id,
+                   (long long)(v->now_us - c->since_us));
+}
+
 static void inspect_idle(const struct view *v, const struct conn *c)
 {
     const char *name = v->d->spec.name;
@@ -32,9 +43,10 @@ static void inspect_idle(const struct view *v, const struct conn *c)
                    (long long)(v->now_us - c->life_end_us));
     int64_t idle_us = v->d->spec.pool.idle_us;
     bool is_spare = pool_warm(v->pool) > v->pool->size.min;
-    if (idle_us > 0 && is_spare && v->now_us > c->since_us + idle_us + SLACK_US)
+    if (idle_us > 0 && is_spare && v->now_us > conn_idle_since(c) + idle_us + SLACK_US)
         law_broken("%s: connection %u is idle for %lld us, %lld us is the bound", name, c->id,
-                   (long long)(v->now_us - c->since_us), (long long)idle_us);
+                   (long long)(v->now_us - conn_idle_since(c)), (long long)idle_us);
+    inspect_keepalive(v, c);
 }
 
 /* As long as declared, less what was drawn at birth. */
@@ -81,8 +93,8 @@ static void inspect_chain(const struct view *v)
         if (c->state != CONN_IDLE)
             law_broken("%s: connection %u is %s among the idle ones", v->d->spec.name, c->id,
                        conn_state_name(c->state));
-        if (!is_last && c->since_us != c->after->since_us &&
-            (c->since_us < c->after->since_us) != idle->is_fifo)
+        if (!is_last && conn_idle_since(c) != conn_idle_since(c->after) &&
+            (conn_idle_since(c) < conn_idle_since(c->after)) != idle->is_fifo)
             law_broken("%s: connection %u is not in its turn", v->d->spec.name, c->id);
         if (is_last && idle->is_fifo && idle->last != c)
             law_broken("%s: connection %u is not known to be the last", v->d->spec.name, c->id);

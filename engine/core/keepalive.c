@@ -1,0 +1,61 @@
+#include "core/keepalive.h"
+
+#include "core/pool.h"
+#include "core/resource.h"
+
+#define JITTER 10 /* percent */
+
+static int64_t declared_us(const struct pool *p)
+{
+    return p->resource->spec.pool.keepalive_us;
+}
+
+static int64_t spread_us(const struct pool *p)
+{
+    return declared_us(p) / 100 * JITTER;
+}
+
+void keepalive_draw(struct conn *c)
+{
+    struct world *w = c->engine->world;
+    if (declared_us(c->pool) > 0)
+        c->keepalive_us =
+            declared_us(c->pool) - (int64_t)world_below(w, (uint64_t)spread_us(c->pool) + 1);
+}
+
+static bool is_off(const struct pool *p)
+{
+    return declared_us(p) == 0 || pool_is_closed(p) || (p->gate & GATE_DRAINING) != 0;
+}
+
+static int64_t due_us(const struct conn *c)
+{
+    return c->since_us + c->keepalive_us;
+}
+
+void keepalive_look(struct pool *p)
+{
+    if (is_off(p) || !list_is_empty(&p->waiters))
+        return;
+    struct conn *c, *next;
+    for (c = p->idle.first; c != NULL && p->count[CONN_CHECKING] < KEEPALIVE_AT_ONCE; c = next) {
+        next = c->after;
+        if (engine_now(p->engine) < due_us(c))
+            continue;
+        p->stats.keepalives++;
+        care_check(c);
+    }
+}
+
+/* What becomes idle after this look is due no sooner than the least span from now. Who is due already
+ * has his turn when a check ends, at which the keeper looks. */
+int64_t keepalive_next(const struct pool *p)
+{
+    if (is_off(p))
+        return INT64_MAX;
+    int64_t now_us = engine_now(p->engine), at_us = now_us + declared_us(p) - spread_us(p);
+    for (const struct conn *c = p->idle.first; c != NULL; c = c->after)
+        if (due_us(c) > now_us && due_us(c) < at_us)
+            at_us = due_us(c);
+    return at_us;
+}

@@ -179,8 +179,9 @@ struct nebula_pool {
     int64_t life_us;    /* closed after about this long; 0 never */
     int32_t life_jitter; /* percent of life that is drawn at birth and taken off, 0..50 */
     int64_t check_us;    /* asked whether it lives when idle for longer; 0 always asked, -1 never */
-    int64_t keepalive_us; /* asked when unused for longer, though nobody needs it; 0 never, else at
-                             least 100 ms */
+    int64_t keepalive_us; /* asked when unused for longer; 0 never, else at least 100 ms */
+    int64_t hold_us;      /* leased for longer: nebula_hold(); 0 never, else at least 100 ms */
+    bool is_reclaiming;   /* and taken away */
     int64_t connect_us;   /* bound of one attempt to connect, and of one check or reset */
     int64_t start_us;     /* nebula_start(): attempts go on for so long; 0: until the first fails */
 };
@@ -284,22 +285,16 @@ int32_t nebula_start(struct nebula *n, int32_t resource);
 /* New leases wait until it is resumed. 0 or a negative code. */
 int32_t nebula_pause(struct nebula *n, int32_t resource);
 int32_t nebula_resume(struct nebula *n, int32_t resource);
-/* Another connection for each that there is: `percent` of them (1..100) begin to leave at once and
- * then every every_us, idle ones first, leased ones when they come home; `min` stay warm wherever max
- * leaves room for the new ones, and while connecting fails nobody leaves. A ticket that ends when the
- * last of them is gone, or a negative code; who stops waiting stops nothing. Again while one is under
- * way: it begins anew. */
+/* Another connection for each: `percent` of them (1..100) leave at once and then every every_us, leased
+ * ones as they come home; `min` stay warm where max leaves room, and while connecting fails nobody
+ * leaves. A ticket that ends when the last is gone, or a negative code. Again: from the beginning. */
 int32_t nebula_reconnect(struct nebula *n, int32_t resource, int32_t percent, int64_t every_us);
-
-/* Runs it empty: who asks from now on is refused with `paused`, leases and calls come to their end,
- * those that wait already too, and each connection closes when nobody needs it. After within_us what
- * is left is cancelled as by nebula_stop(). A ticket that ends when nothing is left, or with
- * `cancelled` when it is resumed before; or a negative code. Who stops waiting stops nothing. */
+/* Runs it empty: newcomers are refused with `paused`, who is in or waits comes to his end, and what is
+ * left after within_us is cancelled. A ticket that ends when nothing is left, with `cancelled` when it
+ * is resumed before; or a negative code. Like above, who stops waiting stops nothing. */
 int32_t nebula_drain(struct nebula *n, int32_t resource, int64_t within_us);
-/* Other bounds for its pools, at once; -1: as it is. role -1: pool.min and pool.max, which hold for each
- * role that has no max of its own; else a max of its own for that role. Who waits is served as far as
- * there is room now; what is too much closes, idle ones at once and the others as they come home.
- * 0 or a negative code. */
+/* Other bounds, at once; -1: as it is. Role -1: min and max of all roles that have no max of their own;
+ * else a max for that one alone. What is too much closes as it comes home. 0 or a negative code. */
 int32_t nebula_resize(struct nebula *n, int32_t resource, int32_t role, int32_t min, int32_t max);
 /* Whether the task entered may do again what `attempts` attempts have proven undone, a transaction
  * that lost against another one: by the policy's tries, the deadline, and the budget, out of which it
@@ -337,10 +332,9 @@ void nebula_task_close(struct nebula *n, int32_t task);
 
 /* --- tickets ---------------------------------------------------------------------------------- */
 
-/* All return a ticket (> 0) or a negative code. */
-/* Ends ok after span_us, 0: in the next turn. */
+/* All return a ticket (> 0) or a negative code. The first ends ok after span_us, 0: in the next turn,
+ * the second when somebody wakes it. */
 int32_t nebula_sleep(struct nebula *n, int64_t span_us);
-/* Ends when somebody wakes it. */
 int32_t nebula_wait(struct nebula *n);
 int32_t nebula_call(struct nebula *n, const struct nebula_request *request);
 
@@ -377,6 +371,19 @@ int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict);
 /* Says that its session was changed in a way that no statement told, so that it is made clean before
  * anybody else gets it. 0, or -ERROR_STALE. */
 int32_t nebula_dirty(struct nebula *n, int64_t lease);
+/* Where it was taken (copied), for nebula_hold() and the listings. 0, or a negative code. */
+int32_t nebula_lease_place(struct nebula *n, int64_t lease, const char *place);
+/* A lease that is held for longer than its pool's hold_us. */
+struct nebula_hold {
+    int64_t lease, held_us;
+    int32_t task, resource;   /* whose it is, 0 nobody's; and of what */
+    uint32_t connection;      /* its number, as the listings show it */
+    bool is_reclaimed;        /* it was taken away: what is asked on it is refused with `stale` */
+    const char *name, *place; /* the resource's; and of its taking, NULL when nobody said it */
+};
+/* The next one; false when there is none. To be asked after each turn: each hold is told once, and again
+ * whenever it has become twice as long. */
+bool nebula_hold(struct nebula *n, struct nebula_hold *out);
 /* Whether a transaction is open in its session, as its server said last: 0, 1, or -ERROR_STALE. */
 int32_t nebula_in_transaction(struct nebula *n, int64_t lease);
 
@@ -406,11 +413,9 @@ int32_t nebula_unlisten(struct nebula *n, int64_t listener);
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
-/* What is counted of a role, or with role -1 of the resource as a whole, all its roles together:
- * fills at most `size` numbers, and returns how many there are; or a negative code. What they are
- * called is nebula_counter(), what they mean docs/reference/counters.md. */
-int32_t nebula_stats(struct nebula *n, int32_t resource, int32_t role, int64_t *number,
-                     int32_t size);
+/* What is counted of a role, or with role -1 of the resource as a whole: fills at most `size` numbers.
+ * How many there are, or a negative code. See docs/reference/counters.md. */
+int32_t nebula_stats(struct nebula *n, int32_t resource, int32_t role, int64_t *out, int32_t size);
 /* The name of the i-th of these numbers; NULL from their end on. */
 const char *nebula_counter(int32_t i);
 /* One request of the control socket, as JSON ({"verb":"ls"}), answered as one JSON line, whose

@@ -1,6 +1,7 @@
 /* nebula_lease.c - leases: the short path to an idle connection, and the long one that says why. */
 #include "nebula_border.h"
 
+#include "core/hold.h"
 #include "core/lend.h"
 #include "core/pool.h"
 #include "core/resource.h"
@@ -44,8 +45,10 @@ __attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, 
         return 0;
     }
     c = lease_find(&e->leases, lease);
-    if (c == NULL)
-        return engine_refuse(e, ERROR_STALE, "the lease has ended already");
+    if (c == NULL) {
+        lease_refuse(e, lease);
+        return -ERROR_STALE; /* there is nothing to give back, lost or not */
+    }
     lease_end(c);
     pool_give(c->pool, c, (enum nebula_verdict)verdict);
     return 0;
@@ -72,4 +75,31 @@ int32_t nebula_in_transaction(struct nebula *n, int64_t lease)
 {
     const struct conn *c = lease_find(&border_enter(n)->leases, lease);
     return c == NULL ? -ERROR_STALE : (c->session & SESSION_IN_TRANSACTION) != 0;
+}
+
+int32_t nebula_lease_place(struct nebula *n, int64_t lease, const char *place)
+{
+    struct engine *e = border_enter(n);
+    struct conn *c = lease_find(&e->leases, lease);
+    if (c == NULL)
+        return lease_refuse(e, lease);
+    return hold_trace(c, place) ? 0 : engine_refuse(e, ERROR_MEMORY, "no memory for a place");
+}
+
+bool nebula_hold(struct nebula *n, struct nebula_hold *out)
+{
+    struct engine *e = border_enter(n);
+    struct hold *h = hold_take(e);
+    if (h == NULL)
+        return false;
+    *out = (struct nebula_hold){.lease = h->lease,
+                                .held_us = h->held_us,
+                                .task = h->task == e->nobody->number ? 0 : h->task,
+                                .resource = h->resource->number,
+                                .name = h->resource->spec.name,
+                                .connection = h->conn,
+                                .is_reclaimed = h->is_reclaimed,
+                                .place = h->place};
+    free(h);
+    return true;
 }

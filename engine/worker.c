@@ -33,6 +33,7 @@ struct worker {
     struct signals *signals;
     int32_t signal_ticket; /* 0: Lua does not listen */
     bool is_signal_told;
+    bool hears_holds;
     bool is_done;
     int exit_code;
     const char *home;
@@ -134,12 +135,43 @@ static void hear_signal(struct worker *w)
     w->signal_ticket = 0;
 }
 
+/* To the function that Lua gave for it, which runs in no task and cannot wait. */
+static void tell_hold(struct worker *w, const struct nebula_hold *hold)
+{
+    lua_State *lua = w->lua;
+    lua_pushlightuserdata(lua, &w->hears_holds);
+    lua_rawget(lua, LUA_REGISTRYINDEX);
+    lua_createtable(lua, 0, 6);
+    lua_pushstring(lua, hold->name);
+    lua_setfield(lua, -2, "name");
+    lua_pushinteger(lua, hold->task);
+    lua_setfield(lua, -2, "task");
+    lua_pushnumber(lua, hold->connection);
+    lua_setfield(lua, -2, "connection");
+    lua_pushnumber(lua, (double)hold->held_us);
+    lua_setfield(lua, -2, "held_us");
+    lua_pushboolean(lua, hold->is_reclaimed);
+    lua_setfield(lua, -2, "is_reclaimed");
+    lua_pushstring(lua, hold->place);
+    lua_setfield(lua, -2, "place");
+    if (lua_pcall(lua, 1, 0, 0) != 0)
+        fail(w, lua_tostring(lua, -1));
+}
+
+static void tell_holds(struct worker *w)
+{
+    struct nebula_hold hold;
+    while (w->hears_holds && !w->is_done && nebula_hold(w->engine, &hold))
+        tell_hold(w, &hold);
+}
+
 static void loop(struct worker *w)
 {
     bool may_wait = false;
     while (!w->is_done) {
         nebula_turn(w->engine, may_wait ? INT64_MAX : 0);
         hear_signal(w);
+        tell_holds(w);
         struct nebula_event event;
         int left = EVENTS_A_TURN;
         while (!w->is_done && left > 0 && nebula_next(w->engine, &event)) {
@@ -231,6 +263,17 @@ static int worker_on_signal(lua_State *lua)
     return 1;
 }
 
+static int worker_on_hold(lua_State *lua)
+{
+    struct worker *w = self(lua);
+    luaL_checktype(lua, 1, LUA_TFUNCTION);
+    lua_pushlightuserdata(lua, &w->hears_holds);
+    lua_pushvalue(lua, 1);
+    lua_rawset(lua, LUA_REGISTRYINDEX);
+    w->hears_holds = true;
+    return 0;
+}
+
 static int worker_exit(lua_State *lua)
 {
     end(self(lua), (int)luaL_checkinteger(lua, 1));
@@ -291,6 +334,7 @@ static int open_module(lua_State *lua)
         {"start", worker_start},
         {"listen", worker_listen},
         {"on_signal", worker_on_signal},
+        {"on_hold", worker_on_hold},
         {"exit", worker_exit},
         {"is_terminal", worker_is_terminal},
         {"is_home", worker_is_home},

@@ -320,19 +320,11 @@ static struct call *call_new(struct engine *e, struct resource *r,
     return c;
 }
 
-/* Whoever gave it back has made a mistake; whoever lost it has not. */
-static int32_t refuse_lease(struct engine *e, int64_t lease)
-{
-    if (lease_was_lost(&e->leases, lease))
-        return engine_refuse(e, ERROR_LOST, "the connection of this lease was lost");
-    return engine_refuse(e, ERROR_STALE, "the lease has ended already");
-}
-
 int32_t call_begin(struct engine *e, const struct nebula_request *request)
 {
     struct conn *leased = request->lease == 0 ? NULL : lease_find(&e->leases, request->lease);
     if (request->lease != 0 && leased == NULL)
-        return refuse_lease(e, request->lease);
+        return lease_refuse(e, request->lease);
     struct resource *r =
         leased != NULL ? leased->pool->resource : table_get(&e->resources, request->resource);
     if (r == NULL)

@@ -53,13 +53,12 @@ static bool ask(struct conn *c, enum nebula_verb verb, const char *text,
     return true;
 }
 
-/* Others may have waited for their turn to be asked. */
+/* Others may wait for their turn to be asked, and one that is idle again may be so for too long. */
 static void is_alive(struct conn *c)
 {
     struct pool *p = c->pool;
     care_settle(c);
-    if (p->resource->spec.pool.keepalive_us > 0)
-        keep_soon(p);
+    keep_soon(p);
 }
 
 void care_check(struct conn *c)

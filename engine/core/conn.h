@@ -61,13 +61,16 @@ struct conn {
     int64_t created_us, used_us;
     int64_t rest_us, rest_lease; /* idle since then but for checks, while its lease is this one */
     int64_t keepalive_us;        /* asked when unused for longer */
-    uint32_t id;                 /* counts up in a resource; what people see */
-    bool is_sent;                /* the head request was given to the driver */
-    bool is_cancel_sent;         /* the driver was asked to cancel and has not said cancelled */
-    bool is_retired;             /* its life was ended before its time */
-    bool is_said_dirty;          /* somebody who knows said so, whatever the driver knows */
-    uint8_t reach;               /* the place of its endpoint in the pool */
-    bool is_easy;                /* its endpoint is not what the role needs */
+    int64_t held_us, held_lease; /* that this lease was held for so long was noted: hold.h */
+    const char *place;           /* where place_lease was taken, when that is traced */
+    int64_t place_lease;
+    uint32_t id;         /* counts up in a resource; what people see */
+    bool is_sent;        /* the head request was given to the driver */
+    bool is_cancel_sent; /* the driver was asked to cancel and has not said cancelled */
+    bool is_retired;     /* its life was ended before its time */
+    bool is_said_dirty;  /* somebody who knows said so, whatever the driver knows */
+    uint8_t reach;       /* the place of its endpoint in the pool */
+    bool is_easy;        /* its endpoint is not what the role needs */
     char driver_bytes[] __attribute__((aligned(16)));
 };
 

@@ -71,6 +71,8 @@ static void add_pool(const struct pool *p, int64_t *number)
         [COUNTER_CANCELS] = s->cancels,
         [COUNTER_TOLD] = e == NULL ? 0 : e->told,
         [COUNTER_GAPS] = e == NULL ? 0 : e->gaps,
+        [COUNTER_HOLDS] = s->holds,
+        [COUNTER_RECLAIMS] = s->reclaims,
     };
     for (int32_t i = 0; i < COUNTERS_OF_ROLE; i++)
         number[i] += (int64_t)all[i];

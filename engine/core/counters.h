@@ -47,6 +47,8 @@ struct resource;
     X(CANCELS,          "cancels",         TOTAL, "Connections whose work was cancelled under way.") \
     X(TOLD,             "told",            TOTAL, "What the server told those who listen.") \
     X(GAPS,             "gaps",            TOTAL, "How often they heard nothing for a time.") \
+    X(HOLDS,            "holds",           TOTAL, "Leases reported because they were held for too long; again when twice as long.") \
+    X(RECLAIMS,         "reclaims",        TOTAL, "Of these, the leases that were taken away.") \
     X(CALLS,            "calls",           TOTAL, "Calls begun.") \
     X(RETRIES,          "retries",         TOTAL, "Attempts beside the first of a call.") \
     X(FAILED,           "failed",          TOTAL, "Calls proven not applied.") \

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/hold.h"
 #include "core/lease.h"
 #include "core/pool.h"
 #include "core/resource.h"
@@ -33,6 +34,7 @@ bool engine_init(struct engine *e, struct loop *loop)
     table_init(&e->listeners, ENGINE_LISTENERS_MOST);
     index_init(&e->names);
     list_init(&e->errands);
+    list_init(&e->holds);
     list_init(&e->ready);
     secrets_init(&e->secrets);
     names_init(&e->said);
@@ -63,6 +65,7 @@ void engine_fini(struct engine *e)
             resource_free(&r);
     }
     lease_fini(&e->leases);
+    holds_fini(e);
     free(e->pools.pool);
     table_fini(&e->tickets);
     table_fini(&e->tasks);

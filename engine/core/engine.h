@@ -57,6 +57,7 @@ struct engine {
     int64_t listened;    /* listeners there ever were; see core/listener.h */
     struct index names;  /* of resources */
     struct list errands; /* that are not over */
+    struct list holds;   /* noted, and not taken by the host yet */
     struct list ready;   /* tickets that ended and that the host has not seen */
     struct task *nobody; /* acts when no task does */
     int32_t queued;      /* ticket of the last call or lease that has to wait for a connection */

@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "core/ear.h"
+#include "core/hold.h"
 #include "core/listener.h"
 #include "core/order.h"
 #include "core/pool.h"
@@ -113,6 +114,8 @@ static json_t *conn_json(struct telling *t, const struct conn *c)
     put(t, o, "created", json_real(seconds(wall_us - (now_us - c->created_us))));
     put(t, o, "last_used", json_real(seconds(wall_us - (now_us - c->used_us))));
     put_number(t, o, "uses", (int64_t)lease_uses(c));
+    if (lease_is_out(c) && hold_place(c) != NULL)
+        put_text(t, o, "place", hold_place(c));
     return o;
 }
 
@@ -310,12 +313,14 @@ static json_t *options_json(struct telling *t, const struct resource *r)
 static json_t *settings_json(const struct resource *r)
 {
     const struct nebula_pool *p = &r->spec.pool;
-    return json_pack("{s:i, s:i, s:i, s:i, s:b, s:s, s:f, s:f, s:i, s:f, s:f, s:f}", "min", p->min,
-                     "max", p->max, "queue", p->queue, "connecting", p->connecting, "fail_fast",
-                     p->is_fail_fast, "order", p->is_fifo ? "fifo" : "lifo", "idle",
+    return json_pack("{s:i, s:i, s:i, s:i, s:b, s:s, s:f, s:f, s:i, s:f, s:f, s:f, s:f, s:f, s:s}",
+                     "min", p->min, "max", p->max, "queue", p->queue, "connecting", p->connecting,
+                     "fail_fast", p->is_fail_fast, "order", p->is_fifo ? "fifo" : "lifo", "idle",
                      seconds(p->idle_us), "life", seconds(p->life_us), "life_jitter",
                      p->life_jitter, "check", p->check_us < 0 ? -1.0 : seconds(p->check_us),
-                     "connect", seconds(p->connect_us), "start_within", seconds(p->start_us));
+                     "connect", seconds(p->connect_us), "start_within", seconds(p->start_us),
+                     "keepalive", seconds(p->keepalive_us), "hold", seconds(p->hold_us),
+                     "hold_action", p->is_reclaiming ? "reclaim" : "report");
 }
 
 static json_t *policy_json(const struct resource *r)

@@ -2,6 +2,7 @@
  * these is due. */
 #include "core/ear.h"
 #include "core/errand.h"
+#include "core/hold.h"
 #include "core/pool.h"
 #include "core/resource.h"
 
@@ -298,10 +299,11 @@ static int64_t next_look(const struct pool *p)
     int64_t idle_us = p->resource->spec.pool.idle_us, at_us = reconnect_next(p);
     sooner(&at_us, drain_next(p));
     sooner(&at_us, keepalive_next(p));
+    sooner(&at_us, hold_next(p));
     struct fill_counts n = count(p);
     if (!pool_is_closed(p) && p->open_again_us > engine_now(p->engine) &&
         fill_wanted(&p->size, &n) > 0)
-        at_us = p->open_again_us;
+        sooner(&at_us, p->open_again_us);
     if (idle_us > 0 && is_spare(p)) {
         sooner(&at_us, engine_now(p->engine) + idle_us);
         const struct conn *oldest = idle_oldest(&p->idle);
@@ -341,6 +343,7 @@ static void watch_excess(struct pool *p)
 static void look_after(struct pool *p)
 {
     drain_look(p);
+    hold_look(p);
     reconnect_look(p);
     close_old(p);
     watch_excess(p);

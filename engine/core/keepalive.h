@@ -14,7 +14,6 @@ struct conn;
 struct pool;
 
 #define KEEPALIVE_AT_ONCE 2
-#define KEEPALIVE_LEAST_US 100000
 
 /* Draws how long c may be unused: a little less than is declared, so that they are not asked together. */
 void keepalive_draw(struct conn *c);

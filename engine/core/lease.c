@@ -48,8 +48,30 @@ void lease_drop(struct lease_table *t, const struct conn *c)
 
 void lease_lose(struct lease_table *t, struct conn *c)
 {
-    t->row[c->lease & (LEASE_STEP - 1)].lost_number = c->lease;
+    lease_reclaim(t, c, 0);
+}
+
+void lease_reclaim(struct lease_table *t, struct conn *c, int64_t held_us)
+{
+    struct lease_row *row = &t->row[c->lease & (LEASE_STEP - 1)];
+    row->lost_number = c->lease;
+    row->reclaimed_us = held_us;
     lease_end(c);
+}
+
+/* Whoever gave it back has made a mistake; whoever lost it has not. */
+int32_t lease_refuse(struct engine *e, int64_t number)
+{
+    const struct lease_table *t = &e->leases;
+    uint32_t index = (uint32_t)number & (LEASE_STEP - 1);
+    const struct lease_row *row = index < (uint32_t)t->size ? &t->row[index] : NULL;
+    if (row == NULL || number == 0 || row->lost_number != number)
+        return engine_refuse(e, ERROR_STALE, "the lease has ended already");
+    if (row->reclaimed_us == 0)
+        return engine_refuse(e, ERROR_LOST, "the connection of this lease was lost");
+    return engine_refuse(e, ERROR_STALE,
+                         "the lease was taken away: it was held for %lld ms, longer than pool.hold",
+                         (long long)row->reclaimed_us / 1000);
 }
 
 void lease_fini(struct lease_table *t)

@@ -18,9 +18,10 @@
 #define LEASE_STEP ((int64_t)1 << LEASE_ROW_BITS)
 
 struct lease_row {
-    struct conn *conn;   /* NULL when free */
-    int64_t last_number; /* of the connection before */
-    int64_t lost_number; /* the last one whose connection went before it was given back */
+    struct conn *conn;    /* NULL when free */
+    int64_t last_number;  /* of the connection before */
+    int64_t lost_number;  /* the last one whose connection went before it was given back */
+    int64_t reclaimed_us; /* it was taken away after so long; 0: the connection was lost */
     int32_t next_free;
 };
 
@@ -28,7 +29,11 @@ struct lease_row {
 bool lease_add(struct lease_table *t, struct conn *c);
 void lease_drop(struct lease_table *t, const struct conn *c);
 void lease_lose(struct lease_table *t, struct conn *c); /* ends the lease of one that goes */
-void lease_fini(struct lease_table *t);                 /* every row is free */
+/* Ends the lease of a connection that stays, because it was held for so long. */
+void lease_reclaim(struct lease_table *t, struct conn *c, int64_t held_us);
+/* Why there is no lease of this number: refused with `stale`, but `lost` when its connection was. */
+int32_t lease_refuse(struct engine *e, int64_t number);
+void lease_fini(struct lease_table *t); /* every row is free */
 
 /* The connection whose newest number this is; it may have been given back. */
 static inline struct conn *lease_last(const struct lease_table *t, int64_t number)
@@ -71,14 +76,6 @@ static inline int64_t lease_begin(struct conn *c, struct task *t)
     c->holder = t;
     t->may_hold = true;
     return c->lease;
-}
-
-/* Why lease_find() found nothing: the connection went while it was lent, and the holder may not
- * know. */
-static inline bool lease_was_lost(const struct lease_table *t, int64_t number)
-{
-    uint32_t index = (uint32_t)number & (LEASE_STEP - 1);
-    return index < (uint32_t)t->size && number != 0 && t->row[index].lost_number == number;
 }
 
 /* The number is stale from here on; what becomes of the connection is the caller's to say. */

@@ -12,6 +12,7 @@
  *   reconnect.c   another connection for each
  *   drain.c  run empty
  *   keepalive.c  ask those that nobody uses
+ *   hold.c   note who holds one for too long
  */
 #ifndef CORE_POOL_H
 #define CORE_POOL_H
@@ -31,6 +32,9 @@
 struct ear;
 struct resource;
 
+/* The keeper wakes up as often as it has to look at what nobody tells it, so no oftener than this. */
+#define POOL_LOOK_LEAST_US 100000
+
 /* Why a newcomer may not have an idle connection just so. */
 enum {
     GATE_PAUSED = 1,
@@ -45,7 +49,7 @@ struct pool_stats {
     uint64_t waited;    /* leases after waiting */
     uint64_t refused[REFUSALS];
     uint64_t opened, open_failed, closed, lost, retired;
-    uint64_t checks, keepalives, resets, cancels;
+    uint64_t checks, keepalives, resets, cancels, holds, reclaims;
     int64_t waited_us; /* by all who waited, together */
 };
 

@@ -28,6 +28,11 @@ bool resource_is_span(int64_t span_us)
     return span_us >= 0 && span_us <= INT64_MAX / 4;
 }
 
+static bool is_look(int64_t span_us)
+{
+    return resource_is_span(span_us) && (span_us == 0 || span_us >= POOL_LOOK_LEAST_US);
+}
+
 static enum error_code check_pool(const char *name, const struct nebula_pool *p, struct error *e)
 {
     if (p->max < 1 || p->min < 0 || p->min > p->max)
@@ -38,11 +43,12 @@ static enum error_code check_pool(const char *name, const struct nebula_pool *p,
         return error_set(e, ERROR_CONFIG, "%s: pool: queue >= 0 and connecting >= 1, not %d and %d",
                          name, p->queue, p->connecting);
     if (!resource_is_span(p->idle_us) || !resource_is_span(p->life_us) ||
-        !resource_is_span(p->start_us) || (p->check_us != -1 && !resource_is_span(p->check_us)))
+        !resource_is_span(p->start_us) || !resource_is_span(p->hold_us) ||
+        (p->check_us != -1 && !resource_is_span(p->check_us)))
         return error_set(e, ERROR_CONFIG, "%s: pool: a time is negative or endless", name);
-    if (!resource_is_span(p->keepalive_us) ||
-        (p->keepalive_us > 0 && p->keepalive_us < KEEPALIVE_LEAST_US))
-        return error_set(e, ERROR_CONFIG, "%s: pool: keepalive is 0, or at least 100 ms", name);
+    if (!is_look(p->keepalive_us) || !is_look(p->hold_us))
+        return error_set(e, ERROR_CONFIG, "%s: pool: keepalive and hold are 0, or at least 100 ms",
+                         name);
     if (p->connect_us == 0 || !resource_is_span(p->connect_us))
         return error_set(e, ERROR_CONFIG, "%s: pool: connect must be positive and not endless",
                          name);

@@ -18,7 +18,7 @@ local suggest = require "nebula.suggest"
 ---@field kind nebula.Kind
 ---@field policy_name string
 ---@field policy table fields of struct nebula_policy
----@field pool table min max queue connecting fail_fast fifo idle_us life_us life_jitter check_us connect_us start_us
+---@field pool table as in nebula.Spec
 ---@field options nebula.Option[]
 ---@field roles string[]|nil
 ---@field role_max integer[]|nil
@@ -122,7 +122,8 @@ local function engine_pool(pool)
   return {
     min = pool.min, max = pool.max, queue = pool.queue, connecting = pool.connecting, fail_fast = pool.fail_fast,
     fifo = pool.order == "fifo", idle_us = pool.idle, life_us = pool.life, life_jitter = pool.life_jitter,
-    check_us = pool.check, connect_us = pool.connect, start_us = pool.start_within,
+    check_us = pool.check, connect_us = pool.connect, start_us = pool.start_within, keepalive_us = pool.keepalive,
+    hold_us = pool.hold, is_reclaiming = pool.hold_action == "reclaim", trace_leases = pool.trace_leases,
   }
 end
 

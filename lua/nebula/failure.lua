@@ -26,7 +26,11 @@ local function name_of(at)
   return ("in a function of line %d"):format(at.linedefined)
 end
 
-local function lines_of(co)
+--- What a coroutine that does not run is at, in the workflow's lines.
+---@param co thread
+---@return string lines innermost first; "" when there are none
+---@return string|nil place FILE:LINE of the innermost
+function failures.lines_of(co)
   local lines, place = {}, nil
   for level = 0, DEEPEST do
     local at = debug.getinfo(co, level, "Sl")
@@ -61,12 +65,12 @@ end
 ---@param co thread
 ---@return string|nil place FILE:LINE
 function failures.place_of(co)
-  local _, place = lines_of(co)
+  local _, place = failures.lines_of(co)
   return place
 end
 
 local function capture(co, value)
-  local traceback, place = lines_of(co)
+  local traceback, place = failures.lines_of(co)
   return setmetatable({ value = value, at = place, traceback = traceback }, Failure)
 end
 

@@ -3,6 +3,7 @@
 local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
+local failures = require "nebula.failure"
 local for_each = require "nebula.for_each"
 local keys = require "nebula.keys"
 local lazy = require "nebula.lazy"
@@ -10,6 +11,7 @@ local own = require "nebula.own"
 local specs = require "nebula.spec"
 local suggest = require "nebula.suggest"
 local wait = require "nebula.wait"
+local worker = require "nebula.worker"
 
 local listen = lazy "nebula.listen"
 local lib, engine = c.lib, c.engine
@@ -24,6 +26,8 @@ local lib, engine = c.lib, c.engine
 
 local by_name = {} ---@type table<string, nebula.Resource>
 local warm = {} ---@type { resource: nebula.Resource, is_awaited: boolean }[] those with `min`, in order
+
+local is_holding_told -- the host knows whom to tell of leases that are held for too long
 
 local resources = {}
 
@@ -82,18 +86,30 @@ end
 
 local metatables = setmetatable({}, { __mode = "k" })
 
+-- The lease() of resources whose leases remember where they were taken: the others pay nothing for it.
+local function lease_traced(self, given)
+  local lease, err = metatables[self.kind].__index.lease(self, given)
+  if lease then
+    lib.nebula_lease_place(engine, lease.id, failures.here() or "an unknown place")
+  end
+  return lease, err
+end
+
 -- What all resources of a kind have in common stands beside their methods, so that one which nobody uses is only its
 -- number and its name.
-local function metatable_of(kind, roles, reads)
+local function metatable_of(kind, roles, reads, is_traced)
   if not metatables[kind] then
     local methods = methods_of(kind)
     methods.kind, methods.roles, methods.role_index, methods.reads = kind, kind.roles, index_of(kind.roles), false
     metatables[kind] = metatable_for(kind, methods)
   end
-  if not roles then
+  if not roles and not is_traced then
     return metatables[kind]
   end
-  local differs = { roles = roles, role_index = index_of(roles), reads = reads or false }
+  local differs = { lease = is_traced and lease_traced or nil }
+  if roles then
+    differs.roles, differs.role_index, differs.reads = roles, index_of(roles), reads or false
+  end
   return metatable_for(kind, setmetatable(differs, metatables[kind]))
 end
 
@@ -109,8 +125,14 @@ function resources.declare(spec)
     return nil, errors.from_code(spec.name, id)
   end
   local self = setmetatable({ id = id, name = spec.name, has_tenants = spec.tenants and true },
-    metatable_of(spec.kind, spec.roles, spec.reads))
+    metatable_of(spec.kind, spec.roles, spec.reads, spec.pool.trace_leases))
   by_name[spec.name], call.resources[id] = self, self
+  if spec.pool.hold_us > 0 and not is_holding_told then
+    is_holding_told = true
+    worker.on_hold(function(hold)
+      require "nebula.holding"(hold)
+    end)
+  end
   if spec.pool.min > 0 then
     warm[#warm + 1] = { resource = self, is_awaited = spec.pool.start_us > 0 }
   end

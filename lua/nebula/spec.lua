@@ -8,6 +8,7 @@ local c = require "nebula.c"
 ---@field policy_name string
 ---@field policy table fields of struct nebula_policy
 ---@field pool table min max queue connecting fail_fast fifo idle_us life_us life_jitter check_us connect_us start_us
+---  keepalive_us hold_us is_reclaiming trace_leases
 ---@field options nebula.Option[]
 ---@field roles string[]|nil instead of the kind's
 ---@field role_max integer[]|nil by role; 0 is as pool.max
@@ -26,6 +27,7 @@ local function fill_pool(at, pool)
   at.is_fail_fast, at.is_fifo = pool.fail_fast, pool.fifo
   at.idle_us, at.life_us, at.life_jitter = pool.idle_us, pool.life_us, pool.life_jitter
   at.check_us, at.connect_us, at.start_us = pool.check_us, pool.connect_us, pool.start_us
+  at.keepalive_us, at.hold_us, at.is_reclaiming = pool.keepalive_us, pool.hold_us, pool.is_reclaiming
 end
 
 local function fill_policy(at, policy)

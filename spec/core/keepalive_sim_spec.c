@@ -149,7 +149,7 @@ static void what_makes_no_sense_is_refused(void **unused)
     struct rig r;
     rig_begin(&r);
     rig_open(&r);
-    static const int64_t wrong[] = {-1, 1, KEEPALIVE_LEAST_US - 1, INT64_MAX};
+    static const int64_t wrong[] = {-1, 1, POOL_LOOK_LEAST_US - 1, INT64_MAX};
     for (size_t i = 0; i < COUNT(wrong); i++) {
         struct nebula_spec spec = r.spec;
         spec.name = "other";

@@ -60,6 +60,18 @@ static void inspect_life(const struct view *v, const struct conn *c)
                    (long long)life_us);
 }
 
+/* Who holds one for too long was noted, and has it no more where it is taken away. */
+static void inspect_hold(const struct view *v, const struct conn *c)
+{
+    const struct nebula_pool *pool = &v->d->spec.pool;
+    bool is_long = pool->hold_us > 0 && v->now_us > c->since_us + pool->hold_us + SLACK_US;
+    if (!lease_is_out(c) || !is_long || v->p->engine->is_stopping)
+        return;
+    if (c->held_lease != c->lease || pool->is_reclaiming)
+        law_broken("%s: connection %u is held for %lld us, and nothing was done", v->d->spec.name,
+                   c->id, (long long)(v->now_us - c->since_us));
+}
+
 static void inspect_conn(const struct view *v, const struct conn *c)
 {
     const char *name = v->d->spec.name;
@@ -77,6 +89,7 @@ static void inspect_conn(const struct view *v, const struct conn *c)
         law_broken("%s: connection %u was lent past the end of its life", name, c->id);
     if (lease_is_out(c) && lease_find(&v->p->engine->leases, c->lease) != c)
         law_broken("%s: connection %u and its lease do not know each other", name, c->id);
+    inspect_hold(v, c);
     bool is_bounded = state == CONN_OPENING || state == CONN_CHECKING || state == CONN_RESETTING ||
                       state == CONN_CANCELLING;
     if (is_bounded != timer_is_armed(&c->timer))

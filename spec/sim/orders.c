@@ -32,6 +32,9 @@ __attribute__((format(printf, 2, 3))) static bool ask(struct play *p, const char
 
 static void look(struct play *p, const struct declared *d)
 {
+    struct nebula_hold hold;
+    while (nebula_hold(p->nebula, &hold))
+        play_note(p, "connection %u is held for %lld us", hold.connection, (long long)hold.held_us);
     if (chance(p, 500))
         ask(p, "{\"verb\":\"ls\"}");
     else

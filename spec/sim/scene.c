@@ -39,6 +39,8 @@ static struct nebula_pool roll_pool(struct play *p)
         .check_us = chance(p, 200)   ? -1
                     : chance(p, 200) ? 0
                                      : roll(p, 10 * MS, 5 * SECOND),
+        .hold_us = chance(p, 700) ? 0 : roll(p, 100 * MS, SECOND),
+        .is_reclaiming = chance(p, 500),
         .keepalive_us = chance(p, 700) ? 0 : roll(p, 100 * MS, SECOND),
         .connect_us = roll(p, 10 * MS, 2 * SECOND),
         .start_us = roll(p, 0, 3 * SECOND),

@@ -10,6 +10,15 @@ local function span(default, text, least)
   return { type = "duration", default = default, min = least or 0, max = YEAR, class = "live", text = text }
 end
 
+-- What the pool has to wake up for.
+local function look(default, text)
+  local row = span(default, text)
+  row.check = function(us)
+    return us > 0 and us < 100000 and "is at least 100ms, or 0s" or nil
+  end
+  return row
+end
+
 rows.pool = {
   min = {
     type = "integer", default = 0, min = 0, max = 10000, class = "live",
@@ -46,6 +55,20 @@ rows.pool = {
     text = "Percent of life, drawn for each connection and taken off, so that they do not all end together.",
   },
   check = span("30s", "A connection idle for longer is asked whether it lives before it is lent; 0s: always."),
+  keepalive = look("0s", "A connection that nobody used for longer is asked in the background whether it lives, a few "
+    .. "at a time, and replaced down to min when it does not; up to a tenth is taken off for each. 0s: never."),
+  hold = look("30s", "A lease held for longer is reported in the log with the lines of the task that holds it, once, "
+    .. "and again whenever it has become twice as long; 0s: never."),
+  hold_action = {
+    type = "enum", one_of = { "report", "reclaim" }, default = "report", class = "live",
+    text = "What is done about it. reclaim: it is reported and taken away, what runs on it is cancelled, and what is "
+      .. "asked on it from then on fails with `stale`.",
+  },
+  trace_leases = {
+    type = "boolean", default = false, class = "restart",
+    text = "Whether each lease remembers where it was taken, for the report of hold and for inspect. It costs "
+      .. "about 1.5 us a lease.",
+  },
   connect = span("5s", "Bound of one attempt to connect, and of one check or reset.", 1000),
   start_within = span("0s", "How long the first connections are tried for when the program starts; 0s: once."),
 }

@@ -127,6 +127,54 @@ return function(kind, on)
       assert(lease:release())
     end)
 
+    it("takes a lease away that is held for too long, and the next one finds it clean", function()
+      local one = fresh 'pool = { max = 1, hold = "150ms", hold_action = "reclaim" }'
+      local outcome = task(function()
+        local lease = assert(one:lease(kind.writing))
+        assert(lease:exec "begin")
+        assert.equal(1, lease:exec "insert into t (a) values (1)")
+        sleep "300ms"
+        local _, used = lease:exec "commit"
+        local _, released = lease:release()
+        return { used, released }
+      end):join()
+      for _, err in ipairs(outcome) do
+        assert.equal("stale", err.code)
+        assert.matches("taken away: it was held for %d+ ms", err.text)
+      end
+      assert.equal(0, one:value "select count(*) from t")
+      assert.equal(1, one:stats().reclaims)
+    end)
+
+    it("takes a transaction away: it is rolled back and says why", function()
+      local one = fresh 'pool = { hold = "150ms", hold_action = "reclaim" }'
+      local _, err = one:transaction(function(tx)
+        assert(tx:exec "insert into t (a) values (1)")
+        sleep "300ms"
+      end)
+      assert.equal("stale", err.code)
+      assert.equal("failed", err.outcome)
+      assert.equal(0, on.rows())
+    end)
+
+    it("takes a lease away from a statement that runs for too long", function()
+      local one = fresh 'pool = { max = 1, hold = "150ms", hold_action = "reclaim" }'
+      local lease = assert(one:lease())
+      local started = clock.now()
+      local result, err = lease:query({ deadline = "60s" }, kind.slow)
+      assert.is_nil(result)
+      assert.truthy(clock.now() - started < 5000, tostring(err))
+      fails("stale", "failed", lease:query "select 1")
+      assert.equal(1, one:value "select 1")
+    end)
+
+    it("asks what nobody uses, and counts it as idle all the same", function()
+      local one = fresh 'pool = { max = 2, keepalive = "100ms", idle = "450ms" }'
+      assert.equal(1, one:value "select 1")
+      clock.eventually("they were asked", function() return one:stats().keepalives >= 3 end)
+      clock.eventually("they are closed", function() return #declared.inspect(one).connections == 0 end)
+    end)
+
     it("raises for what makes no sense", function()
       raises("share is more than 0", function() on.db:reconnect { share = 0 } end)
       raises("share is more than 0", function() on.db:reconnect { share = 0 / 0 } end)

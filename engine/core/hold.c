@@ -1,0 +1,115 @@
+#include "core/hold.h"
+
+#include "core/lease.h"
+#include "core/pool.h"
+#include "core/resource.h"
+#include "core/task.h"
+
+static const struct nebula_pool *declared(const struct pool *p)
+{
+    return &p->resource->spec.pool;
+}
+
+/* --- for the host ---------------------------------------------------------------------------- */
+
+struct hold *hold_take(struct engine *e)
+{
+    struct list_node *n = list_pop_head(&e->holds);
+    return n == NULL ? NULL : container_of(n, struct hold, node);
+}
+
+void holds_fini(struct engine *e)
+{
+    struct hold *h;
+    while ((h = hold_take(e)) != NULL)
+        free(h);
+}
+
+/* Without memory it is counted alone. */
+static void note(const struct conn *c)
+{
+    struct engine *e = c->engine;
+    struct hold *h = e->holds.count < HOLDS_MOST ? malloc(sizeof *h) : NULL;
+    if (h == NULL)
+        return;
+    *h = (struct hold){.lease = c->lease,
+                       .held_us = c->held_us,
+                       .task = c->holder->number,
+                       .resource = c->pool->resource,
+                       .conn = c->id,
+                       .is_reclaimed = declared(c->pool)->is_reclaiming,
+                       .place = hold_place(c)};
+    node_init(&h->node);
+    list_push_tail(&e->holds, &h->node);
+}
+
+/* --- where it was taken ---------------------------------------------------------------------- */
+
+const char *hold_place(const struct conn *c)
+{
+    return c->place_lease == c->lease ? c->place : NULL;
+}
+
+bool hold_trace(struct conn *c, const char *place)
+{
+    c->place = names_keep(&c->engine->said, place);
+    c->place_lease = c->lease;
+    return c->place != NULL;
+}
+
+/* --- looking --------------------------------------------------------------------------------- */
+
+static int64_t due_us(const struct conn *c)
+{
+    bool is_noted = c->held_lease == c->lease;
+    return c->since_us + (is_noted ? 2 * c->held_us : declared(c->pool)->hold_us);
+}
+
+static void held_too_long(struct conn *c)
+{
+    struct pool *p = c->pool;
+    c->held_us = engine_now(c->engine) - c->since_us;
+    c->held_lease = c->lease;
+    p->stats.holds++;
+    note(c);
+    if (!declared(p)->is_reclaiming)
+        return;
+    p->stats.reclaims++;
+    lease_reclaim(&c->engine->leases, c, c->held_us);
+    conn_cancel(c);
+}
+
+/* Looks from the front again after each that was taken away: its end may close others. */
+void hold_look(struct pool *p)
+{
+    if (declared(p)->hold_us == 0)
+        return;
+    struct list_node *n = list_head(&p->conns);
+    while (n != NULL) {
+        struct conn *c = container_of(n, struct conn, node);
+        n = list_next(&p->conns, n);
+        if (!lease_is_out(c) || engine_now(p->engine) < due_us(c))
+            continue;
+        held_too_long(c);
+        if (declared(p)->is_reclaiming)
+            n = list_head(&p->conns);
+    }
+}
+
+/* What is leased after this look is due no sooner than hold_us from now, so that lending need not arm
+ * anything. */
+int64_t hold_next(const struct pool *p)
+{
+    if (declared(p)->hold_us == 0)
+        return INT64_MAX;
+    int64_t at_us = engine_now(p->engine) + declared(p)->hold_us;
+    struct list_node *n = list_head(&p->conns);
+    if (n == NULL)
+        return INT64_MAX;
+    for (; n != NULL; n = list_next(&p->conns, n)) {
+        const struct conn *c = container_of(n, struct conn, node);
+        if (lease_is_out(c) && due_us(c) < at_us)
+            at_us = due_us(c);
+    }
+    return at_us;
+}

@@ -280,6 +280,13 @@ static int worker_exit(lua_State *lua)
     return 0;
 }
 
+/* For commands, which have no loop. */
+static int worker_nap(lua_State *lua)
+{
+    usleep((useconds_t)(luaL_checknumber(lua, 1) * 1e6));
+    return 0;
+}
+
 static int worker_is_terminal(lua_State *lua)
 {
     lua_pushboolean(lua, isatty((int)luaL_checkinteger(lua, 1)));
@@ -336,6 +343,7 @@ static int open_module(lua_State *lua)
         {"on_signal", worker_on_signal},
         {"on_hold", worker_on_hold},
         {"exit", worker_exit},
+        {"nap", worker_nap},
         {"is_terminal", worker_is_terminal},
         {"is_home", worker_is_home},
         {"is_file", worker_is_file},

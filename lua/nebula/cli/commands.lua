@@ -1,6 +1,8 @@
 --- commands: what the program can be told to do. A command is a table: name, text, manual, options, arguments, run().
 
-local commands = { order = { "run", "check", "ls", "inspect", "version", "help" } }
+local commands = {
+  order = { "run", "check", "ls", "inspect", "pause", "resume", "drain", "reconnect", "resize", "version", "help" },
+}
 
 --- A command by its name.
 ---@param name string

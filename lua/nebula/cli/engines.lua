@@ -20,11 +20,11 @@ local function is_dead(pid)
   return stat == nil
 end
 
-local function begin(folder, request)
+local function begin(folder, request, only)
   local asked = {}
   for _, name in ipairs(judge.names(folder, ".sock", ENGINES_MOST) or {}) do
     local path, pid = folder .. "/" .. name, tonumber(name:match "^(%d+)%.sock$")
-    if pid then
+    if pid and (not only or pid == only) then
       asked[#asked + 1] = { path = path, pid = pid, hear = c.ask_other(path, request, WITHIN_US) }
     end
   end
@@ -46,27 +46,31 @@ end
 
 --- Asks every engine that runs; all have the same two seconds to answer.
 ---@param request table
+---@param only integer|nil the process number of the one to be asked
 ---@return table[] answers of those that answered with ok
 ---@return table[] silent those that did not answer: pid, error
 ---@return string|nil complaint of the folder of sockets
-function engines.ask(request)
+---@return table[] refused answers of those that understood it, and could not do it: pid, code, error
+function engines.ask(request, only)
   local folder, complaint = worker.run_dir()
   if not folder then
-    return {}, {}, complaint
+    return {}, {}, complaint, {}
   end
   local line = json.encode(request)
-  local answers, silent = {}, {}
-  for _, one in ipairs(begin(folder, line)) do
+  local answers, silent, refused = {}, {}, {}
+  for _, one in ipairs(begin(folder, line, only)) do
     local answer, why = answer_of(one, line)
     if answer and answer.ok then
       answers[#answers + 1] = answer
+    elseif answer and answer.code then
+      refused[#refused + 1] = answer
     elseif is_dead(one.pid) then
       os.remove(one.path)
     elseif not answer and why ~= "unreachable" then
       silent[#silent + 1] = { pid = one.pid, error = ("does not answer (within %g s)"):format(WITHIN_US / 1e6) }
     end
   end
-  return answers, silent
+  return answers, silent, nil, refused
 end
 
 --- Says on stderr which of them did not answer.

@@ -13,6 +13,10 @@ local function span(seconds)
   return seconds < 0 and "never" or units.show_duration(math.floor(seconds * 1e6 + 0.5))
 end
 
+local function unless_never(seconds)
+  return seconds == 0 and "never" or span(seconds)
+end
+
 local function ago(now, at)
   return ("%.1fs ago"):format(math.max(now - at, 0))
 end
@@ -28,6 +32,8 @@ local function show_settings(r)
     p.fail_fast and ", fail fast" or "")
   line("", "idle %s, life %s less up to %d %%, check after %s, connect %s, start within %s", span(p.idle), span(p.life),
     p.life_jitter, span(p.check), span(p.connect), span(p.start_within))
+  line("", "keepalive %s, hold %s%s", unless_never(p.keepalive), unless_never(p.hold),
+    p.hold_action == "reclaim" and ", then it is taken away" or "")
   line("policy", "%s: deadline %s, of it %s in the queue", r.policy, span(l.deadline), span(l.wait))
   line("", "%d tries, pauses up to %s, then up to %s; retries: %d %% of calls and %d a second", l.tries, span(l.pause),
     span(l.pause_max), l.budget, l.budget_least)
@@ -52,6 +58,9 @@ local function show_pools(pools)
   show.table({ "ROLE", "OPEN", "IDLE", "LEASED", "OPENING", "CLOSING", "WAITING", "MAX", "LEASES", "WAITED", "REFUSED",
     "OPENED", "FAILED", "LOST", "CHECKS", "RESETS", "CANCELS" }, rows)
   for _, p in ipairs(pools) do
+    if p.reconnecting then
+      print(("  %s: reconnecting, %d of %d are left"):format(p.role, p.reconnecting_left, p.reconnecting))
+    end
     if p.trouble then
       print(show.paint("red", ("  %s: %s"):format(p.role, plain(p.trouble))))
     end
@@ -80,6 +89,11 @@ local function show_connections(list)
   print()
   show.table({ "CONNECTION", "ROLE", "STATE", "SINCE", "CREATED", "LAST USED", "USES",
     list[1] and list[1].endpoint and "ENDPOINT" }, rows)
+  for _, one in ipairs(list) do
+    if one.place then
+      print(("  connection %d was taken at %s"):format(one.connection, plain(one.place)))
+    end
+  end
 end
 
 local function show_listeners(ear)
@@ -139,7 +153,8 @@ local function told(r, secrets)
       min = p.min, max = p.max, queue = p.queue, connecting = p.connecting, fail_fast = p.fail_fast,
       order = p.fifo and "fifo" or "lifo", idle = p.idle_us / 1e6, life = p.life_us / 1e6, life_jitter = p.life_jitter,
       check = p.check_us < 0 and -1 or p.check_us / 1e6, connect = p.connect_us / 1e6,
-      start_within = p.start_us / 1e6,
+      start_within = p.start_us / 1e6, keepalive = p.keepalive_us / 1e6, hold = p.hold_us / 1e6,
+      hold_action = p.is_reclaiming and "reclaim" or "report",
     },
     limits = {
       deadline = l.deadline_us / 1e6, wait = l.wait_us / 1e6, tries = l.tries, pause = l.pause_us / 1e6,

@@ -1,0 +1,164 @@
+--- operate: what the commands share that change a resource of an engine that runs.
+
+local engines = require "nebula.cli.engines"
+local show = require "nebula.cli.show"
+local suggest = require "nebula.suggest"
+local units = require "nebula.units"
+local worker = require "nebula.worker"
+
+local USAGE = 2
+local NAP_S = 0.1 -- between two looks
+
+local EXIT_CODES = [[
+It goes to every engine of yours that runs and has the resource; --pid names one of them. An engine that does not answer
+within 2 s is named on stderr, and in `silent` of the JSON.
+
+Exit codes: 0 ok, 1 an engine did not answer or could not do it, 2 usage, or no engine has the resource.]]
+
+local operate = {}
+
+-- --- what is written behind options -----------------------------------------------------------------
+
+--- The microseconds of an option.
+---@param given table
+---@param name string
+---@return integer|nil us nil when it was not given
+---@return string|nil complaint
+function operate.span(given, name)
+  if not given[name] then
+    return nil, nil
+  end
+  local us, why = units.duration(given[name])
+  return us, why and ("--%s: %s"):format(name, why)
+end
+
+--- The whole number of an option.
+---@param given table
+---@param name string
+---@return integer|nil number nil when it was not given
+---@return string|nil complaint
+function operate.count(given, name)
+  local text = given[name]
+  if text and (not text:find "^%d+$" or #text > 9) then
+    return nil, ("--%s: expected a whole number"):format(name)
+  end
+  return tonumber(text), nil
+end
+
+-- --- who is asked -----------------------------------------------------------------------------------
+
+local function refuse(text)
+  show.complain("%s", text)
+  return USAGE
+end
+
+local function nobody_has(name)
+  local names = {}
+  for _, answer in ipairs((engines.ask { verb = "ls" })) do
+    for _, resource in ipairs(answer.resources) do
+      names[#names + 1] = resource.name
+    end
+  end
+  return ("no engine that runs has a resource %q%s"):format(name, suggest(name, names))
+end
+
+-- Looks until it is over: the state then, or nil and why nobody knows.
+local function settle(name, pid, is_over)
+  while true do
+    local answers, silent = engines.ask({ verb = "inspect", name = name }, pid)
+    if not answers[1] then
+      return nil, silent[1] and silent[1].error or "has ended meanwhile"
+    elseif is_over(answers[1].resource) then
+      return answers[1].resource.state
+    end
+    worker.nap(NAP_S)
+  end
+end
+
+local function wait_for_all(name, answers, is_over)
+  local is_well = true
+  for _, answer in ipairs(answers) do
+    local why
+    answer.state, why = settle(name, answer.pid, is_over)
+    if why then
+      answer.error, is_well = why, false
+      show.complain("pid %d %s", answer.pid, why)
+    end
+  end
+  return is_well
+end
+
+local function code_of(answers, refused, silent, is_well)
+  local is_misuse = false
+  for _, one in ipairs(refused) do
+    show.complain("pid %d: %s", one.pid, one.error)
+    is_misuse = is_misuse or one.code == "usage"
+  end
+  engines.complain(silent)
+  if is_misuse or #answers + #refused + #silent == 0 then
+    return USAGE
+  end
+  return #refused + #silent == 0 and is_well and 0 or 1
+end
+
+local function run(command, given, name)
+  local request, complaint = command.words(given)
+  if not request then
+    return refuse(complaint)
+  end
+  local pid
+  pid, complaint = operate.count(given, "pid")
+  if complaint then
+    return refuse(complaint)
+  end
+  request.verb, request.name = command.name, name
+  local answers, silent, why, refused = engines.ask(request, pid)
+  if why then
+    show.complain("%s", why)
+  end
+  local absent = #answers + #silent + #refused == 0 and nobody_has(name) or nil
+  local is_well = not given.wait or wait_for_all(name, answers, command.is_over)
+  if given.json then
+    show.json { engines = show.list(answers), refused = show.list(refused), silent = show.list(silent), error = absent }
+  else
+    for _, answer in ipairs(answers) do
+      print(("%s (pid %d): %s"):format(name, answer.pid, answer.error or answer.state or command.said))
+    end
+    if absent then
+      show.complain("%s", absent)
+    end
+  end
+  return code_of(answers, refused, silent, is_well)
+end
+
+-- --- the commands -----------------------------------------------------------------------------------
+
+---@class nebula.OperatingCommand
+---@field name string the verb of the control socket
+---@field text string
+---@field manual string
+---@field said string what is printed of an engine that does it now
+---@field options table[]|nil beside --pid, --json and --wait
+---@field words fun(given: table): table|nil, string|nil members of the request; nil and a complaint
+---@field is_over nil|fun(resource: table): boolean with it, --wait waits for this
+
+--- A command of the command line.
+---@param command nebula.OperatingCommand
+---@return table
+function operate.command(command)
+  local options = command.options or {}
+  if command.is_over then
+    options[#options + 1] = { name = "wait", text = "end when it is over, not when it has begun" }
+  end
+  options[#options + 1] = { name = "pid", value = "PID", text = "only the engine with this process number" }
+  options[#options + 1] = { name = "json", text = "one JSON object: engines, refused and silent; or error" }
+  return {
+    name = command.name, arguments = "NAME", least = 1, most = 1, text = command.text,
+    manual = command.manual .. "\n\n" .. EXIT_CODES, options = options,
+    run = function(given, arguments)
+      return run(command, given, arguments[1])
+    end,
+  }
+end
+
+return operate

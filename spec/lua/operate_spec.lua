@@ -1,0 +1,150 @@
+-- The operator's commands act on an engine that runs: exit codes, JSON, bad inputs.
+
+local json = require "cjson"
+local program = require "spec.support.program"
+local tmp = require "spec.support.tmp"
+
+local ended, nebula, over, says, started = program.ended, program.nebula, program.over, program.says, program.started
+
+local HELD = [[
+  local shop = use "shop"
+  local lease = shop:lease()
+  print "ready"
+  sleep "1h"
+]]
+
+local function stop(child)
+  child:signal "TERM"
+  over(child)
+end
+
+local function inspected()
+  return json.decode(ended(0, nebula("inspect", "shop", "--json")).output).engines[1].resource
+end
+
+describe("an operator", function()
+  local child
+
+  after_each(function()
+    if child then
+      child:kill()
+      child = nil
+    end
+  end)
+
+  it("pauses and resumes", function()
+    child = started(HELD)
+    says("shop (pid " .. child.pid .. "): paused", ended(0, nebula("pause", "shop")).output)
+    assert.equal("paused", inspected().state)
+    says("resumed", ended(0, nebula("resume", "shop")).output)
+    assert.equal("ready", inspected().state)
+  end)
+
+  it("resizes, and sees why not", function()
+    child = started(HELD)
+    ended(0, nebula("resize", "shop", "--min", "2", "--max", "5"))
+    assert.equal(5, inspected().max)
+    says("0 <= min <= max", ended(2, nebula("resize", "shop", "--min", "9")).errors)
+    says("which its kind says", ended(2, nebula("resize", "shop", "--max", "2", "--role", "writer")).errors)
+    says("no role of this name", ended(2, nebula("resize", "shop", "--max", "2", "--role", "owner")).errors)
+    local told = json.decode(ended(2, nebula("resize", "shop", "--min", "9", "--json")).output)
+    assert.equal("usage", told.refused[1].code)
+    assert.same({}, told.engines)
+  end)
+
+  it("reconnects, and may wait until that is over", function()
+    child = started([[
+      local shop = use "shop"
+      local lease = shop:lease()
+      print "ready"
+      sleep "300ms"
+      lease:release()
+      sleep "1h"
+    ]])
+    says("reconnecting", ended(0, nebula("reconnect", "shop", "--share", "1")).output)
+    assert.equal(1, inspected().pools[1].reconnecting_left)
+    says("reader: reconnecting, 1 of ", ended(0, nebula("inspect", "shop")).output)
+    local told = json.decode(ended(0, nebula("reconnect", "shop", "--share", "1", "--every", "0s", "--wait", "--json")).output)
+    assert.equal("ready", told.engines[1].state)
+    assert.is_nil(inspected().pools[1].reconnecting)
+  end)
+
+  it("drains, waits until nothing is left, and resumes", function()
+    child = started(HELD)
+    says("draining", ended(0, nebula("drain", "shop", "--within", "1m")).output)
+    assert.equal("draining", inspected().state)
+    says("drained", ended(0, nebula("drain", "shop", "--within", "0s", "--wait")).output)
+    assert.equal(0, #inspected().connections)
+    ended(0, nebula("resume", "shop"))
+    assert.equal("ready", inspected().state)
+  end)
+
+  it("waits for no engine that is not there any more", function()
+    child = started(HELD)
+    local waiting = require("spec.support.process").start(program.command("drain", "shop", "--within", "1m", "--wait"))
+    require("spec.support.clock").eventually("it drains", function() return inspected().state == "draining" end)
+    child:kill()
+    child = nil
+    says("has ended meanwhile", ended(1, over(waiting)).errors)
+  end)
+
+  it("names one of several engines", function()
+    child = started(HELD)
+    local other = started(HELD)
+    local told = json.decode(ended(0, nebula("pause", "shop", "--json")).output)
+    assert.equal(2, #told.engines)
+    told = json.decode(ended(0, nebula("resume", "shop", "--pid", tostring(other.pid), "--json")).output)
+    assert.equal(1, #told.engines)
+    assert.equal(other.pid, told.engines[1].pid)
+    other:kill()
+    assert.equal("paused", inspected().state)
+    says("no engine that runs", ended(2, nebula("pause", "shop", "--pid", "1")).errors)
+  end)
+
+  it("is told when an engine does not answer, or is stopping", function()
+    child = started [[
+      print "ready"
+      use("shop"):value({ deadline = "1m" },
+        "with recursive n (i) as (values (1) union all select i + 1 from n) select count(*) from n")
+    ]]
+    child:signal "STOP"
+    says("does not answer", ended(1, nebula("pause", "shop")).errors)
+    child:signal "CONT"
+    child:signal "TERM" -- it waits for what is under way
+    local refused
+    require("spec.support.clock").eventually("it stops", function()
+      refused = nebula("reconnect", "shop")
+      return refused.code == 1
+    end)
+    says("the engine is shutting down", refused.errors)
+  end)
+
+  it("is refused what makes no sense, with code 2", function()
+    says("no engine that runs has a resource", ended(2, nebula("drain", "shop")).errors)
+    says("no engine that runs", json.decode(ended(2, nebula("drain", "shop", "--json")).output).error)
+    child = started(HELD)
+    says('did you mean "shop"', ended(2, nebula("pause", "shp")).errors)
+    says("missing: NAME", ended(2, nebula "pause").errors)
+    says("--within: expected a time", ended(2, nebula("drain", "shop", "--within", "5")).errors)
+    says("--share: expected", ended(2, nebula("reconnect", "shop", "--share", "2")).errors)
+    says("--share: expected", ended(2, nebula("reconnect", "shop", "--share", "nan")).errors)
+    says("--every: expected a time", ended(2, nebula("reconnect", "shop", "--every", "1")).errors)
+    says("--min: expected a whole number", ended(2, nebula("resize", "shop", "--min", "-1")).errors)
+    says("--max: expected a whole number", ended(2, nebula("resize", "shop", "--max", "99999999999")).errors)
+    says("--pid: expected a whole number", ended(2, nebula("pause", "shop", "--pid", "x")).errors)
+    says("what is missing", ended(2, nebula("resize", "shop")).errors)
+    says("there is no option --wait", ended(2, nebula("pause", "shop", "--wait")).errors)
+    assert.equal("ready", inspected().state)
+    stop(child)
+    child = nil
+  end)
+
+  it("sees where a lease was taken that is traced", function()
+    local folder = tmp.folder()
+    tmp.write(folder, "resources/shop.lua", ('sqlite "shop" { file = %q, pool = { trace_leases = true } }'):format(
+      folder .. "/shop.db"))
+    child = started(HELD, "--dir", folder)
+    says("was taken at " .. program.folder .. "/flow.lua:3", ended(0, nebula("inspect", "shop")).output)
+    says("keepalive never, hold 30s", ended(0, nebula("inspect", "shop", "--dir", folder)).output)
+  end)
+end)

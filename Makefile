@@ -327,6 +327,18 @@ install: all ## put the program and the library into PREFIX (/usr/local); LIBDIR
 uninstall: ## remove what install has put there
 	@$(INSTALL) uninstall
 
+# A build of its own, for another PREFIX.
+DEB := build/deb
+deb: ## build the Debian packages nebula-resource and nebula-resource-dev, in build/deb
+	@deploy/setup.sh run deb
+	@rm -rf $(DEB)/root
+	+@$(MAKE_IN) BUILD=$(DEB) PREFIX=/usr LIBDIR=/usr/lib/$$(gcc -print-multiarch) DESTDIR=$(DEB)/root install
+	@VERSION=$(VERSION) ABI=$(ABI) sh deploy/deb.sh $(DEB)/root $(DEB)
+
+deb-try: deb ## install them on a clean Debian 12 in a temporary folder, and run them; as root
+	@deploy/setup.sh deb
+	@sh deploy/deb_try.sh $(DEB)
+
 abi: ## write down what programs rely on (spec/library/abi.txt)
 	@luajit spec/library/abi.lua $(ABI) > spec/library/abi.txt
 
@@ -334,13 +346,13 @@ clean: ## remove all that was made
 	@rm -rf build
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  BUILD=folder builds aside; EXTRA=flags adds flags; JOBS=n limits what runs at once."
 
 FORCE:
 .PHONY: FORCE all specs built built-specs test-built asan-built sim-built coverage-built lint-built bench-built \
 	lint-format lint-lua lint-libs lint-docs lint-abi run \
-	install uninstall abi test prove lint floors long format asan sim bench coverage docs clean help
+	install uninstall deb deb-try abi test prove lint floors long format asan sim bench coverage docs clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

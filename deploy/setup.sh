@@ -31,6 +31,9 @@ lint     cppcheck          looks for other mistakes in C
 lint     lua-check         looks for mistakes in Lua
 bench    postgresql-15     a server to measure against, and pgbench, the peer
 bench    sqlite3           the peer of the embedded database
+deb      dpkg-dev          computes what the packages depend on
+deb      lintian           looks for mistakes in them
+deb      mmdebstrap        a clean Debian to try them on
 coverage gcovr             counts the lines that the specs ran
 END
 }

@@ -358,7 +358,10 @@ void nebula_done(struct nebula *n, int32_t ticket);
 
 /* --- leases ----------------------------------------------------------------------------------- */
 
-/* A lease (> 0); or 0 when one has to be waited for, with the ticket in nebula_ticket(); or a
+/* Lending at once reads no clock: it believes the time of the last turn. Who has not turned for long
+ * calls nebula_now_us() first, so that what was idle for long is asked whether it lives.
+ *
+ * A lease (> 0); or 0 when one has to be waited for, with the ticket in nebula_ticket(); or a
  * negative code. within_us: how long to wait; 0: as the policy's wait says. Never beyond the task's
  * deadline. */
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,

@@ -338,8 +338,6 @@ void pg_flight_fini(struct pg_flight *f);
 void pg_read(struct postgres *p);
 /* Ends the head; the stream that it belongs to stays open. */
 void pg_hold(struct postgres *p);
-/* Ends f, of which nothing was sent. */
-void pg_refuse(struct postgres *p, struct pg_flight *f, enum error_code code, const char *why);
 /* Ends the head as its problem says. Last thing to do: the core may begin the next one inside. */
 void pg_reply(struct postgres *p);
 

@@ -2,8 +2,8 @@
  *
  * A COPY is a stream, and the reply to STREAM says no more than that it has begun. The server sends
  * each line as a message of its own; they are gathered into chunks, and libpq is asked for no more
- * than one chunk has room for, so that who does not pull holds the server up. Input is pushed: a push ends when the kernel has taken its last byte, so that
- * the server holds up who pushes.
+ * than one chunk has room for, so that who does not pull holds the server up. Input is pushed: a
+ * push ends when the kernel has taken its last byte, so that the server holds up who pushes.
  *
  * Nothing that was pushed is done before the server has read CopyDone, and FINISH alone sends that.
  * Everything else that ends a COPY, the end of the connection included, undoes it.

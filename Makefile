@@ -219,11 +219,12 @@ asan-built: specs
 sim-built: specs
 	@sh spec/support/steps.sh $(BUILD) sim | JOBS=$(JOBS) sh $(SUITE) build/log/sim
 
+COVERED = gcovr --root . --object-directory $(BUILD) --sort-percentage --txt -
 coverage-built: specs
 	@find $(BUILD) -name '*.gcda' -delete
 	@sh spec/support/steps.sh $(BUILD) | JOBS=$(JOBS) sh $(SUITE) build/log/coverage; ran=$$?; \
-	gcovr --root . --filter 'engine/' --object-directory $(BUILD) --fail-under-line 85 --sort-percentage \
-		--txt - && exit $$ran
+	$(COVERED) --filter 'engine/' --fail-under-line 85 && \
+	$(COVERED) --filter 'engine/drivers/postgres' --fail-under-line 90 && exit $$ran
 
 # --- lint -------------------------------------------------------------------------------------------
 
@@ -309,7 +310,13 @@ bench: ## measure against peers, a table and build/bench.json; ONLY=prefix for s
 	+@$(MAKE_IN) bench-built
 	@build/nebula-lua bench/run.lua $(ONLY)
 
-coverage: ## lines of the engine that the specs run; fails under 85 percent
+bench-diff: ## is this slower than BASE=rev? the probes of both in turn, red beyond the noise; ONLY=prefix
+	@deploy/setup.sh run bench
+	+@$(MAKE_IN) all
+	+@$(MAKE_IN) bench-built
+	@sh bench/diff.sh '$(BASE)' '$(ONLY)'
+
+coverage: ## lines of the engine that the specs run; fails under 85 percent, 90 of the PostgreSQL driver
 	@deploy/setup.sh run test coverage
 	+@$(MAKE_IN) $(COVERAGE) coverage-built
 
@@ -353,6 +360,7 @@ help: ## list the targets
 FORCE:
 .PHONY: FORCE all specs built built-specs test-built asan-built sim-built coverage-built lint-built bench-built \
 	lint-format lint-lua lint-libs lint-docs lint-abi run \
-	install uninstall deb deb-try abi test prove lint floors long format asan sim bench coverage docs clean help
+	install uninstall deb deb-try abi test prove lint floors long format asan sim bench bench-diff \
+	coverage docs clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -50,6 +50,22 @@ local function column(pairs_, name)
   return list
 end
 
+---The median of some ratios, and the ends of its interval.
+---@param ratios number[]
+---@return number median, number low, number high
+function report.interval(ratios)
+  local ordered, k = sorted(ratios), rank(#ratios)
+  return median(ratios), ordered[k], ordered[#ordered - k + 1]
+end
+
+---The ratio of a row in one run of its probe.
+---@return number
+function report.ratio(row, measured)
+  local ratios = {}
+  for at, pair in ipairs(measured) do ratios[at] = ratio_of(row, pair) end
+  return median(ratios)
+end
+
 ---One row of the table.
 ---@param row { id: string, what: string, peer: string, unit: string, goal: number, is_rate: boolean? }
 ---@param measured { ours: number, other: number, cpu_ours: number?, cpu_other: number? }[]
@@ -60,12 +76,11 @@ function report.judge(row, measured)
   end
   local ratios = {}
   for at, pair in ipairs(measured) do ratios[at] = ratio_of(row, pair) end
-  local ordered, k = sorted(ratios), rank(#ratios)
-  local high = ordered[#ordered - k + 1]
+  local ratio, low, high = report.interval(ratios)
   local judged = {
     id = row.id, what = row.what, peer = row.peer, unit = row.unit, goal = row.goal,
     ours = median(column(measured, "ours")), other = median(column(measured, "other")),
-    ratio = median(ratios), low = ordered[k], high = high, holds = high >= row.goal,
+    ratio = ratio, low = low, high = high, holds = high >= row.goal,
   }
   if measured[1].cpu_ours then
     judged.cpu_ours, judged.cpu_other = median(column(measured, "cpu_ours")), median(column(measured, "cpu_other"))
@@ -100,7 +115,9 @@ local function cells(row)
     number(row.cpu_ours), number(row.cpu_other), row.peer }
 end
 
-local function print_table(lines)
+---Prints lines of cells, one below the other.
+---@param lines string[][]
+function report.print(lines)
   local width = {}
   for _, line in ipairs(lines) do
     for at, text in ipairs(line) do width[at] = math.max(width[at] or 0, #text) end
@@ -122,7 +139,7 @@ function report.write(rows, path)
     if not row.holds and not row.skipped then missing[#missing + 1] = row.id end
     skipped = skipped + (row.skipped and 1 or 0)
   end
-  print_table(lines)
+  report.print(lines)
   print(("\n%d of %d hold%s%s"):format(#rows - #missing - skipped, #rows - skipped,
     #missing > 0 and "; missing: " .. table.concat(missing, ", ") or "",
     skipped > 0 and ("; %d not measured"):format(skipped) or ""))

@@ -29,6 +29,15 @@ local probes = {
     },
   },
   {
+    name = "context",
+    rows = {
+      {
+        id = "context", goal = 1, unit = "ns", peer = "none, and 20 ns",
+        what = "a call begun, queued and cancelled in a task with a deadline, a tenant and a trace",
+      },
+    },
+  },
+  {
     name = "handover.lua",
     rows = {
       {

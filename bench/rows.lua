@@ -105,6 +105,19 @@ local probes = {
     },
   },
   {
+    name = "copy.lua", needs_server = true,
+    rows = {
+      {
+        id = "pg.copy.in", goal = 0.9, unit = "1/s", is_rate = true, peer = "psql \\copy from",
+        what = "rows from a file into a table of four columns: copy_in",
+      },
+      {
+        id = "pg.copy.out", goal = 0.9, unit = "1/s", is_rate = true, peer = "psql \\copy to",
+        what = "the same rows into a file: copy_out",
+      },
+    },
+  },
+  {
     name = "overhead", needs_server = true,
     rows = {
       {

@@ -85,7 +85,7 @@ static void say(struct soon *s)
         p->phase = p->before;
         pg_reply(p);
     } else if (owes & PG_OWES_READING) {
-        pg_watch(p, WATCH_READ);
+        pg_watch(p, p->events | WATCH_READ);
         pg_read(p);
     } else if (has_cancelled(p)) {
         p->is_cancelling = false;

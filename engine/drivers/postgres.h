@@ -314,6 +314,7 @@ void pg_flush(struct postgres *p);
 void pg_sent(struct postgres *p, bool ok);
 /* Begins a pipeline, with what is to be deallocated. The three are false when libpq fails. */
 bool pg_enter_pipeline(struct postgres *p, struct pg_flight *f);
+bool pg_has_prelude(struct postgres *p, const struct pg_flight *f); /* something goes before f */
 /* One statement, into the pipeline. is_together: it is not run if one before it fails. */
 bool pg_send_part(struct postgres *p, struct pg_flight *f, bool is_together);
 bool pg_leave_pipeline(struct postgres *p);
@@ -341,6 +342,9 @@ void pg_hold(struct postgres *p);
 /* Ends the head as its problem says. Last thing to do: the core may begin the next one inside. */
 void pg_reply(struct postgres *p);
 
+/* Sends f, whose text is a COPY; pg_copy_go_on() when what goes before it was answered. */
+void pg_copy_start(struct postgres *p, struct pg_flight *f);
+void pg_copy_go_on(struct postgres *p, struct pg_flight *f);
 /* The server answers f with the begin of a COPY, which is ours to go through with, or to refuse. */
 void pg_copy_begin(struct postgres *p, struct pg_flight *f, const PGresult *res);
 /* Takes what has come of it; false when there is nothing more to take for now. */

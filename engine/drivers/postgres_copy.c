@@ -172,7 +172,8 @@ static void send_to_source(struct postgres *p, struct pg_flight *f)
 
 /* --- to the server ---------------------------------------------------------------------------- */
 
-/* No more input; why: NULL when that was all of it, and it is to be done. */
+/* No more input; why: NULL when that was all of it, and it is to be done. The answer may have come
+ * long ago: libpq did not look at it before. */
 static void end_input(struct postgres *p, const char *why)
 {
     p->copy.direction = PG_NOT_COPYING;
@@ -180,6 +181,8 @@ static void end_input(struct postgres *p, const char *why)
         pg_flush(p);
     else
         pg_lose(p, NULL);
+    if (p->phase == PG_BUSY)
+        pg_owe(p, PG_OWES_READING);
 }
 
 static int64_t count_lines(const char *at, size_t size)
@@ -263,6 +266,37 @@ void pg_copy_send(struct postgres *p, struct pg_flight *f)
 }
 
 /* --- the begin -------------------------------------------------------------------------------- */
+
+/* By itself, and without the Sync that libpq sends behind other statements: a server that fails
+ * before it has looked for input (a trigger, a cancel) would answer it, and the one behind the input
+ * too, and from then on each answer would be taken for that of the next request. */
+static void send_words(struct postgres *p, const struct pg_flight *f)
+{
+    pg_sent(p, PQsendQuery(p->pg, f->request->text) != 0);
+}
+
+void pg_copy_start(struct postgres *p, struct pg_flight *f)
+{
+    if (f->request->count > 0) {
+        pg_refuse(p, f, ERROR_QUERY, "a COPY takes no values");
+        return;
+    }
+    f->is_dirty |= pg_text_is_suspect(f->request->text);
+    f->request->is_sent = true;
+    if (pg_has_prelude(p, f))
+        pg_sent(p, pg_enter_pipeline(p, f));
+    else
+        send_words(p, f);
+}
+
+void pg_copy_go_on(struct postgres *p, struct pg_flight *f)
+{
+    p->is_pipelined = false;
+    if (PQexitPipelineMode(p->pg))
+        send_words(p, f);
+    else
+        pg_lose(p, NULL);
+}
 
 /* A server that waits for input is told that none comes: it undoes the statement. */
 static void refuse_in(struct postgres *p, struct pg_flight *f)

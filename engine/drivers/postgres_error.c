@@ -129,8 +129,15 @@ static bool has_one_of(const char *text, const char *const *word, size_t count)
 static enum error_code guess(const char *text, ConnStatusType was)
 {
     static const char *const cut[] = {
-        "closed the connection", "closed unexpectedly", "EOF detected", "reset by peer",
-        "could not receive",     "could not send",      "timed out",    "Broken pipe"};
+        "closed the connection",
+        "closed unexpectedly",
+        "EOF detected",
+        "reset by peer",
+        "could not receive",
+        "could not send",
+        "timed out",
+        "Broken pipe",
+        "error response during SSL exchange"}; /* it had no process for us */
     static const char *const tls[] = {"SSL", "certificate", "TLS"};
     /* Behind those that do not say it, libcrypto had none. */
     static const char *const memory[] = {"out of memory",

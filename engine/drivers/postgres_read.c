@@ -125,7 +125,9 @@ static void finish(struct postgres *p, struct pg_flight *f)
 static void end_prelude(struct postgres *p, struct pg_flight *f)
 {
     f->is_prelude = false;
-    if (f->is_stream && !PQsetSingleRowMode(p->pg))
+    if (f->part == NULL && pg_is_copy(f->request->text))
+        pg_copy_go_on(p, f);
+    else if (f->is_stream && !PQsetSingleRowMode(p->pg))
         pg_lose(p, NULL);
 }
 
@@ -170,7 +172,8 @@ static bool is_proven_undone(const struct pg_flight *f)
     switch (f->request->verb) {
     case NEBULA_RUN:
     case NEBULA_STREAM:
-        return !f->is_complete && pg_is_all_or_nothing(f->request->text);
+        return !f->is_complete &&
+               (pg_is_all_or_nothing(f->request->text) || pg_is_copy(f->request->text));
     case NEBULA_PREPARE:
     case NEBULA_PULL:
     case NEBULA_PUSH:
@@ -405,9 +408,8 @@ static bool is_window_full(const struct postgres *p, const struct pg_flight *f)
 void pg_read(struct postgres *p)
 {
     struct pg_flight *f = p->head;
-    if (f == NULL) /* it was owed, and the socket told first */
-        return;
     const struct request *r = f->request;
+    p->owes &= ~PG_OWES_READING; /* the socket may tell first */
     if (r->verb == NEBULA_PUSH && p->copy.direction == PG_COPY_IN) {
         pg_copy_pushed(p, f);
         return;

@@ -70,7 +70,7 @@ static bool send_evictions(struct postgres *p)
     return true;
 }
 
-static bool has_prelude(struct postgres *p, const struct pg_flight *f)
+bool pg_has_prelude(struct postgres *p, const struct pg_flight *f)
 {
     return may_evict(p, f) || pg_trace_is_due(p, f->request);
 }
@@ -93,7 +93,7 @@ static bool send_prelude(struct postgres *p, struct pg_flight *f)
 bool pg_enter_pipeline(struct postgres *p, struct pg_flight *f)
 {
     p->is_pipelined = PQenterPipelineMode(p->pg) != 0;
-    return p->is_pipelined && (!has_prelude(p, f) || send_prelude(p, f));
+    return p->is_pipelined && (!pg_has_prelude(p, f) || send_prelude(p, f));
 }
 
 /* Into a pipeline. A statement is prepared on the way. */
@@ -128,7 +128,7 @@ static void run(struct postgres *p, struct pg_flight *f, bool may_prepare)
     struct pg_statement *named = f->statement;
     if (named != NULL && !named->is_prepared && !may_prepare)
         named = NULL;
-    bool needs_pipeline = (named != NULL && !named->is_prepared) || has_prelude(p, f);
+    bool needs_pipeline = (named != NULL && !named->is_prepared) || pg_has_prelude(p, f);
     r->is_sent = true;
     bool ok = needs_pipeline ? send_pipeline(p, f, &v, named) : send_statement(p, f, &v, named);
     pg_params_fini(&v);
@@ -181,7 +181,11 @@ bool pg_send_part(struct postgres *p, struct pg_flight *f, bool is_together)
 
 static void send_run(struct postgres *p, struct pg_flight *f)
 {
-    if (make_room(p, f, 1))
+    if (!make_room(p, f, 1))
+        return;
+    if (pg_is_copy(f->request->text))
+        pg_copy_start(p, f);
+    else
         run(p, f, find_statement(p, f));
 }
 
@@ -192,6 +196,10 @@ static void send_stream(struct postgres *p, struct pg_flight *f)
     if (!make_room(p, f, f->request->window))
         return;
     f->is_stream = true;
+    if (pg_is_copy(f->request->text)) {
+        pg_copy_start(p, f);
+        return;
+    }
     find_statement(p, f);
     run(p, f, false);
 }

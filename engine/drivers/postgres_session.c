@@ -137,8 +137,8 @@ bool pg_is_control(const char *text)
 /* It cannot commit anything by itself before it is complete, as COMMIT, CALL and DO can. */
 bool pg_is_all_or_nothing(const char *text)
 {
-    static const char *const word[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE",
-                                       "WITH",   "VALUES", "TABLE",  "COPY"};
+    static const char *const word[] = {"SELECT", "INSERT", "UPDATE", "DELETE",
+                                       "MERGE",  "WITH",   "VALUES", "TABLE"};
     return begins_with_one_of(text, word, COUNT(word));
 }
 

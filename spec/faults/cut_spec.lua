@@ -68,6 +68,32 @@ local exchanges = {
     end,
   },
   {
+    name = "COPY in",
+    how = "exec",
+    run = function(db, id, deadline)
+      return db:copy_in({ deadline = deadline }, "copy tally (id, how) from stdin", { { id, "cut" } })
+    end,
+  },
+  {
+    name = "COPY out",
+    how = "exec",
+    run = function(db, id, deadline)
+      return db:copy_out({ deadline = deadline },
+        ("copy (insert into tally (id, how) values (%d, 'cut') returning id) to stdout"):format(id), function() end)
+    end,
+  },
+  {
+    name = "COPY in a transaction",
+    how = "transaction",
+    run = function(db, id, deadline)
+      return db:transaction({ deadline = deadline }, function(tx)
+        local done, err = tx:copy_in("copy tally (id, how) from stdin", { { id, "cut" } })
+        if not done then return nil, err end
+        return tx:copy_in("copy pair (id) from stdin", { { id } })
+      end)
+    end,
+  },
+  {
     name = "script",
     how = "transaction",
     run = function(db, id, deadline)

@@ -21,6 +21,7 @@ local moving = { "leased", "listening", "opening", "checking", "resetting", "can
 local actions = {
   ok = "none", deadline = "retry", wait = "wait", full = "wait", lost = "retry", unreachable = "wait", paused = "wait", denied = "rotate",
   unfit = "wait", busy = "wait", locked = "wait", conflict = "retry", storage = "ask", query = "fix", read_only = "retry", protocol = "ask",
+  cancelled = "stop",
 }
 
 -- Calls that nobody may repeat are in doubt only when something was sent and no answer came.
@@ -49,6 +50,7 @@ local ground = {}
 ---@field deadline integer? ms, 250
 ---@field first integer? the first id less one, 0
 ---@field output string|nil "pipe", or a file by default
+---@field ways string|nil the module of its ways, other than those of load.lua
 
 ---@param given spec.LoadGiven
 ---@return spec.Load
@@ -59,7 +61,7 @@ function ground.begin(given)
   local self = setmetatable({ folder = folder, ends = {}, rest = "", read_to = 0, deadline = given.deadline or 250,
     tasks = given.tasks or 15, path = tmp.write(folder, "said", "") }, load)
   self.child = process.start { NEBULA, "run", "--dir", folder, "--log-level", "error", "spec/faults/load.lua",
-    given.kind, folder, tostring(self.tasks), tostring(self.deadline), tostring(given.first or 0),
+    given.kind, folder, tostring(self.tasks), tostring(self.deadline), tostring(given.first or 0), given.ways,
     output = given.output or self.path, env = { NEBULA_RUN_DIR = folder } }
   self.is_piped = given.output == "pipe"
   return self
@@ -99,7 +101,8 @@ function load:still_runs()
   if not self.child:is_running() then
     self:read()
     local _, errors = self.child:take()
-    error("the load has ended: " .. errors, 0)
+    local how = self.child.ended
+    error(("the load has ended by %s %d: %s"):format(how.signal and "signal" or "code", how.signal or how.code, errors), 0)
   end
 end
 
@@ -211,7 +214,8 @@ end
 ---@field upserts table<integer, integer>
 
 local tables_of = { exec = { "tally" }, slow = { "tally" }, transaction = { "tally", "pair" }, upsert = { "upserts" },
-  select = {} }
+  select = {}, copy = { "tally" }, copytx = { "tally", "pair" }, copyout = { "tally" }, copybad = { "tally" },
+  copyleft = { "tally" } }
 
 ---One end and what the server has of it agree.
 ---@param one table of load.ends
@@ -224,7 +228,7 @@ function ground.check(one, has)
     if one.outcome == "failed" then assert(count == 0, shown) end
     assert(count <= 1, shown)
   end
-  if one.how == "transaction" then
+  if tables_of[one.how][2] then
     assert((has.tally[one.id] or 0) == (has.pair[one.id] or 0), "half of transaction " .. one.id)
   end
 end

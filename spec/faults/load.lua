@@ -1,6 +1,6 @@
 -- load.lua - a workflow: a mixed load that tells how each of its calls ended.
 --
---   nebula run --dir DIR spec/faults/load.lua KIND FOLDER TASKS DEADLINE FIRST
+--   nebula run --dir DIR spec/faults/load.lua KIND FOLDER TASKS DEADLINE FIRST [WAYS]
 --
 -- Each call carries an id of its own, counted from FIRST. When it has ended, one write(2) to stdout says so:
 --
@@ -59,8 +59,9 @@ local slow = {
     .. "where i < 20000) select ?, 'slow' || (count(*) - count(*)) from n",
 }
 
--- How a call is made: one statement, all of a transaction or nothing of it, what may be done again, what only reads.
-local ways = {
+-- How a call is made, if no module says otherwise: one statement, all of a transaction or nothing of it, what may be
+-- done again, what only reads.
+local ways = args[6] and require(args[6])(shop, DEADLINE) or {
   { "exec", function(id)
     return shop:exec({ deadline = DEADLINE }, "insert into tally (id, how) values (?, 'exec')", id)
   end },

@@ -187,6 +187,7 @@ static void an_error_names_the_line_of_the_input(void **unused)
     for (size_t i = 0; i < COUNT(row); i++) {
         begin_in(&l, "copy taken (a, b) from stdin");
         is_ok(&l, NEBULA_PUSH, row[i].input);
+        lone_turn(&l, (int64_t)(i % 2) * 20 * MS); /* what the server says may be here by then */
         struct request r = ask(&l, NEBULA_FINISH, "");
         assert_int_equal(r.reply.error.code, row[i].code);
         assert_string_equal(r.reply.error.state, row[i].state);
@@ -200,6 +201,28 @@ static void an_error_names_the_line_of_the_input(void **unused)
     assert_string_equal(r.reply.error.state, "42P01");
     assert_int_equal(r.reply.line, 0);
     assert_string_equal(r.reply.column, "");
+    lone_close(&l);
+}
+
+/* It has said that it wants input, and looks for none. */
+static void a_server_that_fails_before_it_reads_is_understood(void **unused)
+{
+    (void)unused;
+    struct lone l;
+    open_with_table(&l);
+    pg_lone_script(&l, "create function pg_temp.refuse() returns trigger language plpgsql as "
+                       "$$ begin raise 'not today'; end $$; create trigger t before insert on "
+                       "taken for each statement execute function pg_temp.refuse()");
+    for (int i = 0; i < 3; i++) {
+        begin_in(&l, from_stdin);
+        is_ok(&l, NEBULA_PUSH, "1\tone\n");
+        lone_turn(&l, i * 10 * MS);
+        pg_lone_expect(&l, i ? NEBULA_FINISH : NEBULA_STOP, "", i ? ERROR_QUERY : ERROR_OK,
+                       i ? "P0001" : "");
+        assert_int_equal(pg_lone_integer(&l, "select 7"), 7);
+        pg_lone_expect(&l, NEBULA_RUN, from_stdin, ERROR_USAGE, "");
+        assert_int_equal(pg_lone_integer(&l, "select 8"), 8);
+    }
     lone_close(&l);
 }
 
@@ -323,6 +346,23 @@ static void notices_are_heard_while_nobody_pushes(void **unused)
 
 /* --- order ------------------------------------------------------------------------------------ */
 
+static void a_copy_takes_no_values(void **unused)
+{
+    (void)unused;
+    struct lone l;
+    struct nebula_value v = {.type = NEBULA_INT, .integer = 1};
+    pg_lone_open(&l);
+    for (int i = 0; i < 2; i++) {
+        struct request r =
+            lone_request(i ? NEBULA_STREAM : NEBULA_RUN, "copy (select 1) to stdout");
+        r.value = &v;
+        r.count = 1;
+        assert_int_equal(lone_call(&l, &r), ERROR_QUERY);
+    }
+    assert_int_equal(pg_lone_integer(&l, "select 1"), 1);
+    lone_close(&l);
+}
+
 static void each_verb_at_its_time(void **unused)
 {
     (void)unused;
@@ -375,11 +415,13 @@ int main(void)
         cmocka_unit_test(binary_input_has_no_lines),
         cmocka_unit_test(what_is_given_up_was_never_done),
         cmocka_unit_test(an_error_names_the_line_of_the_input),
+        cmocka_unit_test(a_server_that_fails_before_it_reads_is_understood),
         cmocka_unit_test(who_pushes_waits_for_the_server),
         cmocka_unit_test(a_push_is_cancelled_and_the_session_stays),
         cmocka_unit_test(what_nobody_has_any_more_is_given_up_and_cancelled),
         cmocka_unit_test(a_lost_server_is_noticed_while_nobody_pushes),
         cmocka_unit_test(notices_are_heard_while_nobody_pushes),
+        cmocka_unit_test(a_copy_takes_no_values),
         cmocka_unit_test(each_verb_at_its_time),
         cmocka_unit_test(closing_leaves_an_open_copy_undone),
     };

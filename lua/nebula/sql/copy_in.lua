@@ -94,13 +94,17 @@ function CopyIn:finish()
   return self.rows
 end
 
+local function give_up(self, code, action, why)
+  local text = "the COPY was given up, and nothing of it is done" .. why
+  return copy.give_up(self, errors.new(code, action, "failed", text))
+end
+
 --- Gives it up, if it was not finished: nothing of it is done. Idempotent.
 ---@return true|nil
 ---@return nebula.Error|nil
 function CopyIn:close()
   if self.state == "ended" then return true end
-  local err = copy.give_up(self,
-    errors.new("cancelled", "stop", "failed", "the COPY was given up, and nothing of it is done"))
+  local err = give_up(self, "cancelled", "stop", "")
   return not err or nil, err
 end
 
@@ -148,8 +152,10 @@ local function feed(self, next_one)
     if not ok then return nil, err end
     item, why = next_one()
   end
-  if why ~= nil then return nil, why end
-  return self:finish()
+  if why == nil then return self:finish() end
+  local is_error = errors.is(why)
+  give_up(self, is_error and why.code or "cancelled", is_error and why.action or "stop", ": " .. tostring(why))
+  return nil, why
 end
 
 local function settle(self, ok, ...)
@@ -164,9 +170,9 @@ local function open(on, watcher, given, sql)
   local self = copy.new(CopyIn, on, "copy_in", "in", given, copy.options, sql)
   self.out = buffer.new()
   if given.columns then copy.check_rows(self, "copy_in") end
+  self.watcher = watcher
   local ok, err = copy.begin(self)
   if not ok then return nil, err end
-  self.watcher = watcher
   if watcher then watcher(self) end
   return self
 end

@@ -28,7 +28,7 @@ local function analyse(sql, dialect)
   if text.copies and text.copies.direction == "out" then
     text.effect = text.copies.query and effect.of(text.copies.query, dialect) or "read"
   end
-  text.is_idempotent = text.effect == "read"
+  text.is_idempotent = text.effect == "read" and not text.copies
   text.shown = redact.statement(sql, dialect)
   return text
 end

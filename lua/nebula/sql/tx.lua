@@ -106,7 +106,7 @@ for name, module in pairs { copy_in = lazy "nebula.sql.copy_in", copy_out = lazy
   Transaction[name] = function(self, ...)
     check(self)
     if self.poison then return nil, self.poison end
-    return watch(self, module.run(self.lease, watcher(self), ...))
+    return module.run(self.lease, watcher(self), ...)
   end
 end
 

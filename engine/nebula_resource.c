@@ -111,8 +111,7 @@ int32_t nebula_resume(struct nebula *n, int32_t resource)
     return tell(n, resource, resource_resume);
 }
 
-int32_t nebula_stats(struct nebula *n, int32_t resource, int32_t role, int64_t *number,
-                     int32_t size)
+int32_t nebula_stats(struct nebula *n, int32_t resource, int32_t role, int64_t *out, int32_t size)
 {
     struct engine *e = border_enter(n);
     const struct resource *r = table_get(&e->resources, resource);
@@ -127,7 +126,7 @@ int32_t nebula_stats(struct nebula *n, int32_t resource, int32_t role, int64_t *
     else
         counters_add_role(r, role, all);
     if (size > 0)
-        memcpy(number, all, (size_t)(size < count ? size : count) * sizeof *number);
+        memcpy(out, all, (size_t)(size < count ? size : count) * sizeof *out);
     return count;
 }
 

@@ -34,7 +34,6 @@ bool engine_init(struct engine *e, struct loop *loop)
     table_init(&e->listeners, ENGINE_LISTENERS_MOST);
     index_init(&e->names);
     list_init(&e->errands);
-    list_init(&e->holds);
     list_init(&e->ready);
     secrets_init(&e->secrets);
     names_init(&e->said);

@@ -22,6 +22,7 @@
 #define ENGINE_LISTENERS_MOST 100000
 #define ROLES_MOST 4
 
+struct hold;
 struct lease_row;
 struct pool;
 struct resource;
@@ -31,6 +32,12 @@ struct task;
 struct lease_table {
     struct lease_row *row; /* row[0] is never used */
     int32_t size, free_head, used;
+};
+
+/* Leases held for too long, the oldest note first: see core/hold.h. */
+struct holds {
+    struct hold *first, *last; /* last: while there is a first */
+    int32_t count;
 };
 
 /* The pools of all resources: those of number n begin at n * ROLES_MOST. */
@@ -57,7 +64,7 @@ struct engine {
     int64_t listened;    /* listeners there ever were; see core/listener.h */
     struct index names;  /* of resources */
     struct list errands; /* that are not over */
-    struct list holds;   /* noted, and not taken by the host yet */
+    struct holds holds;  /* noted, and not taken by the host yet */
     struct list ready;   /* tickets that ended and that the host has not seen */
     struct task *nobody; /* acts when no task does */
     int32_t queued;      /* ticket of the last call or lease that has to wait for a connection */

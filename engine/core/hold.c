@@ -14,8 +14,12 @@ static const struct nebula_pool *declared(const struct pool *p)
 
 struct hold *hold_take(struct engine *e)
 {
-    struct list_node *n = list_pop_head(&e->holds);
-    return n == NULL ? NULL : container_of(n, struct hold, node);
+    struct hold *h = e->holds.first;
+    if (h == NULL)
+        return NULL;
+    e->holds.first = h->next;
+    e->holds.count--;
+    return h;
 }
 
 void holds_fini(struct engine *e)
@@ -39,8 +43,12 @@ static void note(const struct conn *c)
                        .conn = c->id,
                        .is_reclaimed = declared(c->pool)->is_reclaiming,
                        .place = hold_place(c)};
-    node_init(&h->node);
-    list_push_tail(&e->holds, &h->node);
+    if (e->holds.first == NULL)
+        e->holds.first = h;
+    else
+        e->holds.last->next = h;
+    e->holds.last = h;
+    e->holds.count++;
 }
 
 /* --- where it was taken ---------------------------------------------------------------------- */

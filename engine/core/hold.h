@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/list.h"
-
 struct conn;
 struct engine;
 struct pool;
@@ -21,7 +19,7 @@ struct resource;
 
 /* A hold that was noted. */
 struct hold {
-    struct list_node node;
+    struct hold *next; /* noted after it */
     int64_t lease, held_us;
     int32_t task;
     const struct resource *resource;

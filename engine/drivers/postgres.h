@@ -171,7 +171,7 @@ struct pg_trace {
     bool is_prepared; /* the statement of this generation */
     uint32_t generation;
     char said[TRACEPARENT_SIZE + 1]; /* "" nothing */
-    char name[PG_NAME_MOST];         /* application_name when nothing is said */
+    char name[PG_NAME_MOST];         /* application_name when nothing is said, in ASCII */
 };
 
 void pg_trace_init(struct pg_trace *t, const struct target *target);
@@ -273,6 +273,7 @@ struct postgres {
     struct pg_flight *head; /* whose results come next; NULL: nothing is in flight */
     struct pg_flight own;   /* the one there is */
     bool is_pipelined;      /* results end with a sync, not with NULL */
+    bool is_row_by_row;     /* so libpq gives what comes next, unless a plain query is sent */
     bool is_spoiled;        /* this connection is not to be used again */
     bool is_turned; /* the server is not what the role needs any more, and the core is told */
     bool is_cancelling;
@@ -315,6 +316,8 @@ void pg_sent(struct postgres *p, bool ok);
 /* Begins a pipeline, with what is to be deallocated. The three are false when libpq fails. */
 bool pg_enter_pipeline(struct postgres *p, struct pg_flight *f);
 bool pg_has_prelude(struct postgres *p, const struct pg_flight *f); /* something goes before f */
+/* What was sent last is a stream's. False when libpq does not take it. */
+bool pg_go_row_by_row(struct postgres *p);
 /* One statement, into the pipeline. is_together: it is not run if one before it fails. */
 bool pg_send_part(struct postgres *p, struct pg_flight *f, bool is_together);
 bool pg_leave_pipeline(struct postgres *p);

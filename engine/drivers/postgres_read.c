@@ -127,7 +127,7 @@ static void end_prelude(struct postgres *p, struct pg_flight *f)
     f->is_prelude = false;
     if (f->part == NULL && pg_is_copy(f->request->text))
         pg_copy_go_on(p, f);
-    else if (f->is_stream && !PQsetSingleRowMode(p->pg))
+    else if (f->is_stream && !pg_go_row_by_row(p))
         pg_lose(p, NULL);
 }
 
@@ -315,7 +315,6 @@ static void note_traces(struct postgres *p, struct pg_flight *f, const char *tag
 
 static void keep(struct postgres *p, struct pg_flight *f, PGresult *res)
 {
-    /* libpq goes on in single rows after a stream, also with what is not the statement's. */
     bool is_wanted = f->rows != NULL && !p->head->is_prelude && f->ahead == 0;
     if (!is_wanted || (f->is_stream && p->is_cancelling)) {
         PQclear(res);

@@ -39,6 +39,12 @@ void pg_sent(struct postgres *p, bool ok)
 
 /* --- one statement ---------------------------------------------------------------------------- */
 
+bool pg_go_row_by_row(struct postgres *p)
+{
+    p->is_row_by_row = PQsetSingleRowMode(p->pg) != 0;
+    return p->is_row_by_row;
+}
+
 /* named: NULL when it goes with its text and without a name. */
 static bool send_statement(struct postgres *p, struct pg_flight *f, const struct pg_params *v,
                            const struct pg_statement *named)
@@ -77,10 +83,13 @@ bool pg_has_prelude(struct postgres *p, const struct pg_flight *f)
 
 /* A Sync of its own: whatever becomes of it does not touch the statement. A trace goes without one,
  * which would double the transactions and the packets of the server, when all of it can be done
- * again. */
+ * again. After a stream libpq would go on row by row with whatever comes first in a pipeline: then
+ * that is a Sync. */
 static bool send_prelude(struct postgres *p, struct pg_flight *f)
 {
-    f->is_prelude = may_evict(p, f) || f->is_stream || !pg_is_all_or_nothing(f->request->text);
+    f->is_prelude = may_evict(p, f) || f->is_stream || p->is_row_by_row ||
+                    !pg_is_all_or_nothing(f->request->text);
+    p->is_row_by_row = false;
     bool is_told = !pg_trace_is_due(p, f->request) || pg_trace_send(p, f);
     if (!is_told || (may_evict(p, f) && !send_evictions(p)))
         return false;
@@ -93,7 +102,8 @@ static bool send_prelude(struct postgres *p, struct pg_flight *f)
 bool pg_enter_pipeline(struct postgres *p, struct pg_flight *f)
 {
     p->is_pipelined = PQenterPipelineMode(p->pg) != 0;
-    return p->is_pipelined && (!pg_has_prelude(p, f) || send_prelude(p, f));
+    bool needs_prelude = p->is_row_by_row || pg_has_prelude(p, f);
+    return p->is_pipelined && (!needs_prelude || send_prelude(p, f));
 }
 
 /* Into a pipeline. A statement is prepared on the way. */
@@ -133,7 +143,7 @@ static void run(struct postgres *p, struct pg_flight *f, bool may_prepare)
     bool ok = needs_pipeline ? send_pipeline(p, f, &v, named) : send_statement(p, f, &v, named);
     pg_params_fini(&v);
     if (ok && f->is_stream && !f->is_prelude)
-        ok = PQsetSingleRowMode(p->pg) != 0;
+        ok = pg_go_row_by_row(p);
     pg_sent(p, ok);
 }
 

@@ -92,6 +92,26 @@ describe("a batch", function()
     assert.equal(0, db:value "select count(*) from late")
   end)
 
+  it("has all rows after a stream, whose rows come one by one", function()
+    local query = "select * from generate_series(1, 5) n"
+    for _, read in ipairs { function(stream) for _ in stream do end end, function(stream) stream:next() stream:close() end } do
+      for _, each in ipairs { false, true } do
+        for _ = 1, 3 do -- at the third its statement is prepared
+          read(db:stream "select * from generate_series(1, 2000) n")
+          local results = assert(db:batch({ each = each }, function(b)
+            b:query(query)
+            b:value "select 7"
+          end))
+          assert.same({ 5, 7 }, { #results[1], results[2] })
+        end
+      end
+    end
+    db:with(function(lease)
+      for _ in lease:stream "select * from generate_series(1, 2000) n" do end
+      assert.equal(5, #assert(lease:query(query)))
+    end)
+  end)
+
   it("with each is as many, and says of each how it went", function()
     local results, err = db:batch({ each = true }, function(b)
       b:exec(insert, 1)

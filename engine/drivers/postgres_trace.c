@@ -26,6 +26,14 @@ static const char *wanted(const struct request *r)
     return context_is_sampled(r->context) ? r->context->traceparent : "";
 }
 
+/* The server shows no more of a name than that, and a cut through a character would be refused. */
+static void keep_ascii(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+}
+
 void pg_trace_init(struct pg_trace *t, const struct target *target)
 {
     *t = (struct pg_trace){.is_known = true};
@@ -35,6 +43,7 @@ void pg_trace_init(struct pg_trace *t, const struct target *target)
         snprintf(t->name, sizeof t->name, "%s", declared);
     else
         snprintf(t->name, sizeof t->name, "nebula %s", target->resource);
+    keep_ascii(t->name);
 }
 
 bool pg_trace_is_due(const struct postgres *p, const struct request *r)

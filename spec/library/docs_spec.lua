@@ -1,6 +1,7 @@
 -- limit: 300 s. not aside. The pages for C programs, typed into an empty folder: a block that names a file is written to
 -- it, a block of sh is run, and the block of text behind it is what that says.
 
+local page = require "spec.support.page"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
@@ -27,27 +28,24 @@ setup(function()
   assert.equal(0, process.run({ "chmod", "755", tools .. "/pkg-config" }).code)
 end)
 
-local function blocks(page)
-  return tmp.read(HOME .. "/docs/" .. page):gmatch "\n```(%w+)( ?%w*)\n(.-)\n```"
-end
-
-for page, least in pairs { ["embedding.md"] = 7, ["driver.md"] = 6 } do
-  describe(page, function()
+for name, least in pairs { ["embedding.md"] = 7, ["driver.md"] = 6 } do
+  describe(name, function()
     it("does what it says", function()
       local folder, said, count = tmp.folder(), nil, 0
-      for language, mark, text in blocks(page) do
-        local name = text:match "^/%* (%S+) %*/" or text:match "^%-%- (%S+%.lua)\n"
-        if language == "text" then
-          assert.equal(text .. "\n", said)
-        elseif language == "sh" and mark == "" then
-          local ran = run(text, folder)
-          assert.equal(0, ran.code, text .. "\n" .. ran.output .. ran.errors)
+      for _, block in ipairs(page.blocks(HOME .. "/docs/" .. name)) do
+        if block.mark == "norun" then
+          count = count - 1
+        elseif block.language == "text" then
+          assert.equal(block.text, said)
+        elseif block.language == "sh" then
+          local ran = run(block.text, folder)
+          assert.equal(0, ran.code, block.text .. "\n" .. ran.output .. ran.errors)
           assert.equal("", ran.errors)
           said = ran.output
-        elseif mark == "" then
-          tmp.write(folder, assert(name, "a block without a name: " .. text), text .. "\n")
+        else
+          tmp.write(folder, assert(block.name, "a block without a name: " .. block.text), block.text)
         end
-        count = count + (mark == "" and 1 or 0)
+        count = count + 1
       end
       assert.is_true(count >= least, tostring(count))
     end)

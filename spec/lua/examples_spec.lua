@@ -1,5 +1,6 @@
 -- Every example says what it should, on SQLite and on PostgreSQL: only the declaration differs. limit: 400 s
 
+local page = require "spec.support.page"
 local postgres = require "spec.support.postgres"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
@@ -31,15 +32,6 @@ local function run(folder, file, ...)
   assert.equal("", ran.errors)
   assert.equal(0, ran.code)
   return ran.output
-end
-
--- The blocks of Lua in the README, by the file that their first line names; without a name: under 1, 2 ...
-local function readme()
-  local blocks = {}
-  for text in tmp.read("README.md"):gmatch "```lua\n(.-)```" do
-    blocks[text:match "^%-%- ([%w/]+%.lua):" or #blocks + 1] = text
-  end
-  return blocks
 end
 
 local function examples()
@@ -90,11 +82,10 @@ FOLDER/orders.tsv: 120000 rows
       end
 
       it("the README settles bills, with its own declaration where a file can be it", function()
-        local blocks = readme()
+        local blocks = page.blocks "README.md"
         local own = tmp.folder()
-        assert.matches('^postgres "shop"', blocks[1])
-        tmp.write(own, "settle.lua", blocks["settle.lua"])
-        tmp.write(own, "resources/shop.lua", kind == "sqlite" and blocks["resources/shop.lua"] or declared[kind])
+        tmp.write(own, "settle.lua", blocks["settle.lua"].text)
+        tmp.write(own, "resources/shop.lua", kind == "sqlite" and blocks["resources/shop.lua"].text or declared[kind])
         local ran = process.run { "sh", "-c", ("here=$PWD; cd %s && $here/%s run settle.lua"):format(own, NEBULA),
           within = 120000, env = { SHOP_PASSWORD = server.password, NEBULA_RUN_DIR = own } }
         assert.equal("", ran.errors)

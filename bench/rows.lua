@@ -75,6 +75,28 @@ local probes = {
     },
   },
   {
+    name = "pipeline.lua", needs_server = true,
+    rows = {
+      {
+        id = "pg.pipeline", goal = 1.3, unit = "1/s", is_rate = true, peer = "the same with pipeline = 0",
+        what = "prepared one-row selects from Lua that share connections: 32 tasks, 2 connections, pipeline = 8",
+      },
+    },
+  },
+  {
+    name = "batch.lua", needs_server = true,
+    rows = {
+      {
+        id = "pg.batch", goal = 4, unit = "1/s", is_rate = true, peer = "the same one by one",
+        what = "prepared one-row selects from Lua, 16 in a batch, on one connection",
+      },
+      {
+        id = "pg.batch.pgbench", goal = 0.75, unit = "1/s", is_rate = true, peer = "pgbench, 16 in a pipeline",
+        what = "prepared one-row selects from Lua, 16 in a batch, on one connection",
+      },
+    },
+  },
+  {
     name = "peers.lua", needs_server = true,
     rows = {
       {

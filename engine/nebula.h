@@ -102,8 +102,7 @@ struct nebula_request {
     int64_t within_us;  /* 0: as the policy says. Never beyond the task's deadline */
     bool is_idempotent; /* doing it twice does no harm, so it may be repeated when in doubt */
     bool is_fail_fast;  /* do not queue for a connection */
-    bool
-        is_dirty; /* as nebula_dirty(): it changes its session in a way that its words do not tell */
+    bool is_dirty;      /* as nebula_dirty(): it changes its session, and its words do not tell */
 };
 
 /* What a ticket ended with. Pointers, those in cells and columns too, live until nebula_done(). */
@@ -173,6 +172,7 @@ struct nebula_pool {
     int32_t max;        /* never more, connecting ones included */
     int32_t queue;      /* most waiters; one more is refused with `full` */
     int32_t connecting; /* at once */
+    int32_t pipeline;   /* of calls that may be repeated, at once on one connection; 0: 1 */
     bool is_fail_fast;  /* refuse with `full` instead of queueing */
     bool is_fifo;       /* lend the connection that was idle longest (default: the last one used) */
     int64_t idle_us;    /* closed when idle for longer, down to min; 0 never */

@@ -112,6 +112,11 @@ options = {
       .. "write: application_name ends with the trace, and nebula.traceparent is all of it. Scripts and COPY do not. "
       .. "Default: false.",
   },
+  pipeline = {
+    type = "integer", min = 0, max = 64, class = "restart", is_ours = true,
+    text = "How many single calls a connection carries at once, one behind the other, when none is idle: only such as "
+      .. "may be repeated, and none of a lease or a transaction. A slow one holds up those behind it. Default: 0.",
+  },
   options = { type = "string", class = "next-connection", text = "Settings of each session: -c search_path=shop" },
   sslmode = {
     type = "enum",
@@ -251,6 +256,7 @@ local function spec(declared)
   if complaint then return refuse("passfile", complaint) end
   local is_mould = mark_tenants(told.options)
   told.tenant, told.tenants = value.tenant, is_mould and (value.tenants or 1000) or nil
+  told.pool = { pipeline = value.pipeline }
   table.sort(told.options, function(a, b) return a.name < b.name end)
   return told, { check_tenants(value, declared.pool, is_mould) }
 end

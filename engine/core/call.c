@@ -5,6 +5,7 @@
 #include "core/batch.h"
 #include "core/context.h"
 #include "core/resource.h"
+#include "core/share.h"
 #include "core/tenant.h"
 
 static void answer(struct call *c);
@@ -71,10 +72,25 @@ static bool go_to_writer(struct call *c)
     return true;
 }
 
+/* The server did not do it, and it is not to blame: no new attempt. */
+static bool go_again(struct call *c)
+{
+    if (!c->request.reply.wants_again)
+        return false;
+    c->attempts--;
+    reply_fini(&c->request.reply);
+    take(c);
+    return true;
+}
+
 static void give_back(struct call *c, struct conn *conn)
 {
     if (c->is_leased || conn == NULL)
         return;
+    if (c->request.is_shared) {
+        share_end(conn);
+        return;
+    }
     if (pool_return(c->pool, conn, engine_now(c->ticket.engine)))
         conn_tell(conn, CONN_LEASED);
     else
@@ -88,7 +104,7 @@ static void attempt_ended(struct call *c)
     error_clear(&c->error);
     if (c->request.reply.error.code != ERROR_OK) {
         c->error = c->request.reply.error;
-        if (go_to_writer(c) || pause_before_retry(c))
+        if (go_to_writer(c) || go_again(c) || pause_before_retry(c))
             return;
     }
     answer(c);
@@ -100,6 +116,8 @@ static void request_ended(struct request *r)
     struct conn *conn = c->conn;
     c->is_in_flight = false;
     c->conn = NULL;
+    if (c->request.is_unwanted)
+        give_back(c, conn);
     if (c->is_dropped) {
         call_ticket.free(&c->ticket);
         return;
@@ -127,6 +145,8 @@ static void attempt(struct call *c, struct conn *conn)
     if (c->is_dirtying)
         conn_dirty(conn);
     conn_send(conn, &c->request);
+    if (c->request.is_shared)
+        share_begin(conn);
 }
 
 static void served(struct waiter *w, struct conn *conn)
@@ -175,6 +195,8 @@ static void take(struct call *c)
         answer(c);
         return;
     }
+    c->request.is_shared = !c->is_dirtying && share_may(c->pool, &c->request);
+    c->waiter.may_share = c->request.is_shared;
     int64_t now_us = engine_now(c->ticket.engine);
     struct conn *conn = pool_ready(c->pool, now_us);
     if (conn == NULL) {
@@ -221,7 +243,9 @@ static enum outcome withdraw(struct call *c)
             c->conn = NULL;
             return OUTCOME_FAILED;
         }
-        if (c->conn->state == CONN_LEASED)
+        if (c->request.is_shared)
+            share_give_up(c->conn, &c->request);
+        else if (c->conn->state == CONN_LEASED)
             conn_cancel(c->conn);
         return outcome_unanswered(c);
     case CALL_OVER:

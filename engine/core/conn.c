@@ -57,6 +57,7 @@ void conn_move(struct conn *c, enum conn_state to)
     enum conn_state from = c->state;
     if (from == CONN_IDLE)
         idle_remove(&p->idle, c);
+    list_remove(&p->sharing, &c->in_sharing);
     conn_shift(c, to, engine_now(c->engine));
     if (to == CONN_IDLE && conn_was_resting(c))
         idle_put_back(&p->idle, c);
@@ -84,16 +85,14 @@ static void end_request(struct conn *c, struct request *r, const struct error *w
 
 static void end_unsent(struct conn *c, const struct error *why)
 {
-    struct list_node *keep = c->is_sent ? list_head(&c->requests) : NULL, *n;
-    while ((n = list_tail(&c->requests)) != keep)
-        end_request(c, container_of(n, struct request, node), why);
+    while (c->requests.count > c->lent)
+        end_request(c, container_of(list_tail(&c->requests), struct request, node), why);
 }
 
-static void end_sent(struct conn *c, const struct error *why)
+static void end_lent(struct conn *c, const struct error *why)
 {
-    c->is_sent = false;
-    struct request *r = conn_head(c);
-    if (r != NULL)
+    c->lent = 0;
+    for (struct request *r = conn_head(c); r != NULL; r = conn_head(c))
         end_request(c, r, why);
 }
 
@@ -110,7 +109,7 @@ static void let_go(struct conn *c, const struct error *why, bool is_over)
     loop_disarm(c->engine->loop, &c->timer);
     end_unsent(c, why);
     if (is_over)
-        end_sent(c, why);
+        end_lent(c, why);
     if (was_opening)
         keep_open_failed(c, why);
     keep_soon(c->pool);
@@ -166,14 +165,19 @@ void conn_failed(struct conn *c, const struct error *why)
     let_go(c, why, true);
 }
 
+static void lend(struct conn *c, struct request *r)
+{
+    c->lent++;
+    r->is_lent = true;
+    trace(c, TRACE_SENT, r->verb, 0);
+    c->driver->send(c, r);
+}
+
 static void send_next(struct conn *c)
 {
     struct request *r = conn_head(c);
-    if (r == NULL || c->is_sent)
-        return;
-    c->is_sent = true;
-    trace(c, TRACE_SENT, r->verb, 0);
-    c->driver->send(c, r);
+    if (r != NULL && c->lent == 0)
+        lend(c, r);
 }
 
 static void finish_cancel(struct conn *c)
@@ -188,9 +192,9 @@ void conn_replied(struct conn *c, struct request *r)
 {
     if (c->state == CONN_CLOSING)
         return;
-    CHECK(conn_head(c) == r && c->is_sent);
+    CHECK(r->is_lent && conn_head(c) == r);
     list_remove(&c->requests, &r->node);
-    c->is_sent = false;
+    c->lent--;
     c->used_us = engine_now(c->engine);
     c->session |= c->is_said_dirty ? SESSION_DIRTY : 0;
     trace(c, TRACE_REPLIED, r->verb, r->reply.error.code);
@@ -225,7 +229,7 @@ void conn_closed(struct conn *c)
     trace(c, TRACE_CONN_CLOSED, 0, 0);
     struct error why;
     error_set(&why, ERROR_LOST, "%s: the connection was closed", conn_resource(c));
-    end_sent(c, &why);
+    end_lent(c, &why);
     list_remove(&pool->conns, &c->node);
     pool->count[CONN_CLOSING]--;
     pool->stats.closed++;
@@ -285,6 +289,7 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
     list_init(&c->requests);
     timer_init(&c->timer, too_late);
     node_init(&c->node);
+    node_init(&c->in_sharing);
     list_push_tail(&pool->conns, &c->node);
     pool->count[CONN_OPENING]++;
     r->opening++;
@@ -301,8 +306,10 @@ void conn_send(struct conn *c, struct request *r)
     CHECK(c->state == CONN_LEASED || c->state == CONN_CHECKING || c->state == CONN_RESETTING ||
           c->state == CONN_CANCELLING || c->state == CONN_LISTENING);
     node_init(&r->node);
+    r->is_lent = false;
     list_push_tail(&c->requests, &r->node);
-    send_next(c);
+    if (c->lent == 0 || r->is_shared)
+        lend(c, r);
 }
 
 void conn_dirty(struct conn *c)
@@ -315,7 +322,7 @@ void conn_dirty(struct conn *c)
 
 bool conn_unsend(struct conn *c, struct request *r)
 {
-    if (c->is_sent && conn_head(c) == r)
+    if (r->is_lent)
         return false;
     list_remove(&c->requests, &r->node);
     return true;

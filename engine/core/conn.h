@@ -53,8 +53,9 @@ struct conn {
     uint32_t session;     /* SESSION_ bits, the driver's word */
     struct list requests; /* in flight or queued, head first */
 
-    int64_t first_lease;   /* the number before the first use */
-    struct list_node node; /* among all of its pool */
+    int64_t first_lease;         /* the number before the first use */
+    struct list_node node;       /* among all of its pool */
+    struct list_node in_sharing; /* among those that carry several calls and have room */
     const struct driver *driver;
     struct engine *engine;
     struct timer timer; /* the bound of OPENING, CHECKING, RESETTING, CANCELLING */
@@ -65,7 +66,8 @@ struct conn {
     const char *place;           /* where place_lease was taken, when that is traced */
     int64_t place_lease;
     uint32_t id;         /* counts up in a resource; what people see */
-    bool is_sent;        /* the head request was given to the driver */
+    uint32_t lent;       /* of the requests, the first so many were given to the driver */
+    int32_t sharers;     /* calls that share it, in flight; see share.h */
     bool is_cancel_sent; /* the driver was asked to cancel and has not said cancelled */
     bool is_retired;     /* its life was ended before its time */
     bool is_said_dirty;  /* somebody who knows said so, whatever the driver knows */
@@ -106,7 +108,8 @@ void conn_notice(struct conn *c, const char *text); /* what the server said besi
 struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy);
 void conn_move(struct conn *c, enum conn_state to);
 void conn_tell(struct conn *c, enum conn_state from); /* tells the tracer that it moved */
-/* Queues r. The connection must be LEASED, LISTENING, CHECKING or RESETTING. */
+/* Queues r; one that is shared is sent at once. The connection must be LEASED, LISTENING, CHECKING or
+ * RESETTING. */
 void conn_send(struct conn *c, struct request *r);
 /* Takes r back if the driver was not given it yet. */
 bool conn_unsend(struct conn *c, struct request *r);

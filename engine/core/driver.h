@@ -5,8 +5,9 @@
  * once). Every begin has exactly one end:
  *
  *   open    conn_opened | conn_failed
- *   send    conn_replied | conn_failed     one at a time: the next when the last has ended
- *   cancel  conn_cancelled | conn_failed   and the send it hurries still ends by itself
+ *   send    conn_replied | conn_failed     one at a time: the next when the last has ended; those
+ *                                          that are shared up to target->depth, ended in order
+ *   cancel  conn_cancelled | conn_failed   of the first; the send it hurries still ends by itself
  *   close   conn_closed
  *
  * conn_failed() means that the connection is of no more use. It ends everything under way at once;
@@ -34,7 +35,8 @@ struct target {
     int32_t options;
     int32_t role; /* index into the kind's roles */
     int32_t endpoint;
-    bool is_easy; /* whatever the endpoint is will do: none is what the role needs */
+    bool is_easy;  /* whatever the endpoint is will do: none is what the role needs */
+    int32_t depth; /* most requests at once on one connection */
 };
 
 /* Whether the option is for this role and this endpoint. */
@@ -46,6 +48,10 @@ struct driver {
     const char *name;
     size_t size; /* bytes of its own behind each struct conn, zeroed; see conn_driver() */
     bool takes_batches;
+    int32_t depth; /* most requests at once that it can do on one connection; 0 is 1 */
+    /* With depth: r, which does no harm when it is done twice, leaves nothing in the session, and may
+     * be sent before others of its like have ended. */
+    bool (*may_share)(const struct request *r);
     void (*open)(struct conn *c, const struct target *t);
     void (*send)(struct conn *c, struct request *r);
     void (*cancel)(struct conn *c, struct request *r); /* NULL: closing is the only way */

@@ -5,6 +5,7 @@
 #include "core/hold.h"
 #include "core/pool.h"
 #include "core/resource.h"
+#include "core/share.h"
 
 #define EASY_LIFE_US 10000000 /* of a connection that is not what the role needs */
 
@@ -65,7 +66,7 @@ static struct fill_counts count(const struct pool *p)
                                 .closing = pool_all(p) - pool_staying(p) + reconnect_due(p),
                                 .opening = opening,
                                 .coming = (int32_t)pool_coming(p) - reach_probing(p),
-                                .waiting = (int32_t)p->waiters.count + starting};
+                                .waiting = (int32_t)p->waiters.count + share_crowd(p) + starting};
 }
 
 static void log_outage(const struct pool *p, enum log_level level, const char *text,
@@ -313,6 +314,7 @@ static int64_t next_look(const struct pool *p)
     for (struct list_node *i = list_head(&p->conns); i != NULL; i = list_next(&p->conns, i)) {
         const struct conn *c = container_of(i, struct conn, node);
         life_end(&at_us, c);
+        sooner(&at_us, share_next(c));
         if (!list_is_empty(&p->waiters))
             turn_end(&at_us, c);
     }
@@ -346,6 +348,7 @@ static void look_after(struct pool *p)
     hold_look(p);
     reconnect_look(p);
     close_old(p);
+    share_look(p);
     watch_excess(p);
     pool_serve(p);
     open_missing(p);

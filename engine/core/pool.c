@@ -5,6 +5,7 @@
 #include "core/ear.h"
 #include "core/lease.h"
 #include "core/resource.h"
+#include "core/share.h"
 
 struct pool *pool_new(struct resource *r, int32_t role)
 {
@@ -18,6 +19,7 @@ struct pool *pool_new(struct resource *r, int32_t role)
     p->role = role;
     p->driver = r->driver;
     p->idle.is_fifo = spec->is_fifo;
+    p->share = spec->pipeline > 1 ? spec->pipeline : 1;
     p->size = resource_size(r, role);
     p->check_us = spec->check_us < 0 ? INT64_MAX / 2 : spec->check_us;
     p->reaches = reaches;
@@ -25,6 +27,7 @@ struct pool *pool_new(struct resource *r, int32_t role)
     list_init(&p->waiters);
     list_init(&p->starters);
     list_init(&p->conns);
+    list_init(&p->sharing);
     keep_init(p);
     return p;
 }
@@ -246,6 +249,8 @@ void pool_settled(struct pool *p, struct conn *c)
     struct waiter *w = is_paused(p) ? NULL : next_waiter(p);
     if (w != NULL) {
         hand_over(p, w, c);
+        if (p->share > 1) /* with those behind him, maybe */
+            pool_serve(p);
         return;
     }
     conn_move(c, CONN_IDLE);
@@ -287,6 +292,12 @@ static struct conn *next_idle(struct pool *p)
     return NULL;
 }
 
+static struct conn *find(struct pool *p, const struct waiter *w)
+{
+    struct conn *c = next_idle(p);
+    return c == NULL && w->may_share ? share_find(p) : c;
+}
+
 /* Who waits for a connection that is on its way to him does not queue. */
 static bool may_come(const struct pool *p)
 {
@@ -324,7 +335,7 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
     e->code = ERROR_OK;
     node_init(&w->node);
     if (!pool_is_closed(p) && (p->gate & GATE_DRAINING) == 0 && next_waiter(p) == NULL) {
-        struct conn *c = next_idle(p);
+        struct conn *c = find(p, w);
         if (c != NULL) {
             lend(c);
             return c;
@@ -345,7 +356,7 @@ void pool_serve(struct pool *p)
 {
     struct waiter *w;
     struct conn *c;
-    while (!pool_is_closed(p) && (w = next_waiter(p)) != NULL && (c = next_idle(p)) != NULL)
+    while (!pool_is_closed(p) && (w = next_waiter(p)) != NULL && (c = find(p, w)) != NULL)
         hand_over(p, w, c);
 }
 

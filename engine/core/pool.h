@@ -59,6 +59,7 @@ struct waiter {
     int64_t deadline_us; /* never served from then on; the waiter has a timer of its own */
     bool is_last_chance; /* it is the deadline of all he wants, not of queueing alone */
     bool is_fail_fast;   /* does not wait for other leases, nor through an outage */
+    bool may_share;      /* a connection that carries others will do */
     void (*served)(struct waiter *w, struct conn *c); /* c is LEASED and his */
     void (*refused)(struct waiter *w, const struct error *why);
 };
@@ -71,7 +72,10 @@ struct pool {
     struct list waiters;
     struct list conns;           /* of whatever state, the oldest first */
     uint32_t count[CONN_STATES]; /* those LEASED count as IDLE, see pool_count() */
-    uint32_t leaving;            /* those retired that are not closing yet */
+    int32_t share;               /* calls that a connection carries at once */
+    struct list sharing;     /* those that carry several and have room, the next in turn first */
+    int32_t sharers, shared; /* calls that share, and the connections that they share */
+    uint32_t leaving;        /* those retired that are not closing yet */
     struct pool_stats stats;
 
     struct engine *engine;

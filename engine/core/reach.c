@@ -38,6 +38,7 @@ void reach_init(struct pool *p)
         struct reach *r = &p->reach[i];
         r->endpoint = spec->endpoints == 0 ? &p->own : &p->resource->endpoint[i];
         r->target = (struct target){.resource = spec->name,
+                                    .depth = p->share,
                                     .option = spec->option,
                                     .options = spec->options,
                                     .role = p->role,

@@ -58,6 +58,16 @@ static enum error_code check_pool(const char *name, const struct nebula_pool *p,
     return ERROR_OK;
 }
 
+static enum error_code check_pipeline(const struct nebula_spec *s, const struct driver *d,
+                                      struct error *e)
+{
+    int32_t most = d->depth > 1 ? d->depth : 1;
+    if (s->pool.pipeline < 0 || s->pool.pipeline > most)
+        return error_set(e, ERROR_CONFIG, "%s: pool: pipeline is 0 to %d, not %d", s->name, most,
+                         s->pool.pipeline);
+    return ERROR_OK;
+}
+
 static enum error_code check_policy(const char *name, const struct nebula_policy *p,
                                     struct error *e)
 {
@@ -308,6 +318,8 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
         return NULL;
     const struct driver *driver = find_driver(spec, e);
     if (driver == NULL)
+        return NULL;
+    if (check_pipeline(spec, driver, e) != ERROR_OK)
         return NULL;
     struct nebula_spec copy = *spec;
     struct copier measure = {.to = NULL};

@@ -43,6 +43,7 @@ struct reply {
     bool is_unanswered;    /* the connection ended first, for whatever reason; set by the core.
                               Of a part it is true until the driver says otherwise */
     int32_t part;          /* BATCH, with an error: which part it is of, from 1; 0: of none */
+    bool wants_again;      /* with an error, shared: not done at all, and not for its own fault */
     bool wants_writer;     /* not done at all: it needs a connection of the role `writer` */
     bool wants_input;      /* with more: the stream takes bytes and gives none */
     int64_t line;          /* with an error: the line of the input that it is about, 0 unknown */
@@ -68,6 +69,9 @@ struct request {
     int64_t deadline_us;     /* for drivers that pass it to the server */
     struct context *context; /* under which it is asked; NULL: the empty one */
     bool is_sent;            /* set by the driver once a byte may have left */
+    bool is_lent;            /* the driver has it; set by the connection */
+    bool is_shared;          /* may be sent behind others of its like */
+    bool is_unwanted;        /* shared: nobody waits for its reply any more */
     bool is_idempotent;      /* the kind says that doing it twice does no harm */
     struct reply reply;
 };
@@ -88,6 +92,7 @@ static inline void reply_init(struct reply *r)
     r->changed = -1;
     r->last_id = 0;
     r->more = r->is_partial = r->is_unanswered = r->wants_writer = r->wants_input = false;
+    r->wants_again = false;
     r->line = 0;
     r->column[0] = '\0';
     r->part = 0;

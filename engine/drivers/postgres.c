@@ -67,7 +67,7 @@ void pg_lose(struct postgres *p, const struct error *why)
 
 static bool has_cancelled(const struct postgres *p)
 {
-    return p->is_cancelling && p->phase != PG_LOST && p->head == NULL &&
+    return p->is_cancelling && p->phase != PG_LOST && !pg_is_being_cancelled(p) &&
            !pg_cancel_is_under_way(p->cancel);
 }
 
@@ -79,11 +79,10 @@ static void say(struct soon *s)
     if (p->phase == PG_CLOSED) {
         conn_closed(conn_of(p));
     } else if (owes & PG_OWES_LOSS) {
-        p->head = NULL;
+        pg_flights_drop(p);
         conn_failed(conn_of(p), &p->why);
     } else if (owes & PG_OWES_ANSWER) {
-        p->phase = p->before;
-        pg_reply(p);
+        pg_reply_answered(p);
     } else if (owes & PG_OWES_READING) {
         pg_watch(p, p->events | WATCH_READ);
         pg_read(p);
@@ -147,7 +146,7 @@ static void ready(struct watch *w, int events)
 static void cancel_again(struct timer *t)
 {
     struct postgres *p = container_of(t, struct postgres, again);
-    if (p->phase == PG_BUSY)
+    if (pg_is_being_cancelled(p))
         pg_cancel_send(p->cancel);
 }
 
@@ -157,7 +156,7 @@ static void cancel_returned(void *data)
 {
     struct postgres *p = data;
     struct loop *loop = conn_loop(conn_of(p));
-    if (p->phase == PG_BUSY) {
+    if (pg_is_being_cancelled(p)) {
         loop_arm(loop, &p->again, loop_now_us(loop) + p->pause_us);
         p->pause_us *= 2;
         return;
@@ -188,7 +187,13 @@ static void postgres_open(struct conn *c, const struct target *t)
     timer_init(&p->again, cancel_again);
     pg_statements_init(&p->statements, statements_most(t));
     pg_trace_init(&p->trace, t);
-    pg_open(p);
+    struct error e;
+    if (pg_flights_init(&p->flights, t->depth)) {
+        pg_open(p);
+    } else {
+        error_set(&e, ERROR_MEMORY, "%s: no memory for a connection", pg_resource(p));
+        pg_lose(p, &e);
+    }
 }
 
 static void postgres_send(struct conn *c, struct request *r)
@@ -197,18 +202,18 @@ static void postgres_send(struct conn *c, struct request *r)
     if (p->phase ==
         PG_LOST) /* conn_failed() is on its way and ends this too; nothing of it was sent */
         return;
-    CHECK(p->phase == PG_IDLE || p->phase == PG_HELD);
+    CHECK(p->phase == PG_IDLE || p->phase == PG_HELD ||
+          (p->phase == PG_BUSY && r->is_shared && p->head->request->is_shared));
     reply_init(&r->reply);
-    p->own = (struct pg_flight){.request = r, .changed = -1};
-    p->head = &p->own;
-    pg_send(p, p->head);
+    pg_send(p, pg_flight_push(p, r));
 }
 
 static void postgres_cancel(struct conn *c, struct request *r)
 {
     struct postgres *p = conn_driver(c);
-    (void)r;
     p->is_cancelling = true;
+    p->cancelled = r;
+    pg_flights_expose(p);
     if (p->phase == PG_LOST)
         return;
     if (p->cancel == NULL)
@@ -254,7 +259,7 @@ static void postgres_close(struct conn *c)
     loop_unwatch(loop, &p->watch);
     loop_unsoon(loop, &p->soon);
     loop_disarm(loop, &p->again);
-    pg_flight_fini(&p->own);
+    pg_flights_fini(p);
     pg_statements_fini(&p->statements);
     p->phase = PG_CLOSED;
     if (!p->is_polling)
@@ -264,6 +269,8 @@ static void postgres_close(struct conn *c)
 const struct driver driver_postgres = {.name = "postgres",
                                        .size = sizeof(struct postgres),
                                        .takes_batches = true,
+                                       .depth = PG_DEPTH_MOST,
+                                       .may_share = pg_may_share,
                                        .open = postgres_open,
                                        .send = postgres_send,
                                        .cancel = postgres_cancel,

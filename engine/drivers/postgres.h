@@ -4,6 +4,7 @@
  *   postgres_open.c        an address, then libpq's handshake
  *   postgres_send.c        a request becomes bytes on their way
  *   postgres_read.c        bytes become a reply
+ *   postgres_flights.c     the requests in flight
  *   postgres_batch.c       several statements in one request
  *   postgres_statements.c  what is prepared on this connection
  *   postgres_params.c      values to the server
@@ -103,6 +104,7 @@ bool pg_forgets_statements(const char *tag);
 bool pg_is_commit(const char *text);
 bool pg_is_control(const char *text); /* begins or ends a transaction, or a part of one */
 bool pg_is_copy(const char *text);
+bool pg_may_share(const struct request *r); /* see core/driver.h */
 bool pg_is_all_or_nothing(const char *text);
 bool pg_commits_parts(const char *text);
 
@@ -217,12 +219,22 @@ struct pg_flight {
     bool is_dirty;
     bool is_stream;
     bool is_giving_up; /* what the server says to that is no news */
+    bool is_answered;  /* without the server: replied when its turn comes */
+    bool is_exposed;   /* the cancel of another one may have hit it */
 
     /* of a batch */
     struct pg_flight *part; /* one for each of its parts; NULL: it is none */
     int32_t at;             /* the part whose results come next; behind the last: all have come */
     int due;                /* of a part: results to come */
     bool is_over;           /* of a part: its reply is filled */
+};
+
+#define PG_DEPTH_MOST 64 /* requests at once on one connection */
+
+struct pg_flights {
+    struct pg_flight *ring; /* depth of them; count from first on are in flight */
+    struct pg_flight own;   /* the ring when nothing is shared */
+    int depth, first, count;
 };
 
 static inline struct error *pg_problem(struct pg_flight *f)
@@ -271,12 +283,13 @@ struct postgres {
     char heard[ERROR_TEXT_SIZE]; /* the last thing that the server said besides */
 
     struct pg_flight *head; /* whose results come next; NULL: nothing is in flight */
-    struct pg_flight own;   /* the one there is */
-    bool is_pipelined;      /* results end with a sync, not with NULL */
-    bool is_row_by_row;     /* so libpq gives what comes next, unless a plain query is sent */
-    bool is_spoiled;        /* this connection is not to be used again */
-    bool is_turned; /* the server is not what the role needs any more, and the core is told */
+    struct pg_flights flights;
+    bool is_pipelined;  /* results end with a sync, not with NULL */
+    bool is_row_by_row; /* so libpq gives what comes next, unless a plain query is sent */
+    bool is_spoiled;    /* this connection is not to be used again */
+    bool is_turned;     /* the server is not what the role needs any more, and the core is told */
     bool is_cancelling;
+    const struct request *cancelled; /* while cancelling; it may have ended */
     struct pg_copy copy;
 
     struct pg_cancel *cancel; /* NULL until the first one */
@@ -297,6 +310,27 @@ void pg_owe(struct postgres *p, int what);
  * or what libpq says. */
 void pg_lose(struct postgres *p, const struct error *why);
 
+/* False when out of memory. */
+bool pg_flights_init(struct pg_flights *s, int depth);
+void pg_flights_drop(struct postgres *p); /* none of them will be replied */
+void pg_flights_fini(struct postgres *p);
+/* There is room: the core sends no more than the depth. */
+struct pg_flight *pg_flight_push(struct postgres *p, struct request *r);
+void pg_flight_pop(struct postgres *p); /* the head, which has nothing any more */
+/* The head is being cancelled, and that may hit those behind it. */
+void pg_flights_expose(struct postgres *p);
+/* It is not answered yet, and to be stopped. */
+static inline bool pg_is_being_cancelled(const struct postgres *p)
+{
+    return p->is_cancelling && p->phase == PG_BUSY && p->head != NULL &&
+           p->head->request == p->cancelled;
+}
+/* It ends without the server, once it is the head. */
+void pg_answer(struct postgres *p, struct pg_flight *f);
+/* The reply's fields, from what was read. */
+void pg_fill_reply(struct pg_flight *f);
+void pg_flight_fini(struct pg_flight *f); /* frees what it has */
+
 /* close() was called, and pg is ours again: lets go of all of it. */
 void pg_closed(struct postgres *p);
 
@@ -309,7 +343,6 @@ void pg_open_stop(struct postgres *p);
 /* Begins f, which ends by its problem when it cannot. */
 void pg_send(struct postgres *p, struct pg_flight *f);
 void pg_run_again(struct postgres *p, struct pg_flight *f);
-void pg_refuse(struct postgres *p, struct pg_flight *f, enum error_code code, const char *why);
 void pg_flush(struct postgres *p);
 /* libpq took it all, or not: then half of it may be on its way. */
 void pg_sent(struct postgres *p, bool ok);
@@ -333,15 +366,14 @@ bool pg_batch_synced(struct postgres *p, struct pg_flight *f);
  * known of the whole. */
 bool pg_batch_ends_session(struct postgres *p, struct pg_flight *f, bool is_proven);
 
-/* The reply's fields, from what was read. */
-void pg_fill_reply(struct pg_flight *f);
-/* Frees what it has. */
-void pg_flight_fini(struct pg_flight *f);
-
 /* Reads what has arrived, and replies when that is all. */
 void pg_read(struct postgres *p);
 /* Ends the head; the stream that it belongs to stays open. */
 void pg_hold(struct postgres *p);
+/* Ends f, of which nothing was sent. */
+void pg_refuse(struct postgres *p, struct pg_flight *f, enum error_code code, const char *why);
+/* Ends the head, which was answered without the server. */
+void pg_reply_answered(struct postgres *p);
 /* Ends the head as its problem says. Last thing to do: the core may begin the next one inside. */
 void pg_reply(struct postgres *p);
 

@@ -107,7 +107,7 @@ void pg_send_batch(struct postgres *p, struct pg_flight *f)
 {
     for (int32_t i = 0; i < f->request->parts; i++)
         if (!check_part(p, f->request, i)) {
-            pg_owe(p, PG_OWES_ANSWER);
+            pg_answer(p, f);
             return;
         }
     if (!prepare_parts(f))

@@ -29,43 +29,18 @@ static uint32_t session_of(struct postgres *p, const struct pg_flight *f, uint32
     return session;
 }
 
-void pg_fill_reply(struct pg_flight *f)
-{
-    struct reply *reply = &f->request->reply;
-    bool is_ok = reply->error.code == ERROR_OK;
-    reply->changed = f->changed;
-    reply->is_partial = !is_ok && f->is_kept;
-    if (is_ok && f->rows != NULL && pg_rows_has_columns(f->rows)) {
-        reply->result = pg_rows_result(f->rows);
-        f->rows = NULL;
-    }
-    if (is_ok && f->chunk != NULL && (reply->result = pg_chunk_result(f->chunk)) != NULL)
-        f->chunk = NULL;
-}
-
-void pg_flight_fini(struct pg_flight *f)
-{
-    for (int32_t i = 0; f->part != NULL && i < f->request->parts; i++)
-        pg_flight_fini(&f->part[i]);
-    free(f->part);
-    f->part = NULL;
-    pg_rows_free(&f->rows);
-    pg_chunk_free(&f->chunk);
-    pg_statement_leave(&f->statement);
-}
-
 void pg_reply(struct postgres *p)
 {
     struct pg_flight *f = p->head;
     struct request *r = f->request;
     struct conn *c = conn_of(p);
-    p->head = NULL;
     pg_fill_reply(f);
     bool is_ok = r->reply.error.code == ERROR_OK;
     r->reply.more = is_ok && p->phase == PG_HELD;
     r->reply.wants_input = r->reply.more && p->copy.direction == PG_COPY_IN;
     c->session = session_of(p, f, c->session);
     pg_flight_fini(f);
+    pg_flight_pop(p);
     if (p->is_cancelling)
         pg_owe(p, 0);
     if (p->is_spoiled || PQstatus(p->pg) == CONNECTION_BAD)
@@ -100,17 +75,42 @@ bool pg_leave_pipeline(struct postgres *p)
     return !p->is_spoiled;
 }
 
+static bool is_last(const struct postgres *p)
+{
+    return p->flights.count == 1;
+}
+
 static void rest(struct postgres *p)
 {
-    p->phase = PG_IDLE;
-    pg_watch(p, WATCH_READ);
+    if (is_last(p)) {
+        p->phase = PG_IDLE;
+        pg_watch(p, WATCH_READ);
+    }
     pg_reply(p);
+}
+
+void pg_reply_answered(struct postgres *p)
+{
+    if (is_last(p)) {
+        pg_leave_pipeline(p);
+        p->phase = p->before;
+    }
+    pg_reply(p);
+}
+
+/* The server was told to stop another one, and stopped this. */
+static bool is_stray(struct pg_flight *f)
+{
+    return f->is_exposed && strcmp(pg_problem(f)->state, "57014") == 0;
 }
 
 static void finish(struct postgres *p, struct pg_flight *f)
 {
-    pg_leave_pipeline(p);
-    if (may_run_again(p, f)) {
+    if (is_last(p))
+        pg_leave_pipeline(p);
+    if (f->request->is_shared) {
+        f->request->reply.wants_again = f->is_stale || is_stray(f);
+    } else if (may_run_again(p, f)) {
         error_clear(pg_problem(f));
         f->is_stale = f->is_preparing = false;
         f->ahead = 0;
@@ -264,7 +264,7 @@ static void complain(struct postgres *p, struct pg_flight *f, const PGresult *re
         pg_error_of_result(pg_problem(f), pg_resource(p), res);
         pg_copy_find_line(&f->request->reply, res);
     }
-    if (pg_problem(f)->code == ERROR_DEADLINE && p->is_cancelling) /* it was us */
+    if (pg_problem(f)->code == ERROR_DEADLINE && pg_is_being_cancelled(p)) /* it was us */
         pg_problem(f)->code = ERROR_CANCELLED;
     forget_parse(f);
     if (pg_problem(f)->code == ERROR_READ_ONLY)
@@ -404,7 +404,7 @@ static bool is_window_full(const struct postgres *p, const struct pg_flight *f)
     return f->is_stream && !p->is_cancelling && f->rows != NULL && pg_rows_is_full(f->rows);
 }
 
-void pg_read(struct postgres *p)
+static void read_head(struct postgres *p)
 {
     struct pg_flight *f = p->head;
     const struct request *r = f->request;
@@ -413,7 +413,7 @@ void pg_read(struct postgres *p)
         pg_copy_pushed(p, f);
         return;
     }
-    while (p->head != NULL && f->request == r && p->phase == PG_BUSY && !PQisBusy(p->pg)) {
+    while (p->head == f && f->request == r && p->phase == PG_BUSY && !PQisBusy(p->pg)) {
         if (is_window_full(p, f)) {
             pg_hold(p);
             return;
@@ -433,4 +433,21 @@ void pg_read(struct postgres *p)
         else if (!p->is_pipelined)
             finish(p, f);
     }
+}
+
+/* Those that are shared have come behind one another; what was sent meanwhile has not come yet. */
+static bool has_more(const struct postgres *p, const struct request *before)
+{
+    const struct pg_flight *f = p->head;
+    return f != NULL && f->request != before && f->request->is_shared && !f->is_answered &&
+           p->phase == PG_BUSY;
+}
+
+void pg_read(struct postgres *p)
+{
+    const struct request *r;
+    do {
+        r = p->head->request;
+        read_head(p);
+    } while (has_more(p, r));
 }

@@ -1,7 +1,7 @@
 /* postgres_send.c - a request becomes bytes on their way.
  *
  * What is sent unprepared, prepared or both in one pipeline is decided here, see
- * postgres_statements.c. A pipeline of ours always ends with its own Sync and holds one request.
+ * postgres_statements.c. Each request has a Sync of its own, also where several are in one pipeline.
  */
 #include <string.h>
 
@@ -11,7 +11,7 @@
 void pg_refuse(struct postgres *p, struct pg_flight *f, enum error_code code, const char *why)
 {
     error_set(pg_problem(f), code, "%s: %s", pg_resource(p), why);
-    pg_owe(p, PG_OWES_ANSWER);
+    pg_answer(p, f);
 }
 
 /* libpq did not take it: half of it may be on its way. */
@@ -132,13 +132,14 @@ static void run(struct postgres *p, struct pg_flight *f, bool may_prepare)
     struct request *r = f->request;
     struct pg_params v;
     if (!pg_params_init(&v, p, r)) {
-        pg_owe(p, PG_OWES_ANSWER);
+        pg_answer(p, f);
         return;
     }
     struct pg_statement *named = f->statement;
-    if (named != NULL && !named->is_prepared && !may_prepare)
+    if (named != NULL && !named->is_prepared && (!may_prepare || named->is_on_its_way))
         named = NULL;
-    bool needs_pipeline = (named != NULL && !named->is_prepared) || pg_has_prelude(p, f);
+    bool needs_pipeline =
+        r->is_shared || (named != NULL && !named->is_prepared) || pg_has_prelude(p, f);
     r->is_sent = true;
     bool ok = needs_pipeline ? send_pipeline(p, f, &v, named) : send_statement(p, f, &v, named);
     pg_params_fini(&v);
@@ -219,12 +220,12 @@ static void send_prepare(struct postgres *p, struct pg_flight *f)
     bool is_new;
     f->statement = pg_statements_use(&p->statements, f->request, &is_new);
     if (f->statement != NULL && f->statement->is_prepared) {
-        pg_owe(p, PG_OWES_ANSWER);
+        pg_answer(p, f);
         return;
     }
     struct pg_params v;
     if (!pg_params_init(&v, p, f->request)) {
-        pg_owe(p, PG_OWES_ANSWER);
+        pg_answer(p, f);
         return;
     }
     /* What cannot be kept is at least read by the server. */
@@ -265,7 +266,7 @@ static void send_to_stream(struct postgres *p, struct pg_flight *f, bool has_str
     else if (has_stream)
         pull(p, f);
     else if (f->request->verb == NEBULA_STOP)
-        pg_owe(p, PG_OWES_ANSWER);
+        pg_answer(p, f);
     else
         pg_refuse(p, f, ERROR_STALE, "the stream has ended");
 }
@@ -279,7 +280,8 @@ void pg_send(struct postgres *p, struct pg_flight *f)
 {
     struct request *r = f->request;
     bool has_stream = p->phase == PG_HELD;
-    p->before = p->phase;
+    if (f == p->head)
+        p->before = p->phase;
     p->phase = PG_BUSY;
     if (is_for_stream(r)) {
         send_to_stream(p, f, has_stream);

@@ -151,3 +151,10 @@ bool pg_commits_parts(const char *text)
            (begins_with_one_of(text, definition, COUNT(definition)) &&
             strcasestr(text, "concurrently") != NULL);
 }
+
+/* One statement that is its own transaction, and nobody after it can tell that it was there. */
+bool pg_may_share(const struct request *r)
+{
+    bool may_create = strcasestr(r->text, "into") != NULL && strcasestr(r->text, "temp") != NULL;
+    return pg_is_all_or_nothing(r->text) && !pg_text_is_suspect(r->text) && !may_create;
+}

@@ -124,6 +124,7 @@ local function engine_pool(pool)
     fifo = pool.order == "fifo", idle_us = pool.idle, life_us = pool.life, life_jitter = pool.life_jitter,
     check_us = pool.check, connect_us = pool.connect, start_us = pool.start_within, keepalive_us = pool.keepalive,
     hold_us = pool.hold, is_reclaiming = pool.hold_action == "reclaim", trace_leases = pool.trace_leases,
+    pipeline = pool.pipeline or 0,
   }
 end
 

@@ -7,8 +7,8 @@ local c = require "nebula.c"
 ---@field kind nebula.Kind
 ---@field policy_name string
 ---@field policy table fields of struct nebula_policy
----@field pool table min max queue connecting fail_fast fifo idle_us life_us life_jitter check_us connect_us start_us
----  keepalive_us hold_us is_reclaiming trace_leases
+---@field pool table min max queue connecting pipeline fail_fast fifo idle_us life_us life_jitter check_us connect_us
+---  start_us keepalive_us hold_us is_reclaiming trace_leases
 ---@field options nebula.Option[]
 ---@field roles string[]|nil instead of the kind's
 ---@field role_max integer[]|nil by role; 0 is as pool.max
@@ -24,7 +24,7 @@ local c = require "nebula.c"
 
 local function fill_pool(at, pool)
   at.min, at.max, at.queue, at.connecting = pool.min, pool.max, pool.queue, pool.connecting
-  at.is_fail_fast, at.is_fifo = pool.fail_fast, pool.fifo
+  at.is_fail_fast, at.is_fifo, at.pipeline = pool.fail_fast, pool.fifo, pool.pipeline
   at.idle_us, at.life_us, at.life_jitter = pool.idle_us, pool.life_us, pool.life_jitter
   at.check_us, at.connect_us, at.start_us = pool.check_us, pool.connect_us, pool.start_us
   at.keepalive_us, at.hold_us, at.is_reclaiming = pool.keepalive_us, pool.hold_us, pool.is_reclaiming

@@ -183,6 +183,8 @@ static void call_ended(struct play *p, int32_t ticket, struct op *op, const stru
         law_broken("code %s with outcome %d", nebula_error_name(r->code), r->outcome);
     if (r->outcome == OUTCOME_IN_DOUBT && r->attempts == 0)
         law_broken("in doubt without having been sent");
+    if (strcmp(r->state, "57014") == 0)
+        law_broken("somebody was told that another one was cancelled");
     for (int32_t i = 0; i <= op->more && is_batch(op); i++)
         part_ended(p, ticket, op, i);
     if (play_writes(op) && !is_batch(op))

@@ -2,8 +2,9 @@
  * server.
  *
  * `sim_plain` cannot cancel. A batch goes to the server statement by statement, within `begin` and
- * `commit` when it is all or nothing, and brings no rows. Option `server` names the server, and
- * `wants` what it must be. It is strict: what core/driver.h
+ * `commit` when it is all or nothing, and brings no rows. What is shared goes when what was sent before
+ * it has ended; it counts as sent at once. Option `server` names the server, and `wants` what it must
+ * be. It is strict: what core/driver.h
  * forbids the core is a broken law here.
  */
 #include "core/driver.h"
@@ -20,13 +21,23 @@ struct cells {
     int64_t first;
 };
 
+#define DEPTH_MOST 8
+
+struct behind {
+    struct request *request;
+    struct cells *cells; /* NULL: there is no memory for them */
+};
+
 struct link {
     struct wire wire;
     struct conn *conn;
     struct request *request; /* under way */
     struct cells *cells;     /* made ready for its reply */
-    struct soon sorry;       /* there is no memory for them */
-    int32_t at;              /* of a batch: the part under way, or one of the two below */
+    struct behind behind[DEPTH_MOST];
+    int behinds, depth;
+    struct request *cancelled; /* while cancelling */
+    struct soon sorry;         /* there is no memory for them */
+    int32_t at;                /* of a batch: the part under way, or one of the two below */
     bool is_open, is_cancelling, is_closing;
 };
 
@@ -72,6 +83,28 @@ static void drop_cells(struct link *l)
     l->cells = NULL;
 }
 
+static void drop_all(struct link *l)
+{
+    l->request = NULL;
+    drop_cells(l);
+    while (l->behinds > 0)
+        free(l->behind[--l->behinds].cells);
+}
+
+/* Behind the one that has ended. */
+static void send_next(struct link *l)
+{
+    if (l->behinds == 0)
+        return;
+    l->request = l->behind[0].request;
+    l->cells = l->behind[0].cells;
+    memmove(l->behind, l->behind + 1, (size_t)--l->behinds * sizeof *l->behind);
+    if (l->cells == NULL)
+        loop_soon(conn_loop(l->conn), &l->sorry);
+    else
+        wire_send_again(&l->wire, l->request->text);
+}
+
 static void opened(struct wire *w)
 {
     struct link *l = link_of(w);
@@ -86,8 +119,7 @@ static void failed(struct wire *w, enum error_code code, const char *state, cons
     error_set(&e, code, "%s: %s", conn_resource(l->conn), text);
     memcpy(e.state, state, strlen(state) + 1);
     l->is_open = l->is_cancelling = false;
-    l->request = NULL;
-    drop_cells(l);
+    drop_all(l);
     conn_failed(l->conn, &e);
 }
 
@@ -121,6 +153,7 @@ static bool say_word(struct link *l, const char *word)
 {
     char text[32];
     const char *who = strchr(l->request->part[0].request.text, ' ');
+    CHECK(who != NULL);
     snprintf(text, sizeof text, "%s %lld", word, strtoll(who, NULL, 10));
     return wire_send(&l->wire, NEBULA_SCRIPT, text, 0);
 }
@@ -197,6 +230,7 @@ static void replied(struct wire *w, const struct answer *a)
     struct request *r = end_request(l);
     struct reply *reply = &r->reply;
     fill(l, reply, a);
+    reply->wants_again = a->code == ERROR_CANCELLED && r != l->cancelled;
     if (a->rows > 0) {
         l->cells->first = a->cell;
         l->cells->result.rows = a->rows;
@@ -206,6 +240,7 @@ static void replied(struct wire *w, const struct answer *a)
     drop_cells(l);
     if (a->is_turned)
         conn_turned(l->conn);
+    send_next(l);
     conn_replied(l->conn, r);
 }
 
@@ -239,6 +274,7 @@ static void say_sorry(struct soon *s)
     r->reply = (struct reply){.changed = -1};
     error_set(&r->reply.error, ERROR_MEMORY, "%s: no memory for the answer",
               conn_resource(l->conn));
+    send_next(l);
     conn_replied(l->conn, r);
 }
 
@@ -253,28 +289,50 @@ static void sim_open(struct conn *c, const struct target *t)
                             .closed = closed,
                             .wants = t->is_easy ? NULL : target_get(t, "wants", NULL)};
     l->conn = c;
+    l->depth = t->depth;
     soon_init(&l->sorry, say_sorry);
     struct server *s = server_find(target_get(t, "server", ""));
     CHECK(s != NULL);
     wire_connect(&l->wire, s, t->role);
 }
 
+static struct cells *new_cells(void)
+{
+    struct cells *cells = malloc(sizeof *cells);
+    if (cells != NULL)
+        *cells = (struct cells){.result = {.type = &cells_type, .columns = 1}};
+    return cells;
+}
+
+static void queue(struct link *l, struct request *r)
+{
+    if (!r->is_shared || !l->request->is_shared || l->behinds + 1 >= l->depth) {
+        law_broken("a statement was sent behind %d others", l->behinds + 1);
+        return;
+    }
+    r->is_sent = true;
+    wire_announce(&l->wire, r->text);
+    l->behind[l->behinds++] = (struct behind){.request = r, .cells = new_cells()};
+}
+
 static void sim_send(struct conn *c, struct request *r)
 {
     struct link *l = conn_driver(c);
-    if (!l->is_open || l->is_closing || l->request != NULL) {
-        law_broken("a statement was sent on a connection that is %s", l->is_closing ? "closed"
-                                                                      : l->is_open  ? "busy"
-                                                                                    : "not open");
+    if (l->is_open && !l->is_closing && l->request != NULL) {
+        queue(l, r);
+        return;
+    }
+    if (!l->is_open || l->is_closing) {
+        law_broken("a statement was sent on a connection that is %s",
+                   l->is_closing ? "closed" : "not open");
         return;
     }
     l->request = r;
-    l->cells = malloc(sizeof *l->cells);
+    l->cells = new_cells();
     if (l->cells == NULL) {
         loop_soon(conn_loop(c), &l->sorry);
         return;
     }
-    *l->cells = (struct cells){.result = {.type = &cells_type, .columns = 1}};
     if (r->parts > 0) {
         send_batch(l);
         return;
@@ -290,7 +348,8 @@ static void sim_cancel(struct conn *c, struct request *r)
         return;
     }
     l->is_cancelling = true;
-    wire_cancel(&l->wire);
+    l->cancelled = r;
+    wire_cancel(&l->wire, l->behinds > 0);
 }
 
 static void sim_close(struct conn *c)
@@ -302,14 +361,20 @@ static void sim_close(struct conn *c)
     }
     l->is_closing = true;
     loop_unsoon(conn_loop(c), &l->sorry);
-    l->request = NULL;
-    drop_cells(l);
+    drop_all(l);
     wire_hang_up(&l->wire);
+}
+
+static bool sim_may_share(const struct request *r)
+{
+    return strncmp(r->text, "get ", 4) == 0 || strncmp(r->text, "put ", 4) == 0;
 }
 
 static const struct driver sim = {.name = "sim",
                                   .size = sizeof(struct link),
                                   .takes_batches = true,
+                                  .depth = DEPTH_MOST,
+                                  .may_share = sim_may_share,
                                   .open = sim_open,
                                   .send = sim_send,
                                   .cancel = sim_cancel,
@@ -318,6 +383,8 @@ static const struct driver sim = {.name = "sim",
 static const struct driver sim_plain = {.name = "sim_plain",
                                         .size = sizeof(struct link),
                                         .takes_batches = true,
+                                        .depth = DEPTH_MOST,
+                                        .may_share = sim_may_share,
                                         .open = sim_open,
                                         .send = sim_send,
                                         .close = sim_close};

@@ -2,6 +2,7 @@
 #include "core/lease.h"
 #include "core/pool.h"
 #include "core/resource.h"
+#include "core/share.h"
 #include "core/task.h"
 #include "play.h"
 
@@ -131,6 +132,34 @@ static void inspect_bound(const struct view *v, const char *what, int32_t count,
         *most = count;
 }
 
+/* What calls share is lent to nobody, and is counted. */
+static void inspect_sharing(const struct view *v)
+{
+    const struct list *conns = &v->pool->conns;
+    const char *name = v->d->spec.name;
+    int32_t sharers = 0, shared = 0;
+    for (struct list_node *n = list_head(conns); n != NULL; n = list_next(conns, n)) {
+        const struct conn *c = container_of(n, struct conn, node);
+        bool is_offered = node_is_listed(&c->in_sharing);
+        sharers += c->sharers;
+        shared += c->sharers > 0;
+        if ((c->sharers > 0 || is_offered) && lease_is_out(c))
+            law_broken("%s: connection %u is shared, and leased too", name, c->id);
+        if (is_offered && (c->state != CONN_LEASED || c->sharers == 0))
+            law_broken("%s: connection %u is offered to share, but is %s", name, c->id,
+                       conn_state_name(c->state));
+        if (v->now_us - SLACK_US > share_next(c) && !v->p->engine->is_stopping)
+            law_broken("%s: nobody waits for what holds up connection %u", name, c->id);
+        if (c->sharers > v->pool->share ||
+            (c->sharers > 0 && c->requests.count != (uint32_t)c->sharers))
+            law_broken("%s: connection %u carries %u calls, %d share it", name, c->id,
+                       c->requests.count, c->sharers);
+    }
+    if (sharers != v->pool->sharers || shared != v->pool->shared)
+        law_broken("%s: %d calls share %d connections, but %d and %d are counted", name, sharers,
+                   shared, v->pool->sharers, v->pool->shared);
+}
+
 static uint32_t inspect_conns(const struct view *v)
 {
     const struct list *conns = &v->pool->conns;
@@ -142,6 +171,7 @@ static uint32_t inspect_conns(const struct view *v)
         leaving += c->is_retired && c->state != CONN_CLOSING;
     }
     inspect_chain(v);
+    inspect_sharing(v);
     for (enum conn_state s = CONN_OPENING; s < CONN_STATES; s++)
         if (count[s] != pool_count(v->pool, s))
             law_broken("%s: %u connections are %s, but %u are counted", v->d->spec.name, count[s],

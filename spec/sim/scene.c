@@ -44,6 +44,7 @@ static struct nebula_pool roll_pool(struct play *p)
         .keepalive_us = chance(p, 700) ? 0 : roll(p, 100 * MS, SECOND),
         .connect_us = roll(p, 10 * MS, 2 * SECOND),
         .start_us = roll(p, 0, 3 * SECOND),
+        .pipeline = chance(p, 500) ? 0 : (int32_t)roll(p, 1, 8),
     };
     pool.min = chance(p, 500) ? 0 : (int32_t)roll(p, 0, pool.max);
     return pool;

@@ -142,7 +142,12 @@ struct wire {
 void wire_connect(struct wire *w, struct server *s, int32_t role);
 /* True when a byte has left. */
 bool wire_send(struct wire *w, enum nebula_verb verb, const char *text, int32_t window);
-void wire_cancel(struct wire *w);
+/* It is on its way behind another one: whoever listens hears it now, and the server when it is its
+ * turn. */
+void wire_announce(struct wire *w, const char *text);
+void wire_send_again(struct wire *w, const char *text);
+/* is_exposed: it may hit what comes behind, too. */
+void wire_cancel(struct wire *w, bool is_exposed);
 void wire_hang_up(struct wire *w); /* then closed() and nothing else */
 
 #endif

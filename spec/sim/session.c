@@ -190,10 +190,9 @@ static bool is_own(const struct statement *st)
     return st->lessee == 0;
 }
 
-static void tell_witness(const struct session *s)
+static void tell_witness(const struct session *s, const struct statement *st)
 {
     struct witness *w = s->server->witness;
-    const struct statement *st = &s->statement;
     if (w != NULL)
         w->heard(w, &(struct heard){.server = s->server->name,
                                     .lessee = st->lessee,
@@ -203,7 +202,7 @@ static void tell_witness(const struct session *s)
                                     .is_own = is_own(st)});
 }
 
-bool wire_send(struct wire *w, enum nebula_verb verb, const char *text, int32_t window)
+static void hear(struct wire *w, enum nebula_verb verb, const char *text, int32_t window)
 {
     struct session *s = w->session;
     s->statement = (struct statement){.verb = verb, .window = window};
@@ -211,11 +210,14 @@ bool wire_send(struct wire *w, enum nebula_verb verb, const char *text, int32_t 
         s->statement.lessee = s->streaming;
     else
         parse(&s->statement, text);
+}
+
+static bool begin(struct session *s)
+{
     s->server->heard++;
     s->is_running = true;
     s->is_acted = false;
     s->serial++;
-    tell_witness(s);
     if (s->is_dead)
         return true;
     session_inspect(s, &s->statement);
@@ -230,6 +232,26 @@ bool wire_send(struct wire *w, enum nebula_verb verb, const char *text, int32_t 
     return fault != FAULT_UNSENT;
 }
 
+bool wire_send(struct wire *w, enum nebula_verb verb, const char *text, int32_t window)
+{
+    hear(w, verb, text, window);
+    tell_witness(w->session, &w->session->statement);
+    return begin(w->session);
+}
+
+void wire_announce(struct wire *w, const char *text)
+{
+    struct statement st = {.verb = NEBULA_RUN};
+    parse(&st, text);
+    tell_witness(w->session, &st);
+}
+
+void wire_send_again(struct wire *w, const char *text)
+{
+    hear(w, NEBULA_RUN, text, 0);
+    begin(w->session);
+}
+
 /* --- cancels ---------------------------------------------------------------------------------- */
 
 static void hits(struct happening *h)
@@ -237,7 +259,7 @@ static void hits(struct happening *h)
     struct session *s = container_of(h, struct session, hits);
     if (!s->is_running || s->is_acted)
         return;
-    if (s->serial != s->cancel_serial)
+    if (s->serial != s->cancel_serial && !s->is_exposed)
         law_broken("%s: a cancel hit '%s' of lessee %lld, which it was not meant for",
                    s->server->name, s->statement.word, (long long)s->statement.lessee);
     if (s->wire == NULL) {
@@ -250,9 +272,10 @@ static void hits(struct happening *h)
     arrange_arrival(s, ARRIVAL_REPLY, soon_us(s, 20, 2 * MS));
 }
 
-void wire_cancel(struct wire *w)
+void wire_cancel(struct wire *w, bool is_exposed)
 {
     struct session *s = w->session;
+    s->is_exposed = is_exposed;
     enum fault fault = fate(s->server, FAULT_CANCEL_SLOW, FAULT_CANCEL_MUTE);
     s->cancel_serial = s->serial;
     int64_t hits_us = soon_us(s, 20, fault == FAULT_CANCEL_SLOW ? 3 * SECOND : 2 * MS);

@@ -64,7 +64,7 @@ struct session {
     struct tale tale[TALES_MOST];
     int32_t tales;
 
-    bool is_running, is_acted;
+    bool is_running, is_acted, is_exposed;
     struct statement statement;
     uint64_t serial, cancel_serial;
 

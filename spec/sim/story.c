@@ -217,6 +217,34 @@ static void batches(struct story *s)
     try_release(s, lease);
 }
 
+/* Puts a few at once, which share the connections that there are; the first is never answered. */
+static void sharers(struct story *s)
+{
+    enum { CALLS = 12 };
+    int32_t ticket[CALLS];
+    server_order(s->rig.server, FAULT_STUCK);
+    for (int i = 0; i < CALLS; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "put %d %d", 1 + i, 1 + i);
+        ticket[i] = rig_request(&s->rig, (struct nebula_request){.text = text,
+                                                                 .is_idempotent = true,
+                                                                 .within_us = (20 + 10 * i) * MS});
+        claim(s, 1 + i, OUTCOME_FAILED);
+        if (i == 0)
+            rig_pass(&s->rig, 10 * MS);
+    }
+    int64_t lease = try_lease(s);
+    for (int i = 0; i < CALLS; i++) {
+        struct nebula_reply reply;
+        if (ticket[i] <= 0)
+            continue;
+        rig_await(&s->rig, ticket[i], &reply);
+        claim(s, 1 + i, reply.outcome);
+    }
+    add(s, lease, CALLS + 1, 0);
+    try_release(s, lease);
+}
+
 static void tasks(struct story *s)
 {
     struct nebula *n = s->rig.nebula;
@@ -375,7 +403,7 @@ const struct story_row stories[STORIES] = {
     {"outages", outages, 1, 1},     {"writers", writers, 2, 1},
     {"looking", looking, 1, 1},     {"orders", orders, 1, 1},
     {"stops", stops, 1, 1},         {"batches", batches, 1, 1},
-    {"endpoints", endpoints, 2, 2},
+    {"endpoints", endpoints, 2, 2}, {"sharers", sharers, 1, 1},
 };
 
 /* --- begin and end ---------------------------------------------------------------------------- */
@@ -412,6 +440,7 @@ void story_begin(struct story *s, const struct story_row *row)
     if (row->endpoints == 2)
         add_twin(s);
     spec->pool.min = 1;
+    spec->pool.pipeline = 4;
     spec->pool.check_us = 10 * MS;
     spec->policy.tries = 3;
     spec->policy.pause_us = spec->policy.pause_max_us = MS;

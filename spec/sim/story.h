@@ -12,7 +12,7 @@
 #include "rig.h"
 
 #define STORY_IDS 32
-#define STORIES 15
+#define STORIES 16
 
 struct story {
     struct rig rig;

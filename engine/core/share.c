@@ -1,0 +1,101 @@
+#include "core/share.h"
+
+#define PATIENCE_US 10000 /* with one that nobody waits for: as a rule it is over at once */
+
+bool share_may(const struct pool *p, const struct request *r)
+{
+    return p->share > 1 && r->is_idempotent && r->verb == NEBULA_RUN && p->driver->may_share(r);
+}
+
+static bool has_room(const struct conn *c)
+{
+    return c->state == CONN_LEASED && c->session == 0 &&
+           c->requests.count < (uint32_t)c->pool->share && engine_now(c->engine) < c->life_end_us;
+}
+
+struct conn *share_find(struct pool *p)
+{
+    struct list_node *n;
+    while ((n = list_head(&p->sharing)) != NULL) {
+        struct conn *c = container_of(n, struct conn, in_sharing);
+        CHECK(c->holder == NULL);
+        if (has_room(c))
+            return c;
+        list_remove(&p->sharing, n);
+    }
+    return NULL;
+}
+
+/* Behind the others that have room: in turn. */
+static void offer(struct conn *c)
+{
+    list_remove(&c->pool->sharing, &c->in_sharing);
+    if (has_room(c))
+        list_push_tail(&c->pool->sharing, &c->in_sharing);
+}
+
+void share_begin(struct conn *c)
+{
+    struct pool *p = c->pool;
+    p->sharers++;
+    p->shared += c->sharers++ == 0;
+    offer(c);
+    if (share_crowd(p) > 0 && pool_all(p) < p->size.max)
+        keep_soon(p);
+}
+
+static void come_home(struct conn *c)
+{
+    list_remove(&c->pool->sharing, &c->in_sharing);
+    if (pool_return(c->pool, c, engine_now(c->engine)))
+        conn_tell(c, CONN_LEASED);
+    else
+        pool_give(c->pool, c, NEBULA_GOOD);
+}
+
+void share_end(struct conn *c)
+{
+    struct pool *p = c->pool;
+    p->sharers--;
+    p->shared -= --c->sharers == 0;
+    if (c->state != CONN_LEASED)
+        return;
+    const struct request *head = conn_head(c);
+    if (head == NULL) {
+        come_home(c);
+    } else {
+        if (head->is_unwanted)
+            keep_soon(p);
+        offer(c);
+        pool_serve(p);
+    }
+}
+
+void share_give_up(struct conn *c, struct request *r)
+{
+    r->is_unwanted = true;
+    if (c->state == CONN_LEASED && conn_head(c) == r)
+        conn_cancel(c);
+}
+
+int64_t share_next(const struct conn *c)
+{
+    bool is_late = c->sharers > 0 && c->state == CONN_LEASED && conn_head(c)->is_unwanted;
+    return is_late ? c->used_us + PATIENCE_US : INT64_MAX;
+}
+
+void share_look(struct pool *p)
+{
+    if (p->sharers == 0)
+        return;
+    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
+        struct conn *c = container_of(n, struct conn, node);
+        if (engine_now(p->engine) >= share_next(c))
+            conn_cancel(c);
+    }
+}
+
+int32_t share_crowd(const struct pool *p)
+{
+    return p->sharers - p->shared;
+}

@@ -39,7 +39,7 @@ static struct nebula_pool roll_pool(struct play *p)
         .check_us = chance(p, 200)   ? -1
                     : chance(p, 200) ? 0
                                      : roll(p, 10 * MS, 5 * SECOND),
-        .hold_us = chance(p, 700) ? 0 : roll(p, 100 * MS, SECOND),
+        .hold_us = chance(p, 300) ? 0 : roll(p, 100 * MS, 300 * MS),
         .is_reclaiming = chance(p, 500),
         .keepalive_us = chance(p, 700) ? 0 : roll(p, 100 * MS, SECOND),
         .connect_us = roll(p, 10 * MS, 2 * SECOND),

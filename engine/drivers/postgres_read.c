@@ -445,9 +445,9 @@ static bool has_more(const struct postgres *p, const struct request *before)
 
 void pg_read(struct postgres *p)
 {
-    const struct request *r;
-    do {
+    const struct request *r = NULL;
+    while (p->head != NULL && (r == NULL || has_more(p, r))) { /* what is owed may have come */
         r = p->head->request;
         read_head(p);
-    } while (has_more(p, r));
+    }
 }

@@ -26,7 +26,7 @@ postgres.__index = postgres
 local is_root = ffi.C.getuid() == 0
 local base = {
   fsync = "off", synchronous_commit = "on", full_page_writes = "off", shared_buffers = "32MB", jit = "off",
-  max_connections = "50", listen_addresses = postgres.host, log_min_messages = "log", lc_messages = "C",
+  max_connections = "100", listen_addresses = postgres.host, log_min_messages = "log", lc_messages = "C",
 }
 
 local function sh(script, ...)

@@ -51,7 +51,7 @@ end
 
 local of_resource = {}
 
---- New leases wait until resume(), at most to their deadlines. What is leased goes on.
+--- New leases wait until resume(), at most as long as for a connection (call.wait). What is leased goes on.
 ---@return true|nil
 ---@return nebula.Error|nil
 function of_resource:pause()

@@ -52,6 +52,15 @@ function read.exec()
   return math.max(tonumber(call.reply.changed), 0)
 end
 
+-- As they are sent. A table of all that was given is not compiled, so those that need no thought have their places.
+local function values_of(self, text, ...)
+  if verbs.is_plain(text, select("#", ...), ...) then
+    local a, b, d, e = ...
+    return { a, b, d, e }
+  end
+  return verbs.listed(self.on, text, ...)
+end
+
 for name, fn in pairs(read) do
   Batch[name] = function(self, sql, ...)
     if not self.list then
@@ -63,7 +72,7 @@ for name, fn in pairs(read) do
     if text.is_script or text.effect == "transaction" then
       errors.raise("a batch has single statements, and none that begins or ends a transaction, in: %s", text.shown)
     end
-    self.list[#self.list + 1] = { text = text, values = verbs.listed(self.on, text, ...), read = fn }
+    self.list[#self.list + 1] = { text = text, values = values_of(self, text, ...), read = fn }
   end
 end
 

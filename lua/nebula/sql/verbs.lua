@@ -118,6 +118,8 @@ local function is_plain(text, count, a, b, d, e)
     and type(d) ~= "table" and type(e) ~= "table"
 end
 
+M.is_plain = is_plain
+
 local function listed(on, text, ...)
   local list, complaint = parameters.arrange(text, ...)
   if list then list, complaint = encode.all(list, text.count, kind_of(on).has_arrays) end

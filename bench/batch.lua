@@ -6,14 +6,14 @@ local measure = require "bench.measure"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
-local PAIRS, ROUND_US, ACCOUNTS, STATEMENTS = 15, 0.7e6, 10000, 16
+local PAIRS, ROUND_US, STATEMENTS = 15, 0.7e6, 16
 
 local bank = measure.declare('postgres "bank" { ' .. measure.postgres
   .. ', pool = { min = 1, max = 1, start_within = "10s" } }')
 local words = "select balance from account where id = $1"
 
 local function add_all(b)
-  for _ = 1, STATEMENTS do b:value(words, math.random(ACCOUNTS)) end
+  for _ = 1, STATEMENTS do b:value(words, math.random(measure.ACCOUNTS)) end
 end
 
 local function together()
@@ -24,7 +24,7 @@ end
 
 local function one_by_one()
   local sum = 0
-  for _ = 1, STATEMENTS do sum = sum + assert(bank:value(words, math.random(ACCOUNTS))) end
+  for _ = 1, STATEMENTS do sum = sum + assert(bank:value(words, math.random(measure.ACCOUNTS))) end
   return sum
 end
 
@@ -41,7 +41,7 @@ end
 
 local lines = {}
 for i = 1, STATEMENTS do
-  lines[i] = ("\\set id random(1, %d)\nselect balance from account where id = :id;\n"):format(ACCOUNTS)
+  lines[i] = ("\\set id random(1, %d)\nselect balance from account where id = :id;\n"):format(measure.ACCOUNTS)
 end
 local script = tmp.write(tmp.folder(), "pipeline.sql", "\\startpipeline\n" .. table.concat(lines) .. "\\endpipeline\n")
 

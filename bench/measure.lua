@@ -60,6 +60,39 @@ end
 measure.postgres = ([[host = env "PGHOST", port = %s, dbname = env "PGDATABASE", user = env "PGUSER",
   password = env "PGPASSWORD", sslmode = "disable", policy = "standard"]]):format(os.getenv "PGPORT")
 
+measure.TASKS, measure.ACCOUNTS = 32, 10000
+
+local function ask_until(at_us, ask)
+  local asked, sum = 0, 0
+  repeat
+    sum = sum + ask()
+    asked = asked + 1
+  until measure.wall_us() >= at_us
+  assert(sum > 0)
+  return asked
+end
+
+---Asks from 32 tasks at once for some time. What is answered is read and summed up.
+---@param span_us number
+---@param ask fun(): number
+---@return number rate answers a second
+---@return number cpu of this process, in us an answer
+function measure.crowd(span_us, ask)
+  local begun, begun_cpu = measure.wall_us(), measure.process_us()
+  local tasks, asked = {}, 0
+  for i = 1, measure.TASKS do tasks[i] = task(ask_until, begun + span_us, ask) end
+  for i = 1, measure.TASKS do asked = asked + tasks[i]:join() end
+  return asked * 1e6 / (measure.wall_us() - begun), (measure.process_us() - begun_cpu) / asked
+end
+
+---A prepared select of one row by a random key, on a resource of the server.
+---@param resource nebula.Resource
+---@return fun(): number
+function measure.balance(resource)
+  local balance = assert(resource:prepare "select balance from account where id = $1")
+  return function() return assert(balance:value(math.random(measure.ACCOUNTS))) end
+end
+
 ---One pair for bench/run.lua.
 function measure.pair(row, ours, other, cpu_ours, cpu_other)
   print(("pair %s %.6g %.6g%s"):format(row, ours, other,

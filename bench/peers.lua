@@ -9,42 +9,24 @@ local measure = require "bench.measure"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
-local PAIRS, WARM_MS, ROUND_MS, TASKS, CONNECTIONS, ACCOUNTS = 15, 400, 800, 32, 8, 10000
+local PAIRS, WARM_MS, ROUND_MS, CONNECTIONS = 15, 400, 800, 8
 local FETCHING = 120000 -- ms
 
 local bank = measure.declare(('postgres "bank" { %s, pool = { min = %d, max = %d, start_within = "10s" } }'):format(
   measure.postgres, CONNECTIONS, CONNECTIONS))
-local balance = assert(bank:prepare "select balance from account where id = $1")
-
--- --- ours -------------------------------------------------------------------------------------------
-
-local function ask_until(at_us)
-  local asked, sum = 0, 0
-  repeat
-    sum = sum + assert(balance:value(math.random(ACCOUNTS)))
-    asked = asked + 1
-  until measure.wall_us() >= at_us
-  assert(sum > 0)
-  return asked
-end
-
-local function round(ms)
-  local begun, begun_cpu = measure.wall_us(), measure.process_us()
-  local tasks, asked = {}, 0
-  for i = 1, TASKS do tasks[i] = task(ask_until, begun + ms * 1000) end
-  for i = 1, TASKS do asked = asked + tasks[i]:join() end
-  return asked * 1e6 / (measure.wall_us() - begun), (measure.process_us() - begun_cpu) / asked
-end
+local ask = measure.balance(bank)
 
 local function ours()
-  round(WARM_MS)
-  return round(ROUND_MS)
+  measure.crowd(WARM_MS * 1000, ask)
+  return measure.crowd(ROUND_MS * 1000, ask)
 end
 
 -- --- the peers --------------------------------------------------------------------------------------
 
 local numbers = {}
-for i, number in ipairs { TASKS, CONNECTIONS, ACCOUNTS, WARM_MS, ROUND_MS } do numbers[i] = ("%d"):format(number) end
+for i, number in ipairs { measure.TASKS, CONNECTIONS, measure.ACCOUNTS, WARM_MS, ROUND_MS } do
+  numbers[i] = ("%d"):format(number)
+end
 
 local function sh(script, ...)
   local ran = process.run { "sh", "-ec", script, "sh", within = FETCHING, ... }

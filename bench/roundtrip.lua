@@ -14,11 +14,11 @@ struct bench_usage { long user_s, user_us, system_s, system_us, rest[14]; };
 int getrusage(int who, struct bench_usage *out);
 ]]
 
-local PAIRS, ROUND_US, TASKS, ACCOUNTS, CHILDREN = 15, 1e6, 32, 10000, -1
+local PAIRS, ROUND_US, CHILDREN = 15, 1e6, -1
 
 local bank = measure.declare('postgres "bank" { ' .. measure.postgres
   .. ', pool = { min = 8, max = 8, start_within = "10s" } }')
-local balance = assert(bank:prepare "select balance from account where id = $1")
+local ask = measure.balance(bank)
 
 local function children_us()
   local used = ffi.new "struct bench_usage"
@@ -26,26 +26,8 @@ local function children_us()
   return tonumber(used.user_s + used.system_s) * 1e6 + tonumber(used.user_us + used.system_us)
 end
 
-local function ask_until(at_us)
-  local asked, sum = 0, 0
-  repeat
-    sum = sum + assert(balance:value(math.random(ACCOUNTS)))
-    asked = asked + 1
-  until measure.wall_us() >= at_us
-  assert(sum > 0)
-  return asked
-end
-
-local function ours()
-  local begun, begun_cpu = measure.wall_us(), measure.process_us()
-  local tasks, asked = {}, 0
-  for i = 1, TASKS do tasks[i] = task(ask_until, begun + ROUND_US) end
-  for i = 1, TASKS do asked = asked + tasks[i]:join() end
-  return asked * 1e6 / (measure.wall_us() - begun), (measure.process_us() - begun_cpu) / asked
-end
-
 local script = tmp.write(tmp.folder(), "one.sql",
-  ("\\set id random(1, %d)\nselect balance from account where id = :id;\n"):format(ACCOUNTS))
+  ("\\set id random(1, %d)\nselect balance from account where id = :id;\n"):format(measure.ACCOUNTS))
 
 local function pgbench()
   local begun_cpu = children_us()
@@ -56,9 +38,9 @@ local function pgbench()
   return tonumber(ran.output:match "tps = ([%d.]+)"), (children_us() - begun_cpu) / asked
 end
 
-ours()
+measure.crowd(ROUND_US, ask)
 for _ = 1, PAIRS do
-  local rate, cpu = ours()
+  local rate, cpu = measure.crowd(ROUND_US, ask)
   local other, other_cpu = pgbench()
   local again, again_cpu = pgbench()
   measure.pair("pg.roundtrip", rate, other, cpu, other_cpu)

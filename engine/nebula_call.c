@@ -146,6 +146,8 @@ static void describe_part(struct nebula_reply *out, const struct engine *e, stru
         describe_reply(out, &p->request.reply);
 }
 
+/* Of a call that was answered while its request is still the driver's, and its thread's, there is no
+ * reply. */
 static void describe_call(struct nebula_reply *out, const struct engine *e, struct call *c)
 {
     if (c->shown != NULL) {
@@ -153,12 +155,13 @@ static void describe_call(struct nebula_reply *out, const struct engine *e, stru
     } else {
         describe(out, e, &c->error);
         out->outcome = c->outcome;
-        describe_reply(out, &c->request.reply);
+        if (!c->is_in_flight)
+            describe_reply(out, &c->request.reply);
     }
     out->attempts = c->attempts;
     out->role = c->role;
     out->parts = c->request.parts;
-    out->part = c->error.code == ERROR_OK ? 0 : c->request.reply.part;
+    out->part = c->error.code == ERROR_OK || c->is_in_flight ? 0 : c->request.reply.part;
 }
 
 int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
@@ -198,7 +201,7 @@ int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
 static const struct result *result_shown(const struct call *c)
 {
     if (c->shown == NULL)
-        return c->request.reply.result;
+        return c->is_in_flight ? NULL : c->request.reply.result;
     return c->shown->is_answered ? c->shown->request.reply.result : NULL;
 }
 

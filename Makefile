@@ -154,6 +154,9 @@ $(filter-out $(SIM_SPECS) $(LIBRARY_SPECS),$(SPECS)): $(BUILD)/%: $(BUILD)/%.o $
 	@echo LD $*
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) $(SPEC_LIBS)
 
+# This one counts the results that libpq gives away.
+$(BUILD)/spec/kinds/postgres_rubbish_spec: private CFLAGS += -Wl,--wrap=PQgetResult,--wrap=PQclear
+
 # This one brings its own machine, in which memory ends and files are far away.
 $(BUILD)/spec/kinds/sqlite_fault_spec: private CFLAGS += \
 	$(foreach f,malloc calloc realloc statfs,-Wl,--wrap=$(f))
@@ -204,6 +207,9 @@ $(BUILD)/flags $(BUILD)/prefix: FORCE
 SUITE := spec/support/suite.sh
 ASAN := BUILD=build/asan OPTIMISE=-O1 \
 	EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+# Threads meet where drivers block or compute: in core and kinds. LuaJIT and the libraries are not instrumented, so what runs in
+# Lua alone proves nothing there, and the simulation is one thread.
+TSAN := BUILD=build/tsan OPTIMISE=-O1 EXTRA="-fsanitize=thread -fno-omit-frame-pointer"
 COVERAGE := BUILD=build/coverage OPTIMISE=-O0 EXTRA=--coverage
 export ASAN_OPTIONS ?= detect_leaks=1:strict_string_checks=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
@@ -212,6 +218,9 @@ test-built: specs
 	+@$(MAKE_IN) $(ASAN) specs
 	@{ sh spec/support/steps.sh build; sh spec/support/steps.sh build/asan faults kinds core rules lua; } | \
 		JOBS=$(JOBS) sh $(SUITE) build/log/test
+
+tsan-built: specs
+	@sh spec/support/steps.sh $(BUILD) kinds core | JOBS=$(JOBS) sh $(SUITE) build/log/tsan
 
 asan-built: specs
 	@sh spec/support/steps.sh $(BUILD) | JOBS=$(JOBS) sh $(SUITE) build/log/asan
@@ -300,6 +309,10 @@ asan: ## every spec under the address, leak and undefined behaviour sanitizers
 	@deploy/setup.sh run test
 	+@$(MAKE_IN) $(ASAN) asan-built
 
+tsan: ## the specs in which threads meet, under the thread sanitizer
+	@deploy/setup.sh run test
+	+@$(MAKE_IN) $(TSAN) tsan-built
+
 sim: ## the whole engine in virtual time; SEED=n for one, SEEDS=n for that many
 	@deploy/setup.sh run test
 	+@$(MAKE_IN) sim-built
@@ -358,9 +371,9 @@ help: ## list the targets
 	@echo "  BUILD=folder builds aside; EXTRA=flags adds flags; JOBS=n limits what runs at once."
 
 FORCE:
-.PHONY: FORCE all specs built built-specs test-built asan-built sim-built coverage-built lint-built bench-built \
+.PHONY: FORCE all specs built built-specs test-built asan-built tsan-built sim-built coverage-built lint-built bench-built \
 	lint-format lint-lua lint-libs lint-docs lint-abi run \
-	install uninstall deb deb-try abi test prove lint floors long format asan sim bench bench-diff \
+	install uninstall deb deb-try abi test prove lint floors long format asan tsan sim bench bench-diff \
 	coverage docs clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -41,6 +41,7 @@ void pg_reply(struct postgres *p)
     c->session = session_of(p, f, c->session);
     pg_flight_fini(f);
     pg_flight_pop(p);
+    p->owes &= ~PG_OWES_READING; /* it was owed to this one */
     if (p->is_cancelling)
         pg_owe(p, 0);
     if (p->is_spoiled || PQstatus(p->pg) == CONNECTION_BAD)

@@ -1,5 +1,5 @@
 /* loop_memory_spec.c - the n-th allocation of the loop and of what stands on it fails, for n from 1
- * until the scenario passes.
+ * until the scenario passes. not under tsan
  *
  * malloc() and its family stand before the C library's (or the sanitizer's) in this program. libuv
  * keeps the real ones: it aborts when its table of descriptors cannot grow.

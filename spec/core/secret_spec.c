@@ -1,5 +1,5 @@
 /* secret_spec.c - no secret in any text, however it is written; and nothing of it left in memory.
- */
+ * not under tsan */
 #include "base/secret.h"
 
 #include <setjmp.h>

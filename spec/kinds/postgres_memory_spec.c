@@ -1,5 +1,5 @@
 /* postgres_memory_spec.c - the n-th allocation fails, ours or libpq's, for n from 1 until the
- * scenario passes.
+ * scenario passes. not under tsan
  *
  * malloc() and its family stand before the C library's (or the sanitizer's) in this program, for
  * libraries too. Whatever fails, every begin has its one end, nothing leaks and nothing hangs.

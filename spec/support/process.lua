@@ -49,7 +49,7 @@ local process = {}
 local running = {}
 local build = os.getenv "NEBULA_BUILD" or "build"
 
-process.is_sanitized = build:find "asan" ~= nil
+process.is_sanitized = build:find "[at]san" ~= nil
 
 ---The path of a program of the build that the specs run in: process.program "nebula".
 function process.program(name)

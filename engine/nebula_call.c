@@ -133,7 +133,7 @@ static void describe_reply(struct nebula_reply *out, const struct reply *r)
     out->more = is_ok && r->more;
     out->wants_input = is_ok && r->wants_input;
     out->line = r->line;
-    out->column = r->column;
+    out->column = r->column_at == 0 ? "" : r->error.text + r->column_at;
 }
 
 /* What was not answered went the way of the whole. */

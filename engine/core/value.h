@@ -31,8 +31,6 @@ struct result {
     int32_t rows, columns;
 };
 
-#define REPLY_COLUMN_SIZE 64
-
 /* What a request ended with. Filled by the driver before conn_replied(). */
 struct reply {
     struct result *result; /* owned; NULL when there are no rows to speak of */
@@ -47,8 +45,8 @@ struct reply {
     bool wants_writer;     /* not done at all: it needs a connection of the role `writer` */
     bool wants_input;      /* with more: the stream takes bytes and gives none */
     int64_t line;          /* with an error: the line of the input that it is about, 0 unknown */
-    char column[REPLY_COLUMN_SIZE]; /* of that line, "" unknown */
-    struct error error;             /* code ERROR_OK when the server did it */
+    uint16_t column_at;    /* where in the error's text its column begins, 0 unknown */
+    struct error error;    /* code ERROR_OK when the server did it */
 };
 
 /* One thing for a server to do. Owned by who made it; lent to the connection from conn_send() until
@@ -94,7 +92,7 @@ static inline void reply_init(struct reply *r)
     r->more = r->is_partial = r->is_unanswered = r->wants_writer = r->wants_input = false;
     r->wants_again = false;
     r->line = 0;
-    r->column[0] = '\0';
+    r->column_at = 0;
     r->part = 0;
     error_clear(&r->error);
 }

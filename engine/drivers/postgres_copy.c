@@ -341,9 +341,14 @@ static int line_size(const char *text)
     return (int)strcspn(text, "\n");
 }
 
+struct place {
+    int64_t line;
+    char column[64];
+};
+
 /* Behind "COPY name" stand a word and the number of the line, and perhaps a word and a column. The
  * words may be in any language. */
-static void read_place(struct reply *out, const char *at, const char *end)
+static void read_place(struct place *out, const char *at, const char *end)
 {
     for (at = memchr(at, ',', (size_t)(end - at)); at != NULL;
          at = memchr(at + 1, ',', (size_t)(end - at - 1))) {
@@ -366,14 +371,19 @@ static void read_place(struct reply *out, const char *at, const char *end)
 /* Of several the outermost is ours: it is the last. */
 void pg_copy_find_line(struct reply *out, const PGresult *res)
 {
+    struct place place = {.line = 0};
     const char *context = PQresultErrorField(res, PG_DIAG_CONTEXT);
     for (const char *at = context; at != NULL; at = strchr(at, '\n')) {
         at += *at == '\n';
         if (strncmp(at, "COPY ", 5) == 0)
-            read_place(out, at, at + line_size(at));
+            read_place(&place, at, at + line_size(at));
     }
-    if (out->line > 0)
-        error_append(&out->error, ", line %lld of the input", (long long)out->line);
-    if (out->column[0] != '\0')
-        error_append(&out->error, ", column %s", out->column);
+    out->line = place.line;
+    if (place.line > 0)
+        error_append(&out->error, ", line %lld of the input", (long long)place.line);
+    if (place.column[0] == '\0')
+        return;
+    error_append(&out->error, ", column ");
+    out->column_at = (uint16_t)strlen(out->error.text);
+    error_append(&out->error, "%s", place.column);
 }

@@ -37,6 +37,8 @@ static const char *const traceless[] = {"SELECT",     "INSERT",
 
 static bool begins_with_word(const char *text, const char *word)
 {
+    if (((text[0] ^ word[0]) & ~0x20) != 0) /* most differ in their first letter */
+        return false;
     size_t size = strlen(word);
     return strncasecmp(text, word, size) == 0 && !isalnum((unsigned char)text[size]) &&
            text[size] != '_';

@@ -107,6 +107,7 @@ describe("copy_in in the middle", function()
 
   it("has all of its deadline, whatever the policy gives a step", function()
     local one = declared.use(declare("copy_slow", 'pool = { max = 1 }, policy = "cache"')) -- 250 ms
+    clock.eventually("it is connected", function() return one:value "select 1" == 1 end)
     assert(one:exec({ deadline = "5s" }, [[drop table if exists slow; create table slow (a int);
       create or replace function doze() returns trigger language plpgsql as
         $$ begin perform pg_sleep(0.4); return null; end $$;

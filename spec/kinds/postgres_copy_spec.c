@@ -168,6 +168,11 @@ static void what_is_given_up_was_never_done(void **unused)
     lone_close(&l);
 }
 
+static const char *column_of(const struct request *r)
+{
+    return r->reply.column_at == 0 ? "" : r->reply.error.text + r->reply.column_at;
+}
+
 static void an_error_names_the_line_of_the_input(void **unused)
 {
     (void)unused;
@@ -192,7 +197,7 @@ static void an_error_names_the_line_of_the_input(void **unused)
         assert_int_equal(r.reply.error.code, row[i].code);
         assert_string_equal(r.reply.error.state, row[i].state);
         assert_int_equal(r.reply.line, row[i].line);
-        assert_string_equal(r.reply.column, row[i].column);
+        assert_string_equal(column_of(&r), row[i].column);
         assert_non_null(strstr(r.reply.error.text, " of the input"));
         assert_int_equal(l.conn->session & ~(uint32_t)SESSION_DIRTY, 0);
         assert_int_equal(count_taken(&l), 0);
@@ -200,7 +205,7 @@ static void an_error_names_the_line_of_the_input(void **unused)
     struct request r = ask(&l, NEBULA_STREAM, "copy nothing from stdin");
     assert_string_equal(r.reply.error.state, "42P01");
     assert_int_equal(r.reply.line, 0);
-    assert_string_equal(r.reply.column, "");
+    assert_string_equal(column_of(&r), "");
     lone_close(&l);
 }
 

@@ -389,6 +389,9 @@ struct nebula_hold {
 bool nebula_hold(struct nebula *n, struct nebula_hold *out);
 /* Whether a transaction is open in its session, as its server said last: 0, 1, or -ERROR_STALE. */
 int32_t nebula_in_transaction(struct nebula *n, int64_t lease);
+/* The number of the resource that it is of: where that is another one for each tenant, of the tenant's
+ * own. Or -ERROR_STALE. */
+int32_t nebula_lease_resource(struct nebula *n, int64_t lease);
 
 /* --- listeners -------------------------------------------------------------------------------- */
 

@@ -71,6 +71,12 @@ int32_t nebula_dirty(struct nebula *n, int64_t lease)
     return 0;
 }
 
+int32_t nebula_lease_resource(struct nebula *n, int64_t lease)
+{
+    const struct conn *c = lease_find(&border_enter(n)->leases, lease);
+    return c == NULL ? -ERROR_STALE : c->pool->resource->number;
+}
+
 int32_t nebula_in_transaction(struct nebula *n, int64_t lease)
 {
     const struct conn *c = lease_find(&border_enter(n)->leases, lease);

@@ -10,11 +10,15 @@
 #include "core/resource.h"
 #include "core/start.h"
 #include "core/task.h"
+#include "core/tenant.h"
 
 int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec)
 {
     struct engine *e = border_enter(n);
     struct error why;
+    if (spec->name != NULL && strchr(spec->name, '@') != NULL)
+        return engine_refuse(e, ERROR_CONFIG, "%s: the @ in a name stands before that of a tenant",
+                             spec->name);
     struct resource *r = resource_new(e, spec, &why);
     return r == NULL ? engine_refuse(e, why.code, "%s", why.text) : r->number;
 }
@@ -147,9 +151,11 @@ int64_t nebula_retry(struct nebula *n, int32_t resource, int32_t attempts)
     int32_t refusal = task_may_begin(e, r->spec.name);
     if (refusal < 0)
         return refusal;
+    if ((r = tenant_resource(r)) == NULL)
+        return -(int64_t)e->error.code;
     int64_t pause_us = resource_try_again(r, attempts, e->task->deadline_us, &why);
     if (pause_us < 0)
         return engine_refuse(e, why.code, "%s", why.text);
-    engine_trace(e, TRACE_RETRIES, resource, 0, attempts + 1, pause_us);
+    engine_trace(e, TRACE_RETRIES, r->number, 0, attempts + 1, pause_us);
     return pause_us;
 }

@@ -15,13 +15,25 @@ struct tenants {
     int32_t seen, most;
 };
 
+/* It is one by itself: "a)|(b" would be one within parentheses alone, and another than it looks. */
+static bool is_closed(const char *pattern)
+{
+    regex_t alone;
+    if (regcomp(&alone, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+        return false;
+    regfree(&alone);
+    return true;
+}
+
 /* As a whole: an alternative must not match a part. */
 static bool compile(regex_t *out, const char *pattern)
 {
     size_t size = strlen(pattern) + sizeof "^()$";
     char *whole = malloc(size);
-    if (whole == NULL)
+    if (whole == NULL || !is_closed(pattern)) {
+        free(whole);
         return false;
+    }
     snprintf(whole, size, "^(%s)$", pattern);
     bool ok = regcomp(out, whole, REG_EXTENDED | REG_NOSUB) == 0;
     free(whole);

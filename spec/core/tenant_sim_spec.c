@@ -51,9 +51,54 @@ static void each_has_a_resource_of_his_own(void **unused)
     assert_int_equal(code_of(&r, "third"), ERROR_LIMIT);
     assert_int_equal(code_of(&r, ""), ERROR_USAGE);
     assert_int_equal(nebula_start(r.nebula, r.shop), -ERROR_USAGE);
+    assert_int_equal(nebula_retry(r.nebula, r.shop, 1), -ERROR_USAGE);
     assert_int_equal(rig_ask(&r), -ERROR_USAGE);
     rig_end(&r);
     server_free(&other);
+}
+
+/* Under a name that is a tenant's own he would be given what is declared for everybody, or the
+ * other way round. */
+static void nobody_else_has_the_name_of_one(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, NULL);
+    rig_open(&r);
+    r.spec.name = "shop@shop";
+    assert_int_equal(nebula_declare(r.nebula, &r.spec), -ERROR_CONFIG);
+    assert_int_equal(nebula_find(r.nebula, "shop@shop"), 0);
+    rig_end(&r);
+}
+
+static void his_retries_are_paid_by_his_calls(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, NULL);
+    r.spec.policy.tries = 3;
+    r.spec.policy.budget = 100;
+    r.spec.policy.budget_least = 0;
+    rig_open(&r);
+    assert_int_equal(code_of(&r, "shop"), ERROR_OK);
+    assert_true(nebula_retry(r.nebula, r.shop, 1) >= 0);
+    assert_int_equal(nebula_retry(r.nebula, r.shop, 1), -ERROR_FULL);
+    rig_end(&r);
+}
+
+static void a_lease_tells_whose_it_is(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, NULL);
+    rig_open(&r);
+    assert_int_equal(nebula_task_tenant(r.nebula, "shop"), 0);
+    int64_t lease = rig_lease(&r);
+    assert_int_equal(nebula_task_tenant(r.nebula, ""), 0);
+    assert_int_equal(nebula_lease_resource(r.nebula, lease), nebula_find(r.nebula, "shop@shop"));
+    rig_release(&r, lease);
+    assert_int_equal(nebula_lease_resource(r.nebula, lease), -ERROR_STALE);
+    rig_end(&r);
 }
 
 static void a_name_matches_as_a_whole(void **unused)
@@ -77,8 +122,8 @@ static void refuses_what_cannot_be_meant(void **unused)
         const char *pattern;
         int32_t tenants;
         bool has_tenant;
-    } wrong[] = {
-        {"[a-z", 2, true}, {"(", 2, true}, {NULL, 0, true}, {NULL, -1, true}, {NULL, 2, false}};
+    } wrong[] = {{"[a-z", 2, true}, {"(", 2, true},   {"ab)|(shop", 2, true},
+                 {NULL, 0, true},   {NULL, -1, true}, {NULL, 2, false}};
     for (size_t i = 0; i < COUNT(wrong); i++) {
         struct rig r;
         begin(&r, wrong[i].pattern);
@@ -124,6 +169,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_has_a_resource_of_his_own),
+        cmocka_unit_test(nobody_else_has_the_name_of_one),
+        cmocka_unit_test(his_retries_are_paid_by_his_calls),
+        cmocka_unit_test(a_lease_tells_whose_it_is),
         cmocka_unit_test(a_name_matches_as_a_whole),
         cmocka_unit_test(refuses_what_cannot_be_meant),
         cmocka_unit_test(survives_each_allocation_that_fails),

@@ -5,6 +5,7 @@ local declared = require "spec.kinds.declared"
 local json = require "cjson"
 local postgres = require "spec.support.postgres"
 local tasks = require "spec.support.tasks"
+local tmp = require "spec.support.tmp"
 
 local fails, raises = tasks.fails, tasks.raises
 
@@ -75,6 +76,28 @@ describe("a resource with tenants", function()
   it("is a lease of the tenant who asked, whoever uses it", function()
     local lease = assert(tenant("acme", db.lease, db))
     assert.equal("shop_acme", tenant("globex", lease.value, lease, WHERE))
+    assert(lease:release())
+  end)
+
+  it("has types of his own, also where another tenant reads by a lease of him", function()
+    local places = tmp.folder()
+    for name, words in pairs { acme = "(a int, b text)", globex = "(x text, y int)" } do
+      local own = postgres.start()
+      own:psql(("create type thing as %s"):format(words))
+      assert(os.execute(("mkdir %s/%s && ln -s %s/.s.PGSQL.%d %s/%s/.s.PGSQL.5432"):format(places, name, own.folder,
+        own.port, places, name)) == 0)
+    end
+    local twins = declared.use(([[postgres "twins" { host = "%s/{tenant}", port = 5432, dbname = "spec", user = %q,
+      password = %q, pool = { max = 2 } }]]):format(places, server.user, server.password))
+    local number = "select 'thing'::regtype::oid::int"
+    assert.equal(tenant("acme", twins.value, twins, number), tenant("globex", twins.value, twins, number))
+    local lease = assert(tenant("acme", twins.lease, twins))
+    tenant("globex", function()
+      local of_acme = "select row(7, 'b')::thing"
+      assert.equal(7, lease:value(of_acme).a)
+      assert.equal("x", twins:value("select row('x', 8)::thing").x)
+      assert.equal(7, lease:value(of_acme).a)
+    end)
     assert(lease:release())
   end)
 

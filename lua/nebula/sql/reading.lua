@@ -16,9 +16,10 @@ local ASKING = { idempotent = true }
 local M = {}
 
 local function catalog_of(on)
-  local resource = type(on) == "cdata" and call.resources[on.resource] or on
+  local lease = type(on) == "cdata" and on or nil
+  local resource = lease and call.resources[lease.resource] or on
   local of = resource.kind.sql.catalog
-  return of and of.of(resource)
+  return of and of.of(resource, lease)
 end
 
 -- The statement was done, and only what it brought cannot be read.

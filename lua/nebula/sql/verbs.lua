@@ -24,7 +24,8 @@ local run = call.run
 ---@field dialect string a dialect of tokens.lua
 ---@field begin fun(asked: nebula.TransactionOptions): string the words that begin a transaction
 ---@field guard { on: string, off: string }? words that keep a session from writing, where `begin` cannot
----@field catalog { of: fun(resource: nebula.Resource): nebula.sql.Catalog }? where the types of its columns are known
+---@field catalog { of: fun(resource: nebula.Resource, lease: nebula.Lease?): nebula.sql.Catalog }? where the types of
+--- its columns are known
 ---@field has_arrays boolean?
 ---@field has_copy boolean?
 ---@field has_batches boolean? the driver takes several statements at once

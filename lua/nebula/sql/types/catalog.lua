@@ -233,28 +233,36 @@ end
 
 -- --- one for each database --------------------------------------------------------------------------
 
--- By resource; of one that is another database for each tenant, a catalog for each.
----@type table<nebula.Resource, { codecs: table<string, nebula.Codec>, by_tenant: table<string, nebula.sql.Catalog> }>
+-- By resource; of one that is another database for each tenant, a catalog for each, by the number of his own resource.
+---@type table<nebula.Resource, { codecs: table<string, nebula.Codec>, by_number: table<integer, nebula.sql.Catalog> }>
 local catalogs = {}
 
 local function all_of(resource)
-  catalogs[resource] = catalogs[resource] or { codecs = {}, by_tenant = {} }
+  catalogs[resource] = catalogs[resource] or { codecs = {}, by_number = {} }
   return catalogs[resource]
+end
+
+local function number_of(resource, lease)
+  if not rawget(resource, "has_tenants") then return 0 end
+  if lease then return lib.nebula_lease_resource(engine, lease.id) end
+  return lib.nebula_find(engine, resource.name .. "@" .. c.string(lib.nebula_task_tenant_name(engine)))
 end
 
 local M = {}
 
---- The catalog of the database that the current task is served by.
+--- The catalog of the database that the current task is served by, or that a lease is of: that of the tenant who asked
+--- for it, whoever uses it.
 ---@param resource nebula.Resource
+---@param lease nebula.Lease|nil
 ---@return nebula.sql.Catalog
-function M.of(resource)
+function M.of(resource, lease)
   local all = catalogs[resource] or all_of(resource)
-  local tenant = rawget(resource, "has_tenants") and c.string(lib.nebula_task_tenant_name(engine)) or ""
-  local self = all.by_tenant[tenant]
+  local number = number_of(resource, lease)
+  local self = all.by_number[number]
   if not self then
     self = setmetatable({ learnt = {}, codecs = all.codecs }, Catalog)
     self.decoders = new_decoders(self)
-    all.by_tenant[tenant] = self
+    all.by_number[number] = self
   end
   return self
 end
@@ -273,7 +281,7 @@ function M.codec(resource, name, codec)
   elseif codec ~= nil then
     check(codec)
     all.codecs[name] = codec
-    for _, one in pairs(all.by_tenant) do one.decoders = new_decoders(one) end
+    for _, one in pairs(all.by_number) do one.decoders = new_decoders(one) end
   end
   codec = all.codecs[name] or shipped[name] and require(shipped[name])
     or errors.raise("codec: nothing was said of %s yet", name)

@@ -10,6 +10,7 @@ local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
 local options = require "nebula.options"
+local outside = require "nebula.outside"
 local units = require "nebula.units"
 local wait = require "nebula.wait"
 
@@ -68,9 +69,8 @@ local function note_of(ticket)
 end
 
 local function check(self, name)
-  if getmetatable(self) ~= Listener then
-    errors.raise("%s: this is no listener; call it with a colon on what listen() gave", name)
-  end
+  errors.check_self(self, Listener, "listener", name)
+  outside.touch("a listener")
 end
 
 -- Waits for a ticket of listen or hear. Owes call.done(ticket).

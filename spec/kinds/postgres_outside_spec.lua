@@ -25,6 +25,7 @@ describe("a transaction that may be run again", function()
     local child = task(sleep, "1h")
     local rows = other:stream({ window = 1 }, "select generate_series(1, 10) g")
     rows:next()
+    local listener = assert(other:listen "n")
     local ways = {
       [other.name] = function() assert(other:value "select 1") end,
       [db.name] = function() assert(db:value "select 1") end,
@@ -41,6 +42,7 @@ describe("a transaction that may be run again", function()
       function() rows:next() end, other.name,
       function() require("nebula").select({ fail_fast = true }, ch) end, "a channel",
       function() ch:close() end, "a channel",
+      function() listener:next "1ms" end, "a listener",
       function(tx) assert(tx:copy_out("copy n to stdout", assert(io.open("/dev/null", "w")))) end, "a file",
     }
     local path = os.tmpname()
@@ -62,6 +64,7 @@ describe("a transaction that may be run again", function()
     for what, fn in pairs(ways) do task(refused, what, fn):join() end
     for i = 1, #more, 2 do task(refused, more[i + 1], more[i]):join() end
     rows:close()
+    listener:close()
     child:join()
     local harmless = lose.adding(server, 1)
     assert.equal(2, db:transaction(SERIALIZABLE, function(tx) -- and nothing of that is left

@@ -142,9 +142,7 @@ end
 -- --- what a workflow says ---------------------------------------------------------------------------
 
 local function check(self, name)
-  if getmetatable(self) ~= Channel then
-    errors.raise("%s: this is no channel; call it with a colon", name)
-  end
+  errors.check_self(self, Channel, "channel", name)
 end
 
 local function check_value(value)

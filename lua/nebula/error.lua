@@ -127,4 +127,15 @@ function errors.raise(format, ...)
   error(format:format(...), level)
 end
 
+--- Raises unless a method is called on what it belongs to.
+---@param self any
+---@param class table the metatable of that
+---@param what string "stream"
+---@param name string of the method
+function errors.check_self(self, class, what, name)
+  if getmetatable(self) ~= class then
+    errors.raise("%s: this is no %s; call it with a colon", name, what)
+  end
+end
+
 return errors

@@ -122,6 +122,9 @@ return function(methods, kind)
     if fn == nil then
       given, fn = nil, given
     end
+    if type(fn) ~= "function" then
+      errors.raise("with(fn): fn must be a function, not %s", type(fn))
+    end
     local lease, err = self:lease(given)
     if not lease then
       return nil, err

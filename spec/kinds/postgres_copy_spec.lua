@@ -122,6 +122,13 @@ describe("COPY", function()
       ["no values"] = function() db:copy_in("copy t from stdin where a > ?", "") end,
       ["copy_in: the source is .* not nil %(.*No such file"] = function() db:copy_in(from_stdin, io.open "nowhere") end,
       ["copy_in: the source is .* not number"] = function() db:copy_in(from_stdin, 7) end,
+      ["close: this is no COPY; call it with a colon"] = function() db:copy_out(to_stdout).close "x" end,
+      ["push: this is no COPY; call it with a colon"] = function()
+        local input = assert(db:copy_in(from_stdin))
+        local _, complaint = pcall(input.push, "1\n")
+        input:close()
+        error(complaint, 0)
+      end,
       ["copy_out: the sink is .* not nil"] = function() db:copy_out(to_stdout, nil) end,
       ["copy_out: a file takes chunks"] = function() db:copy_out({ rows = true }, to_stdout, io.stderr) end,
       ["no option colums; did you mean"] = function() db:copy_in({ colums = {} }, from_stdin, "") end,

@@ -63,6 +63,7 @@ end
 
 for name, fn in pairs(read) do
   Batch[name] = function(self, sql, ...)
+    errors.check_self(self, Batch, "batch", name)
     if not self.list then
       errors.raise("the batch was sent: its b is of no use outside of its function")
     elseif type(sql) == "table" then

@@ -53,6 +53,7 @@ local function flush(self, least)
 end
 
 local function check(self, what)
+  errors.check_self(self, CopyIn, "COPY", what)
   if self.state == "ended" and not self.failure then
     errors.raise("%s: the COPY has ended already, in: %s", what, self.text.shown)
   end
@@ -103,6 +104,7 @@ end
 ---@return true|nil
 ---@return nebula.Error|nil
 function CopyIn:close()
+  errors.check_self(self, CopyIn, "COPY", "close")
   if self.state == "ended" then return true end
   local err = give_up(self, "cancelled", "stop", "")
   return not err or nil, err

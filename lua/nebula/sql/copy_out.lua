@@ -67,6 +67,7 @@ end
 ---@return string|table|nil item nil at the end
 ---@return nebula.Error|nil err what ended it too soon
 function CopyOut:next()
+  errors.check_self(self, CopyOut, "COPY", "next")
   while self.at == #self.window do
     if self.state == "ended" then return nil, self.failure end
     local chunk, err = pull(self)
@@ -82,6 +83,7 @@ end
 ---@return true|nil
 ---@return nebula.Error|nil
 function CopyOut:close()
+  errors.check_self(self, CopyOut, "COPY", "close")
   local err = self.state ~= "ended" and copy.give_up(self) or nil
   self.window, self.at = {}, 0
   return not err or nil, err

@@ -6,6 +6,8 @@
 -- Connections prepare every statement by themselves and remember it. What prepare() adds is that a mistake in the
 -- statement shows at once, and that the statement is written down in one place.
 
+local errors = require "nebula.error"
+
 ---@class nebula.Statement
 ---@field package on nebula.Resource|nebula.Lease|nebula.Transaction
 ---@field package sql string
@@ -16,6 +18,7 @@ Statement.__index = Statement
 -- Options may stand before the values here too: then there is one argument more than the statement takes.
 for _, name in ipairs { "query", "one", "value", "exec", "stream" } do
   Statement[name] = function(self, ...)
+    errors.check_self(self, Statement, "statement", name)
     local on = self.on
     local first = ...
     if select("#", ...) == self.takes + 1 and type(first) == "table" then

@@ -111,6 +111,7 @@ end
 ---@return table<string, any>|nil row nil at the end
 ---@return nebula.Error|nil err what ended it too soon
 function Stream:next()
+  errors.check_self(self, Stream, "stream", "next")
   if self.at == self.count then
     if self.state == "read" then finish(self) end
     if self.state == "ended" then return nil, self.failure end
@@ -128,6 +129,7 @@ end
 ---@return true|nil
 ---@return nebula.Error|nil
 function Stream:close()
+  errors.check_self(self, Stream, "stream", "close")
   local err
   if self.state == "open" and not self.finaliser then
     local ticket

@@ -42,7 +42,8 @@ local function watch(self, result, err, ...)
   return result, err, ...
 end
 
-local function check(self)
+local function check(self, name)
+  errors.check_self(self, Transaction, "transaction", name)
   local point = self.points[#self.points]
   if self.has_ended then
     errors.raise("the transaction has ended: its tx is of no use outside of its function")
@@ -63,7 +64,7 @@ end
 for _, name in ipairs { "query", "one", "value", "exec", "prepare" } do
   local verb = verbs[name]
   Transaction[name] = function(self, ...)
-    check(self)
+    check(self, name)
     refuse_control(self, ...)
     if self.poison then return nil, self.poison end
     return watch(self, verb(self.lease, ...))
@@ -90,7 +91,7 @@ end
 --- Like stream() of a resource. It must be read to its end or closed before anything else is asked.
 ---@return nebula.Stream
 function Transaction:stream(...)
-  check(self)
+  check(self, "stream")
   local opened = stream.open(self.lease, watcher(self), ...)
   if self.poison then
     opened:fail(self.poison)
@@ -104,7 +105,7 @@ end
 -- closed before anything else is asked.
 for name, module in pairs { copy_in = lazy "nebula.sql.copy_in", copy_out = lazy "nebula.sql.copy_out" } do
   Transaction[name] = function(self, ...)
-    check(self)
+    check(self, name)
     if self.poison then return nil, self.poison end
     return module.run(self.lease, watcher(self), ...)
   end
@@ -112,7 +113,7 @@ end
 
 --- Like batch() of a resource.
 function Transaction:batch(...)
-  check(self)
+  check(self, "batch")
   if self.poison then return nil, self.poison end
   return watch(self, batch.run(self.lease, ...))
 end
@@ -121,6 +122,7 @@ end
 ---@return true|nil
 ---@return nebula.Error|nil
 function Transaction:dirty()
+  errors.check_self(self, Transaction, "transaction", "dirty")
   return self.lease:dirty()
 end
 
@@ -213,10 +215,10 @@ end
 ---@param fn fun(tx: nebula.Transaction): any
 ---@return any ... what fn returned, true if nothing; `nil, err` when it was undone
 function Transaction:savepoint(fn)
+  check(self, "savepoint")
   if type(fn) ~= "function" then
     errors.raise("savepoint(fn): fn must be a function, not %s", type(fn))
   end
-  check(self)
   if self.poison then return nil, self.poison end
   local point = { task = wait.current(), level = #self.points + 1 }
   self.points[point.level] = point

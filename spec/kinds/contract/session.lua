@@ -48,6 +48,8 @@ return function(kind, on)
     it("are given back by with(), however it ends", function()
       assert.equal(7, db:with(kind.writing, function(lease) return lease:value "select 7" end))
       raises("on purpose", function() db:with(function() error "on purpose" end) end)
+      raises("contract/%w+.lua:%d+: with%(fn%): fn must be a function, not table", function() db:with {} end)
+      raises("fn must be a function, not number", function() db:with(7) end)
     end)
   end)
 

@@ -104,6 +104,18 @@ return function(kind, on)
       for _, self in ipairs { "select 1", {}, 5 } do
         raises("contract/%w+.lua:%d+: this is no resource .* with a colon", function() db.query(self, "select 1") end)
       end
+      for _, self in ipairs { "select 1", {}, 5 } do
+        local function of(what, thing, ...)
+          for _, name in ipairs { ... } do
+            raises("contract/%w+.lua:%d+: " .. name .. ": this is no " .. what .. "; call it with a colon", function()
+              thing[name](self, "select 1")
+            end)
+          end
+        end
+        db:transaction(function(tx) of("transaction", tx, "query", "exec", "stream", "savepoint", "dirty") return true end)
+        of("stream", db:stream "select 1", "next", "close")
+        of("statement", assert(db:prepare "select 1"), "query", "one", "value", "exec", "stream")
+      end
       raises("contract/%w+.lua:%d+: the statement must be a string, not nil", function() db:query() end)
       raises('contract/%w+.lua:%d+: query: there is no option deadlin; did you mean "deadline"', function()
         db:query({ deadlin = "1s" }, "select 1")

@@ -202,7 +202,10 @@ void keep_open_failed(struct conn *c, const struct error *why)
     struct pool *p = c->pool;
     if (p->engine->is_stopping)
         return;
-    failed(p, c->reach, why);
+    if (why->code == ERROR_CLOSED) /* by us, who have no use for it any more */
+        tell_other_roles(p);
+    else
+        failed(p, c->reach, why);
     keep_look(p);
 }
 

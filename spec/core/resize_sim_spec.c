@@ -104,6 +104,25 @@ static void what_is_being_opened_is_counted(void **unused)
     rig_end(&r);
 }
 
+/* It connected, and that it is closed at once speaks against nobody. */
+static void what_is_opened_in_vain_is_no_failure(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.pool.min = 2;
+    rig_open(&r);
+    int32_t ticket = nebula_start(r.nebula, r.shop);
+    assert_int_equal(nebula_reconnect(r.nebula, r.shop, 100, 0) > 0, true);
+    assert_int_equal(resize(&r, 1, 1), 0);
+    rig_pass(&r, SECOND);
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_OK);
+    assert_true(rig_pool(&r)->stats.closed > 0);
+    assert_int_equal(rig_pool(&r)->stats.open_failed, 0);
+    assert_null(rig_pool(&r)->trouble);
+    rig_end(&r);
+}
+
 static void a_role_has_bounds_of_its_own(void **unused)
 {
     (void)unused;
@@ -160,6 +179,7 @@ int main(void)
         cmocka_unit_test(shrinking_closes_what_is_idle_at_once_and_the_rest_as_it_comes_home),
         cmocka_unit_test(above_the_bound_nobody_new_is_served_before_it_is_reached),
         cmocka_unit_test(what_is_being_opened_is_counted),
+        cmocka_unit_test(what_is_opened_in_vain_is_no_failure),
         cmocka_unit_test(a_role_has_bounds_of_its_own),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };

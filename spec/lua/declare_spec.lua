@@ -22,7 +22,7 @@ postgres("shop") {
     assert.same({
       min = 2, max = 4, queue = 1000, connecting = 2, fail_fast = false, fifo = true, idle_us = 60e6, life_us = 0,
       life_jitter = 10, check_us = 1e6, connect_us = 5e6, start_us = 0, keepalive_us = 0, hold_us = 30e6,
-      is_reclaiming = false, trace_leases = false,
+      is_reclaiming = false, trace_leases = false, pipeline = 0,
     }, orders.pool)
     assert.same({
       deadline_us = 5e6, wait_us = 5e5, tries = 3, pause_us = 5e4, pause_max_us = 2e6, budget = 20, budget_least = 3,

@@ -168,7 +168,7 @@ static bool send_part(struct link *l)
     return wire_send(&l->wire, NEBULA_RUN, r->part[l->at].request.text, 0);
 }
 
-/* The whole is as good as on its way with its first word. */
+/* The whole is as good as on its way with its first word, or not at all. */
 static void send_batch(struct link *l)
 {
     struct request *r = l->request;
@@ -182,9 +182,12 @@ static void part_of_each_replied(struct link *l, const struct answer *a)
 {
     struct request *r = l->request;
     fill(l, &r->part[l->at++].request.reply, a);
-    if (l->is_cancelling && l->at < r->parts)
+    bool is_unsent = !r->part[0].request.is_sent;
+    if (is_unsent)
+        fill(l, &r->reply, a);
+    else if (l->is_cancelling && l->at < r->parts)
         fill(l, &r->reply, &(struct answer){.code = ERROR_CANCELLED, .state = "", .text = "over"});
-    if (l->is_cancelling || l->at == r->parts)
+    if (is_unsent || l->is_cancelling || l->at == r->parts)
         end_batch(l);
     else
         send_part(l);

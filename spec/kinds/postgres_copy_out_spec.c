@@ -58,9 +58,10 @@ static char *pull_all(struct lone *l, size_t *size_out, int *chunks_out, int64_t
         assert_int_equal(r.reply.result->columns, 1);
         struct nebula_value v = pg_lone_cell(&r, 0, 0);
         assert_true(v.size > 0 && (!more || v.size >= CHUNK));
-        all = realloc(all, *size_out + v.size);
+        all = realloc(all, *size_out + v.size + 1);
         memcpy(all + *size_out, v.bytes, v.size);
         *size_out += v.size;
+        all[*size_out] = '\0';
         reply_fini(&r.reply);
     }
     return all;

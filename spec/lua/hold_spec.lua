@@ -100,8 +100,8 @@ describe("a lease that is held for too long", function()
       local lease = use "free":lease()
       sleep "150ms"
       lease:release()
-      for _ = 1, 4 do
-        use "watched":with(function() sleep "50ms" end)
+      for _ = 1, 15 do
+        use "watched":with(function() sleep "10ms" end)
       end
     ]]).errors
     assert.equal("", said)

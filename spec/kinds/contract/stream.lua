@@ -70,7 +70,7 @@ return function(kind, on)
     end)
 
     it("that is left in the middle keeps nobody waiting, whatever asks next", function()
-      local one = fresh "pool = { max = 1 }"
+      local one = fresh 'pool = { max = 1 }, policy = "batch"' -- which waits: the time is looked at below
       local function look()
         for row in one:stream({ window = 10 }, numbers:format(2e9)) do
           if row.i == 15 then return row.i end

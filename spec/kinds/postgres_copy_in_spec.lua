@@ -104,6 +104,7 @@ describe("copy_in", function()
     end
     assert.equal(why, select(2, db:copy_in(from_stdin, torn)))
     raises("so be it", db.copy_in, db, from_stdin, function() error "so be it" end)
+    raises("told", db.copy_in, db, { progress = function() error "told" end }, from_stdin, "1\tx\n")
     raises("told", db.copy_in, db, { progress = function() error "told" end }, from_stdin, function()
       sleep "20ms"
       return "1\t" .. ("x"):rep(65536) .. "\n"

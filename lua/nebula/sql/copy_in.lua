@@ -84,6 +84,7 @@ function CopyIn:finish()
   if not check(self, "finish") then return nil, self.failure end
   local ok, err = flush(self, 1)
   if not ok then return nil, err end
+  copy.tell(self, true) -- whoever raises there gives it up, so not when it is done
   self.is_finishing = true
   local ticket
   ticket, err = copy.ask(self, lib.NEBULA_FINISH, "")
@@ -91,7 +92,6 @@ function CopyIn:finish()
   self.rows = tonumber(call.reply.changed)
   call.done(ticket)
   copy.finish(self)
-  copy.tell(self, true)
   return self.rows
 end
 

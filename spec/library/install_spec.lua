@@ -169,6 +169,14 @@ describe("what is installed", function()
     end
   end)
 
+  it("goes to no place that cannot be written down in a command", function()
+    for _, odd in ipairs { "PREFIX=relative", "PREFIX=", "PREFIX=/two words", "LIBDIR=lib", "DESTDIR=/two words" } do
+      local ran = process.run { "make", "-n", odd, "install", folder = HOME, within = 30000 }
+      assert.equal(2, ran.code, odd)
+      assert.matches("PREFIX and LIBDIR are absolute paths", ran.errors)
+    end
+  end)
+
   it("is replaced by itself, and leaves nothing", function()
     local before = files(root)
     install("install", root)

@@ -6,7 +6,6 @@
 -- server in chunks; each waits until the last has left. Nothing is done before finish(), and whatever else ends it
 -- undoes all of it: close(), an error, the end of the task.
 
-local buffer = require "string.buffer"
 local c = require "nebula.c"
 local call = require "nebula.call"
 local copy = require "nebula.sql.copy"
@@ -30,7 +29,8 @@ local CHUNK = 65536
 --- binary 0
 
 ---@class nebula.CopyIn: nebula.Copy
----@field package out string.buffer what was pushed and has not left
+---@field package pieces string[] what was pushed and has not left
+---@field package size integer bytes of them
 ---@field package is_finishing boolean|nil
 local CopyIn = {}
 CopyIn.__index = CopyIn
@@ -44,11 +44,16 @@ local function send(self, bytes)
   return true
 end
 
-local function flush(self, least)
-  while #self.out >= least do
-    local ok, err = send(self, self.out:get(CHUNK))
+-- A piece that is no whole chunk waits for more, unless it is the last.
+local function flush(self, is_last)
+  local text, at = table.concat(self.pieces), 1
+  while #text - at + 1 >= CHUNK or is_last and at <= #text do
+    local is_small = at == 1 and #text < 2 * CHUNK
+    local ok, err = send(self, is_small and text or text:sub(at, at + CHUNK - 1))
     if not ok then return nil, err end
+    at = is_small and #text + 1 or at + CHUNK
   end
+  self.pieces, self.size = { text:sub(at) }, math.max(#text - at + 1, 0)
   return true
 end
 
@@ -66,15 +71,15 @@ end
 ---@return nebula.Error|nil err it has ended, and nothing of it is done
 function CopyIn:push(item)
   if not check(self, "push") or not copy.in_time(self) then return nil, self.failure end
-  if type(item) == "string" then
-    self.out:put(item)
-  elseif type(item) == "table" then
+  if type(item) == "table" then
     copy.check_rows(self, "push")
-    copy_rows.put(self.out, self.text.copies.format, item, self.given.columns)
-  else
+    item = copy_rows.line(self.text.copies.format, item, self.given.columns)
+  elseif type(item) ~= "string" then
     errors.raise("push: bytes are a string, a row is a table; a %s is neither", type(item))
   end
-  return flush(self, CHUNK)
+  self.pieces[#self.pieces + 1], self.size = item, self.size + #item
+  if self.size < CHUNK then return true end
+  return flush(self)
 end
 
 --- That was all: it is done, or fails.
@@ -82,7 +87,7 @@ end
 ---@return nebula.Error|nil err with `line` and `column` where the input was wrong
 function CopyIn:finish()
   if not check(self, "finish") then return nil, self.failure end
-  local ok, err = flush(self, 1)
+  local ok, err = flush(self, true)
   if not ok then return nil, err end
   copy.tell(self, true) -- whoever raises there gives it up, so not when it is done
   self.is_finishing = true
@@ -170,7 +175,7 @@ local M = {}
 
 local function open(on, watcher, given, sql)
   local self = copy.new(CopyIn, on, "copy_in", "in", given, copy.options, sql)
-  self.out = buffer.new()
+  self.pieces, self.size = {}, 0
   if given.columns then copy.check_rows(self, "copy_in") end
   self.watcher = watcher
   local ok, err = copy.begin(self)

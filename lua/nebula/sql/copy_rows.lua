@@ -3,6 +3,7 @@
 -- What stands in a line are the server's own words for a value, as in parameters. A line of text is one line
 -- whatever is in it; in csv a value may have several.
 
+local new_table = require "table.new"
 local values = require "nebula.value"
 local bytes = require "nebula.sql.types.bytes"
 local encode = require "nebula.sql.encode"
@@ -70,19 +71,19 @@ local function count_of(row, columns)
   return count
 end
 
---- Writes one row.
----@param out string.buffer
+--- The line of one row.
 ---@param format "text"|"csv"
 ---@param row table a list; with columns, by name or a list
 ---@param columns string[]|nil
-function M.put(out, format, row, columns)
-  local count, cell, separator = count_of(row, columns), write[format], separators[format]
+---@return string
+function M.line(format, row, columns)
+  local count, cell = count_of(row, columns), write[format]
   local is_named = columns and row[1] == nil
+  local cells = new_table(count, 0)
   for at = 1, count do
-    if at > 1 then out:put(separator) end
-    out:put((cell(row[is_named and columns[at] or at], at)))
+    cells[at] = (cell(row[is_named and columns[at] or at], at))
   end
-  out:put "\n"
+  return table.concat(cells, separators[format]) .. "\n"
 end
 
 -- --- reading ----------------------------------------------------------------------------------------

@@ -35,14 +35,11 @@ documents() {
     doc=$2/usr/share/doc/$1
     mkdir -p "$doc"
     cat >"$doc/copyright" <<END
-Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
-Upstream-Name: nebula
-Comment: The sources come without a licence: all rights are their authors'.
+nebula
 
-Files: *
 Copyright: $(date -ud "@$SOURCE_DATE_EPOCH" +%Y) the authors of nebula
-License: none
- No licence is given.
+
+The sources come without a licence: all rights are their authors'.
 END
     printf 'nebula-resource (%s) unstable; urgency=medium\n\n  * This version.\n\n -- %s  %s\n' "$VERSION" \
         "$maintainer" "$(date -Rud "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$doc/changelog.gz"

@@ -168,7 +168,7 @@ describe("a mixed load on two PostgreSQL hosts", function()
       clock.eventually("reads are where they belong", function()
         local replica = seen_as "replica"
         return replica and replica.connections > 0
-      end)
+      end, 30000) -- a connection that fell back to the primary lives for 10 s
     end
     ends_only "lost unreachable deadline unfit read_only"
   end)

@@ -73,14 +73,15 @@ SIM_SPEC_C := $(filter spec/sim/%_spec.c spec/core/%_sim_spec.c,$(SPEC_C))
 SIM_C := $(filter-out engine/base/world.c engine/core/loop_uv.c engine/core/watch_uv.c engine/core/guest_uv.c engine/core/blocking.c \
 	engine/core/resolve.c engine/drivers/%,$(LIBRARY_C)) \
 	$(filter-out %_spec.c,$(wildcard spec/sim/*.c))
-SUPPORT_C := $(filter-out spec/support/proxy.c,$(wildcard spec/support/*.c))
+PROXY_C := $(wildcard spec/support/proxy*.c)
+SUPPORT_C := $(filter-out $(PROXY_C),$(wildcard spec/support/*.c))
 SPECS := $(SPEC_C:%.c=$(BUILD)/%)
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(filter-out bench/stage.c bench/cas.c,$(wildcard bench/*.c)))
 LIBRARY_SPECS := $(LIBRARY_SPEC_C:%.c=$(BUILD)/%)
 SIM_SPECS := $(SIM_SPEC_C:%.c=$(BUILD)/%)
 SIM_LIBRARY := $(BUILD)/libsim.a
 SUPPORT := $(if $(SUPPORT_C),$(BUILD)/libsupport.a)
-PROXY := $(if $(wildcard spec/support/proxy.c),$(BUILD)/spec/proxy)
+PROXY := $(BUILD)/spec/proxy
 
 # Two makes in one folder wait for each other instead of writing the same files.
 all: ## build the library and the program (the default)
@@ -175,9 +176,9 @@ $(BUILD)/spec/core/blocking_spec: private CFLAGS += -Wl,--wrap=pthread_create
 # This one loses the processor at a bad moment.
 $(BUILD)/spec/core/loop_late_spec: private CFLAGS += -Wl,--wrap=uv_timer_start
 
-$(BUILD)/spec/proxy: $(BUILD)/spec/support/proxy.o
+$(BUILD)/spec/proxy: $(call objects,$(PROXY_C))
 	@echo LD spec/proxy
-	@$(CC) $(CFLAGS) -o $@ $<
+	@$(CC) $(CFLAGS) -o $@ $^
 
 # The probes that `make bench` runs. cas.so is the same peer for those in Lua.
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/stage.o $(BUILD)/bench/cas.o $(LIBRARY)
@@ -204,7 +205,7 @@ $(BUILD)/flags $(BUILD)/prefix: FORCE
 	@mkdir -p $(@D)
 	@echo '$(SAYS)' | cmp -s - $@ || echo '$(SAYS)' > $@
 
--include $(patsubst %.c,$(BUILD)/%.d,$(LIBRARY_C) $(PROGRAM_C) $(DECLARE_C) engine/drivers/given.c $(SPEC_C) $(SIM_C) $(SUPPORT_C) spec/support/proxy.c $(wildcard bench/*.c))
+-include $(patsubst %.c,$(BUILD)/%.d,$(LIBRARY_C) $(PROGRAM_C) $(DECLARE_C) engine/drivers/given.c $(SPEC_C) $(SIM_C) $(SUPPORT_C) $(PROXY_C) $(wildcard bench/*.c))
 
 # --- tests ------------------------------------------------------------------------------------------
 
@@ -241,7 +242,7 @@ coverage-built: specs
 
 # --- lint -------------------------------------------------------------------------------------------
 
-LINT_C := $(sort $(LIBRARY_C) $(PROGRAM_C) $(DECLARE_C) engine/drivers/given.c) $(wildcard spec/support/proxy.c)
+LINT_C := $(sort $(LIBRARY_C) $(PROGRAM_C) $(DECLARE_C) engine/drivers/given.c) $(PROXY_C)
 FORMAT := $(shell find $(wildcard engine spec bench examples) -name '*.[ch]')
 HEADERS := $(filter %.h,$(FORMAT))
 # gcc's analyzer does not follow intrusive lists, where a node is the thing: what it says of leaks, of use after

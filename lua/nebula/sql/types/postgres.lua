@@ -24,6 +24,8 @@ local function moment(kind)
   return function(text) return time.moment(kind, text) end
 end
 
+local truths = { t = true, f = false }
+
 local specials = { NaN = 0 / 0, Infinity = math.huge, ["-Infinity"] = -math.huge }
 
 local function float(text)
@@ -32,7 +34,7 @@ end
 
 -- Each type with how its words are read, its OID and the OID of its arrays.
 local rows = {
-  { name = "bool", decode = function(text) return text == "t" end, oid = 16, array = 1000 },
+  { name = "bool", decode = function(text) return truths[text] end, oid = 16, array = 1000 },
   { name = "bytea", decode = bytes.unhex, oid = 17, array = 1001 },
   { name = "char", decode = words, oid = 18, array = 1002 },
   { name = "name", decode = words, oid = 19, array = 1003 },

@@ -32,7 +32,7 @@ CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(OPTIMISE) -g -pthread -Iengine $(EXTRA
 uses = $(shell pkg-config --cflags $(1) 2>/dev/null | sed 's/-I/-isystem /g')
 links = $(shell pkg-config --libs $(1) 2>/dev/null)
 ENGINE_LIBS := libuv jansson
-DRIVER_LIBS := libpq sqlite3
+DRIVER_LIBS := libpq libssl sqlite3
 PKG_CFLAGS := $(call uses,$(ENGINE_LIBS) $(DRIVER_LIBS) luajit)
 LDLIBS := -Wl,--as-needed $(call links,$(ENGINE_LIBS) $(DRIVER_LIBS)) -lm
 PROGRAM_LIBS := -Wl,--as-needed $(call links,$(ENGINE_LIBS) luajit) -lm
@@ -57,7 +57,7 @@ LIBRARY := $(BUILD)/libnebula.a
 DRIVERS := postgres sqlite
 DRIVER_SO := $(DRIVERS:%=$(BUILD)/nebula-%.so)
 driver_objects = $(call objects,$(wildcard engine/drivers/$(1)*.c) engine/drivers/given.c)
-postgres_USES := libpq
+postgres_USES := libpq libssl
 sqlite_USES := sqlite3
 BUNDLE_LUA := $(sort $(shell find lua/nebula -name '*.lua'))
 BUNDLE := $(BUILD)/bundle

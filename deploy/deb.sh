@@ -75,7 +75,7 @@ Description: pools of connections to databases, for workflows in Lua
 END
 control nebula-resource-dev "$dev" >"$dev/DEBIAN/control" <<END
 Depends: nebula-resource (= $VERSION)
-Suggests: libuv1-dev, libluajit-5.1-dev, libjansson-dev, libpq-dev, libsqlite3-dev
+Suggests: libuv1-dev, libluajit-5.1-dev, libjansson-dev, libpq-dev, libssl-dev, libsqlite3-dev
 Section: libdevel
 Priority: optional
 Description: pools of connections to databases, for programs in C

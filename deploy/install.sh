@@ -69,7 +69,7 @@ Description: pools of connections to databases, with deadlines and known outcome
 Version: $VERSION
 Cflags: -I\${includedir}
 Libs: -L\${libdir} -lnebula
-Libs.private: $(pkg-config --libs luajit libuv jansson libpq sqlite3) -lm -ldl -pthread
+Libs.private: $(pkg-config --libs luajit libuv jansson libpq libssl sqlite3) -lm -ldl -pthread
 END
 }
 

@@ -17,6 +17,7 @@ run      libluajit-5.1-dev runs the workflows
 run      luajit            compiles the modules in Lua into the program
 run      libsqlite3-dev    the embedded database
 run      libpq-dev         speaks to PostgreSQL
+run      libssl-dev        hears of a failed COPY under TLS
 run      libjansson-dev    JSON of the control socket
 run      lua-cjson         JSON in workflows
 test     libcmocka-dev     the specs in C

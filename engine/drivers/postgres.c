@@ -125,6 +125,7 @@ static void ready(struct watch *w, int events)
         return;
     }
     bool is_alive = true;
+    pg_copy_look(p);
     if (events & WATCH_READ)
         is_alive = PQconsumeInput(p->pg) != 0;
     if (!is_alive)

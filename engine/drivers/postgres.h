@@ -10,6 +10,7 @@
  *   postgres_params.c      values to the server
  *   postgres_rows.c        values from the server
  *   postgres_copy.c        COPY: bytes in both directions
+ *   postgres_peek.c        what the server has said, before libpq reads it
  *   postgres_session.c     what a statement leaves behind in the session
  *   postgres_trace.c       in whose trace a call is made
  *   postgres_cancel.c      the thread that asks the server to stop
@@ -93,7 +94,9 @@ enum pg_direction { PG_NOT_COPYING = 0, PG_COPY_OUT, PG_COPY_IN };
 struct pg_copy {
     enum pg_direction direction;
     bool is_binary;
-    int64_t lines; /* so far */
+    bool is_watched; /* for a word of the server that ends it before its input does */
+    bool is_ended;   /* there was one */
+    int64_t lines;   /* so far */
 };
 
 /* --- the session ------------------------------------------------------------------------------ */
@@ -386,9 +389,14 @@ void pg_copy_begin(struct postgres *p, struct pg_flight *f, const PGresult *res)
 bool pg_copy_read(struct postgres *p, struct pg_flight *f);
 /* f is for the stream, which is a COPY. */
 void pg_copy_send(struct postgres *p, struct pg_flight *f);
+/* Before libpq reads: the server may have ended what takes input, and libpq would not tell. */
+void pg_copy_look(struct postgres *p);
 /* What f pushed may have left by now. */
 void pg_copy_pushed(struct postgres *p, struct pg_flight *f);
 /* The line of the input that an error of the server is about. */
 void pg_copy_find_line(struct reply *out, const PGresult *res);
+
+/* Something that has come, and that libpq has not read, ends the statement. */
+bool pg_peek_end(PGconn *pg);
 
 #endif

@@ -3,7 +3,8 @@
  * A COPY is a stream, and the reply to STREAM says no more than that it has begun. The server sends
  * each line as a message of its own; they are gathered into chunks, and libpq is asked for no more
  * than one chunk has room for, so that who does not pull holds the server up. Input is pushed: a
- * push ends when the kernel has taken its last byte, so that the server holds up who pushes.
+ * push ends when the kernel has taken its last byte, so that the server holds up who pushes. A
+ * server that fails takes the rest and throws it away: the next push is answered with its error.
  *
  * Nothing that was pushed is done before the server has read CopyDone, and FINISH alone sends that.
  * Everything else that ends a COPY, the end of the connection included, undoes it.
@@ -177,6 +178,7 @@ static void send_to_source(struct postgres *p, struct pg_flight *f)
 static void end_input(struct postgres *p, const char *why)
 {
     p->copy.direction = PG_NOT_COPYING;
+    p->copy.is_watched = false;
     if (PQputCopyEnd(p->pg, why) > 0)
         pg_flush(p);
     else
@@ -201,6 +203,11 @@ static void push(struct postgres *p, struct pg_flight *f)
         pg_refuse(p, f, ERROR_LIMIT, "more than 1 GB at once: push it in parts");
         return;
     }
+    pg_copy_look(p);
+    if (p->copy.is_ended) {
+        end_input(p, "too late");
+        return;
+    }
     int taken = PQputCopyData(p->pg, r->text, (int)r->text_size);
     if (taken == 0) {
         pg_refuse(p, f, ERROR_MEMORY, "no memory for what was pushed");
@@ -218,14 +225,20 @@ static void push(struct postgres *p, struct pg_flight *f)
         pg_owe(p, PG_OWES_READING);
 }
 
+void pg_copy_look(struct postgres *p)
+{
+    if (p->copy.is_watched && !p->copy.is_ended)
+        p->copy.is_ended = pg_peek_end(p->pg);
+}
+
 void pg_copy_pushed(struct postgres *p, struct pg_flight *f)
 {
     (void)f;
     (void)PQisBusy(p->pg); /* hears what the server says besides */
     if (PQstatus(p->pg) == CONNECTION_BAD)
         pg_lose(p, NULL);
-    else if ((p->events & WATCH_WRITE) == 0 && p->is_cancelling)
-        end_input(p, "cancelled");
+    else if ((p->events & WATCH_WRITE) == 0 && (p->is_cancelling || p->copy.is_ended))
+        end_input(p, p->is_cancelling ? "cancelled" : "too late");
     else if ((p->events & WATCH_WRITE) == 0)
         pg_hold(p);
 }
@@ -272,6 +285,7 @@ void pg_copy_send(struct postgres *p, struct pg_flight *f)
  * too, and from then on each answer would be taken for that of the next request. */
 static void send_words(struct postgres *p, const struct pg_flight *f)
 {
+    p->copy = (struct pg_copy){.is_watched = f->request->verb == NEBULA_STREAM};
     pg_sent(p, PQsendQuery(p->pg, f->request->text) != 0);
 }
 
@@ -330,7 +344,9 @@ void pg_copy_begin(struct postgres *p, struct pg_flight *f, const PGresult *res)
         return;
     }
     p->copy = (struct pg_copy){.direction = is_in ? PG_COPY_IN : PG_COPY_OUT,
-                               .is_binary = PQbinaryTuples(res) != 0};
+                               .is_binary = PQbinaryTuples(res) != 0,
+                               .is_watched = is_in,
+                               .is_ended = is_in && p->copy.is_ended};
     pg_hold(p);
 }
 

@@ -94,6 +94,34 @@ describe("copy_in", function()
     assert.equal(0, count())
   end)
 
+  it("asks a long source for no more when the server has found a mistake", function()
+    local block = ("1\tx\n"):rep(16384)
+    for _, on in ipairs { db, assert(db:lease()) } do
+      local given = 0
+      local err = fails("query", "failed", on:copy_in(from_stdin, function()
+        given = given + 1
+        return given == 1 and "1\tx\n2\ty\nthree\tz\n" .. block or given <= 16384 and block or nil
+      end))
+      assert.same({ 3, "a", "22P02" }, { err.line, err.column, err.state })
+      assert.truthy(given < 800, given) -- of a gigabyte, some of what the buffers on the way hold
+      assert.equal(0, on:value "select count(*) from t")
+      if on ~= db then assert(on:release()) end
+    end
+  end)
+
+  it("tells who pushes by himself, and once", function()
+    local copy = assert(db:copy_in(from_stdin))
+    local block = ("1\tx\n"):rep(16384)
+    local ok, err = copy:push("bad\tx\n" .. block)
+    while ok do ok, err = copy:push(block) end
+    fails("query", "failed", ok, err)
+    assert.equal(1, err.line)
+    assert.equal(err, select(2, copy:push "2\ty\n"))
+    assert.equal(err, select(2, copy:finish()))
+    assert.is_true(copy:close())
+    assert.equal(0, count())
+  end)
+
   it("ends by what its source, or who is told of it, says", function()
     local why = errors.new("storage", "ask", "failed", "the tape is torn")
     local asked = 0

@@ -220,7 +220,6 @@ static void a_server_that_fails_before_it_reads_is_understood(void **unused)
                        "taken for each statement execute function pg_temp.refuse()");
     for (int i = 0; i < 3; i++) {
         begin_in(&l, from_stdin);
-        is_ok(&l, NEBULA_PUSH, "1\tone\n");
         lone_turn(&l, i * 10 * MS);
         pg_lone_expect(&l, i ? NEBULA_FINISH : NEBULA_STOP, "", i ? ERROR_QUERY : ERROR_OK,
                        i ? "P0001" : "");

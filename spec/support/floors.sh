@@ -27,7 +27,7 @@ find engine \( -name '*.c' -o -name '*.h' \) -print0 | sort -z | xargs -0 awk '
     function owner(file, header) {
         if (header ~ /^(lua|lualib|lauxlib|luajit)\.h$/) return file ~ /^engine\/[a-z_]+\.[ch]$/ && file !~ /nebula/
         if (header == "uv.h") return file ~ "^engine/core/loop_uv[.]"
-        if (header ~ /^(libpq|pg_|postgres)/) return file ~ /^engine\/drivers\/postgres/
+        if (header ~ /^(libpq|pg_|postgres|openssl)/) return file ~ /^engine\/drivers\/postgres/
         if (header == "dlfcn.h") return file ~ /^engine\/(drivers\/(loaded|foreign)|declare)\.c$/
         if (header ~ /^sqlite3/) return file ~ /^engine\/drivers\/sqlite/
         return 1
@@ -55,7 +55,7 @@ for file in $(find lua resources policies examples -name '*.lua' 2>/dev/null | s
     }
 done
 
-uses=$(pkg-config --cflags libuv libpq sqlite3 jansson luajit | sed 's/-I/-isystem /g')
+uses=$(pkg-config --cflags libuv libpq libssl sqlite3 jansson luajit | sed 's/-I/-isystem /g')
 for header in $(find engine spec -name '*.h' | sort); do
     # shellcheck disable=SC2086
     gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only -Iengine -Ispec $uses -include "$header" \

@@ -68,7 +68,8 @@ end
 --- Gives it more.
 ---@param item string|table bytes as they are, in whatever pieces; or one row
 ---@return true|nil
----@return nebula.Error|nil err it has ended, and nothing of it is done
+---@return nebula.Error|nil err it has ended, and nothing of it is done; with `line` and `column` where the server found
+--- what went before to be wrong
 function CopyIn:push(item)
   if not check(self, "push") or not copy.in_time(self) then return nil, self.failure end
   if type(item) == "table" then

@@ -99,8 +99,8 @@ static int32_t check_request(struct engine *e, const struct nebula_request *r)
     const struct resource *to = table_get(&e->resources, r->resource);
     if (to == NULL)
         return border_no_resource(e, r->resource);
-    if (r->role < 0 || r->role >= to->spec.roles)
-        return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", to->spec.name, r->role);
+    if (r->role < 0 || r->role >= to->spec->roles)
+        return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", to->name, r->role);
     return 0;
 }
 

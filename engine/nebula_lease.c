@@ -18,8 +18,8 @@ lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us
     struct resource *r = table_get(&e->resources, resource);
     if (r == NULL)
         return border_no_resource(e, resource);
-    if (role < 0 || role >= r->spec.roles)
-        return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->spec.name, role);
+    if (role < 0 || role >= r->spec->roles)
+        return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->name, role);
     return lend_begin(r, role, within_us, is_fail_fast);
 }
 
@@ -102,7 +102,7 @@ bool nebula_hold(struct nebula *n, struct nebula_hold *out)
                                 .held_us = h->held_us,
                                 .task = h->task == e->nobody->number ? 0 : h->task,
                                 .resource = h->resource->number,
-                                .name = h->resource->spec.name,
+                                .name = h->resource->name,
                                 .connection = h->conn,
                                 .is_reclaimed = h->is_reclaimed,
                                 .place = h->place};

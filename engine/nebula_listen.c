@@ -10,20 +10,20 @@
 static int32_t check_channels(struct engine *e, const struct resource *r,
                               const struct nebula_channels *asked)
 {
-    const struct nebula_spec *spec = &r->spec;
+    const struct nebula_spec *spec = r->spec;
     if (spec->listen == NULL)
-        return engine_refuse(e, ERROR_USAGE, "%s: a resource of the kind %s tells nothing",
-                             spec->name, spec->kind);
+        return engine_refuse(e, ERROR_USAGE, "%s: a resource of the kind %s tells nothing", r->name,
+                             spec->kind);
     if (asked->count < 1 || asked->name == NULL || asked->queue < 1 || asked->bytes < 1)
         return engine_refuse(e, ERROR_USAGE,
                              "%s: a listener has at least one channel, and room for a message",
-                             spec->name);
+                             r->name);
     for (int32_t i = 0; i < asked->count; i++) {
         size_t size = asked->name[i] == NULL ? 0 : strlen(asked->name[i]);
         if (size == 0 || size > (size_t)spec->channel_most)
             return engine_refuse(e, ERROR_USAGE,
                                  "%s: the name of channel %d has %zu bytes; 1 to %d are good",
-                                 spec->name, i + 1, size, spec->channel_most);
+                                 r->name, i + 1, size, spec->channel_most);
     }
     return 0;
 }

@@ -35,10 +35,10 @@ int32_t nebula_role(struct nebula *n, int32_t resource, const char *name)
     const struct resource *r = table_get(&e->resources, resource);
     if (r == NULL)
         return border_no_resource(e, resource);
-    for (int32_t i = 0; i < r->spec.roles; i++)
-        if (strcmp(r->spec.role_name[i], name) == 0)
+    for (int32_t i = 0; i < r->spec->roles; i++)
+        if (strcmp(r->spec->role_name[i], name) == 0)
             return i;
-    return engine_refuse(e, ERROR_USAGE, "%s has no role %s", r->spec.name, name);
+    return engine_refuse(e, ERROR_USAGE, "%s has no role %s", r->name, name);
 }
 
 int32_t nebula_start(struct nebula *n, int32_t resource)
@@ -121,8 +121,8 @@ int32_t nebula_stats(struct nebula *n, int32_t resource, int32_t role, int64_t *
     const struct resource *r = table_get(&e->resources, resource);
     if (r == NULL)
         return border_no_resource(e, resource);
-    if (role < -1 || role >= r->spec.roles)
-        return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->spec.name, role);
+    if (role < -1 || role >= r->spec->roles)
+        return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->name, role);
     int64_t all[COUNTERS] = {0};
     int32_t count = role < 0 ? COUNTERS : COUNTERS_OF_ROLE;
     if (role < 0)
@@ -148,7 +148,7 @@ int64_t nebula_retry(struct nebula *n, int32_t resource, int32_t attempts)
         return border_no_resource(e, resource);
     if (attempts < 1)
         return engine_refuse(e, ERROR_USAGE, "%d attempts prove nothing; at least 1", attempts);
-    int32_t refusal = task_may_begin(e, r->spec.name);
+    int32_t refusal = task_may_begin(e, r->name);
     if (refusal < 0)
         return refusal;
     if ((r = tenant_resource(r)) == NULL)

@@ -62,7 +62,7 @@ static bool pause_before_retry(struct call *c)
 /* The statement needs the writer: go there, which is no new attempt, for nothing was done. */
 static bool go_to_writer(struct call *c)
 {
-    int32_t writer = c->resource->spec.writer;
+    int32_t writer = c->resource->spec->writer;
     if (!c->request.reply.wants_writer || c->is_leased || c->role == writer)
         return false;
     c->role = writer;
@@ -171,7 +171,7 @@ static int64_t sum_us(int64_t at_us, int64_t span_us)
 static void wait_for_turn(struct call *c)
 {
     int64_t now_us = engine_now(c->ticket.engine);
-    int64_t until_us = sum_us(now_us, c->resource->spec.policy.wait_us);
+    int64_t until_us = sum_us(now_us, c->resource->spec->policy.wait_us);
     c->waiter.arrived_us = now_us;
     c->waiter.is_last_chance = c->deadline_us <= until_us;
     c->waiter.deadline_us = c->waiter.is_last_chance ? c->deadline_us : until_us;
@@ -190,7 +190,7 @@ static void take(struct call *c)
     c->state = CALL_WAITING;
     c->pool = resource_pool(c->resource, c->role);
     if (c->pool == NULL) {
-        error_set(&c->error, ERROR_MEMORY, "%s: no memory for a pool", c->resource->spec.name);
+        error_set(&c->error, ERROR_MEMORY, "%s: no memory for a pool", c->resource->name);
         c->outcome = OUTCOME_FAILED;
         answer(c);
         return;
@@ -256,7 +256,7 @@ static enum outcome withdraw(struct call *c)
 
 static void explain_deadline(struct call *c)
 {
-    const char *name = c->resource->spec.name;
+    const char *name = c->resource->name;
     long long ms = (engine_now(c->ticket.engine) - c->begun_us) / 1000;
     if (c->state == CALL_WAITING)
         pool_late(c->pool, &c->waiter, &c->error);
@@ -283,7 +283,7 @@ static void call_abandon(struct ticket *t)
     c->outcome = withdraw(c);
     c->state = CALL_OVER;
     doubt(c);
-    error_set(&c->error, ERROR_CANCELLED, "%s: the task was cancelled", c->resource->spec.name);
+    error_set(&c->error, ERROR_CANCELLED, "%s: the task was cancelled", c->resource->name);
 }
 
 static void call_free(struct ticket *t)
@@ -318,7 +318,7 @@ static struct call *copy_request(const struct nebula_request *r)
 
 static int64_t deadline_of(const struct engine *e, const struct resource *r, int64_t within_us)
 {
-    int64_t at_us = sum_us(engine_now(e), within_us > 0 ? within_us : r->spec.policy.deadline_us);
+    int64_t at_us = sum_us(engine_now(e), within_us > 0 ? within_us : r->spec->policy.deadline_us);
     return at_us < e->task->deadline_us ? at_us : e->task->deadline_us;
 }
 
@@ -327,7 +327,7 @@ static struct call *call_new(struct engine *e, struct resource *r,
 {
     struct call *c = copy_request(request);
     if (c == NULL) {
-        engine_refuse(e, ERROR_MEMORY, "%s: no memory for a call", r->spec.name);
+        engine_refuse(e, ERROR_MEMORY, "%s: no memory for a call", r->name);
         return NULL;
     }
     c->resource = r;
@@ -336,9 +336,10 @@ static struct call *call_new(struct engine *e, struct resource *r,
     c->is_dirtying = request->is_dirty;
     c->begun_us = engine_now(e);
     c->deadline_us = deadline_of(e, r, request->within_us);
-    c->waiter = (struct waiter){.served = served,
-                                .refused = refused,
-                                .is_fail_fast = request->is_fail_fast || r->spec.pool.is_fail_fast};
+    c->waiter =
+        (struct waiter){.served = served,
+                        .refused = refused,
+                        .is_fail_fast = request->is_fail_fast || r->spec->pool.is_fail_fast};
     node_init(&c->waiter.node);
     timer_init(&c->timer, timer_fired);
     return c;
@@ -354,8 +355,8 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
     if (r == NULL)
         return engine_refuse(e, ERROR_USAGE, "there is no resource number %d", request->resource);
     if (request->verb == NEBULA_BATCH && !r->driver->takes_batches)
-        return engine_refuse(e, ERROR_USAGE, "%s: its kind has no batches", r->spec.name);
-    int32_t refusal = task_may_begin(e, r->spec.name);
+        return engine_refuse(e, ERROR_USAGE, "%s: its kind has no batches", r->name);
+    int32_t refusal = task_may_begin(e, r->name);
     if (refusal < 0)
         return refusal;
     if (leased == NULL && (r = tenant_resource(r)) == NULL)

@@ -46,7 +46,7 @@ static bool ask(struct conn *c, enum nebula_verb verb, const char *text,
     care->request.text = text;
     care->request.text_size = (uint32_t)strlen(text);
     care->request.ended = care_ended;
-    care->request.deadline_us = engine_now(c->engine) + c->pool->resource->spec.pool.connect_us;
+    care->request.deadline_us = engine_now(c->engine) + c->pool->resource->spec->pool.connect_us;
     if (c->state != CONN_CANCELLING)
         loop_arm(c->engine->loop, &c->timer, care->request.deadline_us);
     conn_send(c, &care->request);
@@ -67,7 +67,7 @@ void care_check(struct conn *c)
     c->rest_lease = c->lease;
     conn_move(c, CONN_CHECKING);
     c->pool->stats.checks++;
-    ask(c, NEBULA_SCRIPT, c->pool->resource->spec.check, is_alive);
+    ask(c, NEBULA_SCRIPT, c->pool->resource->spec->check, is_alive);
 }
 
 bool care_stop_stream(struct conn *c)
@@ -98,11 +98,12 @@ static void was_reset(struct conn *c)
 static void clean(struct conn *c)
 {
     bool in_transaction = (c->session & SESSION_IN_TRANSACTION) != 0;
-    const struct nebula_spec *spec = &c->pool->resource->spec;
+    const struct nebula_spec *spec = c->pool->resource->spec;
     const char *words = in_transaction ? spec->rollback : spec->reset;
     struct error why;
     if (words == NULL) {
-        error_set(&why, ERROR_USAGE, "%s: the kind has no words to clean the session", spec->name);
+        error_set(&why, ERROR_USAGE, "%s: the kind has no words to clean the session",
+                  c->pool->resource->name);
         conn_close(c, &why);
         return;
     }

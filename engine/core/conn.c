@@ -19,7 +19,7 @@ struct loop *conn_loop(const struct conn *c)
 
 const char *conn_resource(const struct conn *c)
 {
-    return c->pool->resource->spec.name;
+    return c->pool->resource->name;
 }
 
 struct request *conn_head(const struct conn *c)
@@ -128,7 +128,7 @@ static void too_late(struct timer *t)
     struct error why;
     if (c->state == CONN_OPENING)
         error_set(&why, ERROR_UNREACHABLE, "%s: no connection within %lld ms", conn_resource(c),
-                  (long long)c->pool->resource->spec.pool.connect_us / 1000);
+                  (long long)c->pool->resource->spec->pool.connect_us / 1000);
     else
         error_set(&why, ERROR_LOST, "%s: connection %u did not end %s in time", conn_resource(c),
                   c->id, conn_state_name(c->state));
@@ -296,7 +296,7 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
     r->endpoint->opening++;
     r->conns++;
     e->conns++;
-    loop_arm(e->loop, &c->timer, engine_now(e) + pool->resource->spec.pool.connect_us);
+    loop_arm(e->loop, &c->timer, engine_now(e) + pool->resource->spec->pool.connect_us);
     pool->driver->open(c, is_easy ? &r->easy : &r->target);
     return c;
 }
@@ -314,7 +314,7 @@ void conn_send(struct conn *c, struct request *r)
 
 void conn_dirty(struct conn *c)
 {
-    if (c->pool->resource->spec.is_data)
+    if (c->pool->resource->spec->is_data)
         return;
     c->is_said_dirty = true;
     c->session |= SESSION_DIRTY;

@@ -92,7 +92,7 @@ void counters_add_role(const struct resource *r, int32_t role, int64_t *number)
 
 static void add_resource(const struct resource *r, int64_t *number)
 {
-    for (int32_t role = 0; role < r->spec.roles; role++)
+    for (int32_t role = 0; role < r->spec->roles; role++)
         counters_add_role(r, role, number);
     number[COUNTER_CALLS] += (int64_t)r->calls;
     number[COUNTER_RETRIES] += (int64_t)r->retries;

@@ -5,7 +5,7 @@
 
 static void explain(const struct pool *p, struct error *why)
 {
-    error_set(why, ERROR_PAUSED, "%s: drained until it is resumed", p->resource->spec.name);
+    error_set(why, ERROR_PAUSED, "%s: drained until it is resumed", p->resource->name);
 }
 
 void drain_begin(struct pool *p, int64_t at_us)

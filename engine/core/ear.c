@@ -29,7 +29,12 @@ static struct engine *engine_of(const struct ear *e)
 
 static const struct nebula_spec *spec_of(const struct ear *e)
 {
-    return &e->pool->resource->spec;
+    return e->pool->resource->spec;
+}
+
+static const char *name_of(const struct ear *e)
+{
+    return e->pool->resource->name;
 }
 
 static struct listener *first_opening(const struct ear *e)
@@ -54,8 +59,7 @@ static void fail(struct listener *l, const struct error *why)
 static void close_because(struct ear *e, enum error_code code, const char *what)
 {
     struct error why;
-    error_set(&why, code, "%s: connection %u, which listens, %s", spec_of(e)->name, e->conn->id,
-              what);
+    error_set(&why, code, "%s: connection %u, which listens, %s", name_of(e), e->conn->id, what);
     conn_close(e->conn, &why);
 }
 
@@ -192,7 +196,7 @@ static bool open_next(struct ear *e)
         e->asked_for = l;
         if (ask(e, spec_of(e)->listen, was_opened))
             return true;
-        error_set(&why, ERROR_MEMORY, "%s: no memory to listen", spec_of(e)->name);
+        error_set(&why, ERROR_MEMORY, "%s: no memory to listen", name_of(e));
         was_opened(e, &why);
     }
     return false;
@@ -440,11 +444,11 @@ void ear_explain(const struct ear *e, int64_t begun_us, struct error *out)
     if (e->state == EAR_QUEUED)
         pool_explain_wait(e->pool, begun_us, true, out);
     else if (e->state == EAR_PAUSING)
-        error_set(out, e->why.code, "%s: nothing to listen by within %lld ms: %s", spec_of(e)->name,
-                  ms, e->why.text);
+        error_set(out, e->why.code, "%s: nothing to listen by within %lld ms: %s", name_of(e), ms,
+                  e->why.text);
     else
-        error_set(out, ERROR_DEADLINE, "%s: no answer by the deadline, after %lld ms",
-                  spec_of(e)->name, ms);
+        error_set(out, ERROR_DEADLINE, "%s: no answer by the deadline, after %lld ms", name_of(e),
+                  ms);
 }
 
 void ear_hurry(struct ear *e)
@@ -457,7 +461,7 @@ void ear_stop(struct ear *e)
 {
     struct error why;
     struct list_node *n;
-    error_set(&why, ERROR_CLOSED, "%s: the engine is shutting down", spec_of(e)->name);
+    error_set(&why, ERROR_CLOSED, "%s: the engine is shutting down", name_of(e));
     while ((n = list_head(&e->listeners)) != NULL) {
         struct listener *l = container_of(n, struct listener, in_ear);
         if (l->is_open)

@@ -33,6 +33,7 @@ bool engine_init(struct engine *e, struct loop *loop)
     table_init(&e->resources, ENGINE_RESOURCES_MOST);
     table_init(&e->listeners, ENGINE_LISTENERS_MOST);
     index_init(&e->names);
+    list_init(&e->alike);
     list_init(&e->errands);
     list_init(&e->ready);
     secrets_init(&e->secrets);

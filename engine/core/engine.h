@@ -60,6 +60,7 @@ struct engine {
     struct log log;         /* says nothing until the host sets it up */
     struct secrets secrets; /* never shown */
     struct names said;      /* by declarations, alike */
+    struct list alike;      /* what they say alike as a whole: see core/alike.h */
     struct table tickets, tasks, resources, listeners;
     int64_t listened;    /* listeners there ever were; see core/listener.h */
     struct index names;  /* of resources */

@@ -23,7 +23,7 @@ static void errand_abandon(struct ticket *t)
 {
     struct errand *d = (struct errand *)t;
     stop_waiting(d);
-    error_set(&d->error, ERROR_CANCELLED, "%s: the task was cancelled", d->resource->spec.name);
+    error_set(&d->error, ERROR_CANCELLED, "%s: the task was cancelled", d->resource->name);
 }
 
 static void errand_free(struct ticket *t)
@@ -45,13 +45,13 @@ static void too_late(struct timer *t)
     struct errand *d = container_of(t, struct errand, timer);
     struct error why;
     error_set(&why, ERROR_DEADLINE, "%s: the deadline passed first; what was begun goes on",
-              d->resource->spec.name);
+              d->resource->name);
     end(d, &why);
 }
 
 static bool is_done_of(const struct errand *d, const struct resource *r)
 {
-    for (int32_t role = 0; role < r->spec.roles; role++) {
+    for (int32_t role = 0; role < r->spec->roles; role++) {
         const struct pool *p = resource_peek(r, role);
         if (p != NULL && !d->is_over(p))
             return false;
@@ -100,7 +100,7 @@ int32_t errand_begin(struct resource *r, errand_over *is_over)
     struct engine *e = r->engine;
     struct errand *d = calloc(1, sizeof *d);
     if (d == NULL)
-        return engine_refuse(e, ERROR_MEMORY, "%s: no memory to wait", r->spec.name);
+        return engine_refuse(e, ERROR_MEMORY, "%s: no memory to wait", r->name);
     int32_t number = ticket_begin(&d->ticket, e, &errand_ticket);
     if (number < 0) {
         free(d);

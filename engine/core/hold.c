@@ -7,7 +7,7 @@
 
 static const struct nebula_pool *declared(const struct pool *p)
 {
-    return &p->resource->spec.pool;
+    return &p->resource->spec->pool;
 }
 
 /* --- for the host ---------------------------------------------------------------------------- */

@@ -106,9 +106,9 @@ static json_t *conn_json(struct telling *t, const struct conn *c)
     int64_t now_us = engine_now(e), wall_us = e->world->wall_us(e->world);
     json_t *o = json_object();
     put_number(t, o, "connection", c->id);
-    put_text(t, o, "role", c->pool->resource->spec.role_name[c->pool->role]);
+    put_text(t, o, "role", c->pool->resource->spec->role_name[c->pool->role]);
     put_text(t, o, "state", conn_state_name(c->state));
-    if (c->pool->resource->spec.endpoints > 0)
+    if (c->pool->resource->spec->endpoints > 0)
         put_text(t, o, "endpoint", c->pool->reach[c->reach].endpoint->name);
     put(t, o, "since", json_real(seconds(wall_us - (now_us - c->since_us))));
     put(t, o, "created", json_real(seconds(wall_us - (now_us - c->created_us))));
@@ -144,7 +144,7 @@ static json_t *reaches_json(struct telling *t, const struct pool *p)
 static json_t *pool_json(struct telling *t, const struct pool *p)
 {
     json_t *o = json_object();
-    put_text(t, o, "role", p->resource->spec.role_name[p->role]);
+    put_text(t, o, "role", p->resource->spec->role_name[p->role]);
     int64_t number[COUNTERS_OF_ROLE] = {0};
     counters_add_role(p->resource, p->role, number);
     for (enum counter i = 0; i < COUNTERS_OF_ROLE; i++)
@@ -155,7 +155,7 @@ static json_t *pool_json(struct telling *t, const struct pool *p)
     }
     if (p->trouble != NULL)
         put_masked(t, o, "trouble", p->trouble->text);
-    if (p->resource->spec.endpoints > 0)
+    if (p->resource->spec->endpoints > 0)
         put(t, o, "endpoints", reaches_json(t, p));
     return o;
 }
@@ -163,7 +163,7 @@ static json_t *pool_json(struct telling *t, const struct pool *p)
 static json_t *conns_json(struct telling *t, const struct resource *r)
 {
     json_t *list = json_array();
-    for (int32_t role = 0; role < r->spec.roles; role++) {
+    for (int32_t role = 0; role < r->spec->roles; role++) {
         const struct pool *p = resource_peek(r, role);
         if (p == NULL)
             continue;
@@ -220,7 +220,7 @@ static const struct ear *ear_of(const struct resource *r)
 static bool is_empty(const struct resource *r)
 {
     bool is_over = true;
-    for (int32_t role = 0; role < r->spec.roles; role++) {
+    for (int32_t role = 0; role < r->spec->roles; role++) {
         const struct pool *p = resource_peek(r, role);
         is_over = is_over && (p == NULL || drain_is_over(p));
     }
@@ -234,7 +234,7 @@ static const char *state_of(const struct resource *r)
         return is_empty(r) ? "drained" : "draining";
     if (r->is_paused)
         return "paused";
-    for (int32_t role = 0; role < r->spec.roles; role++) {
+    for (int32_t role = 0; role < r->spec->roles; role++) {
         const struct pool *p = resource_peek(r, role);
         is_used = is_used || p != NULL;
         if (p != NULL && p->trouble != NULL)
@@ -247,10 +247,10 @@ static const char *state_of(const struct resource *r)
 static const char *seen_as(const struct resource *r, int32_t at)
 {
     const char *seen = r->endpoint[at].fill.failures > 0 ? "down" : "unknown";
-    for (int32_t role = r->spec.roles - 1; role >= 0; role--) {
+    for (int32_t role = r->spec->roles - 1; role >= 0; role--) {
         const struct pool *p = resource_peek(r, role);
         if (p != NULL && strcmp(reach_state(&p->reach[at]), "fit") == 0)
-            seen = r->spec.role_name[role];
+            seen = r->spec->role_name[role];
     }
     return seen;
 }
@@ -258,10 +258,10 @@ static const char *seen_as(const struct resource *r, int32_t at)
 static json_t *endpoints_json(struct telling *t, const struct resource *r)
 {
     json_t *list = json_array();
-    for (int32_t i = 0; i < r->spec.endpoints; i++) {
+    for (int32_t i = 0; i < r->spec->endpoints; i++) {
         json_t *o = json_object();
         int64_t conns = 0;
-        for (int32_t role = 0; role < r->spec.roles; role++)
+        for (int32_t role = 0; role < r->spec->roles; role++)
             conns += resource_peek(r, role) == NULL ? 0 : resource_peek(r, role)->reach[i].conns;
         put_text(t, o, "endpoint", r->endpoint[i].name);
         put_text(t, o, "seen_as", seen_as(r, i));
@@ -285,15 +285,15 @@ static json_t *summary_json(struct telling *t, const struct resource *r)
     for (size_t i = 0; i < COUNT(open); i++)
         all_open += number[open[i]];
     json_t *o = json_object();
-    put_text(t, o, "name", r->spec.name);
-    put_text(t, o, "kind", r->spec.kind);
+    put_text(t, o, "name", r->name);
+    put_text(t, o, "kind", r->spec->kind);
     put_text(t, o, "state", state_of(r));
-    put_text(t, o, "policy", r->spec.policy_name);
-    put_number(t, o, "max", r->spec.pool.max);
+    put_text(t, o, "policy", r->spec->policy_name);
+    put_number(t, o, "max", r->max);
     put_number(t, o, "open", all_open);
     for (size_t i = 0; i < COUNT(shown); i++)
         put_number(t, o, counter_name(shown[i]), number[shown[i]]);
-    if (r->spec.endpoints > 0)
+    if (r->spec->endpoints > 0)
         put(t, o, "endpoints", endpoints_json(t, r));
     return o;
 }
@@ -301,8 +301,8 @@ static json_t *summary_json(struct telling *t, const struct resource *r)
 static json_t *options_json(struct telling *t, const struct resource *r)
 {
     json_t *o = json_object();
-    for (int32_t i = 0; i < r->spec.options; i++) {
-        const struct nebula_option *one = &r->spec.option[i];
+    for (int32_t i = 0; i < r->options; i++) {
+        const struct nebula_option *one = &r->option[i];
         if (one->endpoint != 0 || one->role != 0)
             continue; /* told by the endpoint's name, and by what the role found there */
         put_masked(t, o, one->name, one->is_secret ? SECRET_MASK : one->value);
@@ -312,9 +312,9 @@ static json_t *options_json(struct telling *t, const struct resource *r)
 
 static json_t *settings_json(const struct resource *r)
 {
-    const struct nebula_pool *p = &r->spec.pool;
+    const struct nebula_pool *p = &r->spec->pool;
     return json_pack("{s:i, s:i, s:i, s:i, s:b, s:s, s:f, s:f, s:i, s:f, s:f, s:f, s:f, s:f, s:s}",
-                     "min", p->min, "max", p->max, "queue", p->queue, "connecting", p->connecting,
+                     "min", r->min, "max", r->max, "queue", p->queue, "connecting", p->connecting,
                      "fail_fast", p->is_fail_fast, "order", p->is_fifo ? "fifo" : "lifo", "idle",
                      seconds(p->idle_us), "life", seconds(p->life_us), "life_jitter",
                      p->life_jitter, "check", p->check_us < 0 ? -1.0 : seconds(p->check_us),
@@ -325,7 +325,7 @@ static json_t *settings_json(const struct resource *r)
 
 static json_t *policy_json(const struct resource *r)
 {
-    const struct nebula_policy *p = &r->spec.policy;
+    const struct nebula_policy *p = &r->spec->policy;
     return json_pack("{s:f, s:f, s:i, s:f, s:f, s:i, s:i}", "deadline", seconds(p->deadline_us),
                      "wait", seconds(p->wait_us), "tries", p->tries, "pause", seconds(p->pause_us),
                      "pause_max", seconds(p->pause_max_us), "budget", p->budget, "budget_least",
@@ -335,12 +335,12 @@ static json_t *policy_json(const struct resource *r)
 static json_t *resource_json(struct telling *t, const struct resource *r)
 {
     json_t *o = summary_json(t, r), *pools = json_array();
-    for (int32_t role = 0; role < r->spec.roles; role++)
+    for (int32_t role = 0; role < r->spec->roles; role++)
         if (resource_peek(r, role) != NULL)
             append(t, pools, pool_json(t, resource_peek(r, role)));
-    if (r->spec.file != NULL) {
-        put_text(t, o, "file", r->spec.file);
-        put_number(t, o, "line", r->spec.line);
+    if (r->file != NULL) {
+        put_text(t, o, "file", r->file);
+        put_number(t, o, "line", r->line);
     }
     put(t, o, "options", options_json(t, r));
     put(t, o, "pool", settings_json(r));

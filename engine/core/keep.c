@@ -72,7 +72,7 @@ static struct fill_counts count(const struct pool *p)
 static void log_outage(const struct pool *p, enum log_level level, const char *text,
                        const struct error *why)
 {
-    const struct log_field field[] = {{.key = "resource", .text = p->resource->spec.name},
+    const struct log_field field[] = {{.key = "resource", .text = p->resource->name},
                                       {.key = "error", .text = why->text}};
     engine_log(p->engine, level, text, field, COUNT(field));
 }
@@ -127,12 +127,11 @@ static void open_missing(struct pool *p)
             p->open_again_us = reach_again_us(p);
             return;
         }
-        p->last = (p->resource->spec.role_choice[p->role] & NEBULA_SPREAD) != 0 ? at : p->last;
+        p->last = (p->resource->spec->role_choice[p->role] & NEBULA_SPREAD) != 0 ? at : p->last;
         if (conn_open(p, at, is_easy) != NULL)
             continue;
         struct error why;
-        error_set(&why, ERROR_MEMORY, "%s: no memory for one more connection",
-                  p->resource->spec.name);
+        error_set(&why, ERROR_MEMORY, "%s: no memory for one more connection", p->resource->name);
         failed(p, at, &why);
         keep_soon(p);
         return;
@@ -141,7 +140,7 @@ static void open_missing(struct pool *p)
 
 static int64_t draw_life_end(const struct pool *p)
 {
-    const struct nebula_pool *spec = &p->resource->spec.pool;
+    const struct nebula_pool *spec = &p->resource->spec->pool;
     struct engine *e = p->engine;
     if (spec->life_us == 0)
         return INT64_MAX;
@@ -163,13 +162,13 @@ static int64_t life_end_of(const struct conn *c)
 static void settle_at(struct pool *p, int32_t at)
 {
     struct resource *r = p->resource;
-    if ((r->spec.role_choice[p->role] & NEBULA_SPREAD) != 0 || at == p->last)
+    if ((r->spec->role_choice[p->role] & NEBULA_SPREAD) != 0 || at == p->last)
         return;
     p->last = at;
     for (int32_t i = 0; i < p->reaches; i++)
         if (i != at)
             keep_retire(p, i);
-    for (int32_t role = 0; role < r->spec.roles; role++) {
+    for (int32_t role = 0; role < r->spec->roles; role++) {
         struct pool *other = resource_peek(r, role);
         if (other != NULL && other != p)
             keep_retire(other, at);
@@ -252,7 +251,7 @@ static void close_listening(struct pool *p)
 
 static void close_old(struct pool *p)
 {
-    int64_t idle_us = p->resource->spec.pool.idle_us, now_us = engine_now(p->engine);
+    int64_t idle_us = p->resource->spec->pool.idle_us, now_us = engine_now(p->engine);
     struct conn *c, *next;
     for (c = p->idle.first; c != NULL; c = next) {
         next = c->after;
@@ -300,7 +299,7 @@ static void life_end(int64_t *at_us, const struct conn *c)
  * from now, so that giving a connection back need not arm anything. */
 static int64_t next_look(const struct pool *p)
 {
-    int64_t idle_us = p->resource->spec.pool.idle_us, at_us = reconnect_next(p);
+    int64_t idle_us = p->resource->spec->pool.idle_us, at_us = reconnect_next(p);
     sooner(&at_us, drain_next(p));
     sooner(&at_us, keepalive_next(p));
     sooner(&at_us, hold_next(p));
@@ -331,7 +330,7 @@ static void refuse_if_stuck(struct pool *p)
         pool_all(p) < p->size.max)
         return;
     struct error why;
-    error_set(&why, ERROR_FULL, "%s: all %d connections are in use", p->resource->spec.name,
+    error_set(&why, ERROR_FULL, "%s: all %d connections are in use", p->resource->name,
               p->size.max);
     refuse_impatient(p, &why);
 }
@@ -447,7 +446,7 @@ static struct conn *first_in(const struct pool *p, uint32_t states)
 
 static void explain_end(const struct pool *p, struct error *why)
 {
-    error_set(why, ERROR_CLOSED, "%s: %s", p->resource->spec.name,
+    error_set(why, ERROR_CLOSED, "%s: %s", p->resource->name,
               p->engine->is_stopping ? "the engine is shutting down" : "drained");
 }
 

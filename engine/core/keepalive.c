@@ -7,7 +7,7 @@
 
 static int64_t declared_us(const struct pool *p)
 {
-    return p->resource->spec.pool.keepalive_us;
+    return p->resource->spec->pool.keepalive_us;
 }
 
 static int64_t spread_us(const struct pool *p)

@@ -17,8 +17,7 @@ static void lend_abandon(struct ticket *t)
     struct lend *l = (struct lend *)t;
     loop_disarm(t->engine->loop, &l->timer);
     pool_leave(l->pool, &l->waiter);
-    error_set(&l->error, ERROR_CANCELLED, "%s: the task was cancelled",
-              l->pool->resource->spec.name);
+    error_set(&l->error, ERROR_CANCELLED, "%s: the task was cancelled", l->pool->resource->name);
 }
 
 static void lend_free(struct ticket *t)
@@ -74,18 +73,19 @@ static struct lend *lend_new(struct pool *p, int64_t within_us, bool is_fail_fas
     struct lend *l = calloc(1, sizeof *l);
     if (l == NULL)
         return NULL;
-    const struct nebula_policy *policy = &p->resource->spec.policy;
+    const struct nebula_policy *policy = &p->resource->spec->policy;
     int64_t wait_us = policy->wait_us < policy->deadline_us ? policy->wait_us : policy->deadline_us;
     int64_t span_us = within_us > 0 ? within_us : wait_us;
     int64_t at_us = span_us > INT64_MAX - engine_now(e) ? INT64_MAX : engine_now(e) + span_us;
     bool is_last_chance = e->task->deadline_us <= at_us;
     l->pool = p;
-    l->waiter = (struct waiter){.arrived_us = engine_now(e),
-                                .deadline_us = is_last_chance ? e->task->deadline_us : at_us,
-                                .is_last_chance = is_last_chance,
-                                .is_fail_fast = is_fail_fast || p->resource->spec.pool.is_fail_fast,
-                                .served = served,
-                                .refused = refused};
+    l->waiter =
+        (struct waiter){.arrived_us = engine_now(e),
+                        .deadline_us = is_last_chance ? e->task->deadline_us : at_us,
+                        .is_last_chance = is_last_chance,
+                        .is_fail_fast = is_fail_fast || p->resource->spec->pool.is_fail_fast,
+                        .served = served,
+                        .refused = refused};
     node_init(&l->waiter.node);
     timer_init(&l->timer, too_late);
     return l;
@@ -94,7 +94,7 @@ static struct lend *lend_new(struct pool *p, int64_t within_us, bool is_fail_fas
 static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
 {
     struct engine *e = p->engine;
-    const char *name = p->resource->spec.name;
+    const char *name = p->resource->name;
     struct lend *l = lend_new(p, within_us, is_fail_fast);
     if (l == NULL)
         return engine_refuse(e, ERROR_MEMORY, "%s: no memory to wait for a lease", name);
@@ -121,13 +121,13 @@ static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
 int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast)
 {
     struct engine *e = r->engine;
-    int32_t refusal = task_may_begin(e, r->spec.name);
+    int32_t refusal = task_may_begin(e, r->name);
     if (refusal < 0)
         return refusal;
     if ((r = tenant_resource(r)) == NULL)
         return -(int32_t)e->error.code;
     struct pool *p = resource_pool(r, role);
     if (p == NULL)
-        return engine_refuse(e, ERROR_MEMORY, "%s: no memory for a pool", r->spec.name);
+        return engine_refuse(e, ERROR_MEMORY, "%s: no memory for a pool", r->name);
     return queue(p, within_us, is_fail_fast);
 }

@@ -19,7 +19,7 @@ static void listen_abandon(struct ticket *t)
     struct listen *l = (struct listen *)t;
     loop_disarm(t->engine->loop, &l->timer);
     error_set(&l->error, ERROR_CANCELLED, "%s: the task was cancelled",
-              l->listener->ear->pool->resource->spec.name);
+              l->listener->ear->pool->resource->name);
     l->listener->listen = NULL;
     listener_free(l->listener);
     l->listener = NULL;
@@ -84,7 +84,7 @@ static struct listener *new_listener(struct ear *ear, const struct nebula_channe
             continue;
         bool is_full = ear->channels.all.count == CHANNELS_MOST;
         engine_refuse(l->engine, is_full ? ERROR_LIMIT : ERROR_MEMORY,
-                      "%s: no room for one more channel beside %u", ear->pool->resource->spec.name,
+                      "%s: no room for one more channel beside %u", ear->pool->resource->name,
                       ear->channels.all.count);
         listener_free(l);
         return NULL;
@@ -105,7 +105,7 @@ static struct listen *listen_new(struct ear *ear, const struct nebula_channels *
     struct engine *e = ear->pool->engine;
     struct listen *l = calloc(1, sizeof *l);
     if (l == NULL) {
-        engine_refuse(e, ERROR_MEMORY, "%s: no memory to listen", ear->pool->resource->spec.name);
+        engine_refuse(e, ERROR_MEMORY, "%s: no memory to listen", ear->pool->resource->name);
         return NULL;
     }
     l->listener = new_listener(ear, asked);
@@ -121,16 +121,16 @@ static struct listen *listen_new(struct ear *ear, const struct nebula_channels *
 int32_t listen_begin(struct resource *r, const struct nebula_channels *asked)
 {
     struct engine *e = r->engine;
-    int32_t refusal = task_may_begin(e, r->spec.name);
+    int32_t refusal = task_may_begin(e, r->name);
     if (refusal < 0)
         return refusal;
     if (e->is_stopping)
-        return engine_refuse(e, ERROR_CLOSED, "%s: the engine is shutting down", r->spec.name);
+        return engine_refuse(e, ERROR_CLOSED, "%s: the engine is shutting down", r->name);
     if ((r = tenant_resource(r)) == NULL)
         return -(int32_t)e->error.code;
     struct ear *ear = ear_of(r);
     if (ear == NULL)
-        return engine_refuse(e, ERROR_MEMORY, "%s: no memory to listen", r->spec.name);
+        return engine_refuse(e, ERROR_MEMORY, "%s: no memory to listen", r->name);
     struct listen *l = listen_new(ear, asked);
     if (l == NULL)
         return -(int32_t)e->error.code;
@@ -141,7 +141,7 @@ int32_t listen_begin(struct resource *r, const struct nebula_channels *asked)
         return number;
     }
     l->listener->listen = l;
-    loop_arm(e->loop, &l->timer, ends_at_us(l, &r->spec.policy, asked->within_us));
+    loop_arm(e->loop, &l->timer, ends_at_us(l, &r->spec->policy, asked->within_us));
     ear_join(ear, l->listener);
     return number;
 }

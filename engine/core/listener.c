@@ -19,7 +19,7 @@ _Static_assert(ENGINE_LISTENERS_MOST < 1 << ROW_BITS, "a row has its place in a 
 struct listener *listener_new(struct ear *ear, int32_t most, int64_t bytes_most)
 {
     struct engine *e = ear->pool->engine;
-    const char *name = ear->pool->resource->spec.name;
+    const char *name = ear->pool->resource->name;
     struct listener *l = calloc(1, sizeof *l);
     int32_t row = l == NULL ? 0 : table_add(&e->listeners, l);
     if (row == 0) {
@@ -117,7 +117,7 @@ void listener_end(struct listener *l, const struct error *why)
 
 static const char *name_of(const struct listener *l)
 {
-    return l->ear->pool->resource->spec.name;
+    return l->ear->pool->resource->name;
 }
 
 /* One gap for what were several; that nothing could be told says more than that it was too much. */

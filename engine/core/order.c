@@ -93,8 +93,8 @@ enum error_code order_reconnect(struct resource *r, const json_t *request, struc
 
 static int32_t role_of(const struct resource *r, const char *name)
 {
-    for (int32_t role = 0; role < r->spec.roles; role++)
-        if (strcmp(r->spec.role_name[role], name) == 0)
+    for (int32_t role = 0; role < r->spec->roles; role++)
+        if (strcmp(r->spec->role_name[role], name) == 0)
             return role;
     return ROLES_MOST;
 }
@@ -108,6 +108,6 @@ enum error_code order_resize(struct resource *r, const json_t *request, struct e
     const char *name = json_string_value(json_object_get(request, "role"));
     int32_t role = name == NULL ? -1 : role_of(r, name);
     if (role == ROLES_MOST)
-        return error_set(why, ERROR_USAGE, "%s has no role of this name", r->spec.name);
+        return error_set(why, ERROR_USAGE, "%s has no role of this name", r->name);
     return operate_resize(r, role, (int32_t)min, (int32_t)max, why);
 }

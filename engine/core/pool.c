@@ -9,11 +9,11 @@
 
 struct pool *pool_new(struct resource *r, int32_t role)
 {
-    int32_t reaches = r->spec.endpoints > 0 ? r->spec.endpoints : 1;
+    int32_t reaches = r->spec->endpoints > 0 ? r->spec->endpoints : 1;
     struct pool *p = calloc(1, sizeof *p + (size_t)reaches * sizeof p->reach[0]);
     if (p == NULL)
         return NULL;
-    const struct nebula_pool *spec = &r->spec.pool;
+    const struct nebula_pool *spec = &r->spec->pool;
     p->engine = r->engine;
     p->resource = r;
     p->role = role;
@@ -160,7 +160,7 @@ void pool_leave(struct pool *p, struct waiter *w)
 /* What hinders the pool is what the waiter is told, the server's own code included. */
 void pool_explain_trouble(const struct pool *p, long long waited_ms, struct error *out)
 {
-    error_set(out, p->trouble->code, "%s: no connection within %lld ms: %s", p->resource->spec.name,
+    error_set(out, p->trouble->code, "%s: no connection within %lld ms: %s", p->resource->name,
               waited_ms, p->trouble->text);
     memcpy(out->state, p->trouble->state, sizeof out->state);
     out->retry_after_us = p->trouble->retry_after_us;
@@ -181,7 +181,7 @@ static void hint_at_listening(const struct pool *p, struct error *out)
 void pool_explain_wait(const struct pool *p, int64_t arrived_us, bool is_last_chance,
                        struct error *out)
 {
-    const char *name = p->resource->spec.name;
+    const char *name = p->resource->name;
     long long ms = (engine_now(p->engine) - arrived_us) / 1000;
     if (is_paused(p))
         error_set(out, ERROR_PAUSED, "%s: still paused after %lld ms", name, ms);
@@ -308,7 +308,7 @@ static bool may_come(const struct pool *p)
 
 static enum error_code refuse_newcomer(struct pool *p, const struct waiter *w, struct error *e)
 {
-    const char *name = p->resource->spec.name;
+    const char *name = p->resource->name;
     if (p->engine->is_stopping)
         return error_set(e, ERROR_CLOSED, "%s: the engine is shutting down", name);
     if ((p->gate & GATE_DRAINING) != 0)
@@ -324,7 +324,7 @@ static enum error_code refuse_newcomer(struct pool *p, const struct waiter *w, s
         hint_at_listening(p, e);
         return e->code;
     }
-    if (p->waiters.count >= (uint32_t)p->resource->spec.pool.queue && !may_come(p))
+    if (p->waiters.count >= (uint32_t)p->resource->spec->pool.queue && !may_come(p))
         return error_set(e, ERROR_FULL, "%s: %u are waiting already, which is the most", name,
                          p->waiters.count);
     return ERROR_OK;
@@ -367,7 +367,7 @@ void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict)
     struct error why;
     if (verdict == NEBULA_SPOILED) {
         error_set(&why, ERROR_STALE, "%s: connection %u was given back as spoiled",
-                  p->resource->spec.name, c->id);
+                  p->resource->name, c->id);
         conn_close(c, &why);
     } else if (!list_is_empty(&c->requests) || (c->session & SESSION_STREAMING) != 0) {
         conn_cancel(c);

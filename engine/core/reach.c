@@ -32,15 +32,15 @@ static bool is_down(const struct endpoint *e)
 
 void reach_init(struct pool *p)
 {
-    const struct nebula_spec *spec = &p->resource->spec;
+    const struct nebula_spec *spec = p->resource->spec;
     endpoint_init(&p->own, NULL, spec->pool.connecting);
     for (int32_t i = 0; i < p->reaches; i++) {
         struct reach *r = &p->reach[i];
         r->endpoint = spec->endpoints == 0 ? &p->own : &p->resource->endpoint[i];
-        r->target = (struct target){.resource = spec->name,
+        r->target = (struct target){.resource = p->resource->name,
                                     .depth = p->share,
-                                    .option = spec->option,
-                                    .options = spec->options,
+                                    .option = p->resource->option,
+                                    .options = p->resource->options,
                                     .role = p->role,
                                     .endpoint = i};
         r->easy = r->target;
@@ -57,7 +57,7 @@ void reach_fini(struct pool *p)
 
 static uint8_t choice_of(const struct pool *p)
 {
-    return p->resource->spec.role_choice[p->role];
+    return p->resource->spec->role_choice[p->role];
 }
 
 /* One that failed before is no good for others while it is probed. */
@@ -144,7 +144,7 @@ static int64_t pause_end_us(const struct pool *p, int32_t failures)
 static void tell(const struct pool *p, const struct endpoint *e, enum log_level level,
                  const char *text, const struct error *why)
 {
-    const struct log_field field[] = {{.key = "resource", .text = p->resource->spec.name},
+    const struct log_field field[] = {{.key = "resource", .text = p->resource->name},
                                       {.key = "endpoint", .text = e->name},
                                       {.key = "error", .text = why == NULL ? NULL : why->text}};
     if (e->name != NULL)
@@ -176,7 +176,7 @@ static void went_down(struct pool *p, struct endpoint *e, const struct error *wh
 static void forget(const struct pool *p, int32_t at)
 {
     const struct resource *r = p->resource;
-    for (int32_t role = 0; role < r->spec.roles; role++) {
+    for (int32_t role = 0; role < r->spec->roles; role++) {
         struct pool *one = resource_peek(r, role);
         if (one != NULL)
             one->reach[at].is_fit = false;
@@ -259,8 +259,8 @@ static const struct reach *worth_telling(const struct pool *p)
 /* The sentence of an error without the resource's name before it. */
 static const char *bare(const struct pool *p, const char *text)
 {
-    size_t size = strlen(p->resource->spec.name);
-    bool has_name = strncmp(text, p->resource->spec.name, size) == 0 && text[size] == ':';
+    size_t size = strlen(p->resource->name);
+    bool has_name = strncmp(text, p->resource->name, size) == 0 && text[size] == ':';
     return has_name ? text + size + 1 + strspn(text + size + 1, " ") : text;
 }
 
@@ -269,12 +269,12 @@ void reach_explain(const struct pool *p, const struct error *why, struct error *
     *out = *why;
     if (p->reaches == 1)
         return;
-    const struct nebula_spec *spec = &p->resource->spec;
+    const struct resource *r = p->resource;
     const struct reach *told = worth_telling(p);
     const struct error *first = told->endpoint->why;
     bool is_told = is_down(told->endpoint) && first != NULL;
-    error_set(out, is_told ? first->code : ERROR_UNFIT,
-              "%s: no endpoint serves as %s: ", spec->name, spec->role_name[p->role]);
+    error_set(out, is_told ? first->code : ERROR_UNFIT, "%s: no endpoint serves as %s: ", r->name,
+              r->spec->role_name[p->role]);
     memcpy(out->state, is_told ? first->state : "", is_told ? sizeof out->state : 1);
     for (int32_t i = 0; i < p->reaches; i++)
         error_append(out, "%s%s is %s", i == 0 ? "" : ", ", p->reach[i].endpoint->name,

@@ -32,9 +32,10 @@ bool reconnect_is_over(const struct pool *p)
 
 static void say(const struct pool *p, const char *text)
 {
-    const struct log_field field[] = {{.key = "resource", .text = p->resource->spec.name},
-                                      {.key = "role", .text = p->resource->spec.role_name[p->role]},
-                                      {.key = "connections", .number = p->reconnect.all}};
+    const struct log_field field[] = {
+        {.key = "resource", .text = p->resource->name},
+        {.key = "role", .text = p->resource->spec->role_name[p->role]},
+        {.key = "connections", .number = p->reconnect.all}};
     engine_log(p->engine, LOG_INFO, text, field, COUNT(field));
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/alike.h"
 #include "core/errand.h"
 #include "core/pool.h"
 #include "core/reach.h"
@@ -175,7 +176,6 @@ static enum error_code check(struct engine *engine, const struct nebula_spec *s,
 
 /* Measures with to == NULL, copies otherwise; both by one walk, so they cannot disagree. */
 struct copier {
-    struct names *names;
     char *to;
     size_t used;
 };
@@ -189,58 +189,40 @@ static void *copy_bytes(struct copier *c, const void *from, size_t size)
     return at;
 }
 
-static void copy_text(struct copier *c, const char **text)
+static const char *copy_text(struct copier *c, const char *text)
 {
-    if (*text == NULL)
-        return;
-    const char *at = copy_bytes(c, *text, strlen(*text) + 1);
-    if (at != NULL)
-        *text = at;
+    return copy_bytes(c, text, strlen(text) + 1);
 }
 
-/* What many resources say alike is not copied but kept once in the engine. False when out of
- * memory.
- */
-static bool keep_names(struct names *names, struct nebula_spec *s)
+/* What it alone says: its options and its name. The options' names are kept by the engine, and secrets
+ * elsewhere, see keep_secrets(). */
+static void copy_own(struct copier *c, struct resource *r, const struct nebula_spec *s)
 {
-    const char **text[] = {&s->kind,     &s->driver, &s->policy_name, &s->file,   &s->tenant,
-                           &s->rollback, &s->check,  &s->reset,       &s->listen, &s->unlisten};
-    for (size_t i = 0; i < COUNT(text); i++)
-        if (*text[i] != NULL && (*text[i] = names_keep(names, *text[i])) == NULL)
-            return false;
-    for (int32_t i = 0; i < s->roles; i++)
-        if ((s->role_name[i] = names_keep(names, s->role_name[i])) == NULL)
-            return false;
+    struct nebula_option *option = copy_bytes(c, s->option, (size_t)s->options * sizeof *option);
+    for (int32_t i = 0; i < s->options; i++) {
+        const char *value = s->option[i].value;
+        if (!s->option[i].is_secret)
+            value = copy_text(c, value);
+        if (option == NULL)
+            continue;
+        option[i].value = value;
+        option[i].name = names_keep(&r->engine->said, s->option[i].name);
+    }
+    r->option = option;
+    r->options = s->options;
+    r->name = copy_text(c, s->name);
+}
+
+/* Texts that many resources have are kept once in the engine. False when out of memory. */
+static bool keep_names(struct names *names, const struct nebula_spec *s)
+{
     for (int32_t i = 0; i < s->options; i++)
         if (names_keep(names, s->option[i].name) == NULL)
             return false;
     for (int32_t i = 0; i < s->endpoints; i++)
         if (names_keep(names, s->endpoint_name[i]) == NULL)
             return false;
-    return true;
-}
-
-/* Names were kept already, and secrets are kept elsewhere, see keep_secrets(). */
-static void copy_spec(struct copier *c, struct nebula_spec *s)
-{
-    struct nebula_option *option = copy_bytes(c, s->option, (size_t)s->options * sizeof *option);
-    const char **name = copy_bytes(c, s->endpoint_name, (size_t)s->endpoints * sizeof *name);
-    for (int32_t i = 0; i < s->options; i++) {
-        struct nebula_option one = s->option[i];
-        if (!one.is_secret)
-            copy_text(c, &one.value);
-        if (option == NULL)
-            continue;
-        one.name = names_keep(c->names, one.name);
-        option[i] = one;
-    }
-    if (option != NULL)
-        s->option = option;
-    for (int32_t i = 0; name != NULL && i < s->endpoints; i++)
-        name[i] = names_keep(c->names, name[i]);
-    if (name != NULL)
-        s->endpoint_name = name;
-    copy_text(c, &s->name);
+    return s->file == NULL || names_keep(names, s->file) != NULL;
 }
 
 /* Moves secret values into locked memory, from where no text shows them. False when out of memory.
@@ -248,12 +230,12 @@ static void copy_spec(struct copier *c, struct nebula_spec *s)
 static bool keep_secrets(struct resource *r)
 {
     struct nebula_option *option = (struct nebula_option *)(void *)r->bytes;
-    for (int32_t i = 0; i < r->spec.options; i++)
+    for (int32_t i = 0; i < r->options; i++)
         if (option[i].is_secret) {
             const char *value = option[i].value;
             option[i].value = secrets_add(&r->engine->secrets, value, strlen(value));
             if (option[i].value == NULL) {
-                r->spec.options = i;
+                r->options = i;
                 return false;
             }
         }
@@ -262,34 +244,35 @@ static bool keep_secrets(struct resource *r)
 
 static void drop_secrets(struct resource *r)
 {
-    for (int32_t i = 0; i < r->spec.options; i++)
-        if (r->spec.option[i].is_secret)
-            secrets_drop(&r->engine->secrets, r->spec.option[i].value);
+    for (int32_t i = 0; i < r->options; i++)
+        if (r->option[i].is_secret)
+            secrets_drop(&r->engine->secrets, r->option[i].value);
 }
 
 /* False with the reason in *e. */
 static bool make_mould(struct resource *r, struct error *e)
 {
-    if (r->spec.tenants > 0)
-        r->tenants = tenants_new(&r->spec, e);
-    return r->spec.tenants == 0 || r->tenants != NULL;
+    if (r->spec->tenants > 0)
+        r->tenants = tenants_new(r, e);
+    return r->spec->tenants == 0 || r->tenants != NULL;
 }
 
-/* What its roles share of the endpoints. False when out of memory. */
-static bool make_endpoints(struct resource *r)
+/* What its roles share of the endpoints, whose names are kept already. False when out of memory. */
+static bool make_endpoints(struct resource *r, const char *const *name)
 {
-    int32_t count = r->spec.endpoints;
+    int32_t count = r->spec->endpoints;
     r->endpoint = count == 0 ? NULL : calloc((size_t)count, sizeof *r->endpoint);
     if (count > 0 && r->endpoint == NULL)
         return false;
     for (int32_t i = 0; i < count; i++)
-        endpoint_init(&r->endpoint[i], r->spec.endpoint_name[i], r->spec.pool.connecting);
+        endpoint_init(&r->endpoint[i], names_keep(&r->engine->said, name[i]),
+                      r->spec->pool.connecting);
     return true;
 }
 
 static void drop_endpoints(struct resource *r)
 {
-    for (int32_t i = 0; r->endpoint != NULL && i < r->spec.endpoints; i++)
+    for (int32_t i = 0; r->endpoint != NULL && i < r->spec->endpoints; i++)
         endpoint_fini(&r->endpoint[i]);
     free(r->endpoint);
 }
@@ -303,12 +286,40 @@ static const struct driver *find_driver(const struct nebula_spec *spec, struct e
     const struct target all = {
         .resource = spec->name, .option = spec->option, .options = spec->options};
     const struct driver *driver = driver_find(spec->driver, &why);
-    if (driver == NULL)
+    if (driver == NULL) {
         error_set(e, why.code, "%s: %s", spec->name, why.text);
-    if (driver == NULL || driver->check == NULL || driver->check(&all, e))
+        return NULL;
+    }
+    if (check_pipeline(spec, driver, e) == ERROR_OK &&
+        (driver->check == NULL || driver->check(&all, e)))
         return driver;
     driver_return(driver);
     return NULL;
+}
+
+/* With its number, and what is its own to say; NULL when out of memory. */
+static struct resource *copy(struct engine *engine, const struct nebula_spec *spec)
+{
+    struct copier measure = {.to = NULL};
+    struct resource none = {.engine = engine}, *r;
+    copy_own(&measure, &none, spec);
+    if (!keep_names(&engine->said, spec) || (r = calloc(1, sizeof *r + measure.used)) == NULL)
+        return NULL;
+    r->engine = engine;
+    r->spec = alike_keep(engine, spec);
+    r->number = r->spec == NULL ? 0 : table_add(&engine->resources, r);
+    if (r->number == 0) {
+        alike_return(engine, r->spec);
+        free(r);
+        return NULL;
+    }
+    copy_own(&(struct copier){.to = r->bytes}, r, spec);
+    r->file = spec->file == NULL ? NULL : names_keep(&engine->said, spec->file);
+    r->line = spec->line;
+    r->min = spec->pool.min;
+    r->max = spec->pool.max;
+    memcpy(r->role_max, spec->role_max, sizeof r->role_max);
+    return r;
 }
 
 struct resource *resource_new(struct engine *engine, const struct nebula_spec *spec,
@@ -319,27 +330,16 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
     const struct driver *driver = find_driver(spec, e);
     if (driver == NULL)
         return NULL;
-    if (check_pipeline(spec, driver, e) != ERROR_OK)
-        return NULL;
-    struct nebula_spec copy = *spec;
-    struct copier measure = {.to = NULL};
-    copy_spec(&measure, &copy);
-    bool has_names = keep_names(&engine->said, &copy);
-    struct resource *r = has_names ? calloc(1, sizeof *r + measure.used) : NULL;
-    if (r == NULL || (r->number = table_add(&engine->resources, r)) == 0) {
-        free(r);
+    struct resource *r = copy(engine, spec);
+    if (r == NULL) {
         driver_return(driver);
         error_set(e, ERROR_MEMORY, "%s: no memory for one more resource", spec->name);
         return NULL;
     }
-    struct copier copier = {.names = &engine->said, .to = r->bytes};
-    copy_spec(&copier, &copy);
-    r->spec = copy;
-    r->engine = engine;
     r->driver = driver;
     error_set(e, ERROR_MEMORY, "%s: no memory for its name and secrets", spec->name);
-    if (!keep_secrets(r) || !make_endpoints(r) || !make_mould(r, e) ||
-        !index_add(&engine->names, r->spec.name, r)) {
+    if (!keep_secrets(r) || !make_endpoints(r, spec->endpoint_name) || !make_mould(r, e) ||
+        !index_add(&engine->names, r->name, r)) {
         resource_free(&r);
         return NULL;
     }
@@ -364,6 +364,7 @@ void resource_free(struct resource **resource)
     drop_secrets(r);
     driver_return(r->driver);
     table_drop(&r->engine->resources, r->number);
+    alike_return(r->engine, r->spec);
     free(r);
 }
 
@@ -374,10 +375,10 @@ struct resource *resource_find(const struct engine *e, const char *name)
 
 struct fill_policy resource_size(const struct resource *r, int32_t role)
 {
-    const struct nebula_pool *p = &r->spec.pool;
-    int32_t own = r->spec.role_max[role];
-    return (struct fill_policy){
-        .min = role == 0 ? p->min : 0, .max = own > 0 ? own : p->max, .connecting = p->connecting};
+    int32_t own = r->role_max[role];
+    return (struct fill_policy){.min = role == 0 ? r->min : 0,
+                                .max = own > 0 ? own : r->max,
+                                .connecting = r->spec->pool.connecting};
 }
 
 /* For the pools of whatever resource there is. False when out of memory. */
@@ -397,7 +398,7 @@ static bool make_room(struct engine *e)
 
 struct pool *resource_pool(struct resource *r, int32_t role)
 {
-    CHECK(role >= 0 && role < r->spec.roles);
+    CHECK(role >= 0 && role < r->spec->roles);
     struct engine *e = r->engine;
     struct pool *p = resource_peek(r, role);
     if (p != NULL || !make_room(e) || (p = pool_new(r, role)) == NULL)
@@ -412,7 +413,7 @@ struct pool *resource_pool(struct resource *r, int32_t role)
 
 struct retry_policy resource_retry(const struct resource *r)
 {
-    const struct nebula_policy *p = &r->spec.policy;
+    const struct nebula_policy *p = &r->spec->policy;
     return (struct retry_policy){.tries = p->tries,
                                  .pause_us = p->pause_us,
                                  .pause_max_us = p->pause_max_us,
@@ -429,20 +430,21 @@ int64_t resource_try_again(struct resource *r, int32_t attempts, int64_t deadlin
         return -(int64_t)error_set(e, ERROR_CLOSED, "the engine is shutting down");
     if (attempts >= retry.tries)
         return -(int64_t)error_set(e, ERROR_LIMIT, "%d attempts are the most of the policy %s",
-                                   attempts, r->spec.policy_name);
+                                   attempts, r->spec->policy_name);
     int64_t pause_us = retry_pause_us(&retry, attempts + 1, engine->world->random(engine->world));
     if (pause_us >= deadline_us - engine_now(engine))
         return -(int64_t)error_set(e, ERROR_DEADLINE, "the deadline comes before the next attempt");
     if (!retry_budget_spend(&r->budget, &retry, engine_now(engine)))
-        return -(int64_t)error_set(
-            e, ERROR_FULL, "the budget for retries of the policy %s is spent", r->spec.policy_name);
+        return -(int64_t)error_set(e, ERROR_FULL,
+                                   "the budget for retries of the policy %s is spent",
+                                   r->spec->policy_name);
     r->retries++;
     return pause_us;
 }
 
 void resource_each_pool(struct resource *r, void (*visit)(struct pool *p))
 {
-    for (int32_t role = 0; role < r->spec.roles; role++) {
+    for (int32_t role = 0; role < r->spec->roles; role++) {
         struct pool *p = resource_peek(r, role);
         if (p != NULL)
             visit(p);
@@ -460,7 +462,7 @@ static void pause_one(struct resource *r)
 static void resume_one(struct resource *r)
 {
     struct error why;
-    error_set(&why, ERROR_CANCELLED, "%s: resumed before it was drained", r->spec.name);
+    error_set(&why, ERROR_CANCELLED, "%s: resumed before it was drained", r->name);
     if (r->is_draining)
         errand_fail(r, drain_is_over, &why);
     r->is_paused = r->is_draining = false;

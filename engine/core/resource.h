@@ -27,9 +27,12 @@ struct resource {
     struct resource *next_tenant; /* of the same declaration */
     struct retry_budget budget;
     uint64_t calls, retries, failed, in_doubt;
-    struct nebula_spec
-        spec; /* its name, options and values point into bytes, the rest is kept in engine->said */
-    char bytes[];
+    const char *name, *file; /* the file may be NULL */
+    int32_t line, options;
+    const struct nebula_option *option;
+    int32_t min, max, role_max[ROLES_MOST]; /* of connections; they change while it runs */
+    const struct nebula_spec *spec;         /* the rest of its declaration, see core/alike.h */
+    char bytes[];                           /* options, their values, and the name */
 };
 
 /* Checks and copies the spec. NULL with the reason in *e. */

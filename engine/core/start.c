@@ -18,8 +18,7 @@ static void start_abandon(struct ticket *t)
     struct start *s = (struct start *)t;
     loop_disarm(t->engine->loop, &s->timer);
     keep_unstart(s->pool, &s->starter);
-    error_set(&s->error, ERROR_CANCELLED, "%s: the task was cancelled",
-              s->pool->resource->spec.name);
+    error_set(&s->error, ERROR_CANCELLED, "%s: the task was cancelled", s->pool->resource->name);
 }
 
 static void start_free(struct ticket *t)
@@ -41,7 +40,7 @@ static void too_late(struct timer *t)
 {
     struct start *s = container_of(t, struct start, timer);
     struct pool *p = s->pool;
-    const char *name = p->resource->spec.name;
+    const char *name = p->resource->name;
     long long ms = (engine_now(p->engine) - s->begun_us) / 1000;
     keep_unstart(p, &s->starter);
     if (p->trouble != NULL)
@@ -56,7 +55,7 @@ static void too_late(struct timer *t)
 /* An impatient one has no time of its own: it ends with the first attempt. */
 static int64_t ends_at_us(const struct start *s)
 {
-    int64_t start_us = s->pool->resource->spec.pool.start_us,
+    int64_t start_us = s->pool->resource->spec->pool.start_us,
             deadline_us = s->ticket.task->deadline_us;
     int64_t at_us =
         start_us > 0 && start_us < INT64_MAX - s->begun_us ? s->begun_us + start_us : INT64_MAX;
@@ -71,19 +70,19 @@ struct error *start_error(struct ticket *t)
 int32_t start_begin(struct resource *r)
 {
     struct engine *e = r->engine;
-    int32_t refusal = task_may_begin(e, r->spec.name);
+    int32_t refusal = task_may_begin(e, r->name);
     if (refusal < 0)
         return refusal;
     if ((r = tenant_resource(r)) == NULL)
         return -(int32_t)e->error.code;
     if (e->is_stopping)
-        return engine_refuse(e, ERROR_CLOSED, "%s: the engine is shutting down", r->spec.name);
+        return engine_refuse(e, ERROR_CLOSED, "%s: the engine is shutting down", r->name);
     if (r->is_draining)
-        return engine_refuse(e, ERROR_PAUSED, "%s: drained until it is resumed", r->spec.name);
+        return engine_refuse(e, ERROR_PAUSED, "%s: drained until it is resumed", r->name);
     struct pool *p = resource_pool(r, 0);
     struct start *s = p == NULL ? NULL : calloc(1, sizeof *s);
     if (s == NULL)
-        return engine_refuse(e, ERROR_MEMORY, "%s: no memory to start", r->spec.name);
+        return engine_refuse(e, ERROR_MEMORY, "%s: no memory to start", r->name);
     int32_t number = ticket_begin(&s->ticket, e, &start_ticket);
     if (number < 0) {
         free(s);
@@ -91,7 +90,7 @@ int32_t start_begin(struct resource *r)
     }
     s->pool = p;
     s->starter.started = started;
-    s->starter.is_patient = r->spec.pool.start_us > 0;
+    s->starter.is_patient = r->spec->pool.start_us > 0;
     node_init(&s->starter.node);
     timer_init(&s->timer, too_late);
     s->begun_us = engine_now(e);

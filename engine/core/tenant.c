@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/context.h"
+#include "core/reach.h"
 #include "core/task.h"
 
 #define PLACE "{tenant}"
@@ -49,10 +50,11 @@ bool tenant_is_pattern(const char *pattern)
     return ok;
 }
 
-struct tenants *tenants_new(const struct nebula_spec *spec, struct error *e)
+struct tenants *tenants_new(const struct resource *mould, struct error *e)
 {
-    if (strlen(spec->name) + TENANT_SIZE + sizeof "@" > NAME_SIZE) {
-        error_set(e, ERROR_CONFIG, "%s: too long a name beside that of a tenant", spec->name);
+    const struct nebula_spec *spec = mould->spec;
+    if (strlen(mould->name) + TENANT_SIZE + sizeof "@" > NAME_SIZE) {
+        error_set(e, ERROR_CONFIG, "%s: too long a name beside that of a tenant", mould->name);
         return NULL;
     }
     struct tenants *t = calloc(1, sizeof *t);
@@ -60,7 +62,7 @@ struct tenants *tenants_new(const struct nebula_spec *spec, struct error *e)
     if (t == NULL || !compile(&t->pattern, pattern)) {
         error_set(e, t == NULL ? ERROR_MEMORY : ERROR_CONFIG,
                   "%s: the pattern of its tenants is no extended regular expression: %s",
-                  spec->name, pattern);
+                  mould->name, pattern);
         free(t);
         return NULL;
     }
@@ -98,7 +100,7 @@ static char *fill_in(const char *value, const char *tenant)
     return out;
 }
 
-static void free_options(struct nebula_option *option, const struct nebula_spec *mould)
+static void free_options(struct nebula_option *option, const struct resource *mould)
 {
     for (int32_t i = 0; i < mould->options; i++)
         if (mould->option[i].has_tenant)
@@ -107,7 +109,7 @@ static void free_options(struct nebula_option *option, const struct nebula_spec 
 }
 
 /* The options of the mould, filled in; NULL when out of memory. */
-static struct nebula_option *fill_options(const struct nebula_spec *mould, const char *tenant)
+static struct nebula_option *fill_options(const struct resource *mould, const char *tenant)
 {
     struct nebula_option *option = calloc((size_t)mould->options, sizeof *option);
     for (int32_t i = 0; option != NULL && i < mould->options; i++) {
@@ -127,17 +129,27 @@ static struct nebula_option *fill_options(const struct nebula_spec *mould, const
 static struct resource *declare(struct resource *mould, const char *name, const char *tenant,
                                 struct error *e)
 {
-    struct nebula_spec spec = mould->spec;
-    struct nebula_option *option = fill_options(&mould->spec, tenant);
+    const char *endpoint[ENDPOINTS_MOST];
+    struct nebula_spec spec = *mould->spec;
+    struct nebula_option *option = fill_options(mould, tenant);
     if (option == NULL) {
-        error_set(e, ERROR_MEMORY, "%s: no memory for one more tenant", mould->spec.name);
+        error_set(e, ERROR_MEMORY, "%s: no memory for one more tenant", mould->name);
         return NULL;
     }
+    for (int32_t i = 0; i < spec.endpoints; i++)
+        endpoint[i] = mould->endpoint[i].name;
     spec.name = name;
+    spec.file = mould->file;
+    spec.line = mould->line;
     spec.tenants = 0;
     spec.option = option;
+    spec.options = mould->options;
+    spec.endpoint_name = endpoint;
+    spec.pool.min = mould->min;
+    spec.pool.max = mould->max;
+    memcpy(spec.role_max, mould->role_max, sizeof spec.role_max);
     struct resource *r = resource_new(mould->engine, &spec, e);
-    free_options(option, &mould->spec);
+    free_options(option, mould);
     return r;
 }
 
@@ -147,7 +159,7 @@ static struct resource *make(struct resource *mould, const char *name, const cha
     struct tenants *t = mould->tenants;
     if (t->seen == t->most) {
         error_set(e, ERROR_LIMIT, "%s: %d tenants are known already, which is the most",
-                  mould->spec.name, t->most);
+                  mould->name, t->most);
         return NULL;
     }
     struct resource *r = declare(mould, name, tenant, e);
@@ -163,7 +175,7 @@ static struct resource *make(struct resource *mould, const char *name, const cha
 
 static enum error_code refuse(const struct resource *mould, const char *tenant, struct error *e)
 {
-    const char *name = mould->spec.name;
+    const char *name = mould->name;
     if (*tenant == '\0')
         return error_set(
             e, ERROR_USAGE,
@@ -180,7 +192,7 @@ struct resource *tenant_resource(struct resource *r)
     const char *tenant = context_tenant(r->engine->task->context);
     char name[NAME_SIZE];
     struct error why;
-    snprintf(name, sizeof name, "%s@%s", r->spec.name, tenant);
+    snprintf(name, sizeof name, "%s@%s", r->name, tenant);
     struct resource *own = resource_find(r->engine, name);
     if (own == NULL && refuse(r, tenant, &why) == ERROR_OK)
         own = make(r, name, tenant, &why);

@@ -20,7 +20,7 @@ struct tenants;
 bool tenant_is_pattern(const char *pattern);
 
 /* For a resource whose options name a tenant. NULL with the reason in *e. */
-struct tenants *tenants_new(const struct nebula_spec *spec, struct error *e);
+struct tenants *tenants_new(const struct resource *mould, struct error *e);
 void tenants_free(struct tenants **t); /* *t may be NULL; the resources are the engine's */
 
 /* The resource that r is for whoever acts now: r itself, or its tenant's, made at first use. NULL,

@@ -148,6 +148,30 @@ static void a_role_has_bounds_of_its_own(void **unused)
     rig_end(&r);
 }
 
+/* What is alike is kept once, and its bounds are not. */
+static void another_one_that_was_declared_alike_keeps_its_bounds(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.pool.max = 3;
+    rig_open(&r);
+    r.spec.name = "other";
+    int32_t other = nebula_declare(r.nebula, &r.spec);
+    struct resource *one = table_get(&r.engine->resources, r.shop);
+    struct resource *two = table_get(&r.engine->resources, other);
+    assert_ptr_equal(one->spec, two->spec);
+    assert_int_equal(resize(&r, -1, 5), 0);
+    assert_int_equal(resource_size(one, 0).max, 5);
+    assert_int_equal(resource_size(two, 0).max, 3);
+    r.spec.name = "third";
+    r.spec.policy.tries++;
+    int32_t third = nebula_declare(r.nebula, &r.spec);
+    assert_int_equal(resource_retry(table_get(&r.engine->resources, third)).tries,
+                     resource_retry(one).tries + 1);
+    rig_end(&r);
+}
+
 static void what_makes_no_sense_is_refused(void **unused)
 {
     (void)unused;
@@ -181,6 +205,7 @@ int main(void)
         cmocka_unit_test(what_is_being_opened_is_counted),
         cmocka_unit_test(what_is_opened_in_vain_is_no_failure),
         cmocka_unit_test(a_role_has_bounds_of_its_own),
+        cmocka_unit_test(another_one_that_was_declared_alike_keeps_its_bounds),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };
     return cmocka_run_group_tests_name("resize", tests, NULL, NULL);

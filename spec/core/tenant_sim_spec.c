@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -84,6 +85,37 @@ static void his_retries_are_paid_by_his_calls(void **unused)
     assert_true(nebula_retry(r.nebula, r.shop, 1) >= 0);
     assert_int_equal(nebula_retry(r.nebula, r.shop, 1), -ERROR_FULL);
     rig_end(&r);
+}
+
+static void max_is(struct rig *r, const char *name, int32_t max)
+{
+    assert_int_equal(resource_size(resource_find(r->engine, name), 0).max, max);
+}
+
+/* One of them has bounds of his own, to which the minimum for all does not fit. */
+static void bounds_for_all_of_them_are_for_all_or_for_none(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, NULL);
+    r.spec.pool.max = 8;
+    struct server *other = server_new("other", 2);
+    rig_open(&r);
+    assert_int_equal(code_of(&r, "other"), ERROR_OK);
+    assert_int_equal(code_of(&r, "shop"), ERROR_OK);
+    int32_t own = nebula_find(r.nebula, "shop@other");
+    assert_int_equal(nebula_resize(r.nebula, own, -1, -1, 2), 0);
+    assert_int_equal(nebula_resize(r.nebula, r.shop, -1, 5, -1), -ERROR_USAGE);
+    assert_non_null(strstr(nebula_error(r.nebula), "shop@other"));
+    rig_pass(&r, 100 * MS);
+    assert_int_equal(pool_all(engine_pool(r.engine, nebula_find(r.nebula, "shop@shop"), 0)), 1);
+    assert_int_equal(resource_find(r.engine, "shop")->min, 0);
+    assert_int_equal(nebula_resize(r.nebula, r.shop, -1, -1, 5), 0);
+    max_is(&r, "shop", 5);
+    max_is(&r, "shop@shop", 5);
+    max_is(&r, "shop@other", 5);
+    rig_end(&r);
+    server_free(&other);
 }
 
 static void a_lease_tells_whose_it_is(void **unused)
@@ -171,6 +203,7 @@ int main(void)
         cmocka_unit_test(each_has_a_resource_of_his_own),
         cmocka_unit_test(nobody_else_has_the_name_of_one),
         cmocka_unit_test(his_retries_are_paid_by_his_calls),
+        cmocka_unit_test(bounds_for_all_of_them_are_for_all_or_for_none),
         cmocka_unit_test(a_lease_tells_whose_it_is),
         cmocka_unit_test(a_name_matches_as_a_whole),
         cmocka_unit_test(refuses_what_cannot_be_meant),

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/list.h"
@@ -97,6 +98,19 @@ static inline void reply_init(struct reply *r)
     error_clear(&r->error);
 }
 void reply_fini(struct reply *r); /* frees the result; idempotent */
+/* Its error, which has its sentence, is about this line of the input, and this column ("": unknown):
+ * the sentence ends with them. */
+static inline void reply_place(struct reply *r, int64_t line, const char *column)
+{
+    r->line = line;
+    if (line > 0)
+        error_append(&r->error, ", line %lld of the input", (long long)line);
+    if (column[0] == '\0')
+        return;
+    error_append(&r->error, ", column ");
+    r->column_at = (uint16_t)strlen(r->error.text);
+    error_append(&r->error, "%s", column);
+}
 
 /* How an attempt went, by its reply; or when there will be none. */
 enum outcome request_outcome(const struct request *r);

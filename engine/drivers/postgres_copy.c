@@ -394,12 +394,5 @@ void pg_copy_find_line(struct reply *out, const PGresult *res)
         if (strncmp(at, "COPY ", 5) == 0)
             read_place(&place, at, at + line_size(at));
     }
-    out->line = place.line;
-    if (place.line > 0)
-        error_append(&out->error, ", line %lld of the input", (long long)place.line);
-    if (place.column[0] == '\0')
-        return;
-    error_append(&out->error, ", column ");
-    out->column_at = (uint16_t)strlen(out->error.text);
-    error_append(&out->error, "%s", place.column);
+    reply_place(out, place.line, place.column);
 }

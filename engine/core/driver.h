@@ -51,7 +51,7 @@ struct driver {
     int32_t depth; /* most requests at once that it can do on one connection; 0 is 1 */
     /* With depth: r, which does no harm when it is done twice, leaves nothing in the session, and may
      * be sent before others of its like have ended. */
-    bool (*may_share)(const struct request *r);
+    bool (*may_share)(const struct driver *d, const struct request *r);
     void (*open)(struct conn *c, const struct target *t);
     void (*send)(struct conn *c, struct request *r);
     void (*cancel)(struct conn *c, struct request *r); /* NULL: closing is the only way */

@@ -4,7 +4,8 @@
 
 bool share_may(const struct pool *p, const struct request *r)
 {
-    return p->share > 1 && r->is_idempotent && r->verb == NEBULA_RUN && p->driver->may_share(r);
+    return p->share > 1 && r->is_idempotent && r->verb == NEBULA_RUN &&
+           p->driver->may_share(p->driver, r);
 }
 
 static bool has_room(const struct conn *c)

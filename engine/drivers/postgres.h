@@ -107,7 +107,7 @@ bool pg_forgets_statements(const char *tag);
 bool pg_is_commit(const char *text);
 bool pg_is_control(const char *text); /* begins or ends a transaction, or a part of one */
 bool pg_is_copy(const char *text);
-bool pg_may_share(const struct request *r); /* see core/driver.h */
+bool pg_may_share(const struct driver *d, const struct request *r); /* see core/driver.h */
 bool pg_is_all_or_nothing(const char *text);
 bool pg_commits_parts(const char *text);
 

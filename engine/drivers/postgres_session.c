@@ -155,8 +155,9 @@ bool pg_commits_parts(const char *text)
 }
 
 /* One statement that is its own transaction, and nobody after it can tell that it was there. */
-bool pg_may_share(const struct request *r)
+bool pg_may_share(const struct driver *d, const struct request *r)
 {
+    (void)d;
     bool may_create = strcasestr(r->text, "into") != NULL && strcasestr(r->text, "temp") != NULL;
     return pg_is_all_or_nothing(r->text) && !pg_text_is_suspect(r->text) && !may_create;
 }

@@ -368,8 +368,9 @@ static void sim_close(struct conn *c)
     wire_hang_up(&l->wire);
 }
 
-static bool sim_may_share(const struct request *r)
+static bool sim_may_share(const struct driver *d, const struct request *r)
 {
+    (void)d;
     return strncmp(r->text, "get ", 4) == 0 || strncmp(r->text, "put ", 4) == 0;
 }
 

@@ -47,7 +47,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIBRARY_C := $(wildcard engine/nebula*.c engine/base/*.c engine/rules/*.c engine/core/*.c engine/drivers/*.c)
 LIBRARY_C := $(filter-out engine/drivers/loaded.c engine/drivers/given%,$(LIBRARY_C))
 ENGINE_C := $(filter-out engine/drivers/%,$(LIBRARY_C))
-LOADING_C := engine/drivers/loaded.c engine/drivers/given_table.c engine/drivers/foreign.c
+LOADING_C := engine/drivers/loaded.c engine/drivers/given_table.c $(wildcard engine/drivers/foreign*.c)
 # Above the border, and in the library too.
 DECLARE_C := engine/declare.c engine/home.c engine/judge.c engine/modules.c
 PROGRAM_C := $(filter-out engine/nebula% engine/declare.c,$(wildcard engine/*.c)) $(LOADING_C)

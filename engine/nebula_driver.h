@@ -9,13 +9,15 @@
  * functions that the engine calls for it (ready, soon, resolved, worked), never inside the verb:
  *
  *   open    opened | failed
- *   send    replied | failed      one at a time: the next when the last has ended
+ *   send    replied | failed      one at a time, the next when the last has ended; but see depth
  *   cancel  cancelled | failed    and the send that it hurries still ends by itself
  *   close   closed
  *
  * failed() means that the connection is of no more use: it ends everything under way, and close()
  * comes next. close() may come in any state; what was under way then has no end but closed(). The
  * engine keeps the deadlines: a driver bounds nothing by itself.
+ *
+ * What nobody asked for is said from there too: told, turned, notice.
  *
  * Everything runs on the engine's thread, but for the function given to work(). Strings are UTF-8
  * and NUL-terminated unless a size stands beside them.
@@ -27,7 +29,9 @@
 
 #include "nebula.h"
 
-/* Of the structs here: raised when one of them changes otherwise than by growing at its end. */
+/* Of the structs here: raised when one of them changes otherwise than by growing at its end. They grow
+ * together: the engine knows by the size of struct nebula_driver which of them a driver was compiled
+ * with, and what an older one cannot say is zero. One that is newer than the engine is refused. */
 #define NEBULA_DRIVER_ABI 1
 
 struct nebula_driver_calls;
@@ -43,10 +47,20 @@ struct nebula_target {
     const char *resource;               /* its name, for messages */
     const struct nebula_option *option; /* what the kind's spec() tells the driver */
     int32_t options;
-    int32_t role; /* which of the kind's roles, 0 is the first */
+    int32_t role;     /* which of the kind's roles, 0 is the first */
+    int32_t endpoint; /* which of the endpoints that the kind's spec() named, 0 is the first */
+    /* No endpoint is what the role needs, so this one is to be taken as it is. Else open() fails with
+     * NEBULA_ERROR_UNFIT where a server answers that the role has no use for. */
+    bool is_easy;
 };
 
-/* What to do. Lives until replied(), or closed(). */
+/* What to do. Lives until replied(), or closed().
+ *
+ * A stream (STREAM, PULL, STOP) gives rows, at most `window` with each reply, whose `more` says that
+ * there are others. One that wants bytes says wants_input instead: then PUSH has some of them as its
+ * text, any bytes, and ends when the server cannot be outrun by who pushes; nothing of it is done
+ * before FINISH. STOP ends either, and undoes what was pushed. While a stream is open each reply has
+ * NEBULA_STREAMING. */
 struct nebula_driver_request {
     int32_t verb; /* enum nebula_verb; the driver refuses those it does not have with a reply */
     int32_t count;
@@ -55,6 +69,10 @@ struct nebula_driver_request {
     uint32_t text_size;
     int32_t window;      /* STREAM, PULL: most rows in the reply */
     int64_t deadline_us; /* on now_us(), for servers that want to know it */
+    int32_t parts;       /* BATCH: how many statements; see part() and part_replied() */
+    bool is_each;        /* BATCH: each by itself, else all or nothing */
+    /* In whose trace it is asked, as W3C Trace Context has it; "" in none. */
+    const char *traceparent;
 };
 
 /* How cells are read: where the driver's result lies, when somebody looks. Rows and columns count
@@ -86,6 +104,12 @@ struct nebula_driver_reply {
     const struct nebula_result_type *result_type;
     int64_t changed; /* rows touched */
     int64_t last_id;
+    int32_t part;       /* BATCH that failed: because of which, from 1; 0: of none in particular */
+    bool wants_input;   /* with more: the stream takes bytes and gives none */
+    bool wants_writer;  /* not OK, and not done at all: it needs the kind's role "writer" */
+    bool wants_again;   /* not OK, of one among several: not done at all, not for its own fault */
+    int64_t line;       /* not OK: the line of the input that it is about; 0 unknown */
+    const char *column; /* with a line: and the column; copied; may be NULL */
 };
 
 struct nebula_addresses {
@@ -129,6 +153,17 @@ struct nebula_driver_calls {
      * the connection is open, between any two others; to those who listen (the kind's `listen`). */
     void (*told)(struct nebula_conn *c, const char *channel, const char *bytes, uint32_t size,
                  int64_t from);
+
+    /* The i-th statement of the batch under way, from 1. Its bytes live as long as the request. */
+    void (*part)(const struct nebula_conn *c, int32_t i, struct nebula_part *out);
+    /* What became of it, once, as soon as that is certain whatever comes; in any order, before the
+     * batch itself ends. Its session does not count. A part of which nothing was said is in doubt when
+     * the batch failed, so each part that is proven not done has to be said as well. */
+    void (*part_replied)(struct nebula_conn *c, int32_t i, const struct nebula_driver_reply *reply);
+    /* The server is not what the role needs any more: all connections to its endpoint in this role are
+     * retired, and others are opened to one that is. In any state, before the reply or the failure that
+     * shows it. */
+    void (*turned)(struct nebula_conn *c);
 };
 
 struct nebula_driver {
@@ -145,6 +180,15 @@ struct nebula_driver {
     /* found is NULL when there is no such name, and why says so. */
     void (*resolved)(struct nebula_conn *c, const struct nebula_addresses *found, const char *why);
     void (*worked)(struct nebula_conn *c);
+
+    /* Most requests at once that a connection takes, where its pool says so (`pipeline`); 0 is 1. Each
+     * is replied to in turn, and cancel() is for the first of them: another that it hits was not done,
+     * and wants_again. */
+    int32_t depth;
+    bool takes_batches; /* BATCH is for this driver, else it is refused before */
+    /* With depth: whether r, a RUN that may be done twice, leaves nothing in the session, so that others
+     * may be sent before it has ended. */
+    bool (*may_share)(const struct nebula_driver_request *r);
 };
 
 #endif

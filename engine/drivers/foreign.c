@@ -13,19 +13,29 @@
 
 #include "base/check.h"
 #include "core/blocking.h"
-#include "nebula_driver.h"
+#include "core/context.h"
+#include "drivers/foreign_reply.h"
+
+#define DEPTH_MOST 64
 
 struct foreign {
     struct driver ours;
     struct nebula_driver theirs;
+    size_t reply_size; /* of its header's struct nebula_driver_reply */
+    size_t asked_at;   /* bytes from the link to the room for requests */
+};
+
+/* Those under way, in a ring behind their struct with room for as many as there may be. */
+struct asked {
+    uint32_t first, count;
+    struct nebula_driver_request *room;
 };
 
 /* Behind each struct conn. */
 struct link {
     struct target target;
     struct nebula_target to;
-    struct request *request; /* under way */
-    struct nebula_driver_request asked;
+    struct asked asked;
     struct watch watch;
     struct soon soon;
     struct resolve *resolve;
@@ -35,12 +45,6 @@ struct link {
     bool is_working, is_closing;
     bool is_inside; /* a verb has not returned: nothing may be said */
     struct nebula_conn theirs __attribute__((aligned(16))); /* and the rest of their struct */
-};
-
-struct foreign_result {
-    struct result ours;
-    const struct nebula_result_type *type;
-    void *theirs;
 };
 
 static struct link *link_of(const struct nebula_conn *c)
@@ -53,46 +57,19 @@ static struct conn *ours(const struct nebula_conn *c)
     return conn_of(link_of(c));
 }
 
+static const struct foreign *foreign_of(const struct driver *d)
+{
+    return container_of((struct driver *)d, struct foreign, ours);
+}
+
 static const struct nebula_driver *driver_of(const struct nebula_conn *c)
 {
-    return &container_of(ours(c)->driver, struct foreign, ours)->theirs;
+    return &foreign_of(ours(c)->driver)->theirs;
 }
 
-/* --- results ---------------------------------------------------------------------------------- */
-
-static void result_cell(const struct result *r, int32_t row, int32_t column,
-                        struct nebula_value *out)
+static size_t reply_size(const struct nebula_conn *c)
 {
-    const struct foreign_result *f = container_of(r, struct foreign_result, ours);
-    f->type->cell(f->theirs, row, column, out);
-}
-
-static void result_column(const struct result *r, int32_t column, struct nebula_column *out)
-{
-    const struct foreign_result *f = container_of(r, struct foreign_result, ours);
-    f->type->column(f->theirs, column, out);
-}
-
-static void result_free(struct result *r)
-{
-    struct foreign_result *f = container_of(r, struct foreign_result, ours);
-    f->type->free(f->theirs);
-    free(f);
-}
-
-static const struct result_type result_type = {
-    .cell = result_cell, .column = result_column, .free = result_free};
-
-static struct result *result_new(const struct nebula_driver_reply *said)
-{
-    struct foreign_result *f = malloc(sizeof *f);
-    if (f == NULL)
-        return NULL;
-    *f = (struct foreign_result){
-        .ours = {.type = &result_type, .rows = said->rows, .columns = said->columns},
-        .type = said->result_type,
-        .theirs = said->result};
-    return &f->ours;
+    return foreign_of(ours(c)->driver)->reply_size;
 }
 
 /* --- what they say ---------------------------------------------------------------------------- */
@@ -104,44 +81,51 @@ static struct link *speaker(struct nebula_conn *c)
     return l;
 }
 
-static enum error_code code_of(int32_t code)
-{
-    return code > ERROR_OK && code < ERROR_COUNT ? (enum error_code)code : ERROR_SERVER;
-}
-
 static void say_opened(struct nebula_conn *c)
 {
     conn_opened(conn_of(speaker(c)));
 }
 
-static void fill(struct reply *r, const struct nebula_driver_reply *said)
+/* What was under way when it began to close has no end but closed(). */
+static bool is_heard(struct link *l, const struct nebula_driver_reply *said)
 {
-    r->changed = said->changed;
-    r->last_id = said->last_id;
-    r->more = said->more;
-    r->is_partial = said->is_partial;
-    if (said->code != 0) {
-        error_set(&r->error, code_of(said->code), "%s", said->text != NULL ? said->text : "");
-        snprintf(r->error.state, sizeof r->error.state, "%s",
-                 said->state != NULL ? said->state : "");
-    }
-    if (said->result == NULL || (r->result = result_new(said)) != NULL)
-        return;
-    said->result_type->free(said->result);
-    r->is_partial = true; /* the server did it, and nobody knows what */
-    error_set(&r->error, ERROR_MEMORY, "no memory for the rows of a reply");
+    if (l->is_closing)
+        foreign_forget(said);
+    return !l->is_closing;
 }
 
 static void say_replied(struct nebula_conn *c, const struct nebula_driver_reply *said)
 {
     struct link *l = speaker(c);
-    struct request *r = l->request;
-    CHECK(r != NULL && (said->result == NULL || said->result_type != NULL));
-    l->request = NULL;
-    fill(&r->reply, said);
-    ours(c)->session = (uint32_t)said->session & (SESSION_IN_TRANSACTION | SESSION_DIRTY |
-                                                  SESSION_STREAMING | SESSION_SPOILED);
-    conn_replied(ours(c), r);
+    if (!is_heard(l, said))
+        return;
+    struct request *r = conn_head(conn_of(l));
+    CHECK(l->asked.count > 0); /* nobody asked */
+    l->asked.count--;
+    l->asked.first++;
+    foreign_fill(&r->reply, said, reply_size(c));
+    conn_of(l)->session = (uint32_t)said->session & (SESSION_IN_TRANSACTION | SESSION_DIRTY |
+                                                     SESSION_STREAMING | SESSION_SPOILED);
+    conn_replied(conn_of(l), r);
+}
+
+static struct request *part_of(const struct nebula_conn *c, int32_t i)
+{
+    const struct request *r = conn_head(ours(c));
+    CHECK(r != NULL && r->verb == NEBULA_BATCH && i >= 1 && i <= r->parts);
+    return &r->part[i - 1].request;
+}
+
+static void say_part_replied(struct nebula_conn *c, int32_t i,
+                             const struct nebula_driver_reply *said)
+{
+    struct link *l = speaker(c);
+    if (!is_heard(l, said))
+        return;
+    struct request *part = part_of(c, i);
+    CHECK(part->reply.is_unanswered); /* each once */
+    part->reply.is_unanswered = false;
+    foreign_fill(&part->reply, said, reply_size(c));
 }
 
 _Static_assert((int)NEBULA_IN_TRANSACTION == (int)SESSION_IN_TRANSACTION &&
@@ -153,8 +137,13 @@ _Static_assert((int)NEBULA_IN_TRANSACTION == (int)SESSION_IN_TRANSACTION &&
 static void say_failed(struct nebula_conn *c, int32_t code, const char *text)
 {
     struct error why;
-    error_set(&why, code_of(code), "%s: %s", conn_resource(ours(c)), text);
+    error_set(&why, foreign_code(code), "%s: %s", conn_resource(ours(c)), text);
     conn_failed(conn_of(speaker(c)), &why);
+}
+
+static void say_turned(struct nebula_conn *c)
+{
+    conn_turned(conn_of(speaker(c)));
 }
 
 static void say_cancelled(struct nebula_conn *c)
@@ -183,7 +172,7 @@ static void say_told(struct nebula_conn *c, const char *channel, const char *byt
                      int64_t from)
 {
     const struct told told = {.channel = channel, .bytes = bytes, .size = size, .from = from};
-    conn_told(ours(c), &told);
+    conn_told(conn_of(speaker(c)), &told);
 }
 
 /* --- what they ask for ------------------------------------------------------------------------ */
@@ -191,6 +180,13 @@ static void say_told(struct nebula_conn *c, const char *channel, const char *byt
 static const char *option(const struct nebula_conn *c, const char *name, const char *fallback)
 {
     return target_get(&link_of(c)->target, name, fallback);
+}
+
+static void part(const struct nebula_conn *c, int32_t i, struct nebula_part *out)
+{
+    const struct request *r = part_of(c, i);
+    *out = (struct nebula_part){
+        .text = r->text, .text_size = r->text_size, .count = r->count, .value = r->value};
 }
 
 static int64_t now_us(const struct nebula_conn *c)
@@ -300,6 +296,9 @@ static const struct nebula_driver_calls calls = {
     .resolve = resolve,
     .work = work,
     .told = say_told,
+    .part = part,
+    .part_replied = say_part_replied,
+    .turned = say_turned,
 };
 
 /* --- the verbs -------------------------------------------------------------------------------- */
@@ -308,8 +307,13 @@ static void open_theirs(struct conn *c, const struct target *t)
 {
     struct link *l = conn_driver(c);
     l->target = *t;
-    l->to = (struct nebula_target){
-        .resource = t->resource, .option = t->option, .options = t->options, .role = t->role};
+    l->to = (struct nebula_target){.resource = t->resource,
+                                   .option = t->option,
+                                   .options = t->options,
+                                   .role = t->role,
+                                   .endpoint = t->endpoint,
+                                   .is_easy = t->is_easy};
+    l->asked.room = (void *)((char *)l + foreign_of(c->driver)->asked_at);
     l->theirs.engine = &calls;
     watch_init(&l->watch, watch_ready);
     soon_init(&l->soon, soon_came);
@@ -318,27 +322,50 @@ static void open_theirs(struct conn *c, const struct target *t)
     l->is_inside = false;
 }
 
+static struct nebula_driver_request request_of(const struct request *r)
+{
+    return (struct nebula_driver_request){.verb = (int32_t)r->verb,
+                                          .count = r->count,
+                                          .value = r->value,
+                                          .text = r->text,
+                                          .text_size = r->text_size,
+                                          .window = r->window,
+                                          .deadline_us = r->deadline_us,
+                                          .parts = r->parts,
+                                          .is_each = r->is_each,
+                                          .traceparent = context_traceparent(r->context)};
+}
+
+/* As far as anybody can know. */
+static void mark_sent(struct request *r)
+{
+    r->is_sent = true;
+    for (int32_t i = 0; i < r->parts; i++)
+        r->part[i].request.is_sent = true;
+}
+
 static void send_theirs(struct conn *c, struct request *r)
 {
     struct link *l = conn_driver(c);
-    l->request = r;
-    l->asked = (struct nebula_driver_request){.verb = (int32_t)r->verb,
-                                              .count = r->count,
-                                              .value = r->value,
-                                              .text = r->text,
-                                              .text_size = r->text_size,
-                                              .window = r->window,
-                                              .deadline_us = r->deadline_us};
-    r->is_sent = true; /* as far as anybody can know */
+    uint32_t depth = (uint32_t)c->driver->depth, at = l->asked.first + l->asked.count++;
+    CHECK(l->asked.count <= depth);
+    l->asked.room[at % depth] = request_of(r);
+    mark_sent(r);
     l->is_inside = true;
-    driver_of(&l->theirs)->send(&l->theirs, &l->asked);
+    driver_of(&l->theirs)->send(&l->theirs, &l->asked.room[at % depth]);
     l->is_inside = false;
+}
+
+static bool may_share_theirs(const struct driver *d, const struct request *r)
+{
+    const struct nebula_driver_request asked = request_of(r);
+    return foreign_of(d)->theirs.may_share(&asked);
 }
 
 static void cancel_theirs(struct conn *c, struct request *r)
 {
     struct link *l = conn_driver(c);
-    CHECK(l->request == r);
+    CHECK(l->asked.count > 0 && conn_head(c) == r);
     l->is_inside = true;
     driver_of(&l->theirs)->cancel(&l->theirs);
     l->is_inside = false;
@@ -366,7 +393,16 @@ static void close_theirs(struct conn *c)
 static bool is_whole(const struct nebula_driver *d)
 {
     return d->open != NULL && d->send != NULL && d->close != NULL &&
-           d->conn_size >= sizeof(struct nebula_conn);
+           d->conn_size >= sizeof(struct nebula_conn) && d->depth >= 0 && d->depth <= DEPTH_MOST &&
+           (d->depth <= 1 || d->may_share != NULL);
+}
+
+/* Of the header that a driver was compiled with: the first one had no depth, and shorter replies. */
+static size_t reply_size_of(const struct nebula_driver *d)
+{
+    return d->size <= offsetof(struct nebula_driver, depth)
+               ? offsetof(struct nebula_driver_reply, part)
+               : sizeof(struct nebula_driver_reply);
 }
 
 /* An older driver has a smaller struct, whose missing members are NULL. */
@@ -383,16 +419,37 @@ static struct foreign *adopt(const char *path, const struct nebula_driver *d, st
         return NULL;
     }
     memcpy(&f->theirs, d, d->size);
+    f->reply_size = reply_size_of(d);
     if (!is_whole(&f->theirs)) {
         free(f);
-        error_set(
-            e, ERROR_CONFIG,
-            "the driver %s has not all of open, send and close, or its conn_size is too small "
-            "for a struct nebula_conn",
-            path);
+        error_set(e, ERROR_CONFIG,
+                  "the driver %s has not all of open, send and close; or its conn_size is too "
+                  "small for a struct nebula_conn; or its depth is not 0 to %d, with may_share "
+                  "from 2 on",
+                  path, DEPTH_MOST);
         return NULL;
     }
     return f;
+}
+
+/* Behind each connection: the link, the rest of their struct, and the requests under way. */
+static void make_ours(struct foreign *f)
+{
+    const struct nebula_driver *d = &f->theirs;
+    const size_t align = _Alignof(struct nebula_driver_request);
+    size_t end = offsetof(struct link, theirs) + d->conn_size;
+    int32_t depth = d->depth > 1 ? d->depth : 1;
+    f->asked_at = (end + align - 1) / align * align;
+    f->ours =
+        (struct driver){.name = "foreign",
+                        .size = f->asked_at + (size_t)depth * sizeof(struct nebula_driver_request),
+                        .takes_batches = d->takes_batches,
+                        .depth = depth,
+                        .may_share = may_share_theirs,
+                        .open = open_theirs,
+                        .send = send_theirs,
+                        .cancel = d->cancel != NULL ? cancel_theirs : NULL,
+                        .close = close_theirs};
 }
 
 const struct driver *foreign_new(const char *path, struct error *e)
@@ -406,13 +463,7 @@ const struct driver *foreign_new(const char *path, struct error *e)
     struct foreign *f = adopt(path, d, e);
     if (f == NULL)
         return NULL;
-    f->ours = (struct driver){.name = "foreign",
-                              .size = sizeof(struct link) + f->theirs.conn_size -
-                                      sizeof(struct nebula_conn),
-                              .open = open_theirs,
-                              .send = send_theirs,
-                              .cancel = f->theirs.cancel != NULL ? cancel_theirs : NULL,
-                              .close = close_theirs};
+    make_ours(f);
     return &f->ours;
 }
 

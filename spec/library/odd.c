@@ -1,9 +1,12 @@
-/* odd.c - a driver for foreign_spec.lua: each text is a thing that a driver may do. */
+/* odd.c - a driver for foreign_spec.lua: each text is a thing that a driver may do. It is compiled
+ * against the first nebula_driver.h as well. */
 #include <nebula_driver.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+extern const struct nebula_driver nebula_driver;
 
 struct odd {
     struct nebula_conn conn;
@@ -40,20 +43,29 @@ static bool is_asked(const struct odd *o, const char *text)
     return o->asked != NULL && strcmp(o->asked->text, text) == 0;
 }
 
+static struct nebula_driver_reply what(const struct odd *o)
+{
+    if (is_asked(o, "refuse"))
+        return (struct nebula_driver_reply){
+            .code = NEBULA_ERROR_QUERY, .text = "that is refused", .state = "XX1"};
+    if (o->is_cancelled)
+        return (struct nebula_driver_reply){.code = NEBULA_ERROR_CANCELLED, .text = "stopped"};
+    return (struct nebula_driver_reply){
+        .rows = 1, .columns = 1, .result = strdup(o->said), .result_type = &said_type};
+}
+
+/* What stands behind a reply is nobody's business, whatever other headers have there. */
 static void reply(struct odd *o)
 {
-    struct nebula_driver_reply r = {.rows = 1, .columns = 1, .result_type = &said_type};
-    if (is_asked(o, "refuse"))
-        r = (struct nebula_driver_reply){
-            .code = NEBULA_ERROR_QUERY, .text = "that is refused", .state = "XX1"};
-    else if (o->is_cancelled)
-        r = (struct nebula_driver_reply){.code = NEBULA_ERROR_CANCELLED, .text = "stopped"};
-    else
-        r.result = strdup(o->said);
-    r.session = is_asked(o, "dirty") ? NEBULA_DIRTY : 0;
+    struct {
+        struct nebula_driver_reply reply;
+        unsigned char behind[64];
+    } r = {.reply = what(o)};
+    memset(r.behind, 0xff, sizeof r.behind);
+    r.reply.session = is_asked(o, "dirty") ? NEBULA_DIRTY : 0;
     o->asked = NULL;
     o->said[0] = '\0';
-    o->conn.engine->replied(&o->conn, &r);
+    o->conn.engine->replied(&o->conn, &r.reply);
 }
 
 static void soon(struct nebula_conn *c)
@@ -108,7 +120,10 @@ static void send_odd(struct nebula_conn *c, const struct nebula_driver_request *
     o->asked = r;
     o->resets += is_asked(o, "reset");
     o->fails = is_asked(o, "fail");
-    snprintf(o->said, sizeof o->said, "%d resets, %d values", o->resets, r->count);
+    if (is_asked(o, "size"))
+        snprintf(o->said, sizeof o->said, "%u bytes", nebula_driver.size);
+    else
+        snprintf(o->said, sizeof o->said, "%d resets, %d values", o->resets, r->count);
     if (is_asked(o, "work") || is_asked(o, "slow"))
         c->engine->work(c, take_time);
     else if (is_asked(o, "resolve"))

@@ -10,11 +10,13 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -216,9 +218,22 @@ static void a_sooner_time_counts(void **state)
     nebula_done(g->n, later);
 }
 
-static void *interrupt_soon(void *n)
+/* The main thread waits for something. */
+static bool is_asleep(void)
 {
-    usleep(20000);
+    char path[64], state = '?';
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)getpid());
+    FILE *stat = fopen(path, "r");
+    bool is_read = stat != NULL && fscanf(stat, "%*d (%*[^)]) %c", &state) == 1;
+    if (stat != NULL)
+        fclose(stat);
+    return is_read && state == 'S';
+}
+
+static void *interrupt_asleep(void *n)
+{
+    while (!is_asleep())
+        sched_yield();
     nebula_interrupt(n);
     return NULL;
 }
@@ -228,7 +243,7 @@ static void another_thread_wakes_it(void **state)
     struct guest *g = *state;
     come_to_rest(g);
     pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, interrupt_soon, g->n), 0);
+    assert_int_equal(pthread_create(&thread, NULL, interrupt_asleep, g->n), 0);
     step(g);
     pthread_join(thread, NULL);
 }
@@ -292,13 +307,26 @@ static void a_new_watch_is_seen_wherever_it_began(void **state)
 
 /* --- and nothing is done in vain -------------------------------------------------------------- */
 
+/* Until the clock says that so much has passed. */
+static void stay_away(int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
+        continue;
+}
+
 static void a_span_does_not_begin_before_it_is_asked_for(void **state)
 {
     struct guest *g = *state;
     int32_t ticket = ask(g, "select 7", 0); /* so that one is open */
     assert_int_equal(next(g).code, 0);
     nebula_done(g->n, ticket);
-    usleep(1200000); /* the host has other things to do */
+    stay_away(1001); /* the host has other things to do, for longer than the span */
     ticket = ask(g, SLOW, 1000 * MS);
     assert_int_equal(next(g).code, 0);
     nebula_done(g->n, ticket);

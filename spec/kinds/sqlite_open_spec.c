@@ -2,6 +2,7 @@
 #include "support/sqlite_place.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,8 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+
+#define NEWS_MS 20000
 
 /* --- opening -------------------------------------------------------------------------------- */
 
@@ -203,6 +206,30 @@ static void in_memory(struct place *p)
     lone_close(&l);
 }
 
+static bool has_news(struct loop *loop, int within_ms)
+{
+    struct pollfd look = {.fd = loop_fd(loop), .events = POLLIN};
+    return poll(&look, 1, within_ms) == 1;
+}
+
+static void come_to_rest(struct loop *loop)
+{
+    while (has_news(loop, 0))
+        loop_step(loop);
+}
+
+/* Its rows are news, and that it was asked is none. */
+static void tells_the_loop_of_rows(struct place *p)
+{
+    struct lone l;
+    struct request r = lone_request(NEBULA_RUN, FOREVER);
+    place_open(p, &l, READER);
+    come_to_rest(p->loop);
+    lone_begin_send(&l, &r);
+    assert_false(has_news(p->loop, 50));
+    lone_close(&l);
+}
+
 static void closes_in_any_state(struct place *p)
 {
     const char *option[] = {"file", p->file, NULL};
@@ -232,8 +259,10 @@ static void closes_in_any_state(struct place *p)
     place_open(p, &l, READER);
     assert_int_equal(place_number(&l, "select count(*) from t"), 0);
     struct request rows = lone_request(NEBULA_RUN, "select 1");
+    come_to_rest(p->loop);
     lone_begin_send(&l, &rows);
-    usleep(20000); /* the rows are there, and nobody has turned the loop */
+    assert_true(
+        has_news(p->loop, NEWS_MS)); /* the rows are there, and nobody has turned the loop */
     lone_close(&l);
 }
 
@@ -241,6 +270,7 @@ static void ends_well(void **unused)
 {
     (void)unused;
     place_run(in_memory);
+    place_run(tells_the_loop_of_rows);
     place_run(closes_in_any_state);
 }
 

@@ -12,9 +12,13 @@ DESTDIR ?=
 VERSION := $(shell sed -n 's/^return "\(.*\)"$$/\1/p' lua/nebula/version.lua)
 # Of the shared library: raised when what it shows changes otherwise than by growing (make abi).
 ABI := 0
-# They go into commands, and into C.
+# They go into commands, into C and into what pkg-config reads, as they are.
+ODD := ' " ` \ $$ & ; | < > * ? [ ] { } ( ) ! \#
 ifneq ($(words $(PREFIX) $(LIBDIR)) $(words $(filter /%,$(PREFIX) $(LIBDIR))) $(words $(DESTDIR)),2 2 $(if $(DESTDIR),1,0))
 $(error PREFIX and LIBDIR are absolute paths, and neither they nor DESTDIR have blanks)
+endif
+ifneq ($(strip $(foreach c,$(ODD),$(findstring $(c),$(PREFIX)$(LIBDIR)$(DESTDIR)))),)
+$(error PREFIX and LIBDIR are absolute paths, and neither they nor DESTDIR have quotes or any of $(ODD))
 endif
 MAKE_IN = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 

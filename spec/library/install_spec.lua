@@ -170,7 +170,15 @@ describe("what is installed", function()
   end)
 
   it("goes to no place that cannot be written down in a command", function()
-    for _, odd in ipairs { "PREFIX=relative", "PREFIX=", "PREFIX=/two words", "LIBDIR=lib", "DESTDIR=/two words" } do
+    local list = { "PREFIX=relative", "PREFIX=", "PREFIX=/two words", "LIBDIR=lib", "DESTDIR=/two words" }
+    for character in ([['"`\&;|<>*?[]{}()!]]):gmatch "." do
+      list[#list + 1] = ("PREFIX=/o%sdd"):format(character)
+    end
+    for _, name in ipairs { "PREFIX", "LIBDIR", "DESTDIR" } do
+      list[#list + 1] = name .. "=/it's"
+      list[#list + 1] = name .. "=/a$$HOME"
+    end
+    for _, odd in ipairs(list) do
       local ran = process.run { "make", "-n", odd, "install", folder = HOME, within = 30000 }
       assert.equal(2, ran.code, odd)
       assert.matches("PREFIX and LIBDIR are absolute paths", ran.errors)

@@ -379,8 +379,11 @@ static const char prelude[] =
     "jit.opt.start('maxtrace=8000', 'maxmcode=16384', 'hotloop=1000')\n"
     "require 'nebula.coroutine'\n";
 
+/* Where Lua was tells something of a mistake, and nothing of what the process lacks. */
 static int traceback(lua_State *lua)
 {
+    if (is_out_of_files())
+        return 1;
     const char *why = lua_tostring(lua, 1);
     luaL_traceback(lua, lua, why != NULL ? why : "an error that is no text", 1);
     return 1;

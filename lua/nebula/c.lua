@@ -9,7 +9,8 @@ local worker = require "nebula.worker"
 
 local function declarations()
   local path = worker.home .. "/engine/nebula.h"
-  local file = assert(io.open(path, "r"))
+  local file, why = io.open(path, "r")
+  if not file then error(why, 0) end
   local text = file:read("*a")
   file:close()
   local part = text:match("/%* %[ffi %*/(.-)/%* ffi%] %*/")

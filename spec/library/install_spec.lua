@@ -57,7 +57,7 @@ describe("what is installed", function()
 
   it("compiles the examples with what pkg-config says", function()
     sh([[cd $WORK
-      for one in blocking epoll; do
+      for one in blocking epoll listen; do
         gcc $CFLAGS $SOURCE/$one.c $($CONFIG --cflags --libs nebula) -Wl,-rpath,$LIB -o $one
         gcc $CFLAGS $SOURCE/$one.c $($CONFIG --cflags nebula) \
           $($CONFIG --static --libs nebula | sed s/-lnebula/-l:libnebula.a/) -o $one-static
@@ -88,6 +88,22 @@ describe("what is installed", function()
         .. "password = %q, pool = { max = 4 } }"):format(server.host, server.port, server.dbname, server.user,
         server.password))
       examples(folder)
+
+      local child = process.start { work .. "/listen" .. how, folder, "jobs", "news", env = surroundings, input = "pipe" }
+      assert.equal("listening", child:line(15000))
+      for _, word in ipairs { "one", "two" } do -- each is told on a connection of its own
+        child:write(word .. "\n")
+        assert.equal("jobs: " .. word, child:line())
+      end
+      server:psql "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %'"
+      assert.matches("^gap lost: shop: .*terminating connection", child:line(15000))
+      server:psql "notify news, 'from elsewhere'"
+      assert.equal("news: from elsewhere", child:line())
+      child:close_input()
+      assert.same({ code = 0 }, child:wait(15000))
+      local _, errors = child:take()
+      assert.equal("", errors)
+      child:close()
       server:stop()
     end)
   end

@@ -2,6 +2,7 @@
 -- it, a block of sh is run, and the block of text behind it is what that says.
 
 local page = require "spec.support.page"
+local postgres = require "spec.support.postgres"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
@@ -10,11 +11,14 @@ local BUILD = HOME .. "/" .. (os.getenv "NEBULA_BUILD" or "build")
 
 local root, tools = tmp.folder(), tmp.folder()
 local prefix = root .. "/opt/n"
+local server = postgres.start()
+local url = ("postgres://%s:%s@%s:%d/%s"):format(server.user, server.password:gsub(" ", "%%20"), server.host, server.port,
+  server.dbname)
 
 local function run(script, folder)
   return process.run { "sh", "-euc", script, folder = folder, within = 60000, env = {
     PATH = ("%s:%s/bin:%s"):format(tools, prefix, os.getenv "PATH"), LD_LIBRARY_PATH = prefix .. "/lib",
-    NEBULA_HOME = "", NEBULA_RUN_DIR = tools,
+    NEBULA_HOME = "", NEBULA_RUN_DIR = tools, SHOP_URL = url,
   } }
 end
 
@@ -28,7 +32,7 @@ setup(function()
   assert.equal(0, process.run({ "chmod", "755", tools .. "/pkg-config" }).code)
 end)
 
-for name, least in pairs { ["embedding.md"] = 7, ["driver.md"] = 6 } do
+for name, least in pairs { ["embedding.md"] = 19, ["driver.md"] = 6 } do
   describe(name, function()
     it("does what it says", function()
       local folder, said, count = tmp.folder(), nil, 0

@@ -1,6 +1,7 @@
 -- The operator's commands act on an engine that runs: exit codes, JSON, bad inputs.
 
 local json = require "cjson"
+local process = require "spec.support.process"
 local program = require "spec.support.program"
 local tmp = require "spec.support.tmp"
 
@@ -53,18 +54,22 @@ describe("an operator", function()
   end)
 
   it("reconnects, and may wait until that is over", function()
-    child = started([[
+    local gone = tmp.folder() .. "/gone"
+    child = started(([[
       local shop = use "shop"
       local lease = shop:lease()
       print "ready"
-      sleep "300ms"
+      while not io.open(%q) do sleep "10ms" end
       lease:release()
       sleep "1h"
-    ]])
+    ]]):format(gone))
     says("reconnecting", ended(0, nebula("reconnect", "shop", "--share", "1")).output)
     assert.equal(1, inspected().pools[1].reconnecting_left)
     says("reader: reconnecting, 1 of ", ended(0, nebula("inspect", "shop")).output)
-    local told = json.decode(ended(0, nebula("reconnect", "shop", "--share", "1", "--every", "0s", "--wait", "--json")).output)
+    local waiting = process.start(program.command("reconnect", "shop", "--share", "1", "--every", "0s", "--wait", "--json"))
+    assert.is_nil(waiting:line(200))
+    tmp.write(gone:match "^(.*)/", "gone", "")
+    local told = json.decode(ended(0, over(waiting)).output)
     assert.equal("ready", told.engines[1].state)
     assert.is_nil(inspected().pools[1].reconnecting)
   end)

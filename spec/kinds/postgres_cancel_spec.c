@@ -1,6 +1,7 @@
-/* postgres_cancel_spec.c - cancels, losses, and closing in the middle of anything. limit: 900 s
+/* postgres_cancel_spec.c - cancels, losses, and closing in the middle of anything. limit: 400 s
  *
- * CANCELS=n is how many cancels race their replies (2000; NEBULA_PROVE: 10000).
+ * CANCELS=n is how many cancels race their replies (600; NEBULA_PROVE: 10000). When a connection is used before
+ * its cancel has returned, about two in a hundred hit the next statement, so 600 find that all but surely.
  */
 #include "core/driver.h"
 
@@ -105,7 +106,7 @@ static void no_cancel_hits_the_next_statement(void **unused)
 {
     (void)unused;
     const char *wanted = getenv("CANCELS");
-    int usual = getenv("NEBULA_PROVE") != NULL ? 10000 : 2000;
+    int usual = getenv("NEBULA_PROVE") != NULL ? 10000 : 600;
     int count = wanted != NULL ? atoi(wanted) : usual, hits = 0, misses = 0;
     struct lone l;
     pg_lone_open(&l);

@@ -1,5 +1,4 @@
-/* secret_spec.c - no secret in any text, however it is written; and nothing of it left in memory.
- * not under tsan */
+/* secret_spec.c - no secret in any text, however it is written; and nothing of it left in memory. */
 #include "base/secret.h"
 
 #include <setjmp.h>
@@ -18,33 +17,40 @@
 
 #include "base/check.h"
 
-/* Stand before the C library's: memory that cannot be had or locked, and a look at what is given
- * back. */
+/* The linker gives the engine these: memory that cannot be had or locked, and a look at what is
+ * given back. */
 static struct {
     bool is_refused, is_unlocked;
     int mapped;
     bool was_wiped;
 } memory;
 
-void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+int __real_munmap(void *at, size_t size);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+int __wrap_munmap(void *at, size_t size);
+int __wrap_mlock(const void *at, size_t size);
+
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
     if (memory.is_refused)
         return (void *)-1;
     memory.mapped++;
-    return (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
+    return __real_mmap(at, size, protection, flags, fd, offset);
 }
 
-int munmap(void *at, size_t size)
+int __wrap_munmap(void *at, size_t size)
 {
     const char *bytes = at;
     memory.was_wiped = true;
     for (size_t i = 0; i < size; i++)
         memory.was_wiped = memory.was_wiped && bytes[i] == 0;
     memory.mapped--;
-    return (int)syscall(SYS_munmap, at, size);
+    return __real_munmap(at, size);
 }
 
-int mlock(const void *at, size_t size)
+/* A sanitizer's own mlock() locks nothing. */
+int __wrap_mlock(const void *at, size_t size)
 {
     return memory.is_unlocked ? -1 : (int)syscall(SYS_mlock, at, size);
 }

@@ -1,5 +1,5 @@
 /* postgres_memory_spec.c - the n-th allocation fails, ours or libpq's, for n from 1 until the
- * scenario passes. not under tsan
+ * scenario passes.
  *
  * malloc() and its family stand before the C library's (or the sanitizer's) in this program, for
  * libraries too. Whatever fails, every begin has its one end, nothing leaks and nothing hangs.
@@ -20,7 +20,7 @@
 #include "base/check.h"
 #include "support/pg_lone.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define REAL(name) __interceptor_##name
 #else
 #define REAL(name) __libc_##name
@@ -46,7 +46,9 @@ static void fail_at(int n)
 }
 
 /* Called before the sanitizer is ready to look. */
-__attribute__((no_sanitize("address"))) static bool fails(void)
+#define UNSEEN __attribute__((no_sanitize("address", "thread")))
+
+UNSEEN static bool fails(void)
 {
     if (!is_ours || !fault.is_on || --fault.left != 0)
         return false;
@@ -55,17 +57,17 @@ __attribute__((no_sanitize("address"))) static bool fails(void)
     return true;
 }
 
-void *malloc(size_t size)
+UNSEEN void *malloc(size_t size)
 {
     return fails() ? NULL : REAL(malloc)(size);
 }
 
-void *calloc(size_t count, size_t size)
+UNSEEN void *calloc(size_t count, size_t size)
 {
     return fails() ? NULL : REAL(calloc)(count, size);
 }
 
-void *realloc(void *block, size_t size)
+UNSEEN void *realloc(void *block, size_t size)
 {
     return fails() ? NULL : REAL(realloc)(block, size);
 }

@@ -122,6 +122,8 @@ static void it_installs_no_signal_handler(void **state)
     in_a_child(signals_stay);
 }
 
+#ifndef __SANITIZE_THREAD__ /* which starts threads of its own, one at a fork, one with the first of ours */
+
 /* How many threads there are; all but the first must have every signal blocked that can be. */
 static int threads(void)
 {
@@ -167,6 +169,8 @@ static void its_threads_hear_no_signal_and_end_with_it(void **state)
     (void)state;
     in_a_child(threads_come_and_go);
 }
+
+#endif
 
 /* --- what hangs up ----------------------------------------------------------------------------- */
 
@@ -284,7 +288,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_installs_no_signal_handler),
+#ifndef __SANITIZE_THREAD__
         cmocka_unit_test(its_threads_hear_no_signal_and_end_with_it),
+#endif
         cmocka_unit_test(whoever_hangs_up_raises_no_sigpipe),
         cmocka_unit_test(secrets_live_where_memory_cannot_be_locked),
         cmocka_unit_test(nothing_is_left_of_it),

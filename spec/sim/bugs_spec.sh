@@ -2,8 +2,8 @@
 # bugs_spec.sh - every bug in spec/sim/bugs/ is planted into a copy of the engine, and the simulation must find it within
 # 1,000 seeds. limit: 1200 s
 #
-# It builds copies of its own, so it is not under coverage. Speaks TAP. A patch that does not apply any more is a failure: the bug has to be planted anew. With names of bugs as
-# arguments only those are planted.
+# It builds copies of its own, the usual way: not under coverage, not under asan, not under tsan. Speaks TAP. A patch that
+# does not apply any more is a failure: the bug has to be planted anew. With names of bugs as arguments only those are planted.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=${NEBULA_BUILD:-build}/bugs

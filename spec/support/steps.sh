@@ -4,9 +4,8 @@
 #
 # Lane `any` may run beside others, lane `alone` may not: it measures time. A spec that needs more than the usual time says
 # so in its first lines ("limit: 600 s"), one that measures says "alone", and one that looks at the code or the memory of
-# the program says "not under coverage", because there it is another program; so does "not under tsan" what stands before
-# functions that that sanitizer itself calls. What looks at what is installed says "not
-# aside": no other build is.
+# the program says "not under coverage", because there it is another program. "not under asan" and "not under tsan" are the
+# same for those builds, with the reason behind. What looks at what is installed says "not aside": no other build is.
 set -eu
 build=$1
 aside=${build##*/}/

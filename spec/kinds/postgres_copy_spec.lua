@@ -132,8 +132,10 @@ describe("COPY", function()
       ["copy_out: the sink is .* not nil"] = function() db:copy_out(to_stdout, nil) end,
       ["copy_out: a file takes chunks"] = function() db:copy_out({ rows = true }, to_stdout, io.stderr) end,
       ["no option colums; did you mean"] = function() db:copy_in({ colums = {} }, from_stdin, "") end,
-      ["there is no option rows"] = function() db:copy_in({ rows = true }, from_stdin, "") end,
-      ["a binary COPY has chunks alone"] = function() db:copy_out({ rows = true }, "copy t to stdout binary") end,
+      ["binary rows are announced"] = function() db:copy_in("copy t from stdin binary", { { 1, "x" } }) end,
+      ["rows were announced, and a string is none"] = function()
+        db:copy_in({ rows = true }, "copy t from stdin binary", "x")
+      end,
       ["leave out header"] = function() db:copy_in({ columns = { "a" } }, "copy t from stdin csv header", "") end,
       ["leave out delimiter"] = function() db:copy_in("copy t from stdin (delimiter ';')", { { 1, 2 } }) end,
       ["bytes are a string, a row is a table"] = function() db:copy_in(from_stdin, { 7 }) end,

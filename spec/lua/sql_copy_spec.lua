@@ -44,6 +44,20 @@ describe("the words of a COPY", function()
     end
   end)
 
+  it("tell what it is about, where its types must be asked for", function()
+    for sql, said in pairs {
+      ["copy t from stdin binary"] = "t",
+      ["copy binary public.T (a, \"B \"\"c\"\"\", D) to stdout"] = 'public.T a/B "c"/d',
+      ["copy /* from */ \"from\" . \"to\"(x) from stdin (format binary)"] = '"from"."to" x',
+      ["copy t from stdin"] = "none",
+      ["copy (select 1) to stdout binary"] = "none",
+    } do
+      local it = copying.of(sql, tokens.dialects.postgres).table
+      local names = it and it.columns and " " .. table.concat(it.columns, "/") or ""
+      assert.equal(said, it and it.name .. names or "none", sql)
+    end
+  end)
+
   it("tell whether it only reads", function()
     for sql, effect in pairs {
       ["copy t to stdout"] = "read",

@@ -6,9 +6,11 @@ local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
 local holding = require "nebula.sql.holding"
+local lazy = require "nebula.lazy"
 local options = require "nebula.options"
 local verbs = require "nebula.sql.verbs"
 
+local copy_types = lazy "nebula.sql.copy_types"
 local lib, engine = c.lib, c.engine
 
 local TELL_US = 250000 -- between two words of progress
@@ -21,6 +23,7 @@ local TELL_US = 250000 -- between two words of progress
 ---@field package until_us number|nil its deadline
 ---@field package bytes integer so far
 ---@field package rows integer so far, as the server or the lines count them
+---@field package types nebula.sql.CopyColumn[]|nil of binary rows, once they are known
 ---@field package told_us number when its progress was told last
 ---@field package watcher nebula.sql.CopyWatcher|nil
 
@@ -52,14 +55,19 @@ local function understand(on, what, direction, sql)
   return text
 end
 
+--- Whether rows of it have types that are to be asked for before it begins.
+---@param self nebula.Copy
+---@return boolean
+function M.is_binary(self)
+  return self.text.copies.format == "binary"
+end
+
 --- Raises unless its lines are of a kind that rows can be written to and read from.
 ---@param self nebula.Copy
 ---@param what string the method
 function M.check_rows(self, what)
   local copies = self.text.copies
-  if copies.format == "binary" then
-    errors.raise("%s: rows are text or csv; a binary COPY has chunks alone, in: %s", what, self.text.shown)
-  elseif copies.differs then
+  if copies.differs then
     errors.raise("%s: rows have lines as they are without options: leave out %s, or take chunks, in: %s", what,
       copies.differs, self.text.shown)
   end
@@ -131,7 +139,12 @@ local function judge(self, err)
   end
 end
 
-local function fail(self, err)
+--- Ends it by a failure.
+---@param self nebula.Copy
+---@param err nebula.Error
+---@return nil
+---@return nebula.Error
+function M.fail(self, err)
   err.statement = self.text.shown
   judge(self, err)
   M.give_up(self, err)
@@ -140,15 +153,20 @@ end
 
 --- Has the server begin it.
 ---@param self nebula.Copy
+---@param has_rows boolean|nil which are to be written or read
 ---@return true|nil
 ---@return nebula.Error|nil
-function M.begin(self)
+function M.begin(self, has_rows)
   local given = self.given
   local ok, err = holding.take(self, { role = given.role, fail_fast = given.fail_fast, deadline = given.deadline })
-  if not ok then return fail(self, err) end
+  if not ok then return M.fail(self, err) end
+  if has_rows and M.is_binary(self) then
+    self.types, err = copy_types.of(self)
+    if not self.types then return M.fail(self, err) end
+  end
   local ticket
   ticket, err = verbs.send(self.lease, lib.NEBULA_STREAM, { until_us = self.until_us }, self.text)
-  if not ticket then return fail(self, err) end
+  if not ticket then return M.fail(self, err) end
   call.done(ticket)
   self.state = "open"
   holding.open(self)
@@ -163,7 +181,7 @@ end
 ---@return nebula.Error|nil
 function M.ask(self, verb, bytes)
   local ticket, err = call.run(self.lease, verb, { until_us = self.until_us }, bytes, 0)
-  if not ticket then return fail(self, err) end
+  if not ticket then return M.fail(self, err) end
   return ticket
 end
 
@@ -173,7 +191,7 @@ end
 ---@return nebula.Error|nil
 function M.in_time(self)
   if not self.until_us or now_us() < self.until_us then return true end
-  return fail(self, call.too_late(verbs.resource_of(self.on)))
+  return M.fail(self, call.too_late(verbs.resource_of(self.on)))
 end
 
 --- What went through, for whoever wants to know.

@@ -10,13 +10,19 @@ local c = require "nebula.c"
 local call = require "nebula.call"
 local copy = require "nebula.sql.copy"
 local copy_rows = require "nebula.sql.copy_rows"
+local lazy = require "nebula.lazy"
 local errors = require "nebula.error"
 local outside = require "nebula.outside"
 local tree = require "nebula.tree"
+local verbs = require "nebula.sql.verbs"
 
+local copy_binary = lazy "nebula.sql.copy_binary"
 local lib = c.lib
 
 local CHUNK = 65536
+
+local known = { rows = "boolean" }
+for name, kind in pairs(copy.options) do known[name] = kind end
 
 ---@alias nebula.CopySource string|table|file*|fun(): string|table|nil, any
 
@@ -24,13 +30,15 @@ local CHUNK = 65536
 ---@field deadline string|nil of all of it; default: the policy's, for each step
 ---@field role string|nil one of the kind's roles; not with a lease
 ---@field fail_fast boolean|nil do not queue for a connection
+---@field rows boolean|nil rows will come: in binary that must be said, for their types are asked for first
 ---@field columns string[]|nil the order of the values, for rows whose values have names
----@field progress nil|fun(rows: integer, bytes: integer) told now and then, and at the end. rows: lines so far, in
---- binary 0
+---@field progress nil|fun(rows: integer, bytes: integer) told now and then, and at the end. rows: lines so far, of
+--- binary chunks 0
 
 ---@class nebula.CopyIn: nebula.Copy
 ---@field package pieces string[] what was pushed and has not left
 ---@field package size integer bytes of them
+---@field package pushed integer binary rows so far
 ---@field package is_finishing boolean|nil
 local CopyIn = {}
 CopyIn.__index = CopyIn
@@ -38,7 +46,8 @@ CopyIn.__index = CopyIn
 local function send(self, bytes)
   local ticket, err = copy.ask(self, lib.NEBULA_PUSH, bytes)
   if not ticket then return nil, err end
-  self.rows, self.bytes = math.max(tonumber(call.reply.changed), 0), self.bytes + #bytes
+  self.rows = self.types and self.pushed or math.max(tonumber(call.reply.changed), 0)
+  self.bytes = self.bytes + #bytes
   call.done(ticket)
   copy.tell(self)
   return true
@@ -65,6 +74,22 @@ local function check(self, what)
   return not self.failure
 end
 
+-- What a row is between the bytes; nil when it does not fit, and then it has ended.
+local function line(self, row)
+  copy.check_rows(self, "push")
+  if not copy.is_binary(self) then return copy_rows.line(self.text.copies.format, row, self.given.columns) end
+  if not self.types then
+    errors.raise("push: binary rows are announced, with the option rows or columns, in: %s", self.text.shown)
+  end
+  self.pushed = self.pushed + 1
+  local bytes, complaint, column = copy_binary.line(self.types, row, self.given.columns)
+  if bytes then return bytes end
+  local err = errors.new("query", "fix", "failed", ("%s, line %d of the input%s"):format(complaint, self.pushed,
+    column and ", column " .. column or ""))
+  err.line, err.column, err.resource = self.pushed, column, verbs.resource_of(self.on).name
+  return copy.fail(self, err)
+end
+
 --- Gives it more.
 ---@param item string|table bytes as they are, in whatever pieces; or one row
 ---@return true|nil
@@ -73,8 +98,10 @@ end
 function CopyIn:push(item)
   if not check(self, "push") or not copy.in_time(self) then return nil, self.failure end
   if type(item) == "table" then
-    copy.check_rows(self, "push")
-    item = copy_rows.line(self.text.copies.format, item, self.given.columns)
+    item = line(self, item)
+    if not item then return nil, self.failure end
+  elseif self.types then
+    errors.raise("push: rows were announced, and a %s is none, in: %s", type(item), self.text.shown)
   elseif type(item) ~= "string" then
     errors.raise("push: bytes are a string, a row is a table; a %s is neither", type(item))
   end
@@ -88,6 +115,7 @@ end
 ---@return nebula.Error|nil err with `line` and `column` where the input was wrong
 function CopyIn:finish()
   if not check(self, "finish") then return nil, self.failure end
+  if self.types then self.pieces[#self.pieces + 1] = copy_binary.trailer end
   local ok, err = flush(self, true)
   if not ok then return nil, err end
   copy.tell(self, true) -- whoever raises there gives it up, so not when it is done
@@ -175,12 +203,14 @@ end
 local M = {}
 
 local function open(on, watcher, given, sql)
-  local self = copy.new(CopyIn, on, "copy_in", "in", given, copy.options, sql)
-  self.pieces, self.size = {}, 0
-  if given.columns then copy.check_rows(self, "copy_in") end
+  local self = copy.new(CopyIn, on, "copy_in", "in", given, known, sql)
+  self.pieces, self.size, self.pushed = {}, 0, 0
+  local has_rows = given.rows or given.columns ~= nil
+  if has_rows then copy.check_rows(self, "copy_in") end
   self.watcher = watcher
-  local ok, err = copy.begin(self)
+  local ok, err = copy.begin(self, has_rows)
   if not ok then return nil, err end
+  if self.types then self.pieces[1], self.size = copy_binary.head, #copy_binary.head end
   if watcher then watcher(self) end
   return self
 end

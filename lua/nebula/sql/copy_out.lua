@@ -7,12 +7,15 @@
 
 local c = require "nebula.c"
 local call = require "nebula.call"
+local lazy = require "nebula.lazy"
 local copy = require "nebula.sql.copy"
 local copy_rows = require "nebula.sql.copy_rows"
 local errors = require "nebula.error"
 local outside = require "nebula.outside"
 local tree = require "nebula.tree"
+local verbs = require "nebula.sql.verbs"
 
+local copy_binary = lazy "nebula.sql.copy_binary"
 local lib = c.lib
 
 local known = { rows = "boolean" }
@@ -24,7 +27,7 @@ for name, kind in pairs(copy.options) do known[name] = kind end
 ---@field deadline string|nil of all of it; default: the policy's, for each step
 ---@field role string|nil one of the kind's roles; not with a lease
 ---@field fail_fast boolean|nil do not queue for a connection
----@field rows boolean|nil rows instead of chunks: lists of strings, in the server's words, and null
+---@field rows boolean|nil rows instead of chunks: lists of strings in the server's words, in binary of values, and null
 ---@field columns string[]|nil names of the values: rows by name
 ---@field progress nil|fun(rows: integer, bytes: integer) told now and then, and at the end
 
@@ -40,7 +43,7 @@ CopyOut.__index = CopyOut
 -- The next chunk; nil at the end, and then maybe with what went wrong.
 local function pull(self)
   if self.state == "new" then
-    local ok, err = copy.begin(self)
+    local ok, err = copy.begin(self, self.has_rows)
     if not ok then return nil, err end
   end
   local ticket, err = copy.ask(self, lib.NEBULA_PULL, "")
@@ -52,15 +55,47 @@ local function pull(self)
     self.bytes = self.bytes + #chunk
   end
   call.done(ticket)
-  if not more then copy.finish(self) end
+  if not more then
+    self.has_all = true
+    copy.finish(self)
+  end
   copy.tell(self, not more)
   return chunk
 end
 
+-- It came, and cannot be read.
+local function spoil(self, complaint)
+  local err = errors.new("protocol", "ask", "failed", complaint)
+  err.resource, err.statement = verbs.resource_of(self.on).name, self.text.shown
+  self.window = {}
+  if self.state == "open" then return copy.fail(self, err) end
+  if self.text.effect ~= "read" then err.outcome = "in_doubt" end
+  self.failure = err
+  return nil, err
+end
+
+local function decode_binary(self, chunk)
+  self.reader = self.reader or copy_binary.reader(self.types, self.given.columns)
+  local ok, rows = pcall(self.reader.rows, self.reader, chunk)
+  if not ok then return spoil(self, ("row %d cannot be read: %s"):format(self.reader.row, rows)) end
+  self.window = rows
+  return true
+end
+
 -- Empties what came into rows.
 local function decode(self, chunk)
-  self.window, self.rest = copy_rows.all(self.text.copies.format, self.rest .. chunk, self.given.columns)
   self.at = 0
+  if self.types then return decode_binary(self, chunk) end
+  self.window, self.rest = copy_rows.all(self.text.copies.format, self.rest .. chunk, self.given.columns)
+  return true
+end
+
+-- Behind the last row.
+local function ended(self)
+  if self.types and self.has_all and not self.failure and not (self.reader and self.reader.is_done) then
+    return spoil(self, "it ended in the middle of its rows")
+  end
+  return nil, self.failure
 end
 
 --- The next chunk, or row.
@@ -69,11 +104,14 @@ end
 function CopyOut:next()
   errors.check_self(self, CopyOut, "COPY", "next")
   while self.at == #self.window do
-    if self.state == "ended" then return nil, self.failure end
+    if self.state == "ended" then return ended(self) end
     local chunk, err = pull(self)
-    if not chunk then return nil, err end
+    if err then return nil, err end
     if not self.has_rows then return chunk end
-    decode(self, chunk)
+    if chunk then
+      local ok, complaint = decode(self, chunk)
+      if not ok then return nil, complaint end
+    end
   end
   self.at = self.at + 1
   return self.window[self.at]

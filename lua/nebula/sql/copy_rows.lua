@@ -32,13 +32,16 @@ local word_of = {
   cdata = number.digits,
 }
 
+local function refuse(value, at)
+  local kind = type(value)
+  errors.raise("copy_in: value %d of the row is %s", at, kind == "nil" and "nil: for a NULL write null" or "a " .. kind)
+end
+
 -- The server's words; nil for NULL.
 local function words(value, at)
   if value == null then return nil end
   local kind = type(value)
-  local text = word_of[kind] and word_of[kind](value, at)
-  return text or errors.raise("copy_in: value %d of the row is %s", at,
-    kind == "nil" and "nil: for a NULL write null" or "a " .. kind)
+  return word_of[kind] and word_of[kind](value, at) or refuse(value, at)
 end
 
 local escapes = { ["\\"] = "\\\\", ["\t"] = "\\t", ["\n"] = "\\n", ["\r"] = "\\r" }
@@ -61,7 +64,11 @@ end
 
 local separators = { text = "\t", csv = "," }
 
-local function count_of(row, columns)
+--- How many values a row has. Raises when it has none that can be counted.
+---@param row table
+---@param columns string[]|nil
+---@return integer
+function M.count(row, columns)
   if columns then return #columns end
   local count = row.n or #row
   if count == 0 then
@@ -71,13 +78,24 @@ local function count_of(row, columns)
   return count
 end
 
+--- One value of a row. Raises when nothing like it can be in a database.
+---@param row table
+---@param at integer
+---@param columns string[]|nil
+---@return any
+function M.value(row, at, columns)
+  local value = row[columns and row[1] == nil and columns[at] or at]
+  if value == null or word_of[type(value)] then return value end
+  return refuse(value, at)
+end
+
 --- The line of one row.
 ---@param format "text"|"csv"
 ---@param row table a list; with columns, by name or a list
 ---@param columns string[]|nil
 ---@return string
 function M.line(format, row, columns)
-  local count, cell = count_of(row, columns), write[format]
+  local count, cell = M.count(row, columns), write[format]
   local is_named = columns and row[1] == nil
   local cells = new_table(count, 0)
   for at = 1, count do

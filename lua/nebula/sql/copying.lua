@@ -8,6 +8,7 @@ local tokens = require "nebula.sql.tokens"
 ---@field direction "in"|"out" seen from the server
 ---@field format "text"|"csv"|"binary"
 ---@field query string|nil what a COPY reads, when that is no table
+---@field table { name: string, columns: string[]|nil }|nil in binary: what it is about, when that is no query
 ---@field differs string|nil an option with which lines do not look as rows are written and read
 
 local ways = { from = "in", to = "out" }
@@ -49,6 +50,31 @@ local function find_client(list)
   end
 end
 
+-- As the database has it, of a word or of a name in quotes.
+local function plain_name(kind, text)
+  return kind == "name" and text:sub(2, -2):gsub('""', '"') or text:lower()
+end
+
+-- What stands between COPY and the way it goes: a table, and perhaps columns of it.
+local function find_table(sql, dialect, is_old)
+  local words_left, piece, columns, depth = is_old and 2 or 1, {}, nil, 0
+  for kind, from, to in tokens.each(sql, dialect) do
+    local text, is_said = sql:sub(from, to), kind ~= "space" and kind ~= "comment"
+    if words_left > 0 then
+      words_left = words_left - (is_said and 1 or 0)
+    elseif text == "(" then
+      columns, depth = {}, depth + 1
+    elseif text == ")" or depth == 0 and kind == "word" and ways[text:lower()] then
+      break
+    elseif depth == 0 and is_said then
+      piece[#piece + 1] = text
+    elseif kind == "word" or kind == "name" then
+      columns[#columns + 1] = plain_name(kind, text)
+    end
+  end
+  return { name = table.concat(piece), columns = columns }
+end
+
 local M = {}
 
 --- Pure; statement.lua keeps the answer.
@@ -68,6 +94,7 @@ function M.of(sql, dialect)
     if list[i].depth <= 1 and (word == "csv" or word == "binary") then it.format = word end
     if list[i].depth <= 1 and differing[word] then it.differs = it.differs or word end
   end
+  if it.format == "binary" and not query then it.table = find_table(sql, dialect, is_binary) end
   return it
 end
 

@@ -41,6 +41,23 @@ local function learn(on, text, catalog, unknown)
   return true
 end
 
+--- The catalog of a database, which knows these types as they are now.
+---@param on nebula.Lease that is asked
+---@param text nebula.sql.Text for which
+---@param numbers integer[]
+---@return nebula.sql.Catalog|nil
+---@return nebula.Error|nil
+function M.know(on, text, numbers)
+  local catalog, own = catalog_of(on), {}
+  for _, number in ipairs(numbers) do
+    if number >= catalog.first_own then own[#own + 1] = number end
+  end
+  if #own == 0 then return catalog end
+  local ok, err = learn(on, text, catalog, own)
+  if not ok then return nil, err end
+  return catalog
+end
+
 --- What all rows of a reply have in common. Raises, and gives the ticket back, when two columns have one name.
 ---@param on nebula.Resource|nebula.Lease that may be asked
 ---@param ticket integer

@@ -16,9 +16,7 @@ local standard = require "nebula.sql.types.postgres"
 local words = require "nebula.sql.types.words"
 
 local lib, engine = c.lib, c.engine
-
 local FIRST_OWN = 16384 -- smaller numbers are the same in every PostgreSQL
-
 local BYTEA = 17
 
 local shipped = { hstore = "nebula.sql.types.extension.hstore" }
@@ -26,7 +24,7 @@ local shipped = { hstore = "nebula.sql.types.extension.hstore" }
 ---@class nebula.sql.Type
 ---@field name string
 ---@field schema string|nil
----@field kind "word"|"array"|"composite"|"range"|"multirange"|"domain"
+---@field kind "word"|"enum"|"array"|"composite"|"range"|"multirange"|"domain"
 ---@field of integer|nil the element, the range's bound, the domain's base
 ---@field delimiter string|nil of an array
 ---@field fields { [1]: string, [2]: integer }[]|nil
@@ -97,6 +95,8 @@ function makers.word()
   return false
 end
 
+makers.enum = makers.word -- but in binary
+
 -- What a codec raises would come out in the middle of a reply, so it waits for its end.
 local function guarded(self, name, decode)
   return function(text)
@@ -125,8 +125,16 @@ local function forgiving(decode)
   end
 end
 
-local function make(self, oid)
+--- What is known of a type; nil of one that was not learnt, or that every PostgreSQL has and nothing here knows.
+---@return nebula.sql.Type|nil
+---@return boolean|nil has_codec its words are for a codec alone
+function Catalog:type_of(oid)
   local type_of = self.learnt[oid] or standard.types[oid]
+  return type_of, type_of and codec_of(self, type_of) ~= nil
+end
+
+local function make(self, oid)
+  local type_of = self:type_of(oid)
   if not type_of then return oid < FIRST_OWN and false or nil end
   local codec = codec_of(self, type_of)
   if codec then return codec.decode and guarded(self, type_of.name, codec.decode) or false end
@@ -162,7 +170,7 @@ with recursive wanted (oid) as (
 select t.oid::bigint as oid, t.typname::text as name, n.nspname::text as schema, x.extname::text as extension,
   case when t.typinput = 'pg_catalog.array_in'::regproc then 'array' when t.typtype = 'c' then 'composite'
     when t.typtype = 'r' then 'range' when t.typtype = 'm' then 'multirange' when t.typtype = 'd' then 'domain'
-    else 'word' end as kind,
+    when t.typtype = 'e' then 'enum' else 'word' end as kind,
   case when t.typtype in ('r', 'm') then r.rngsubtype when t.typtype = 'd' then t.typbasetype else t.typelem end::bigint
     as "of",
   e.typdelim::text as delimiter,
@@ -179,6 +187,7 @@ from wanted w
 where t.oid >= 16384]]
 
 Catalog.question = QUESTION
+Catalog.first_own = FIRST_OWN
 
 --- Remembers what the question brought. A number of which it brought nothing stands for words.
 ---@param asked integer[]

@@ -104,6 +104,14 @@ end
 
 local M = {}
 
+--- A range, or a multirange, from what it is made of, which is not looked at.
+---@param made table
+---@param is_many boolean|nil
+---@return nebula.Range|nebula.Multirange
+function M.of(made, is_many)
+  return setmetatable(made, is_many and Multirange or Range)
+end
+
 --- A range from the server's words.
 ---@param text string
 ---@param decode fun(text: string): any of a bound

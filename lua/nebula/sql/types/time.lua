@@ -123,6 +123,13 @@ end
 
 local M = {}
 
+--- A moment from its parts.
+---@param kind "timestamptz"|"timestamp"|"date"
+---@param day number days since 1970-01-01, or an infinity
+---@param us number of the day
+---@return nebula.Moment
+M.at = moment
+
 --- A moment from the server's words; words that are not ISO's stay words.
 ---@param kind "timestamptz"|"timestamp"|"date"
 ---@param text string
@@ -204,6 +211,16 @@ function M.interval(text)
     self.us = by * micros(fraction)
   end
   return setmetatable(self, Interval)
+end
+
+--- An interval from its parts; seconds and us have one sign.
+---@param months number
+---@param days number
+---@param seconds number
+---@param us number
+---@return nebula.Interval
+function M.span(months, days, seconds, us)
+  return setmetatable({ months = months, days = days, seconds = seconds, us = us }, Interval)
 end
 
 --- Whether a value is a moment or an interval.

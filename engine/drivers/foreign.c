@@ -72,23 +72,38 @@ static size_t reply_size(const struct nebula_conn *c)
     return foreign_of(ours(c)->driver)->reply_size;
 }
 
+/* What the author of a driver got wrong is said in his words, and ends the process: whatever came
+ * after it would be harder to understand. */
+static void must(const struct nebula_conn *c, bool holds, const char *rule)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "nebula: the driver of %s breaks a rule of nebula_driver.h: %s\n",
+            conn_resource(ours(c)), rule);
+    abort();
+}
+
 /* --- what they say ---------------------------------------------------------------------------- */
 
 static struct link *speaker(struct nebula_conn *c)
 {
     struct link *l = link_of(c);
-    CHECK(!l->is_inside); /* an end is said later, never inside the verb: engine->soon(c) */
+    must(c, !l->is_inside, "nothing is said inside a verb; ask for soon()");
     return l;
 }
 
 static void say_opened(struct nebula_conn *c)
 {
-    conn_opened(conn_of(speaker(c)));
+    struct link *l = speaker(c);
+    must(c, l->is_closing || ours(c)->state == CONN_OPENING, "opened() is said once");
+    conn_opened(conn_of(l));
 }
 
 /* What was under way when it began to close has no end but closed(). */
 static bool is_heard(struct link *l, const struct nebula_driver_reply *said)
 {
+    must(&l->theirs, said->result == NULL || said->result_type != NULL,
+         "a result wants a result_type");
     if (l->is_closing)
         foreign_forget(said);
     return !l->is_closing;
@@ -100,7 +115,7 @@ static void say_replied(struct nebula_conn *c, const struct nebula_driver_reply 
     if (!is_heard(l, said))
         return;
     struct request *r = conn_head(conn_of(l));
-    CHECK(l->asked.count > 0); /* nobody asked */
+    must(c, l->asked.count > 0, "replied() to no request");
     l->asked.count--;
     l->asked.first++;
     foreign_fill(&r->reply, said, reply_size(c));
@@ -112,7 +127,8 @@ static void say_replied(struct nebula_conn *c, const struct nebula_driver_reply 
 static struct request *part_of(const struct nebula_conn *c, int32_t i)
 {
     const struct request *r = conn_head(ours(c));
-    CHECK(r != NULL && r->verb == NEBULA_BATCH && i >= 1 && i <= r->parts);
+    must(c, r != NULL && r->verb == NEBULA_BATCH && i >= 1 && i <= r->parts,
+         "there is no such part of a batch under way; the first is 1");
     return &r->part[i - 1].request;
 }
 
@@ -123,7 +139,7 @@ static void say_part_replied(struct nebula_conn *c, int32_t i,
     if (!is_heard(l, said))
         return;
     struct request *part = part_of(c, i);
-    CHECK(part->reply.is_unanswered); /* each once */
+    must(c, part->reply.is_unanswered, "a part is replied to once");
     part->reply.is_unanswered = false;
     foreign_fill(&part->reply, said, reply_size(c));
 }
@@ -148,14 +164,16 @@ static void say_turned(struct nebula_conn *c)
 
 static void say_cancelled(struct nebula_conn *c)
 {
-    conn_cancelled(conn_of(speaker(c)));
+    struct link *l = speaker(c);
+    must(c, l->is_closing || ours(c)->is_cancel_sent, "cancelled() is said once, after cancel()");
+    conn_cancelled(conn_of(l));
 }
 
 static void say_closed(struct nebula_conn *c)
 {
     struct link *l = speaker(c);
     struct loop *loop = conn_loop(conn_of(l));
-    CHECK(l->is_closing && !l->is_working);
+    must(c, l->is_closing && !l->is_working, "closed() is said once, after close()");
     loop_unwatch(loop, &l->watch);
     loop_unsoon(loop, &l->soon);
     if (l->thread != NULL)
@@ -203,7 +221,7 @@ static void watch_ready(struct watch *w, int events)
 static bool watch(struct nebula_conn *c, int32_t fd, int32_t events)
 {
     struct link *l = link_of(c);
-    CHECK(driver_of(c)->ready != NULL);
+    must(c, driver_of(c)->ready != NULL, "watch() wants a ready()");
     if (events != 0)
         return loop_watch(conn_loop(ours(c)), &l->watch, fd, events);
     loop_unwatch(conn_loop(ours(c)), &l->watch);
@@ -221,7 +239,7 @@ static void soon_came(struct soon *s)
 
 static void soon(struct nebula_conn *c)
 {
-    CHECK(driver_of(c)->soon != NULL);
+    must(c, driver_of(c)->soon != NULL, "soon() wants a soon() of the driver's");
     loop_soon(conn_loop(ours(c)), &link_of(c)->soon);
 }
 
@@ -242,7 +260,8 @@ static void resolved(void *data, const struct resolved *found, const struct erro
 static bool resolve(struct nebula_conn *c, const char *host, const char *service)
 {
     struct link *l = link_of(c);
-    CHECK(driver_of(c)->resolved != NULL && l->resolve == NULL);
+    must(c, driver_of(c)->resolved != NULL && l->resolve == NULL,
+         "resolve() wants a resolved(), and is asked for one name at a time");
     l->resolve = loop_resolve(conn_loop(ours(c)), host, service, resolved, l);
     return l->resolve != NULL;
 }
@@ -268,7 +287,8 @@ static void done(struct job *j)
 static bool work(struct nebula_conn *c, void (*run_theirs)(struct nebula_conn *c))
 {
     struct link *l = link_of(c);
-    CHECK(driver_of(c)->worked != NULL && !l->is_working);
+    must(c, driver_of(c)->worked != NULL && !l->is_working,
+         "work() wants a worked(), and has one job at a time");
     if (l->thread == NULL)
         l->thread = blocking_new(conn_loop(ours(c)), "nebula-work");
     if (l->thread == NULL)

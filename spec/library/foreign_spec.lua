@@ -45,11 +45,15 @@ for _, header in ipairs(headers) do
     local folder
     setup(function() folder = built(include) end)
 
-    local function run(text)
+    local function started(text)
       local file = tmp.write(folder, "job/flow.lua", 'local one, bad = use "one", use "bad"\n' .. text)
       local words = program.command("run", file)
       words.env.NEBULA_PATH, words.within = folder, 30000
-      return program.ended(0, process.run(words)).output
+      return process.run(words)
+    end
+
+    local function run(text)
+      return program.ended(0, started(text)).output
     end
 
     it("is as large as its header says, and has no batches", function()
@@ -75,6 +79,12 @@ for _, header in ipairs(headers) do
         print(err.code, err.outcome) print(one:ask "x")]])
     end)
 
+    it("is not in doubt of what never left", function()
+      assert.equal("lost\tfailed\t0 resets, 2 values\n", run [[
+        local _, err = one:ask "unsent"
+        print(err.code, err.outcome, one:ask "x")]])
+    end)
+
     it("is cancelled at the deadline, and the connection goes on", function()
       assert.equal("deadline\tdeadline\t1 resets, 2 values\n", run [[
         one:ask "dirty" one:ask "x"
@@ -85,6 +95,15 @@ for _, header in ipairs(headers) do
 
     it("is told from a server that refuses", function()
       assert.equal("denied\n", run [[local _, err = bad:ask "x" print(err.code)]])
+    end)
+
+    it("ends the process with the rule that it breaks", function()
+      local rules = { inside = "nothing is said inside a verb; ask for soon()", twice = "replied() to no request" }
+      for text, rule in pairs(rules) do
+        local ran = started(("one:ask %q"):format(text))
+        assert.equal(6, ran.signal)
+        program.says("nebula: the driver of one breaks a rule of nebula_driver.h: " .. rule, ran.errors)
+      end
     end)
 
     it("is closed while it works, and the program ends", function()

@@ -48,6 +48,9 @@ static struct nebula_driver_reply what(const struct odd *o)
     if (is_asked(o, "refuse"))
         return (struct nebula_driver_reply){
             .code = NEBULA_ERROR_QUERY, .text = "that is refused", .state = "XX1"};
+    if (is_asked(o, "unsent"))
+        return (struct nebula_driver_reply){
+            .code = NEBULA_ERROR_LOST, .text = "it never left", .session = NEBULA_UNUSABLE};
     if (o->is_cancelled)
         return (struct nebula_driver_reply){.code = NEBULA_ERROR_CANCELLED, .text = "stopped"};
     return (struct nebula_driver_reply){
@@ -62,7 +65,7 @@ static void reply(struct odd *o)
         unsigned char behind[64];
     } r = {.reply = what(o)};
     memset(r.behind, 0xff, sizeof r.behind);
-    r.reply.session = is_asked(o, "dirty") ? NEBULA_DIRTY : 0;
+    r.reply.session |= is_asked(o, "dirty") ? NEBULA_DIRTY : 0;
     o->asked = NULL;
     o->said[0] = '\0';
     o->conn.engine->replied(&o->conn, &r.reply);
@@ -83,7 +86,10 @@ static void soon(struct nebula_conn *c)
         o->is_cancelled = false;
         c->engine->cancelled(c);
     } else if (o->asked != NULL) {
+        bool is_twice = is_asked(o, "twice");
         reply(o);
+        if (is_twice)
+            reply(o);
     }
 }
 
@@ -128,6 +134,8 @@ static void send_odd(struct nebula_conn *c, const struct nebula_driver_request *
         c->engine->work(c, take_time);
     else if (is_asked(o, "resolve"))
         c->engine->resolve(c, "localhost", "80");
+    else if (is_asked(o, "inside"))
+        reply(o);
     else if (!is_asked(o, "hang"))
         c->engine->soon(c);
 }

@@ -28,8 +28,9 @@ const struct driver *driver_find(const char *name, struct error *e)
         *(void **)&take = dlsym(object, "given_take");
     if (take == NULL) {
         error_set(e, ERROR_CONFIG,
-                  "the driver %s cannot be loaded: %s; %s belongs beside the program, with its "
-                  "client library installed",
+                  "the driver %s cannot be loaded: %s; %s belongs beside the program, or, when it "
+                  "is one of your own, beside the folder resources of its kind; and its client "
+                  "library is installed",
                   name, dlerror(), file);
         return NULL;
     }

@@ -49,8 +49,9 @@ setup(function()
     hub "one" { path = %q, pool = { max = 4 } }
     hub "many" { path = %q, pipeline = 8, pool = { max = 1 } }
     hub "other" { path = %q }
+    hub "easy" { path = %q, fall_back = true }
     hub "both" { path = %q, pool = { max = 2 } }]]):format(folder .. "/a.sock", folder .. "/a.sock", folder .. "/b.sock",
-    folder .. "/a.sock," .. folder .. "/b.sock"))
+    folder .. "/b.sock", folder .. "/a.sock," .. folder .. "/b.sock"))
 end)
 
 describe("a driver from outside", function()
@@ -187,6 +188,22 @@ describe("a driver from outside", function()
       local one = use "one"
       print(one:ask "trace")
       trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", function() print(one:ask "trace") end)]])
+  end)
+
+  it("sends to the writer what its role cannot do, and asks again what was not done", function()
+    assert.equal("1\tblue\n2\n", run [[
+      local one = use "one"
+      print(one:ask("put sky blue", { role = "any" }), one:ask("get sky", { role = "any" }))
+      print(one:ask "fickle")]])
+  end)
+
+  it("takes a server as it is where the kind says so", function()
+    local other = start("b", "copy")
+    assert.equal("0\nunfit\n", run [[
+      print(use "easy":ask "get sky")
+      local _, err = use "other":ask("get sky", { deadline = "200ms" })
+      print(err.text:match "it is a copy" and "unfit")]])
+    stop(other)
   end)
 
   it("leaves a server that is not what the role needs", function()

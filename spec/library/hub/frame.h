@@ -1,6 +1,7 @@
 /* frame.h - what hub.c and nebula-hub.c say to each other: a line of numbers, and bytes behind it.
  *
- *   client  VERB WINDOW PARTS EACH TRACE SIZE\n bytes     a batch is followed by its parts
+ *   client  VERB WINDOW PARTS EACH TRACE SIZE\n bytes     a batch is followed by its parts; the window
+ *                                                         of a RUN is the role
  *   server  role IS_COPY 0 0 0 0 0 0\n                    once, first
  *           row 0 0 0 0 0 0 SIZE\n bytes                  a cell of what ends next
  *           told FROM 0 0 0 0 CHANNEL SIZE\n bytes        the channel's name, then what was told
@@ -15,6 +16,8 @@
 enum {
     HAS_MORE = 1,
     WANTS_INPUT = 2,
+    WANTS_WRITER = 4,
+    WANTS_AGAIN = 8,
 };
 
 #endif

@@ -18,6 +18,7 @@
 #define WORD 32
 #define HEARD 8
 #define PARTS 16
+#define ANY 1 /* the role */
 
 struct item {
     char name[WORD], value[WORD];
@@ -43,7 +44,7 @@ struct client {
 };
 
 struct answer {
-    int32_t code, changed;
+    int32_t code, changed, flags;
     char text[2 * WORD], row[2 * WORD];
     bool has_row, has_turned, is_late;
 };
@@ -51,6 +52,7 @@ struct answer {
 static struct store store, before;
 static struct client client[CLIENTS];
 static bool is_copy;
+static int32_t fickle;
 
 /* --- saying ----------------------------------------------------------------------------------- */
 
@@ -76,7 +78,8 @@ static void end(const struct client *c, const struct answer *a, int flags, int p
         say(c, "turned 0 0 0 0 0 0", "", 0);
     if (a->has_row)
         row(c, a->row, strlen(a->row));
-    snprintf(head, sizeof head, "end %d %d %d %d %d 0", a->code, a->changed, flags, part, line);
+    snprintf(head, sizeof head, "end %d %d %d %d %d 0", a->code, a->changed, flags | a->flags, part,
+             line);
     say(c, head, a->text, strlen(a->text));
 }
 
@@ -84,6 +87,12 @@ static void fail(struct answer *a, int32_t code, const char *text)
 {
     a->code = code;
     snprintf(a->text, sizeof a->text, "%s", text);
+}
+
+static void refuse(struct answer *a, int32_t code, int32_t flags)
+{
+    fail(a, code, "not here, or not now");
+    a->flags = flags;
 }
 
 /* --- names and channels ----------------------------------------------------------------------- */
@@ -182,8 +191,15 @@ static struct answer run(struct client *c, const char *text)
 {
     struct answer a = {.code = 0};
     char name[WORD], value[WORD];
-    if (sscanf(text, "put %31s %31s", name, value) == 2)
+    if (sscanf(text, "put %31s %31s", name, value) == 2 && c->verb == NEBULA_RUN &&
+        c->window == ANY)
+        refuse(&a, NEBULA_ERROR_READ_ONLY, WANTS_WRITER);
+    else if (sscanf(text, "put %31s %31s", name, value) == 2)
         put(&a, name, value);
+    else if (strcmp(text, "fickle") == 0 && ++fickle == 1)
+        refuse(&a, NEBULA_ERROR_CANCELLED, WANTS_AGAIN);
+    else if (strcmp(text, "fickle") == 0)
+        a.changed = fickle;
     else if (sscanf(text, "get %31s", name) == 1)
         get(&a, name);
     else if (sscanf(text, "tell %31s %31s", name, value) == 2)

@@ -11,6 +11,7 @@
 #include "frame.h"
 
 #define DEPTH 8
+#define ANY 1 /* the role for which every hub will do */
 
 struct cell {
     uint32_t size;
@@ -27,6 +28,7 @@ struct hub {
     int fd;
     enum { OPENING, OPEN, FAILED, CLOSING } state;
     bool is_main_wanted;
+    int32_t role;
     const struct nebula_driver_request *asked[DEPTH]; /* in turn */
     int32_t count, parts;                             /* requests; parts that were replied to */
     struct rows *rows;                                /* of what ends next */
@@ -103,6 +105,8 @@ static void reply(struct hub *h, const struct frame *f, char *text)
         .changed = f->number[1],
         .more = (flags & HAS_MORE) != 0,
         .wants_input = (flags & WANTS_INPUT) != 0,
+        .wants_writer = (flags & WANTS_WRITER) != 0,
+        .wants_again = (flags & WANTS_AGAIN) != 0,
         .session = (flags & HAS_MORE) != 0 ? NEBULA_STREAMING : 0,
         .part = f->number[3],
         .line = f->number[4],
@@ -220,9 +224,10 @@ static void write_frame(struct hub *h, const struct nebula_driver_request *r, in
 {
     size_t head = 128;
     h->out = more(h->out, h->out_size + head + text->text_size);
-    h->out_size += (size_t)snprintf(
-        h->out + h->out_size, head, "%d %d %d %d %s %u\n", verb, r->window, r->parts, r->is_each,
-        r->traceparent[0] != '\0' ? r->traceparent : "-", text->text_size);
+    h->out_size +=
+        (size_t)snprintf(h->out + h->out_size, head, "%d %d %d %d %s %u\n", verb,
+                         verb == NEBULA_RUN ? h->role : r->window, r->parts, r->is_each,
+                         r->traceparent[0] != '\0' ? r->traceparent : "-", text->text_size);
     memcpy(h->out + h->out_size, text->text, text->text_size);
     h->out_size += text->text_size;
 }
@@ -246,7 +251,8 @@ static void open_hub(struct nebula_conn *c, const struct nebula_target *to)
 {
     struct hub *h = hub_of(c);
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    h->is_main_wanted = to->role == 0 && !to->is_easy;
+    h->role = to->role;
+    h->is_main_wanted = to->role != ANY && !to->is_easy;
     snprintf(at.sun_path, sizeof at.sun_path, "%s", c->engine->option(c, "path", ""));
     h->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (h->fd >= 0 && connect(h->fd, (struct sockaddr *)&at, sizeof at) == 0 &&

@@ -70,6 +70,7 @@ end
 
 local function spec(declared)
   local told = { options = {}, endpoints = {}, pool = { pipeline = declared.options.pipeline } }
+  told.role_choice = { declared.options.fall_back and lib.NEBULA_FALL_BACK or lib.NEBULA_STAY, 0, 0 }
   for path in declared.options.path:gmatch "[^,]+" do
     table.insert(told.endpoints, path)
     table.insert(told.options, { name = "path", value = path, endpoint = #told.endpoints })
@@ -80,12 +81,13 @@ end
 
 return kind "hub" {
   driver = "hub",
-  roles = { "main", "any" },
+  roles = { "main", "any", "writer" },
   check = "check",
   listen = { on = 'hear "%s";', off = 'mute "%s";', most = 31 },
   spec = spec,
   options = {
     path = { type = "string", required = true, class = "restart", text = "The hub's socket. Several: a,b" },
+    fall_back = { type = "boolean", class = "restart", text = "Where no hub takes writes, one that takes none will do." },
     pipeline = { type = "integer", class = "restart", text = "Calls at once on a connection." },
   },
   resource = { ask = ask, batch = batch, listen = listen.open },

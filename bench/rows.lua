@@ -124,6 +124,10 @@ local probes = {
         id = "pg.trace", goal = 0.9, unit = "1/s", is_rate = true, peer = "the same in no trace",
         what = "prepared one-row selects from Lua, each in a trace of its own that the server is told",
       },
+      {
+        id = "pg.trace.span", goal = 0.9, unit = "1/s", is_rate = true, peer = "the same in no trace",
+        what = "the same, each in a span of its own of one trace",
+      },
     },
   },
   {

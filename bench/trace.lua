@@ -1,7 +1,7 @@
 -- trace.lua - what it costs to tell the server in whose trace each call is made: beside the same calls in no trace.
 --
--- 32 tasks on 8 connections, prepared one-row selects by a random key. Each call has a traceparent of its own, so each
--- is told; the other resource is declared without.
+-- 32 tasks on 8 connections, prepared one-row selects by a random key. Each call is in a trace of its own, or in a span
+-- of its own of one trace, so something is told ahead of each; the other resource is declared without.
 package.path = "./?.lua;" .. package.path
 local ending = require "spec.support.ending"
 local measure = require "bench.measure"
@@ -14,16 +14,24 @@ local told, untold = measure.declare(('postgres "told" { %s, trace = true, %s }\
 local ask, plainly = measure.balance(told), measure.balance(untold)
 
 local calls = 0
-local function traced()
-  calls = calls + 1
-  return trace(("00-4bf92f3577b34da6a3ce929d0e0e4736-%016x-01"):format(calls), ask)
+local function traced_as(pattern)
+  return function()
+    calls = calls + 1
+    return trace(pattern:format(calls), ask)
+  end
 end
 
-measure.crowd(ROUND_US, traced)
-measure.crowd(ROUND_US, plainly)
-for _ = 1, PAIRS do
-  local rate, cpu = measure.crowd(ROUND_US, traced)
-  local other, other_cpu = measure.crowd(ROUND_US, plainly)
-  measure.pair("pg.trace", rate, other, cpu, other_cpu)
+local rows = {
+  { "pg.trace", traced_as "00-4bf92f3577b34da6%016x-00f067aa0ba902b7-01" },
+  { "pg.trace.span", traced_as "00-4bf92f3577b34da6a3ce929d0e0e4736-%016x-01" },
+}
+for _, row in ipairs(rows) do
+  measure.crowd(ROUND_US, row[2])
+  measure.crowd(ROUND_US, plainly)
+  for _ = 1, PAIRS do
+    local rate, cpu = measure.crowd(ROUND_US, row[2])
+    local other, other_cpu = measure.crowd(ROUND_US, plainly)
+    measure.pair(row[1], rate, other, cpu, other_cpu)
+  end
 end
 ending.run()

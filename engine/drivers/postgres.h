@@ -109,6 +109,7 @@ bool pg_is_control(const char *text); /* begins or ends a transaction, or a part
 bool pg_is_copy(const char *text);
 bool pg_may_share(const struct driver *d, const struct request *r); /* see core/driver.h */
 bool pg_is_all_or_nothing(const char *text);
+bool pg_is_undone_as_a_whole(const char *text); /* if its session ends before it is complete */
 bool pg_commits_parts(const char *text);
 
 /* --- prepared statements ---------------------------------------------------------------------- */
@@ -169,11 +170,14 @@ struct pg_name pg_statement_name(uint32_t id);
 #define PG_NAME_MOST                                                                               \
     64 /* of application_name, with its zero byte: the server cuts what is longer */
 
+/* What is told ahead of a call, each by a statement of its own. */
+enum pg_telling { PG_TELLS_SPAN = 0, PG_TELLS_BOTH, PG_TELLINGS };
+
 /* What the session says of whose trace it works in. */
 struct pg_trace {
-    bool is_on;       /* the declaration asks for it */
-    bool is_known;    /* the session says `said`; else anything */
-    bool is_prepared; /* the statement of this generation */
+    bool is_on;                    /* the declaration asks for it */
+    bool is_known;                 /* the session says `said`; else anything */
+    bool is_prepared[PG_TELLINGS]; /* the statements of this generation */
     uint32_t generation;
     char said[TRACEPARENT_SIZE + 1]; /* "" nothing */
     char name[PG_NAME_MOST];         /* application_name when nothing is said, in ASCII */
@@ -218,6 +222,7 @@ struct pg_flight {
     bool is_again;     /* it was prepared anew because the server had lost it */
     bool is_stale;     /* the server does not take the prepared statement any more */
     bool is_complete;  /* the server said that it did the statement */
+    bool is_refused;   /* the server said that it did not */
     bool is_kept;      /* an error does not undo all of it: a part was committed, or will be */
     bool is_dirty;
     bool is_stream;
@@ -294,6 +299,7 @@ struct postgres {
     bool is_cancelling;
     const struct request *cancelled; /* while cancelling; it may have ended */
     struct pg_copy copy;
+    bool is_stream_whole; /* what is not complete of the stream that is open was not done */
 
     struct pg_cancel *cancel; /* NULL until the first one */
     struct timer again;       /* a cancel that came too early is sent again */
@@ -368,6 +374,8 @@ bool pg_batch_synced(struct postgres *p, struct pg_flight *f);
 /* The server hung up, and said why. is_proven: the part under way was not done. False: nothing is
  * known of the whole. */
 bool pg_batch_ends_session(struct postgres *p, struct pg_flight *f, bool is_proven);
+/* All or nothing, and a part was refused: so nothing is done. */
+bool pg_batch_is_refused(const struct pg_flight *f);
 
 /* Reads what has arrived, and replies when that is all. */
 void pg_read(struct postgres *p);
@@ -377,6 +385,8 @@ void pg_hold(struct postgres *p);
 void pg_refuse(struct postgres *p, struct pg_flight *f, enum error_code code, const char *why);
 /* Ends the head, which was answered without the server. */
 void pg_reply_answered(struct postgres *p);
+/* The connection is lost: ends the head if the server had refused it by then. */
+bool pg_reply_refused(struct postgres *p);
 /* Ends the head as its problem says. Last thing to do: the core may begin the next one inside. */
 void pg_reply(struct postgres *p);
 

@@ -47,6 +47,30 @@ describe("a trace", function()
     is_silent(db:one(SAYS))
   end)
 
+  it("is told span by span, its name once", function()
+    local function span(digit) return SAMPLED:sub(1, 36) .. digit:rep(16) .. "-01" end
+    local function executed(words)
+      return select(2, tmp.read(server.log):gsub("execute nebula_trace_%d_%d: [^\n]*" .. words, ""))
+    end
+    is_told(trace(SAMPLED, db.one, db, SAYS))
+    local names = executed "application_name"
+    for _, digit in ipairs { "1", "2", "3" } do is_told(trace(span(digit), db.one, db, SAYS), span(digit)) end
+    clock.eventually("the log has it", function() return tmp.read(server.log):find(span "3", 1, true) end)
+    assert.equal(names, executed "application_name")
+    db:transaction(function(tx)
+      is_told(trace(span "4", tx.one, tx, SAYS), span "4")
+      return nil, "rolled back"
+    end)
+    is_told(trace(span "5", db.one, db, SAYS), span "5")
+    db:with(function(lease)
+      assert(lease:exec "deallocate all")
+      is_told(trace(span "6", lease.one, lease, SAYS), span "6")
+      is_told(trace(span "7", lease.one, lease, SAYS), span "7")
+    end)
+    assert.equal("7", trace("00-" .. ("7"):rep(32) .. "-" .. ("8"):rep(16) .. "-01", db.one, db, SAYS).name:sub(-1))
+    is_silent(db:one(SAYS))
+  end)
+
   it("is inherited by tasks that are started in it, and theirs when it has ended", function()
     local child
     trace(SAMPLED, function()

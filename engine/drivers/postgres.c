@@ -79,6 +79,8 @@ static void say(struct soon *s)
     if (p->phase == PG_CLOSED) {
         conn_closed(conn_of(p));
     } else if (owes & PG_OWES_LOSS) {
+        if (pg_reply_refused(p))
+            return;
         pg_flights_drop(p);
         conn_failed(conn_of(p), &p->why);
     } else if (owes & PG_OWES_ANSWER) {

@@ -240,6 +240,11 @@ static bool has_failed(const struct pg_flight *f)
     return false;
 }
 
+bool pg_batch_is_refused(const struct pg_flight *f)
+{
+    return !f->request->is_each && has_failed(f);
+}
+
 /* Of parts with a Sync each, those before had theirs, and those behind were not begun. */
 static void settle_rest(struct postgres *p, struct pg_flight *f, bool is_proven)
 {

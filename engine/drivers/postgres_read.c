@@ -6,7 +6,8 @@
  *
  * When the session ends while a statement runs, the server's FATAL answer proves that the statement
  * was rolled back, if the statement cannot commit by itself and was not acknowledged yet.
- * Everything else that ends in the middle is left in doubt: the connection fails without a reply.
+ * So does an error that was read before, if what it is about does not commit by itself. Everything
+ * else that ends in the middle is left in doubt: the connection fails without a reply.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -100,9 +101,9 @@ void pg_reply_answered(struct postgres *p)
 }
 
 /* The server was told to stop another one, and stopped this. */
-static bool is_stray(struct pg_flight *f)
+static bool is_stray(const struct pg_flight *f)
 {
-    return f->is_exposed && strcmp(pg_problem(f)->state, "57014") == 0;
+    return f->is_exposed && strcmp(f->request->reply.error.state, "57014") == 0;
 }
 
 static void finish(struct postgres *p, struct pg_flight *f)
@@ -113,7 +114,7 @@ static void finish(struct postgres *p, struct pg_flight *f)
         f->request->reply.wants_again = f->is_stale || is_stray(f);
     } else if (may_run_again(p, f)) {
         error_clear(pg_problem(f));
-        f->is_stale = f->is_preparing = false;
+        f->is_stale = f->is_preparing = f->is_refused = false;
         f->ahead = 0;
         pg_rows_free(&f->rows);
         pg_run_again(p, f);
@@ -168,18 +169,18 @@ static void check_statement(struct postgres *p, struct pg_flight *f, const PGres
     f->is_stale = true;
 }
 
-static bool is_proven_undone(const struct pg_flight *f)
+static bool is_proven_undone(const struct postgres *p, const struct pg_flight *f)
 {
     switch (f->request->verb) {
     case NEBULA_RUN:
     case NEBULA_STREAM:
-        return !f->is_complete &&
-               (pg_is_all_or_nothing(f->request->text) || pg_is_copy(f->request->text));
+        return !f->is_complete && pg_is_undone_as_a_whole(f->request->text);
     case NEBULA_PREPARE:
+        return !f->is_complete;
     case NEBULA_PULL:
     case NEBULA_PUSH:
     case NEBULA_FINISH:
-        return !f->is_complete;
+        return !f->is_complete && p->is_stream_whole;
     case NEBULA_SCRIPT:
     case NEBULA_BATCH:
     case NEBULA_STOP:
@@ -188,10 +189,32 @@ static bool is_proven_undone(const struct pg_flight *f)
     UNREACHABLE();
 }
 
+/* The server has refused it already, and only the end of its answer is missing. What is to be done
+ * again, or somewhere else, is not told so. */
+static bool is_refused(const struct pg_flight *f)
+{
+    if (f == NULL || f->is_prelude)
+        return false;
+    return f->part != NULL ? pg_batch_is_refused(f) : f->is_refused && !f->is_stale && !is_stray(f);
+}
+
+bool pg_reply_refused(struct postgres *p)
+{
+    struct pg_flight *f = p->head;
+    if (!is_refused(f))
+        return false;
+    if (f->part != NULL)
+        pg_batch_ends_session(p, f, true);
+    p->is_spoiled = true;
+    pg_owe(p, PG_OWES_LOSS); /* again, if nobody closes it now */
+    pg_reply(p);
+    return true;
+}
+
 /* The server is about to hang up. */
 static void end_session(struct postgres *p, struct pg_flight *f)
 {
-    bool is_proven = is_proven_undone(f);
+    bool is_proven = is_proven_undone(p, f);
     struct error why = *pg_problem(f);
     if (p->head->part != NULL)
         is_proven = pg_batch_ends_session(p, p->head, is_proven);
@@ -274,6 +297,7 @@ static void complain(struct postgres *p, struct pg_flight *f, const PGresult *re
         end_session(p, f);
         return;
     }
+    f->is_refused = true;
     check_statement(p, f, res);
     f->is_kept |= may_have_committed(p, f, res);
 }

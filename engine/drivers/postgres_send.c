@@ -207,6 +207,7 @@ static void send_stream(struct postgres *p, struct pg_flight *f)
     if (!make_room(p, f, f->request->window))
         return;
     f->is_stream = true;
+    p->is_stream_whole = pg_is_undone_as_a_whole(f->request->text);
     if (pg_is_copy(f->request->text)) {
         pg_copy_start(p, f);
         return;

@@ -144,6 +144,11 @@ bool pg_is_all_or_nothing(const char *text)
     return begins_with_one_of(text, word, COUNT(word));
 }
 
+bool pg_is_undone_as_a_whole(const char *text)
+{
+    return pg_is_all_or_nothing(text) || pg_is_copy(text);
+}
+
 /* Outside of a transaction it may commit a part of what it does, and fail afterwards. */
 bool pg_commits_parts(const char *text)
 {

@@ -126,6 +126,39 @@ describe("a batch in trouble", function()
     network:stop()
   end)
 
+  it("has failed, whatever breaks off behind the words that say so", function()
+    local network = proxy.start(server)
+    local far = declared.use(declare("batch_refused", "pool = { max = 1 }", network.port))
+    assert(db:exec(insert, 1))
+    local function batch()
+      return far:batch(function(b)
+        b:exec(insert, 2)
+        b:exec(insert, 1)
+        b:exec(insert, 3)
+      end)
+    end
+    local function alone() return far:exec(insert, 1) end
+    for _, ask in ipairs { batch, alone } do
+      local count, bytes = { failed = 0, in_doubt = 0 }, 1
+      repeat
+        local session = far:value "select pg_backend_pid()"
+        network:tell("truncate", "down", bytes, "close", "once")
+        local result, err = ask()
+        assert.is_nil(result)
+        assert.equal(err.outcome == "failed" and "23505" or "", err.state)
+        assert.equal(err.outcome == "failed" and ask == batch and 2 or nil, err.part)
+        count[err.outcome] = count[err.outcome] + 1
+        bytes = bytes + 1
+        network:tell "pass"
+      until far:value "select pg_backend_pid()" == session -- all of the answer has come
+      assert.is_true(count.in_doubt > 10)
+      assert.is_true(count.failed > 3) -- one is the whole answer
+      assert.same({ 1 }, ids())
+    end
+    clear()
+    network:stop()
+  end)
+
   it("agrees with what the server has, wherever its connection is cut", function()
     local network = proxy.start(server)
     local far = declared.use(declare("batch_cut", 'pool = { max = 4, connect = "1s" }', network.port))

@@ -6,9 +6,13 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "support/pg_lone.h"
@@ -234,6 +238,82 @@ static void big_values_go_and_come(void **unused)
     lone_close(&l);
 }
 
+/* --- a server that ends the session between a row and its end --------------------------------- */
+
+struct actor {
+    int listener;
+    char port[8];
+    pthread_t thread;
+};
+
+static const char greeting[] = "R\0\0\0\010\0\0\0\0K\0\0\0\014\0\0\0\1\0\0\0\2Z\0\0\0\5I";
+/* To a statement of whatever words: a row of a column n, and that the session ends. */
+static const char answer[] = "1\0\0\0\4"
+                             "2\0\0\0\4"
+                             "T\0\0\0\032\0\1n\0\0\0\0\0\0\0\0\0\0\027\0\4\377\377\377\377\0\0"
+                             "D\0\0\0\013\0\1\0\0\0\001"
+                             "1"
+                             "E\0\0\0\037SFATAL\0VFATAL\0C57P01\0Mbye\0";
+
+static void *act(void *data)
+{
+    struct actor *a = data;
+    char heard[512];
+    int fd = accept(a->listener, NULL, NULL);
+    CHECK(fd >= 0 && read(fd, heard, sizeof heard) > 0);
+    CHECK(write(fd, greeting, sizeof greeting - 1) > 0);
+    CHECK(read(fd, heard, sizeof heard) > 0 && write(fd, answer, sizeof answer) > 0);
+    close(fd);
+    return NULL;
+}
+
+static void actor_start(struct actor *a)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    a->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(a->listener, (struct sockaddr *)&at, size) == 0 && listen(a->listener, 1) == 0);
+    CHECK(getsockname(a->listener, (struct sockaddr *)&at, &size) == 0);
+    snprintf(a->port, sizeof a->port, "%d", ntohs(at.sin_port));
+    CHECK(pthread_create(&a->thread, NULL, act, a) == 0);
+}
+
+static void actor_end(struct actor *a)
+{
+    pthread_join(a->thread, NULL);
+    close(a->listener);
+}
+
+/* A select that was not complete has left nothing; a procedure may have committed before. */
+static void a_session_that_ends_behind_a_row_proves_what_it_can(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *text;
+        bool is_proof;
+    } row[] = {{"select n from t", true}, {"call p(1)", false}};
+    for (size_t i = 0; i < COUNT(row); i++) {
+        struct actor a;
+        struct lone l;
+        actor_start(&a);
+        pg_lone_init(&l, (const char *const[]){"host", "127.0.0.1", "port", a.port, "user", "app",
+                                               "sslmode", "disable", NULL});
+        assert_int_equal(lone_open(&l), ERROR_OK);
+        struct request first = ask(&l, NEBULA_STREAM, row[i].text, 1);
+        assert_true(first.reply.more);
+        reply_fini(&first.reply);
+        struct request r = lone_request(NEBULA_PULL, "");
+        r.window = 1;
+        lone_begin_send(&l, &r);
+        assert_true(lone_wait(&l, SAID_FAILED, 1));
+        assert_int_equal(l.said[SAID_REPLIED], 1 + row[i].is_proof);
+        assert_int_equal(r.reply.error.code, ERROR_LOST);
+        assert_string_equal(r.reply.error.state, "57P01");
+        lone_close(&l);
+        actor_end(&a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +324,7 @@ int main(void)
         cmocka_unit_test(a_stream_may_fail_in_the_middle),
         cmocka_unit_test(a_stream_without_rows_is_a_statement),
         cmocka_unit_test(closing_leaves_an_open_stream),
+        cmocka_unit_test(a_session_that_ends_behind_a_row_proves_what_it_can),
         cmocka_unit_test(big_replies_come_whole),
         cmocka_unit_test(big_values_go_and_come),
     };

@@ -22,6 +22,12 @@ void claim_settle(struct play *p, int64_t id, enum claim claim)
     p->claim[id].claim = (uint8_t)claim;
 }
 
+void claim_all(struct play *p, const int64_t *id, int64_t count, enum claim claim)
+{
+    for (int64_t i = 0; i < count; i++)
+        claim_settle(p, id[i], claim);
+}
+
 static const char *claim_text(enum claim claim)
 {
     static const char *const text[] = {[CLAIM_OPEN] = "never answered",
@@ -56,8 +62,7 @@ void claims_compare(struct play *p)
 
 static void settle_all(struct play *p, struct holding *h, enum claim claim)
 {
-    for (int64_t i = 0; i < h->ids; i++)
-        claim_settle(p, h->id[i], claim);
+    claim_all(p, h->id, h->ids, claim);
     h->ids = 0;
     h->is_in_transaction = false;
 }
@@ -65,6 +70,7 @@ static void settle_all(struct play *p, struct holding *h, enum claim claim)
 /* A transaction that is not committed has no effect. */
 void holding_drop(struct play *p, struct holding *h)
 {
+    copy_drop(p, h);
     settle_all(p, h, h->busy > 0 && h->is_committing ? CLAIM_AT_MOST_ONCE : CLAIM_NEVER);
     /* A write on its own may be under way still. */
     for (int32_t t = 1; h->busy > 0 && t <= p->most_ticket; t++) {
@@ -209,14 +215,17 @@ static void transaction_ended(struct play *p, struct holding *h, const struct op
 static void stream_moved(struct play *p, int32_t ticket, struct holding *h, const struct op *op,
                          const struct nebula_reply *r)
 {
-    if (op->word != WORD_ROWS && op->word != WORD_PULL && op->word != WORD_STOP)
+    bool begins = op->word == WORD_ROWS || op->word == WORD_GIVE;
+    if (h->is_taking || (!begins && op->word != WORD_PULL && op->word != WORD_STOP))
         return;
-    if (op->word == WORD_ROWS)
+    if (begins)
         h->next_row = 0;
     if (r->code == ERROR_OK)
         expect_row(p, ticket, op, r, h->next_row);
+    if (r->rows > op->window)
+        law_broken("%d rows came, and %d were asked for", r->rows, op->window);
     h->next_row += r->rows;
-    h->is_streaming = r->code == ERROR_OK ? r->more : h->is_streaming && op->word != WORD_ROWS;
+    h->is_streaming = r->code == ERROR_OK ? r->more : h->is_streaming && !begins;
 }
 
 static bool is_fatal(int32_t code)
@@ -242,6 +251,7 @@ static void statement_ended(struct play *p, int32_t ticket, struct op *op,
     }
     transaction_ended(p, h, op, r);
     stream_moved(p, ticket, h, op, r);
+    copy_ended(p, h, op, r);
     if (r->code == ERROR_OK && (play_writes(op) || op->word == WORD_GET))
         expect_row(p, ticket, op, r, op->id);
     h->is_broken |= is_fatal(r->code);

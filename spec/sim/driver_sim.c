@@ -125,8 +125,10 @@ static void failed(struct wire *w, enum error_code code, const char *state, cons
 
 static void fill(const struct link *l, struct reply *reply, const struct answer *a)
 {
-    *reply =
-        (struct reply){.changed = a->changed, .more = a->more, .wants_writer = a->wants_writer};
+    *reply = (struct reply){.changed = a->changed,
+                            .more = a->more,
+                            .wants_writer = a->wants_writer,
+                            .wants_input = a->wants_input};
     if (a->code == ERROR_OK)
         return;
     error_set(&reply->error, a->code, "%s: %s", conn_resource(l->conn), a->text);

@@ -160,10 +160,12 @@ static void disturb_ticket(struct play *p)
 /* --- calls ------------------------------------------------------------------------------------ */
 
 static const char *const word_text[WORDS] = {
-    [WORD_ADD] = "add",       [WORD_PUT] = "put",   [WORD_GET] = "get", [WORD_BEGIN] = "begin",
-    [WORD_COMMIT] = "commit", [WORD_UNDO] = "undo", [WORD_SET] = "set", [WORD_FAIL] = "fail",
-    [WORD_ROWS] = "rows",     [WORD_PULL] = "",     [WORD_STOP] = "",   [WORD_PREPARE] = "get",
-    [WORD_BATCH] = "add",     [WORD_EACH] = "put",
+    [WORD_ADD] = "add",     [WORD_PUT] = "put",       [WORD_GET] = "get",
+    [WORD_BEGIN] = "begin", [WORD_COMMIT] = "commit", [WORD_UNDO] = "undo",
+    [WORD_SET] = "set",     [WORD_FAIL] = "fail",     [WORD_ROWS] = "rows",
+    [WORD_PULL] = "pull",   [WORD_STOP] = "stop",     [WORD_PREPARE] = "get",
+    [WORD_BATCH] = "add",   [WORD_EACH] = "put",      [WORD_GIVE] = "give",
+    [WORD_TAKE] = "take",   [WORD_PUSH] = "push",     [WORD_FINISH] = "finish",
 };
 
 static enum nebula_verb verb_of(enum word w)
@@ -180,7 +182,13 @@ static enum nebula_verb verb_of(enum word w)
     case WORD_SET:
         return NEBULA_SCRIPT;
     case WORD_ROWS:
+    case WORD_GIVE:
+    case WORD_TAKE:
         return NEBULA_STREAM;
+    case WORD_PUSH:
+        return NEBULA_PUSH;
+    case WORD_FINISH:
+        return NEBULA_FINISH;
     case WORD_PULL:
         return NEBULA_PULL;
     case WORD_STOP:
@@ -219,12 +227,13 @@ static bool call(struct play *p, struct op *op, int64_t lease)
     op->deadline_us = sooner(op->actor->deadline_us,
                              op->begun_us + (within_us > 0 ? within_us : policy->deadline_us));
     op->wait_until_us = sooner(op->deadline_us, op->begun_us + policy->wait_us);
+    op->window = (int32_t)roll(p, 1, 4);
     const struct nebula_request request = {
         .lease = lease,
         .resource = p->declared[op->resource].number,
         .role = op->role,
         .verb = verb_of(op->word),
-        .window = (int32_t)roll(p, 1, 4),
+        .window = op->window,
         .text = part->text,
         .text_size = part->text_size,
         .part = part,
@@ -286,14 +295,17 @@ static enum word next_word(struct play *p, const struct holding *h)
 {
     if (h->is_streaming)
         return chance(p, 800) ? WORD_PULL : WORD_STOP;
+    if (h->is_taking)
+        return copy_next(p, h);
     if (h->is_in_transaction) {
-        static const enum word inside[] = {WORD_ADD,    WORD_ADD, WORD_PUT,  WORD_GET,
-                                           WORD_FAIL,   WORD_SET, WORD_ROWS, WORD_COMMIT,
-                                           WORD_COMMIT, WORD_UNDO};
+        static const enum word inside[] = {WORD_ADD,    WORD_ADD,  WORD_PUT,  WORD_GET,
+                                           WORD_FAIL,   WORD_SET,  WORD_ROWS, WORD_COMMIT,
+                                           WORD_COMMIT, WORD_UNDO, WORD_TAKE, WORD_GIVE};
         return h->ids >= IDS_IN_TX ? WORD_COMMIT : inside[roll(p, 0, COUNT(inside) - 1)];
     }
-    static const enum word outside[] = {WORD_BEGIN, WORD_BEGIN, WORD_BEGIN,   WORD_ADD, WORD_PUT,
-                                        WORD_GET,   WORD_SET,   WORD_PREPARE, WORD_ROWS};
+    static const enum word outside[] = {WORD_BEGIN, WORD_BEGIN, WORD_BEGIN, WORD_ADD,
+                                        WORD_PUT,   WORD_GET,   WORD_SET,   WORD_PREPARE,
+                                        WORD_ROWS,  WORD_GIVE,  WORD_TAKE,  WORD_TAKE};
     return outside[roll(p, 0, COUNT(outside) - 1)];
 }
 
@@ -303,18 +315,29 @@ static void use_lease(struct play *p, struct actor *a)
     struct op op = {.kind = OP_ON_LEASE, .actor = a, .resource = h->resource, .role = h->role};
     op.word = next_word(p, h);
     op.lessee = h->lessee;
-    bool writes = op.word == WORD_ADD || op.word == WORD_PUT;
-    op.id = writes ? claim_new(p, h->resource) : op.word == WORD_ROWS ? roll(p, 1, 12) : 1;
+    bool writes = op.word == WORD_ADD || op.word == WORD_PUT, pushes = op.word == WORD_PUSH;
+    bool brings = op.word == WORD_ROWS || op.word == WORD_GIVE;
+    op.id = writes || pushes ? claim_new(p, h->resource) : brings ? roll(p, 1, 12) : 1;
     op.is_served = true;
     if (!call(p, &op, h->lease)) {
-        if (writes)
+        if (writes || pushes)
             claim_settle(p, op.id, CLAIM_NEVER);
+        h->is_doomed |= pushes;
         return;
     }
     h->busy++;
+    copy_asked(h, &op);
     h->is_committing = op.word == WORD_COMMIT;
     if (writes && h->is_in_transaction)
         h->id[h->ids++] = op.id;
+}
+
+/* Who pushes does not wait for each. */
+static void use_lease_often(struct play *p, struct actor *a)
+{
+    do
+        use_lease(p, a);
+    while (copy_may_push(&a->held) && a->held.busy > 0 && chance(p, 600));
 }
 
 static void release(struct play *p, struct actor *a)
@@ -348,8 +371,8 @@ static void hold(struct play *p, struct actor *a)
         release(p, a);
     else if (h->lease != 0 && h->busy > 0 && chance(p, 30))
         release(p, a); /* in the middle of its own statement */
-    else if (h->lease != 0 && h->busy == 0)
-        use_lease(p, a);
+    else if (h->lease != 0 && (h->busy == 0 || copy_may_push(h)))
+        use_lease_often(p, a);
     else
         try_stale(p, a);
 }

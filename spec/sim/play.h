@@ -3,6 +3,7 @@
  *
  * - scene.c rolls what is declared and how sick the servers are; at its end everything is gone.
  * - play.c is the tasks: what they ask for.
+ * - copies.c is what they push into a stream, and what becomes of it.
  * - orders.c is the operator.
  * - answers.c is what they get, and whether it is true.
  * - laws.c is what must hold after every step, seen from the inside.
@@ -62,6 +63,10 @@ enum word {
     WORD_ROWS,
     WORD_PULL,
     WORD_STOP,
+    WORD_GIVE,
+    WORD_TAKE,
+    WORD_PUSH,
+    WORD_FINISH,
     WORD_PREPARE,
     WORD_BATCH, /* a few adds, all or nothing */
     WORD_EACH,  /* a few puts, each by itself */
@@ -79,6 +84,7 @@ struct op {
     int64_t wait_until_us; /* not served after */
     int64_t lessee, id;
     int32_t more;   /* ids behind it, of a batch */
+    int32_t window; /* rows, the most that were asked for */
     bool is_served; /* has had its first connection */
 };
 
@@ -91,6 +97,11 @@ struct holding {
     bool is_in_transaction, is_streaming, is_committing, is_broken;
     int64_t id[IDS_IN_TX], ids;
     int64_t next_row;
+
+    /* A stream that takes, and what was pushed into it. */
+    bool is_taking, is_finishing;
+    bool is_doomed; /* a push of it failed: it is not to be finished */
+    int64_t taken[IDS_IN_TX], takens;
 };
 
 struct actor {
@@ -147,6 +158,17 @@ void play_turn(struct play *p, int64_t span_us);
 /* One more line for who reads the trace. */
 __attribute__((format(printf, 2, 3))) void play_note(struct play *p, const char *format, ...);
 
+/* --- copies.c --------------------------------------------------------------------------------- */
+
+bool copy_may_push(const struct holding *h); /* also while one is under way */
+enum word copy_next(struct play *p, const struct holding *h);
+/* It was asked for. */
+void copy_asked(struct holding *h, const struct op *op);
+void copy_ended(struct play *p, struct holding *h, const struct op *op,
+                const struct nebula_reply *r);
+/* Nobody has it any more. */
+void copy_drop(struct play *p, struct holding *h);
+
 /* --- orders.c --------------------------------------------------------------------------------- */
 
 void play_operate(struct play *p); /* an operator does something, to a resource or to its server */
@@ -160,6 +182,7 @@ void claims_compare(struct play *p);
 void holding_drop(struct play *p, struct holding *h);
 void play_served(struct play *p, struct op *op);
 bool play_writes(const struct op *op);
+void claim_all(struct play *p, const int64_t *id, int64_t count, enum claim claim);
 void play_heard(struct witness *w, const struct heard *h);
 
 /* --- laws.c ----------------------------------------------------------------------------------- */

@@ -8,7 +8,11 @@
  * - `get L ID` changes nothing, and `fail L ID` is refused.
  * - `begin L`, `commit L` and `undo L` are transactions.
  * - `set L` dirties the session.
- * - `rows L N` is a stream of N rows.
+ * - `rows L N` is a stream of N rows, and `give L N` one that brings them one by one, none with its
+ *   beginning.
+ * - `take L` is a stream that wants input: each `push L ID` gives it one, and all of them are added
+ *   with `finish L`, in the transaction if one is open. Whatever else ends it adds none.
+ * - `pull L` and `stop L` are for the stream; without words they are said by whoever has it.
  * - `check`, `rollback` and `reset` are the pool's own words, said by nobody.
  * - `hark 0 ID;` and `hush 0 ID;`, any number of them in one text, are the ear's: whatever is told on
  *   ID from then on is told to the session, or not any more.
@@ -120,7 +124,7 @@ struct answer {
     int32_t rows;
     int64_t cell; /* of the first row; the next ones count up */
     int64_t changed;
-    bool more, wants_writer;
+    bool more, wants_writer, wants_input;
     bool is_turned; /* the session wanted the primary, and this is none any more */
 };
 

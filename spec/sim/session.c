@@ -28,6 +28,7 @@ static void leave_room(struct session *s)
     s->is_live = false;
     s->pendings = 0;
     s->in_transaction = s->dirty = s->streaming = 0;
+    s->is_giving = s->is_taking = false;
     s->tales = 0;
     memset(s->hark, 0, sizeof s->hark);
     happening_forget(&s->speaks);
@@ -206,7 +207,7 @@ static void hear(struct wire *w, enum nebula_verb verb, const char *text, int32_
 {
     struct session *s = w->session;
     s->statement = (struct statement){.verb = verb, .window = window};
-    if (verb == NEBULA_PULL || verb == NEBULA_STOP)
+    if (text[0] == '\0')
         s->statement.lessee = s->streaming;
     else
         parse(&s->statement, text);

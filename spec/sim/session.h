@@ -60,6 +60,9 @@ struct session {
     int64_t pending[PENDING_MOST]; /* ids, negative for a put */
     int32_t pendings;
     int64_t rows_left, next_row;
+    bool is_giving, is_taking;
+    int64_t taken[PENDING_MOST]; /* ids that were pushed */
+    int32_t takens;
     int64_t hark[HARKS_MOST]; /* channels; 0 is none */
     struct tale tale[TALES_MOST];
     int32_t tales;

@@ -4,35 +4,34 @@
 
 #include "memory.h"
 
-/* --- what may fail, does --------------------------------------------------------------------- */
+/* --- what may fail, does ---------------------------------------------------------------------- */
 
-static int64_t try_lease(struct story *s)
+int64_t story_lease(struct story *s)
 {
     int64_t lease = rig_lease(&s->rig);
     return lease > 0 ? lease : 0;
 }
 
-static void try_release(struct story *s, int64_t lease)
+void story_release(struct story *s, int64_t lease)
 {
     if (lease != 0)
         nebula_release(s->rig.nebula, lease, NEBULA_GOOD);
 }
 
-static bool say(struct story *s, struct nebula_request request)
+bool story_say(struct story *s, struct nebula_request request)
 {
     struct nebula_reply reply;
     int32_t ticket = rig_request(&s->rig, request);
     return ticket > 0 && rig_await(&s->rig, ticket, &reply) == ERROR_OK;
 }
 
-static void claim(struct story *s, int id, int32_t outcome)
+void story_claim(struct story *s, int id, int32_t outcome)
 {
     s->outcome[id] = (enum outcome)outcome;
     s->is_said[id] = true;
 }
 
-/* Asks for it once, and says what is certain. */
-static int32_t ask(struct story *s, struct nebula_request request)
+int32_t story_ask(struct story *s, struct nebula_request request)
 {
     struct nebula_reply reply = {.outcome = OUTCOME_FAILED};
     int32_t ticket = rig_request(&s->rig, request);
@@ -41,13 +40,13 @@ static int32_t ask(struct story *s, struct nebula_request request)
     return reply.outcome;
 }
 
-/* Adds id once, on the lease or 0, and remembers what became of it. */
-static void add(struct story *s, int64_t lease, int id, int64_t within_us)
+void story_add(struct story *s, int64_t lease, int id, int64_t within_us)
 {
     char text[32];
     snprintf(text, sizeof text, "add %d %d", id, id);
-    claim(s, id,
-          ask(s, (struct nebula_request){.lease = lease, .text = text, .within_us = within_us}));
+    story_claim(s, id,
+                story_ask(s, (struct nebula_request){
+                                 .lease = lease, .text = text, .within_us = within_us}));
 }
 
 /* --- scenarios -------------------------------------------------------------------------------- */
@@ -55,15 +54,15 @@ static void add(struct story *s, int64_t lease, int id, int64_t within_us)
 static void calls(struct story *s)
 {
     for (int id = 1; id < 5; id++)
-        add(s, 0, id, 0);
+        story_add(s, 0, id, 0);
     server_order(s->rig.server, FAULT_STUCK);
-    add(s, 0, 5, 20 * MS);
+    story_add(s, 0, 5, 20 * MS);
     server_order(s->rig.server, FAULT_CONFLICT);
-    add(s, 0, 6, 0);
+    story_add(s, 0, 6, 0);
     server_order(s->rig.server, FAULT_LOST_AFTER);
-    add(s, 0, 7, 0);
+    story_add(s, 0, 7, 0);
     server_order(s->rig.server, FAULT_ERROR);
-    add(s, 0, 8, 0);
+    story_add(s, 0, 8, 0);
 }
 
 static int32_t cancel_one(struct story *s, int id)
@@ -85,13 +84,13 @@ static void cancels(struct story *s)
     static const enum fault fault[] = {FAULT_STUCK, FAULT_MUTE, FAULT_SLOW};
     for (int i = 0; i < 3; i++) {
         server_order(s->rig.server, fault[i]);
-        claim(s, 1 + i, cancel_one(s, 1 + i));
+        story_claim(s, 1 + i, cancel_one(s, 1 + i));
     }
-    int64_t lease = try_lease(s);
+    int64_t lease = story_lease(s);
     server_order(s->rig.server, FAULT_STUCK);
-    add(s, lease, 4, 20 * MS);
-    try_release(s, lease);
-    add(s, 0, 5, 0);
+    story_add(s, lease, 4, 20 * MS);
+    story_release(s, lease);
+    story_add(s, 0, 5, 0);
 }
 
 static void leases(struct story *s)
@@ -99,46 +98,34 @@ static void leases(struct story *s)
     int64_t lease[3];
     int32_t waits = 0;
     for (int i = 0; i < 2; i++)
-        lease[i] = try_lease(s);
+        lease[i] = story_lease(s);
     lease[2] = rig_ask(&s->rig);
     if (lease[2] == 0)
         waits = rig_ticket(&s->rig);
-    add(s, lease[0], 1, 0);
-    try_release(s, lease[0]);
+    story_add(s, lease[0], 1, 0);
+    story_release(s, lease[0]);
     if (waits != 0)
         lease[2] = rig_lease_of(&s->rig, waits);
-    add(s, lease[2] > 0 ? lease[2] : 0, 2, 0);
-    try_release(s, lease[1]);
-    try_release(s, lease[2]);
+    story_add(s, lease[2] > 0 ? lease[2] : 0, 2, 0);
+    story_release(s, lease[1]);
+    story_release(s, lease[2]);
 }
 
 static void dirty_sessions(struct story *s)
 {
     static const char *const left[] = {"set 9", "begin 9"};
     for (int i = 0; i < 2; i++) {
-        int64_t lease = try_lease(s);
-        say(s, (struct nebula_request){.lease = lease, .text = left[i]});
-        try_release(s, lease);
-        add(s, 0, 1 + i, 0);
+        int64_t lease = story_lease(s);
+        story_say(s, (struct nebula_request){.lease = lease, .text = left[i]});
+        story_release(s, lease);
+        story_add(s, 0, 1 + i, 0);
     }
-}
-
-static void streams(struct story *s)
-{
-    int64_t lease = try_lease(s);
-    struct nebula_request request = {
-        .lease = lease, .verb = NEBULA_STREAM, .text = "rows 9 9", .window = 2};
-    if (lease != 0 && say(s, request)) {
-        request = (struct nebula_request){.lease = lease, .verb = NEBULA_PULL, .window = 2};
-        say(s, request);
-    }
-    try_release(s, lease);
-    add(s, 0, 1, 0);
 }
 
 static int32_t word(struct story *s, int64_t lease, const char *text)
 {
-    return ask(s, (struct nebula_request){.lease = lease, .verb = NEBULA_SCRIPT, .text = text});
+    return story_ask(s,
+                     (struct nebula_request){.lease = lease, .verb = NEBULA_SCRIPT, .text = text});
 }
 
 /* Adds a few as lessee 9, all or nothing. */
@@ -149,7 +136,7 @@ static void transact(struct story *s, int64_t lease, int first, int most)
     for (; id < most && outcome == OUTCOME_OK; id++) {
         char text[32];
         snprintf(text, sizeof text, "add 9 %d", id);
-        outcome = ask(s, (struct nebula_request){.lease = lease, .text = text});
+        outcome = story_ask(s, (struct nebula_request){.lease = lease, .text = text});
     }
     if (outcome == OUTCOME_OK) {
         outcome = word(s, lease, "commit 9");
@@ -158,19 +145,19 @@ static void transact(struct story *s, int64_t lease, int first, int most)
         outcome = OUTCOME_FAILED; /* whatever became of one: nothing was committed */
     }
     while (id-- > first)
-        claim(s, id, outcome);
+        story_claim(s, id, outcome);
 }
 
 static void transactions(struct story *s)
 {
-    int64_t lease = try_lease(s);
+    int64_t lease = story_lease(s);
     if (lease != 0) {
         transact(s, lease, 1, 3);
         server_order(s->rig.server, FAULT_CONFLICT);
         transact(s, lease, 3, 6);
     }
-    try_release(s, lease);
-    add(s, 0, 6, 0);
+    story_release(s, lease);
+    story_add(s, 0, 6, 0);
 }
 
 /* Three at once; the outcome of each is its own, or that of all. */
@@ -179,7 +166,7 @@ static void add_batch(struct story *s, int64_t lease, int first, bool is_each, i
     char text[3][32];
     struct nebula_part part[3] = {{.text = NULL}};
     for (int i = 0; i < 3; i++) {
-        claim(s, first + i, OUTCOME_FAILED);
+        story_claim(s, first + i, OUTCOME_FAILED);
         part[i].text = text[i];
         part[i].text_size = (uint32_t)snprintf(text[i], sizeof text[i], "add 9 %d", first + i);
     }
@@ -198,7 +185,7 @@ static void add_batch(struct story *s, int64_t lease, int first, bool is_each, i
         nebula_reply(s->rig.nebula, ticket, &reply);
         if ((reply.code == ERROR_OK) != (reply.outcome == OUTCOME_OK))
             law_broken("part %d: code %d with outcome %d", i + 1, reply.code, reply.outcome);
-        claim(s, first + i, reply.outcome);
+        story_claim(s, first + i, reply.outcome);
     }
     rig_await(&s->rig, ticket, NULL);
 }
@@ -211,10 +198,10 @@ static void batches(struct story *s)
         server_order(s->rig.server, fault[i]);
         add_batch(s, 0, 1 + 3 * i, i % 2 == 0, 100 * MS);
     }
-    int64_t lease = try_lease(s);
+    int64_t lease = story_lease(s);
     if (lease != 0)
         add_batch(s, lease, 19, false, 0);
-    try_release(s, lease);
+    story_release(s, lease);
 }
 
 /* Puts a few at once, which share the connections that there are; the first is never answered. */
@@ -229,20 +216,20 @@ static void sharers(struct story *s)
         ticket[i] = rig_request(&s->rig, (struct nebula_request){.text = text,
                                                                  .is_idempotent = true,
                                                                  .within_us = (20 + 10 * i) * MS});
-        claim(s, 1 + i, OUTCOME_FAILED);
+        story_claim(s, 1 + i, OUTCOME_FAILED);
         if (i == 0)
             rig_pass(&s->rig, 10 * MS);
     }
-    int64_t lease = try_lease(s);
+    int64_t lease = story_lease(s);
     for (int i = 0; i < CALLS; i++) {
         struct nebula_reply reply;
         if (ticket[i] <= 0)
             continue;
         rig_await(&s->rig, ticket[i], &reply);
-        claim(s, 1 + i, reply.outcome);
+        story_claim(s, 1 + i, reply.outcome);
     }
-    add(s, lease, CALLS + 1, 0);
-    try_release(s, lease);
+    story_add(s, lease, CALLS + 1, 0);
+    story_release(s, lease);
 }
 
 static void tasks(struct story *s)
@@ -252,8 +239,8 @@ static void tasks(struct story *s)
     nebula_task_enter(n, task > 0 ? task : 0);
     nebula_task_deadline(n, world_time_us() + SECOND);
     int32_t nap = nebula_sleep(n, MS), wait = nebula_wait(n);
-    try_lease(s);
-    add(s, 0, 1, 0);
+    story_lease(s);
+    story_add(s, 0, 1, 0);
     if (nap > 0)
         rig_await(&s->rig, nap, NULL);
     if (wait > 0 && rig_is_answered(&s->rig, wait))
@@ -264,7 +251,7 @@ static void tasks(struct story *s)
     nebula_task_enter(n, 0);
     if (task > 0)
         nebula_task_close(n, task);
-    add(s, 0, 2, 0);
+    story_add(s, 0, 2, 0);
 }
 
 static void outages(struct story *s)
@@ -273,12 +260,12 @@ static void outages(struct story *s)
     int32_t start = nebula_start(s->rig.nebula, s->rig.shop);
     if (start > 0)
         rig_await(&s->rig, start, NULL);
-    add(s, 0, 1, 0);
+    story_add(s, 0, 1, 0);
     server_crash(s->rig.server, world_time_us() + 100 * MS);
     rig_pass(&s->rig, 50 * MS);
-    add(s, 0, 2, 0);
+    story_add(s, 0, 2, 0);
     rig_pass(&s->rig, SECOND);
-    add(s, 0, 3, 0);
+    story_add(s, 0, 3, 0);
 }
 
 /* What writes is given to a reader first. */
@@ -286,124 +273,94 @@ static void writers(struct story *s)
 {
     server_writer(s->rig.server, 1);
     for (int id = 1; id < 4; id++)
-        add(s, 0, id, 0);
-    say(s, (struct nebula_request){.text = "get 4 4", .is_idempotent = true});
-}
-
-/* Its number, or 0. */
-static int64_t try_listen(struct story *s, int32_t queue, int32_t count)
-{
-    static const char *const name[] = {"5", "6", "7"};
-    const struct nebula_channels c = {
-        .resource = s->rig.shop, .count = count, .name = name, .queue = queue, .bytes = 100};
-    struct nebula_reply reply;
-    int32_t ticket = nebula_listen(s->rig.nebula, &c);
-    return ticket > 0 && rig_await(&s->rig, ticket, &reply) == ERROR_OK ? reply.listener : 0;
-}
-
-/* Whatever it has until now. */
-static void hear_all(struct story *s, int64_t listener)
-{
-    int32_t ticket, code = ERROR_OK;
-    for (int i = 0; i < 10 && code == ERROR_OK; i++) {
-        ticket = nebula_hear(s->rig.nebula, listener, 5 * MS);
-        code = ticket > 0 ? rig_await(&s->rig, ticket, NULL) : ERROR_STALE;
-    }
-}
-
-static void listeners(struct story *s)
-{
-    int64_t one = try_listen(s, 2, 2), two = try_listen(s, 9, 3);
-    for (int i = 0; i < 12; i++)
-        server_tell(s->rig.server, 5 + i % 3);
-    rig_pass(&s->rig, 20 * MS);
-    hear_all(s, one);
-    server_crash(s->rig.server, world_time_us() + 20 * MS);
-    rig_pass(&s->rig, 500 * MS);
-    server_tell(s->rig.server, 6);
-    hear_all(s, two);
-    nebula_unlisten(s->rig.nebula, two);
-    rig_pass(&s->rig, 10 * MS);
-    hear_all(s, one);
-    nebula_unlisten(s->rig.nebula, one);
-    add(s, 0, 1, 0);
+        story_add(s, 0, id, 0);
+    story_say(s, (struct nebula_request){.text = "get 4 4", .is_idempotent = true});
 }
 
 static void looking(struct story *s)
 {
-    add(s, 0, 1, 0);
+    story_add(s, 0, 1, 0);
     static const char *const question[] = {"{\"verb\":\"ls\"}",
                                            "{\"verb\":\"inspect\",\"name\":\"shop\"}", "nonsense"};
     for (int i = 0; i < 3; i++)
         if (nebula_ask(s->rig.nebula, question[i]) == NULL)
             law_broken("no answer to %s", question[i]);
     nebula_pause(s->rig.nebula, s->rig.shop);
-    add(s, 0, 2, 0);
+    story_add(s, 0, 2, 0);
     nebula_resume(s->rig.nebula, s->rig.shop);
-    add(s, 0, 3, 0);
+    story_add(s, 0, 3, 0);
 }
 
 static void orders(struct story *s)
 {
     struct nebula *n = s->rig.nebula;
     int32_t shop = s->rig.shop;
-    add(s, 0, 1, 0);
+    story_add(s, 0, 1, 0);
     int32_t ticket = nebula_reconnect(n, shop, 50, 10 * MS);
-    add(s, 0, 2, 0);
+    story_add(s, 0, 2, 0);
     if (ticket > 0)
         rig_await(&s->rig, ticket, NULL);
     nebula_ask(n, "{\"verb\":\"resize\",\"name\":\"shop\",\"min\":2,\"max\":4}");
-    add(s, 0, 3, 0);
+    story_add(s, 0, 3, 0);
     rig_pass(&s->rig, 100 * MS);
     nebula_resize(n, shop, -1, 0, 1);
-    add(s, 0, 4, 0);
+    story_add(s, 0, 4, 0);
     ticket = nebula_drain(n, shop, SECOND);
-    add(s, 0, 5, 0);
+    story_add(s, 0, 5, 0);
     if (ticket > 0)
         rig_await(&s->rig, ticket, NULL);
     nebula_resume(n, shop);
-    add(s, 0, 6, 0);
+    story_add(s, 0, 6, 0);
 }
 
 static void stops(struct story *s)
 {
-    int64_t lease = try_lease(s);
-    add(s, lease, 1, 0);
+    int64_t lease = story_lease(s);
+    story_add(s, lease, 1, 0);
     nebula_stop(s->rig.nebula, world_time_us() + 50 * MS);
-    add(s, lease, 2, 0);
+    story_add(s, lease, 2, 0);
     rig_pass(&s->rig, SECOND);
 }
 
 static void read_elsewhere(struct story *s)
 {
-    say(s, (struct nebula_request){.text = "get 9 1", .role = 1, .within_us = 300 * MS});
+    story_say(s, (struct nebula_request){.text = "get 9 1", .role = 1, .within_us = 300 * MS});
 }
 
 static void endpoints(struct story *s)
 {
-    add(s, 0, 1, 0);
+    story_add(s, 0, 1, 0);
     read_elsewhere(s);
     server_crash(s->rig.server, world_time_us() + 100 * MS);
-    add(s, 0, 2, 0);
+    story_add(s, 0, 2, 0);
     read_elsewhere(s);
     server_standby(s->rig.server, true);
-    add(s, 0, 3, 50 * MS);
+    story_add(s, 0, 3, 50 * MS);
     server_crash(s->twin, world_time_us() + 100 * MS);
     read_elsewhere(s);
     server_standby(s->rig.server, false);
-    add(s, 0, 4, 0);
-    ask(s, (struct nebula_request){.text = "add 9 5", .role = 1});
+    story_add(s, 0, 4, 0);
+    story_ask(s, (struct nebula_request){.text = "add 9 5", .role = 1});
 }
 
 const struct story_row stories[STORIES] = {
-    {"calls", calls, 1, 1},         {"cancels", cancels, 1, 1},
-    {"leases", leases, 1, 1},       {"dirty sessions", dirty_sessions, 1, 1},
-    {"streams", streams, 1, 1},     {"transactions", transactions, 1, 1},
-    {"listeners", listeners, 1, 1}, {"tasks", tasks, 1, 1},
-    {"outages", outages, 1, 1},     {"writers", writers, 2, 1},
-    {"looking", looking, 1, 1},     {"orders", orders, 1, 1},
-    {"stops", stops, 1, 1},         {"batches", batches, 1, 1},
-    {"endpoints", endpoints, 2, 2}, {"sharers", sharers, 1, 1},
+    {"calls", calls, 1, 1},
+    {"cancels", cancels, 1, 1},
+    {"leases", leases, 1, 1},
+    {"dirty sessions", dirty_sessions, 1, 1},
+    {"streams", story_streams, 1, 1},
+    {"transactions", transactions, 1, 1},
+    {"listeners", story_listeners, 1, 1},
+    {"tasks", tasks, 1, 1},
+    {"outages", outages, 1, 1},
+    {"writers", writers, 2, 1},
+    {"looking", looking, 1, 1},
+    {"orders", orders, 1, 1},
+    {"stops", stops, 1, 1},
+    {"batches", batches, 1, 1},
+    {"endpoints", endpoints, 2, 2},
+    {"sharers", sharers, 1, 1},
+    {"copies", story_copies, 1, 1},
 };
 
 /* --- begin and end ---------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
 #include "rig.h"
 
 #define STORY_IDS 32
-#define STORIES 16
+#define STORIES 17
 
 struct story {
     struct rig rig;
@@ -28,6 +28,23 @@ struct story_row {
     int32_t roles, endpoints;
 };
 extern const struct story_row stories[STORIES];
+
+void story_streams(struct story *s);
+void story_copies(struct story *s);
+void story_listeners(struct story *s);
+
+/* --- what a scenario says, and may fail ------------------------------------------------------- */
+
+int64_t story_lease(struct story *s); /* or 0 */
+void story_release(struct story *s, int64_t lease);
+bool story_say(struct story *s, struct nebula_request request); /* true when it was done */
+/* Asks for it once, and says what is certain. */
+int32_t story_ask(struct story *s, struct nebula_request request);
+void story_claim(struct story *s, int id, int32_t outcome);
+/* Adds id once, on the lease or 0, and remembers what became of it. */
+void story_add(struct story *s, int64_t lease, int id, int64_t within_us);
+
+/* --- telling ---------------------------------------------------------------------------------- */
 
 /* A rig that keeps one connection, asks those that were idle for 10 ms, and tries again, with cheap
  * pauses. Open it with rig_open(&s->rig), which may fail. */

@@ -27,21 +27,28 @@ static void end_transaction(struct session *s, bool is_kept)
     s->in_transaction = 0;
 }
 
-static void write_id(struct session *s, bool is_put)
+static bool may_write(struct session *s)
 {
-    int64_t id = s->statement.id;
     if (s->server->is_standby) {
         bool wants_primary = s->wants != NULL && strcmp(s->wants, "primary") == 0;
         s->answer.wants_writer = !wants_primary;
         s->answer.is_turned = wants_primary;
         refuse(s, ERROR_READ_ONLY, "25006", "this server only reads");
-        return;
+        return false;
     }
     if (s->server->writer >= 0 && s->role != s->server->writer) {
         s->answer.wants_writer = true;
         refuse(s, ERROR_READ_ONLY, "25006", "this connection only reads");
-        return;
+        return false;
     }
+    return true;
+}
+
+static void write_id(struct session *s, bool is_put)
+{
+    int64_t id = s->statement.id;
+    if (!may_write(s))
+        return;
     if (s->in_transaction == 0) {
         server_apply(s->server, id, is_put);
     } else if (s->pendings == PENDING_MOST) {
@@ -66,13 +73,22 @@ static void transact(struct session *s)
         end_transaction(s, says(s, "commit"));
 }
 
+/* --- streams ---------------------------------------------------------------------------------- */
+
+static void end_stream(struct session *s)
+{
+    s->streaming = 0;
+    s->is_giving = s->is_taking = false;
+    s->takens = 0;
+}
+
 static void pull(struct session *s)
 {
-    if (s->streaming == 0) {
-        refuse(s, ERROR_QUERY, "24000", "no stream is open");
+    if (s->streaming == 0 || s->is_taking) {
+        refuse(s, ERROR_QUERY, "24000", "no stream brings anything");
         return;
     }
-    int64_t most = s->statement.window;
+    int64_t most = s->is_giving ? 1 : s->statement.window;
     CHECK(most >= 1);
     int64_t rows = s->rows_left < most ? s->rows_left : most;
     s->answer.rows = (int32_t)rows;
@@ -81,8 +97,64 @@ static void pull(struct session *s)
     s->rows_left -= rows;
     s->answer.more = s->rows_left > 0;
     if (!s->answer.more)
-        s->streaming = 0;
+        end_stream(s);
 }
+
+static void stream(struct session *s)
+{
+    s->rows_left = s->statement.id;
+    s->next_row = 0;
+    s->is_giving = says(s, "give");
+    s->is_taking = says(s, "take");
+    s->takens = 0;
+    if (s->is_taking && !may_write(s)) {
+        s->is_taking = false;
+        return;
+    }
+    s->streaming = s->statement.lessee;
+    if (s->is_giving || s->is_taking)
+        s->answer.more = true;
+    else
+        pull(s);
+    s->answer.wants_input = s->is_taking;
+}
+
+/* Nothing of it is done yet. */
+static void take(struct session *s)
+{
+    if (!s->is_taking) {
+        refuse(s, ERROR_STALE, "", "no stream wants input");
+        return;
+    }
+    CHECK(s->takens < PENDING_MOST);
+    if (s->takens > 0 && s->taken[s->takens - 1] >= s->statement.id)
+        law_broken("%s: %lld was pushed behind %lld", s->server->name, (long long)s->statement.id,
+                   (long long)s->taken[s->takens - 1]);
+    s->taken[s->takens++] = s->statement.id;
+    s->answer.more = s->answer.wants_input = true;
+}
+
+static void finish(struct session *s)
+{
+    if (!s->is_taking) {
+        refuse(s, ERROR_STALE, "", "no stream wants input");
+        return;
+    }
+    if (s->in_transaction != 0 && s->pendings + s->takens > PENDING_MOST) {
+        refuse(s, ERROR_STORAGE, "53100", "the transaction is too large");
+        return;
+    }
+    s->answer.changed = s->takens;
+    for (int32_t i = 0; i < s->takens; i++) {
+        if (s->in_transaction == 0)
+            server_apply(s->server, s->taken[i], false);
+        else
+            s->pending[s->pendings++] = s->taken[i];
+    }
+    end_stream(s);
+}
+
+/* --- the rest --------------------------------------------------------------------------------- */
 
 static bool listens(const struct session *s)
 {
@@ -145,20 +217,19 @@ static void run_verb(struct session *s)
     case NEBULA_PREPARE:
         return;
     case NEBULA_STREAM:
-        s->streaming = s->statement.lessee;
-        s->rows_left = s->statement.id;
-        s->next_row = 0;
-        pull(s);
+        stream(s);
         return;
     case NEBULA_PULL:
         pull(s);
         return;
     case NEBULA_STOP:
-        s->streaming = 0;
+        end_stream(s);
         return;
     case NEBULA_PUSH:
+        take(s);
+        return;
     case NEBULA_FINISH:
-        refuse(s, ERROR_USAGE, "", "no stream wants input");
+        finish(s);
         return;
     case NEBULA_BATCH: /* its statements come one by one */
         break;
@@ -194,12 +265,15 @@ void session_execute(struct session *s)
     default:
         run_verb(s);
     }
+    /* An error ends what wants input, but to be pulled by mistake is none of its own. */
+    if (s->is_taking && s->answer.code != ERROR_OK && s->statement.verb != NEBULA_PULL)
+        end_stream(s);
     s->answer.bits = bits(s);
 }
 
 void session_give_up(struct session *s)
 {
-    s->streaming = 0;
+    end_stream(s);
     s->answer = (struct answer){.changed = -1};
     refuse(s, ERROR_CANCELLED, "57014", "cancelled");
     s->answer.bits = bits(s);

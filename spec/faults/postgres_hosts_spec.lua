@@ -68,10 +68,10 @@ describe("a mixed load on two PostgreSQL hosts", function()
     primary:psql "alter system set synchronous_standby_names = ''; select pg_reload_conf()"
   end
 
-  local function begin(more)
+  local function begin(more, life)
     local given = { kind = "postgres", declare = ([[postgres "shop" { host = "127.0.0.1:%d,127.0.0.1:%d", dbname = %q,
-      user = %q, password = %q, reads = "prefer-replica", pool = { max = 5, connect = "1s" }, policy = "faults" }]]):format(
-      nets.standby.port, nets.primary.port, primary.dbname, primary.user, primary.password) }
+      user = %q, password = %q, reads = "prefer-replica", pool = { max = 5, connect = "1s", life = %q }, policy = "faults" }]]):format(
+      nets.standby.port, nets.primary.port, primary.dbname, primary.user, primary.password, life or "30m") }
     for name, value in pairs(more or {}) do given[name] = value end
     load = ground.begin(given)
     return load
@@ -159,7 +159,7 @@ describe("a mixed load on two PostgreSQL hosts", function()
   end)
 
   it("outlives that they change places in order, there and back", function()
-    begin():flows()
+    begin(nil, "2s"):flows() -- what fell back to the primary would live for 10 s
     for _ = 1, 2 do
       primary:stop()
       promote()
@@ -168,7 +168,7 @@ describe("a mixed load on two PostgreSQL hosts", function()
       clock.eventually("reads are where they belong", function()
         local replica = seen_as "replica"
         return replica and replica.connections > 0
-      end, 30000) -- a connection that fell back to the primary lives for 10 s
+      end, 30000)
     end
     ends_only "lost unreachable deadline unfit read_only"
   end)
@@ -181,7 +181,7 @@ describe("a mixed load on two PostgreSQL hosts", function()
     load:flows()
     clock.eventually("reads return", function()
       return seen_as "replica" and seen_as "replica".connections > 0
-    end, 30000)
+    end, 30000) -- a connection that fell back to the primary lives for 10 s
     ends_only "lost unreachable deadline"
   end)
 

@@ -15,6 +15,8 @@ local MOST = 2000 -- bytes
 local LANES = 24
 local DEADLINE = 200
 local LATE = 2000 -- ms: no bound of the engine, one of this machine
+-- What is not cut fails on nothing, however busy the machine is.
+local PATIENT = [[return policy "patient" { like = "standard", call = { deadline = "20s", wait = "20s" } }]]
 local CODES = { ok = true, lost = true, unreachable = true, deadline = true, wait = true, protocol = true }
 
 local server = postgres.start { tls = true, settings = { max_connections = 4 * LANES } }
@@ -120,8 +122,8 @@ local function open_lane(number)
   local net = proxy.start(server)
   local function declare(name, sslmode)
     return declared.use(([[postgres "cut_%s_%d" { host = "127.0.0.1", port = %d, dbname = %q, user = %q, password = %q,
-      sslmode = %q, pool = { max = 1, connect = "1s" } }]]):format(name, number, net.port, server.dbname, server.user,
-      server.password, sslmode))
+      sslmode = %q, pool = { max = 1, connect = "1s" }, policy = "patient" }]]):format(name, number, net.port, server.dbname,
+      server.user, server.password, sslmode), { patient = PATIENT })
   end
   free[number] = { net = net, plain = declare("plain", "disable"), tls = declare("tls", "require") }
 end

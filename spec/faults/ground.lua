@@ -27,12 +27,12 @@ local actions = {
 -- Calls that nobody may repeat are in doubt only when something was sent and no answer came.
 local doubtful = { lost = true, deadline = true }
 
-local policy = [[
+local policy = ([[
 return policy "faults" {
-  call = { deadline = "2s", wait = "2s" },
+  call = { deadline = %q, wait = %q },
   retry = { tries = 3, pause = "10ms", pause_max = "100ms" },
 }
-]]
+]]):gsub("%%q", process.is_sanitized and '"6s"' or '"2s"')
 
 ---@class spec.Load
 ---@field ends table[] each { id, how, outcome, code, action, state, took, at, unserved }

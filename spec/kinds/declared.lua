@@ -5,6 +5,7 @@ local clock = require "spec.support.clock"
 local declare = require "nebula.declare"
 local json = require "cjson"
 local kind = require "nebula.kind"
+local process = require "spec.support.process"
 local resources = require "nebula.resource"
 local tmp = require "spec.support.tmp"
 local worker = require "nebula.worker"
@@ -13,9 +14,13 @@ local declared = {}
 
 local kinds = kind.load { worker.home .. "/resources/sqlite.lua", worker.home .. "/resources/postgres.lua" }
 
+-- A sanitizer makes everything about three times as slow, so who asks for a connection is three times as patient.
+local SLOW = process.is_sanitized and tmp.read(worker.home .. "/policies/standard.lua"):gsub('"500ms"', '"1500ms"')
+
 local function read(text, policies)
   local folder = tmp.folder()
   tmp.write(folder, "resources/spec.lua", text)
+  if SLOW then tmp.write(folder, "policies/standard.lua", SLOW) end
   for name, policy in pairs(policies or {}) do tmp.write(folder, ("policies/%s.lua"):format(name), policy) end
   return declare.read { dirs = { folder }, home = worker.home, kinds = kinds }
 end

@@ -384,7 +384,7 @@ clean: ## remove all that was made
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  BUILD=folder builds aside; EXTRA=flags adds flags; JOBS=n limits what runs at once."
+	@echo "  BUILD=folder builds aside; EXTRA=flags adds flags; JOBS=n is for n processors."
 
 FORCE:
 .PHONY: FORCE all specs built built-specs test-built asan-built tsan-built sim-built coverage-built lint-built bench-built \

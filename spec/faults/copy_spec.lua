@@ -5,6 +5,7 @@ local clock = require "spec.support.clock"
 local disk = require "spec.faults.disk"
 local ground = require "spec.faults.ground"
 local postgres = require "spec.support.postgres"
+local process = require "spec.support.process"
 local proxy = require "spec.support.proxy"
 
 -- Before the server, which must see it too.
@@ -12,6 +13,7 @@ local room = disk.small()
 local server = postgres.start()
 local net = proxy.start(server)
 
+local DEADLINE = process.is_sanitized and 4500 or 1500 -- ms
 local GOOD = { "copy", "copytx", "copyout" }
 
 local function shop(at)
@@ -46,7 +48,7 @@ describe("a load that copies", function()
   local load
 
   local function begin(at, more)
-    local given = { kind = "postgres", declare = shop(at or server), deadline = 1500, ways = "spec.faults.copies" }
+    local given = { kind = "postgres", declare = shop(at or server), deadline = DEADLINE, ways = "spec.faults.copies" }
     for name, value in pairs(more or {}) do given[name] = value end
     load = ground.begin(given)
     load:flows(GOOD)
@@ -100,7 +102,7 @@ describe("a load that copies", function()
     local from = #load.ends
     server:freeze()
     load:sees("what was not finished is not done", fails "deadline", from)
-    clock.pause(3000)
+    clock.pause(2 * DEADLINE)
     server:thaw()
     load:flows(GOOD)
     ends_only "lost unreachable"
@@ -143,7 +145,7 @@ describe("a load that copies", function()
       local from = #load.ends
       net:tell("blackhole", way)
       load:sees("one is too late", function(one) return one.code == "deadline" end, from)
-      clock.pause(1500)
+      clock.pause(DEADLINE)
       net:tell "pass"
       load:flows(GOOD)
     end
@@ -166,9 +168,9 @@ describe("a load that copies", function()
     server:psql(("create tablespace small location '%s'"):format(room.folder))
     prepare "tablespace small"
     begin()
-    local full = load:sees("there is no room", is("copy", "storage", "failed"), nil, 20000)
+    local full = load:sees("there is no room", is("copy", "storage", "failed"), nil, 2 * clock.PATIENCE)
     assert.equal("53100", full.state)
-    load:sees("nor in a transaction", is("copytx", "storage", "failed"), nil, 20000)
+    load:sees("nor in a transaction", is("copytx", "storage", "failed"), nil, 2 * clock.PATIENCE)
     ends_only "storage"
     server:psql "drop table tally, pair"
     server:psql "drop tablespace small"

@@ -110,7 +110,7 @@ end
 ---@param what string
 ---@param is_it fun(one: table): boolean
 ---@param from? integer look at the ends behind this number
----@param within? integer ms
+---@param within? integer ms, default clock.PATIENCE
 function load:sees(what, is_it, from, within)
   local at = (from or 0) + 1
   return clock.eventually(what, function()
@@ -120,7 +120,7 @@ function load:sees(what, is_it, from, within)
       at = at + 1
     end
     self:still_runs()
-  end, within or 10000)
+  end, within)
 end
 
 ---Waits until calls of each way that begin from now on work.

@@ -199,7 +199,7 @@ $(BUILD)/bench/cas.so: bench/cas.c
 bench-built: $(BENCHES) $(BUILD)/bench/cas.so
 	@:
 
-$(BUILD)/spec/%.o: CFLAGS += -Ispec
+$(BUILD)/spec/%.o: private CFLAGS += -Ispec
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@echo CC $(patsubst engine/%,%,$<)
 	@mkdir -p $(@D)

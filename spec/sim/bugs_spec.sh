@@ -6,18 +6,23 @@
 # does not apply any more is a failure: the bug has to be planted anew. With names of bugs as arguments only those are planted.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-build=${NEBULA_BUILD:-build}/bugs
+from=${NEBULA_BUILD:-build}
+build=$from/bugs
 most=${SEEDS:-1000}
 log=$build/log
 rm -rf "$build"
 mkdir -p "$build/healthy"
 
 simulate() {
-    make --no-print-directory -C "$1" build/spec/sim/seeds_spec >>"$log" 2>&1
+    make --no-print-directory -C "$1" BUILD=build build/spec/sim/seeds_spec >>"$log" 2>&1
 }
 
-# Built once; a copy with its objects has only the patched files to compile.
-cp -Rp engine spec Makefile "$build/healthy" && simulate "$build/healthy" || {
+# What was compiled already: a copy with its objects has only the patched files to compile.
+with_objects() {
+    mkdir -p "$1/build" && (here=$PWD && cd "$from" &&
+        { find engine spec -name '*.[od]'; ls flags libsim.a libsupport.a; } | xargs cp -p --parents -t "$here/$1/build")
+}
+cp -Rp engine spec Makefile "$build/healthy" && with_objects "$build/healthy" && simulate "$build/healthy" || {
     cat "$log"
     echo "not ok 1 - the simulation does not build"
     exit 1

@@ -1,5 +1,6 @@
 -- A process without descriptors or memory: it works, or says what it lacks, and never hangs. limit: 200 s
 
+local declared = require "spec.kinds.declared"
 local postgres = require "spec.support.postgres"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
@@ -40,6 +41,7 @@ local hungry = tmp.write(folder, "hungry.lua", [[
 local function run(kind, limit, amount, file)
   local place = tmp.folder(tmp.MEMORY)
   tmp.write(place, "resources/shop.lua", declare[kind])
+  if declared.standard then tmp.write(place, "policies/standard.lua", declared.standard) end
   return process.run { "sh", "-c", ('ulimit -%s %d && exec "$0" "$@"'):format(limit, amount), NEBULA, "run", "--dir", place,
     file or work, env = { SHOP_FILE = place .. "/shop.db", NEBULA_RUN_DIR = place }, within = 15000 }
 end

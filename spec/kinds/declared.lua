@@ -14,13 +14,15 @@ local declared = {}
 
 local kinds = kind.load { worker.home .. "/resources/sqlite.lua", worker.home .. "/resources/postgres.lua" }
 
--- A sanitizer makes everything about three times as slow, so who asks for a connection is three times as patient.
-local SLOW = process.is_sanitized and tmp.read(worker.home .. "/policies/standard.lua"):gsub('"500ms"', '"1500ms"')
+---A sanitizer makes everything about three times as slow, so who asks for a connection is three times as patient: what
+---policies/standard.lua is there, else nil.
+---@type string?
+declared.standard = process.is_sanitized and tmp.read(worker.home .. "/policies/standard.lua"):gsub('"500ms"', '"1500ms"') or nil
 
 local function read(text, policies)
   local folder = tmp.folder()
   tmp.write(folder, "resources/spec.lua", text)
-  if SLOW then tmp.write(folder, "policies/standard.lua", SLOW) end
+  if declared.standard then tmp.write(folder, "policies/standard.lua", declared.standard) end
   for name, policy in pairs(policies or {}) do tmp.write(folder, ("policies/%s.lua"):format(name), policy) end
   return declare.read { dirs = { folder }, home = worker.home, kinds = kinds }
 end

@@ -191,9 +191,11 @@ static void an_error_names_the_line_of_the_input(void **unused)
     open_with_table(&l);
     for (size_t i = 0; i < COUNT(row); i++) {
         begin_in(&l, "copy taken (a, b) from stdin");
-        is_ok(&l, NEBULA_PUSH, row[i].input);
-        lone_turn(&l, (int64_t)(i % 2) * 20 * MS); /* what the server says may be here by then */
-        struct request r = ask(&l, NEBULA_FINISH, "");
+        struct request r = ask(&l, NEBULA_PUSH, row[i].input);
+        if (r.reply.error.code == ERROR_OK) {          /* else the server was quick */
+            lone_turn(&l, (int64_t)(i % 2) * 20 * MS); /* what it says may be here by then */
+            r = ask(&l, NEBULA_FINISH, "");
+        }
         assert_int_equal(r.reply.error.code, row[i].code);
         assert_string_equal(r.reply.error.state, row[i].state);
         assert_int_equal(r.reply.line, row[i].line);

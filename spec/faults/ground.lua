@@ -15,6 +15,7 @@ local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
 local NEBULA = process.program "nebula"
+local SLOWER = process.is_sanitized and 3 or 1 -- times
 local moving = { "leased", "listening", "opening", "checking", "resetting", "cancelling", "closing", "waiting" }
 
 -- What may be done about each code: docs/reference says the same.
@@ -32,7 +33,7 @@ return policy "faults" {
   call = { deadline = %q, wait = %q },
   retry = { tries = 3, pause = "10ms", pause_max = "100ms" },
 }
-]]):gsub("%%q", process.is_sanitized and '"6s"' or '"2s"')
+]]):gsub("%%q", ('"%ds"'):format(2 * SLOWER))
 
 ---@class spec.Load
 ---@field ends table[] each { id, how, outcome, code, action, state, took, at, unserved }
@@ -47,7 +48,7 @@ local ground = {}
 ---@field kind string
 ---@field declare string the declaration of the resource "shop", under the policy "faults"
 ---@field tasks integer? 15
----@field deadline integer? ms, 250
+---@field deadline integer? ms, 250; with a sanitizer 750
 ---@field first integer? the first id less one, 0
 ---@field output string|nil "pipe", or a file by default
 ---@field ways string|nil the module of its ways, other than those of load.lua
@@ -58,7 +59,7 @@ function ground.begin(given)
   local folder = tmp.folder(tmp.MEMORY)
   tmp.write(folder, "resources/shop.lua", given.declare)
   tmp.write(folder, "policies/faults.lua", policy)
-  local self = setmetatable({ folder = folder, ends = {}, rest = "", read_to = 0, deadline = given.deadline or 250,
+  local self = setmetatable({ folder = folder, ends = {}, rest = "", read_to = 0, deadline = given.deadline or 250 * SLOWER,
     tasks = given.tasks or 15, path = tmp.write(folder, "said", "") }, load)
   self.child = process.start { NEBULA, "run", "--dir", folder, "--log-level", "error", "spec/faults/load.lua",
     given.kind, folder, tostring(self.tasks), tostring(self.deadline), tostring(given.first or 0), given.ways,

@@ -7,6 +7,7 @@ local bugs = require "spec.faults.programs.bugs"
 local declared = require "spec.kinds.declared"
 local player = require "spec.faults.programs.player"
 local postgres = require "spec.support.postgres"
+local process = require "spec.support.process"
 local proxy = require "spec.support.proxy"
 
 local SEED = tonumber(os.getenv "SEED")
@@ -26,8 +27,8 @@ local function open_stage(number)
   local net = proxy.start(server)
   local function declare(name, port, most)
     return declared.use(([[postgres "%s_%d" { host = "127.0.0.1", port = %d, dbname = %q, user = %q, password = %q,
-      pool = { max = %d, connect = "2s" }, policy = "patient" }]]):format(name, number, port, server.dbname, server.user, server.password,
-      most), { patient = PATIENT })
+      pool = { max = %d, connect = %q }, policy = "patient" }]]):format(name, number, port, server.dbname, server.user, server.password,
+      most, process.is_sanitized and "6s" or "2s"), { patient = PATIENT })
   end
   free[number] = { net = net, db = declare("programs", net.port, 3), admin = declare("programs_admin", server.port, 1) }
 end

@@ -28,6 +28,10 @@ local columns = {
   { "json", '{"a":[1,null,"x"]}', "null", "[]", "3" },
   { "jsonb", '{"a": [1, null, "x"], "b": {}}', "null", "[]", "-1.5" },
   { "uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "00000000-0000-0000-0000-00000000000f" },
+  { "inet", "10.0.0.1", "10.1.2.3/8", "::", "::1", "2001:db8::7:0:0:1", "1:2:3:4:5:6:7:8/64", "::ffff:1.2.3.4",
+    "fe80:0:0:1::", "::1.2.3.4", "0.0.0.0/0" },
+  { "cidr", "10.0.0.0/8", "192.168.1.1/32", "2001:db8::/32", "::/0" },
+  { "inet[]", "{10.0.0.1,NULL}" },
   { "date", "2024-02-29", "1999-12-31", "0001-01-01", "4713-01-01 BC", "infinity", "-infinity", "5874897-12-31" },
   { "time", "00:00:00", "12:34:56.789", "24:00:00", "00:00:00.000001" },
   { "timetz", "12:34:56.5+02", "00:00:00-03:30", "01:02:03+00", "01:02:03-15:59:59" },
@@ -113,9 +117,9 @@ describe("binary rows", function()
 
   it("take the values that fit, and say where one does not", function()
     assert(db:exec [[drop table if exists s; create table s (a int2, b numeric, c date, d bool, e int[], f uuid,
-      g timestamptz, h float4, i json, j int8)]])
+      g timestamptz, h float4, i json, j int8, k inet)]])
     local function row(at, value)
-      local list = { null, null, null, null, null, null, null, null, null, null }
+      local list = { null, null, null, null, null, null, null, null, null, null, null }
       list[at] = value
       return list
     end
@@ -125,12 +129,14 @@ describe("binary rows", function()
       { 4, 2, "neither true" }, { 5, "{1,2}", "array{...}" }, { 5, array { 1, "x" }, "whole" },
       { 5, array { array { 1 }, array { 1, 2 } }, "one size" }, { 6, "x", "no uuid" }, { 7, "2024-01-01 00:00:00", "ISO" },
       { 7, "2024-01-01 25:00:00+00", "ISO" }, { 8, 1e39, "too large" }, { 9, bytes "x", "bytes" },
+      { 11, "10.0.0.256", "no address" }, { 11, "1:2", "no address" }, { 11, "1.2.3.4::1", "no address" },
+      { 11, "10.0.0.1/33", "no address" }, { 11, "x", "no address" }, { 11, "::1::", "no address" },
       { 10, "9223372036854775808", "64 bits" }, { 10, "x", "whole" },
     } do
       local err = fails("query", "failed", db:copy_in({ rows = true }, "copy s from stdin binary",
         { row(1, 1), row(1, 2), row(case[1], case[2]) }))
       assert.equal(3, err.line)
-      assert.equal(("abcdefghij"):sub(case[1], case[1]), err.column)
+      assert.equal(("abcdefghijk"):sub(case[1], case[1]), err.column)
       assert.truthy(err.text:find(case[3], 1, true), err.text)
       assert.matches("line 3 of the input, column", tostring(err))
       assert.equal("copy", err.resource)

@@ -6,6 +6,7 @@
 local encode = require "nebula.sql.encode"
 local json = require "nebula.sql.types.json"
 local moments = require "nebula.sql.types.binary.moments"
+local network = require "nebula.sql.types.binary.network"
 local number = require "nebula.sql.types.number"
 local numeric = require "nebula.sql.types.binary.numeric"
 local values = require "nebula.value"
@@ -157,5 +158,6 @@ M.jsonb = {
 }
 
 for name, codec in pairs(moments) do M[name] = codec end
+for name, codec in pairs(network) do M[name] = codec end
 
 return M

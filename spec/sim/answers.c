@@ -303,6 +303,8 @@ static void answered(struct play *p, const struct nebula_event *e)
         statement_ended(p, e->ticket, op, &r);
     else if (op->kind == OP_LEASE)
         lease_ended(p, op, &r);
+    else if (op->kind == OP_LISTEN || op->kind == OP_HEAR)
+        hearer_answered(p, e->ticket, op, &r);
     op->actor->busy--;
     op->kind = OP_ANSWERED;
     p->answered++;

@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "core/lease.h"
+#include "core/listener.h"
 #include "core/pool.h"
 #include "core/resource.h"
 #include "core/share.h"
@@ -231,7 +232,7 @@ static void inspect_progress(const struct view *v)
                    p->waiters.count);
     bool is_full = pool_all(p) >= p->size.max;
     bool is_pausing = v->now_us <= p->open_again_us + SLACK_US && timer_is_armed(&p->keeper);
-    uint32_t coming = (uint32_t)pool_all(p) - pool_count(p, CONN_IDLE);
+    uint32_t coming = (uint32_t)pool_all(p) - pool_count(p, CONN_IDLE) - p->count[CONN_LISTENING];
     if (coming == 0 && !is_full && !is_pausing && !is_another_connecting(p))
         law_broken("%s: %u wait and nothing is done for them", v->d->spec.name, p->waiters.count);
 }
@@ -272,6 +273,20 @@ static void inspect_leases(const struct play *p)
         law_broken("%d leases are out, but %d are held", out, held);
 }
 
+/* What is not heard is kept up to the bound, and no more. */
+static void inspect_listeners(const struct play *p)
+{
+    for (int i = 0; i < ACTORS; i++) {
+        const struct actor *a = &p->actor[i];
+        const struct listener *l = listener_find(p->engine, a->book.listener);
+        if (l != NULL && (l->queue.list.count > l->most || l->queue.bytes > l->bytes_most))
+            law_broken("a listener keeps %u messages, %u is the bound", l->queue.list.count,
+                       l->most);
+        if (l != NULL && l->task->number != a->task)
+            law_broken("a listener of task %d is that of task %d", a->task, l->task->number);
+    }
+}
+
 static void inspect_books(const struct play *p)
 {
     const struct engine *e = p->engine;
@@ -292,6 +307,7 @@ void laws_inspect(struct play *p)
     if (all != p->engine->conns)
         law_broken("%u connections are in lists, %u are alive", all, p->engine->conns);
     inspect_leases(p);
+    inspect_listeners(p);
     inspect_books(p);
 }
 

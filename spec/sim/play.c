@@ -84,7 +84,7 @@ static void cancel_actor(struct play *p, struct actor *a)
 /* --- tickets ---------------------------------------------------------------------------------- */
 
 /* False for a refusal, which must have a reason. */
-static bool begin_op(struct play *p, const struct op *op, int32_t ticket)
+bool play_begin(struct play *p, const struct op *op, int32_t ticket)
 {
     if (ticket <= 0) {
         p->refused++;
@@ -118,13 +118,13 @@ static void nap(struct play *p, struct actor *a)
     if (chance(p, 300)) {
         op.kind = OP_WAIT;
         if (a->deadline_us != NEVER || p->is_stopping || chance(p, 300))
-            begin_op(p, &op, nebula_wait(p->nebula));
+            play_begin(p, &op, nebula_wait(p->nebula));
         return;
     }
     int64_t span_us = chance(p, 300) ? 0 : roll(p, 0, 50 * MS);
     op.kind = OP_SLEEP;
     op.deadline_us = sooner(op.deadline_us, op.begun_us + span_us);
-    begin_op(p, &op, nebula_sleep(p->nebula, span_us));
+    play_begin(p, &op, nebula_sleep(p->nebula, span_us));
 }
 
 static void start(struct play *p, struct actor *a)
@@ -135,7 +135,7 @@ static void start(struct play *p, struct actor *a)
                     .resource = i,
                     .begun_us = world_time_us(),
                     .deadline_us = world_time_us() + p->declared[i].spec.pool.start_us};
-    begin_op(p, &op, nebula_start(p->nebula, p->declared[i].number));
+    play_begin(p, &op, nebula_start(p->nebula, p->declared[i].number));
 }
 
 static int32_t any_ticket(struct play *p)
@@ -246,7 +246,7 @@ static bool call(struct play *p, struct op *op, int64_t lease)
     p->asking = op;
     int32_t ticket = nebula_call(p->nebula, &request);
     p->asking = NULL;
-    return begin_op(p, op, ticket);
+    return play_begin(p, op, ticket);
 }
 
 static void call_once(struct play *p, struct actor *a)
@@ -288,7 +288,7 @@ static void lease(struct play *p, struct actor *a)
             .lease = got, .resource = op.resource, .role = op.role, .lessee = ++p->lessees};
         return;
     }
-    a->is_leasing = begin_op(p, &op, got == 0 ? nebula_ticket(p->nebula) : (int32_t)got);
+    a->is_leasing = play_begin(p, &op, got == 0 ? nebula_ticket(p->nebula) : (int32_t)got);
 }
 
 static enum word next_word(struct play *p, const struct holding *h)
@@ -387,6 +387,8 @@ static void act_for(struct play *p, struct actor *a)
         call_once(p, a);
     else if (what < 75)
         hold(p, a);
+    else if (what < 79 && a->busy < 4)
+        hearer_act(p, a);
     else if (what < 83 && a->busy < 4)
         nap(p, a);
     else if (what < 85)
@@ -407,6 +409,8 @@ void play_act(struct play *p)
     struct actor *a = &p->actor[roll(p, 0, ACTORS - 1)];
     if (chance(p, 30))
         play_operate(p);
+    else if (chance(p, 60))
+        play_tell(p);
     else if (a->task != 0)
         act_for(p, a);
     else

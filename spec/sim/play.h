@@ -3,6 +3,7 @@
  *
  * - scene.c rolls what is declared and how sick the servers are; at its end everything is gone.
  * - play.c is the tasks: what they ask for.
+ * - hearers.c is what they listen to, and whether they hear it.
  * - copies.c is what they push into a stream, and what becomes of it.
  * - orders.c is the operator.
  * - answers.c is what they get, and whether it is true.
@@ -22,6 +23,8 @@
 #define CONNS 1024 /* no more live at once in one resource, by far */
 #define IDS_IN_TX 8
 #define MORE_MOST 3
+#define CHANNELS 4
+#define TALES 8192 /* told on one server */
 #define NEVER INT64_MAX
 #define SLACK_US 2100 /* a timer's tick, and one for the turn in which it fires */
 #define FAIR_US 5000
@@ -37,6 +40,9 @@ struct declared {
     struct nebula_option option[2];
     int32_t number;
     bool is_paused;
+    /* What was told on its server: on which channel, by number. */
+    uint8_t channel_of[TALES];
+    int64_t told;
     /* Of each role, while there are still more than its bounds of today allow. */
     int32_t conns_left[SERVER_ROLES], waiters_left[SERVER_ROLES];
 };
@@ -49,6 +55,8 @@ enum op_kind {
     OP_LEASE,
     OP_CALL,
     OP_ON_LEASE,
+    OP_LISTEN,
+    OP_HEAR,
     OP_ANSWERED, /* its reply was read; the ticket is given back some time later */
 };
 enum word {
@@ -104,6 +112,16 @@ struct holding {
     int64_t taken[IDS_IN_TX], takens;
 };
 
+/* A listener as its task sees it. */
+struct book {
+    int64_t listener; /* 0: none */
+    int32_t resource;
+    uint32_t channels; /* bits */
+    int32_t busy;      /* tickets under way */
+    int64_t last;      /* the number heard last */
+    int64_t next;      /* from there on nothing may be missed; 0: any may come next */
+};
+
 struct actor {
     int32_t task; /* 0: not alive */
     int64_t deadline_us;
@@ -111,6 +129,7 @@ struct actor {
     int32_t busy; /* tickets under way */
     bool is_leasing;
     struct holding held;
+    struct book book;
     int64_t stale; /* a lease it once had */
 };
 
@@ -154,6 +173,7 @@ void play_seed(uint64_t seed, int64_t steps, void *trace, struct outcome_of_play
 
 void play_act(struct play *p); /* somebody does something */
 void play_close_actor(struct play *p, struct actor *a);
+bool play_begin(struct play *p, const struct op *op, int32_t ticket);
 void play_turn(struct play *p, int64_t span_us);
 /* One more line for who reads the trace. */
 __attribute__((format(printf, 2, 3))) void play_note(struct play *p, const char *format, ...);
@@ -168,6 +188,14 @@ void copy_ended(struct play *p, struct holding *h, const struct op *op,
                 const struct nebula_reply *r);
 /* Nobody has it any more. */
 void copy_drop(struct play *p, struct holding *h);
+
+/* --- hearers.c -------------------------------------------------------------------------------- */
+
+void hearer_act(struct play *p, struct actor *a);
+void hearer_promised(struct play *p,
+                     struct actor *a); /* its ticket ends now: from here on it hears */
+void hearer_answered(struct play *p, int32_t ticket, struct op *op, const struct nebula_reply *r);
+void play_tell(struct play *p); /* somebody tells something */
 
 /* --- orders.c --------------------------------------------------------------------------------- */
 

@@ -111,6 +111,9 @@ static void declare(struct play *p, int i)
         .check = "check",
         .rollback = "rollback",
         .reset = chance(p, 900) ? "reset" : NULL,
+        .listen = "hark 0 %s;",
+        .unlisten = "hush 0 %s;",
+        .channel_most = 8,
         .option = d->option,
         .options = COUNT(d->option),
         .pool = roll_pool(p),
@@ -175,6 +178,8 @@ static void happened(struct tracer *t, enum trace_what what, int64_t now_us, int
         inspect_move(p, resource, a, b, c);
     if (what == TRACE_TICKET_ENDED && a < OPS && p->op[a].kind == OP_START && b == ERROR_OK)
         laws_expect_started(p, &p->declared[p->op[a].resource]);
+    if (what == TRACE_TICKET_ENDED && a < OPS && p->op[a].kind == OP_LISTEN && b == ERROR_OK)
+        hearer_promised(p, p->op[a].actor);
     const int64_t all[] = {(int64_t)what, now_us, resource, a, b, c};
     for (size_t i = 0; i < COUNT(all); i++)
         mix(p, all[i]);
@@ -272,7 +277,8 @@ static void rest(struct play *p)
 
 static bool is_asked_of_a_resource(const struct op *op)
 {
-    return op->kind == OP_LEASE || op->kind == OP_CALL || op->kind == OP_ON_LEASE;
+    return op->kind == OP_LEASE || op->kind == OP_CALL || op->kind == OP_ON_LEASE ||
+           op->kind == OP_LISTEN || op->kind == OP_HEAR;
 }
 
 static void drain(struct play *p)

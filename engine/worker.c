@@ -16,6 +16,7 @@
 #include "modules.h"
 #include "nebula.h"
 #include "signals.h"
+#include "traversal.h"
 
 #define EVENTS_A_TURN 512 /* then the outside world gets its turn */
 
@@ -393,6 +394,7 @@ static int prepare(lua_State *lua)
 {
     struct worker *w = lua_touserdata(lua, 1);
     luaL_openlibs(lua);
+    traversal_repair(lua);
     modules_offer(lua);
     lua_getglobal(lua, "package");
     lua_getfield(lua, -1, "preload");

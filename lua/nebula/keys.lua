@@ -1,7 +1,4 @@
 --- keys: the keys of a table, all of them, in an order that does not change.
---
--- Whoever recurses while he walks a table collects its keys first: LuaJIT 2.1 of 2022 loses entries when it
--- compiles a loop over pairs() that recurses.
 
 local function comes_before(a, b)
   local kind_a, kind_b = type(a), type(b)

@@ -15,10 +15,7 @@ function options.check(what, given, known)
   if type(given) ~= "table" then
     errors.raise("%s: the options must be a table, not %s", what, type(given))
   end
-  -- No for: under load a loop over pairs() met here, in three of some two hundred processes, a key that was never in
-  -- the table. LuaJIT 2.1 of 2022 has mistakes in such loops, having compiled them (types/json.lua).
-  local name, value = next(given)
-  while name ~= nil do
+  for name, value in pairs(given) do
     local kind = known[name]
     if not kind then
       local names = {}
@@ -29,7 +26,6 @@ function options.check(what, given, known)
     elseif type(value) ~= kind then
       errors.raise("%s: the option %s must be a %s, not a %s", what, name, kind, type(value))
     end
-    name, value = next(given, name)
   end
   return given
 end

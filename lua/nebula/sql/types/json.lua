@@ -182,8 +182,7 @@ local function sorted_names(value)
   return names
 end
 
--- Sorted, so that the same table is the same text whoever wrote it. And nothing recurses inside of a loop over
--- pairs(): LuaJIT 2.1 of 2022, compiling that, loses entries.
+-- Sorted, so that the same table is the same text whoever wrote it.
 local function write_object(value, depth)
   local names, piece = sorted_names(value), {}
   for at = 1, #names do

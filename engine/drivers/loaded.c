@@ -28,10 +28,9 @@ const struct driver *driver_find(const char *name, struct error *e)
         *(void **)&take = dlsym(object, "given_take");
     if (take == NULL) {
         error_set(e, ERROR_CONFIG,
-                  "the driver %s cannot be loaded: %s; %s belongs beside the program, or, when it "
-                  "is one of your own, beside the folder resources of its kind; and its client "
-                  "library is installed",
-                  name, dlerror(), file);
+                  "the driver %s cannot be loaded: %s; it belongs beside the program (one of your "
+                  "own: beside its kind's folder), with its client library installed",
+                  name, dlerror());
         return NULL;
     }
     if (take(&given_table))

@@ -25,7 +25,7 @@ describe("a driver", function()
     local nebula = lonely {}
     local answer = ended(2, nebula("run", program.workflow "print(1)"))
     says("resources/shop.lua:1: shop: the driver sqlite cannot be loaded: nebula-sqlite.so: cannot open", answer.errors)
-    says("nebula-sqlite.so belongs beside the program, or, when it is one of your own, beside the folder resources of its kind", answer.errors)
+    says("it belongs beside the program (one of your own: beside its kind's folder), with its client library installed", answer.errors)
     assert.equal("", answer.output)
   end)
 

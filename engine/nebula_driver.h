@@ -189,6 +189,9 @@ struct nebula_driver {
     /* With depth: whether r, a RUN that may be done twice, leaves nothing in the session, so that others
      * may be sent before it has ended. */
     bool (*may_share)(const struct nebula_driver_request *r);
+    /* Whether the options can be meant, asked when a resource is declared; NULL: all can. When not, the
+     * sentence is in why, which has room for size bytes. */
+    bool (*check)(const struct nebula_target *to, char *why, uint32_t size);
 };
 
 #endif

@@ -57,7 +57,7 @@ struct driver {
     void (*cancel)(struct conn *c, struct request *r); /* NULL: closing is the only way */
     void (*close)(struct conn *c);
     /* Whether the options of a declaration can be meant; *e says why not. NULL: all can. */
-    bool (*check)(const struct target *t, struct error *e);
+    bool (*check)(const struct driver *d, const struct target *t, struct error *e);
 };
 
 /* A driver by its name, or by the path of its object when there is a slash in it; NULL with the

@@ -291,7 +291,7 @@ static const struct driver *find_driver(const struct nebula_spec *spec, struct e
         return NULL;
     }
     if (check_pipeline(spec, driver, e) == ERROR_OK &&
-        (driver->check == NULL || driver->check(&all, e)))
+        (driver->check == NULL || driver->check(driver, &all, e)))
         return driver;
     driver_return(driver);
     return NULL;

@@ -344,7 +344,7 @@ void pg_flight_fini(struct pg_flight *f); /* frees what it has */
 void pg_closed(struct postgres *p);
 
 /* Whether the libpq there is knows all options. */
-bool pg_open_check(const struct target *t, struct error *e);
+bool pg_open_check(const struct driver *d, const struct target *t, struct error *e);
 void pg_open(struct postgres *p);
 void pg_open_ready(struct postgres *p);
 void pg_open_stop(struct postgres *p);

@@ -303,8 +303,9 @@ static bool is_known(const PQconninfoOption *known, const char *name)
     return is_ours(name);
 }
 
-bool pg_open_check(const struct target *t, struct error *e)
+bool pg_open_check(const struct driver *d, const struct target *t, struct error *e)
 {
+    (void)d;
     PQconninfoOption *known = PQconninfoParse("", NULL);
     if (known == NULL) {
         error_set(e, ERROR_MEMORY, "%s: no memory to check its options", t->resource);

@@ -59,6 +59,15 @@ describe("a driver from outside", function()
   before_each(function() hub = start "a" end)
   after_each(function() stop(hub) end)
 
+  it("refuses options that cannot be meant, where they are declared", function()
+    tmp.write(folder, "wrong/resources/hub.lua", '\nhub "odd" { path = "/a.sock,b.sock" }')
+    local words = program.command("run", tmp.write(folder, "wrong/flow.lua", "print(1)"))
+    words.env.NEBULA_PATH = folder
+    local ran = program.ended(2, process.run(words))
+    program.says("resources/hub.lua:2: odd: the path of endpoint 2 does not begin with a slash", ran.errors)
+    assert.equal("", ran.output)
+  end)
+
   it("tells who listens, and only of his channels", function()
     assert.equal("3\njobs\t7\njobs\t8\nnews\tx\n", run [[
       local one = use "one"

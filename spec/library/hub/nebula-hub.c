@@ -293,6 +293,17 @@ static bool may_share(const struct nebula_driver_request *r)
     return strncmp(r->text, "hear", 4) != 0 && strncmp(r->text, "mute", 4) != 0;
 }
 
+static bool check(const struct nebula_target *to, char *why, uint32_t size)
+{
+    for (int32_t i = 0; i < to->options; i++)
+        if (strcmp(to->option[i].name, "path") == 0 && to->option[i].value[0] != '/') {
+            snprintf(why, size, "the path of endpoint %d does not begin with a slash",
+                     to->option[i].endpoint);
+            return false;
+        }
+    return true;
+}
+
 const struct nebula_driver nebula_driver = {
     .abi = NEBULA_DRIVER_ABI,
     .size = sizeof nebula_driver,
@@ -305,4 +316,5 @@ const struct nebula_driver nebula_driver = {
     .depth = DEPTH,
     .takes_batches = true,
     .may_share = may_share,
+    .check = check,
 };

@@ -16,7 +16,12 @@
  *                            once: on those that there are, or else on the next one. Then it is
  *                            closed, or all is swallowed, both ways, until one side or `pass` ends
  *                            it
- *   stats                    answers "ok LINKS ACCEPTED UP DOWN": live, ever, and bytes passed on
+ *   corrupt up|down AHEAD COUNT SEED [once]
+ *                            after so many more bytes that way so many become others, drawn from
+ *                            the seed; on each connection, or once, as above. Of this and truncate
+ *                            the later one counts
+ *   stats                    answers "ok LINKS ACCEPTED UP DOWN SPOILED": live, ever, and bytes
+ *                            passed on each way, and of all those that became others
  */
 #include "proxy.h"
 
@@ -69,12 +74,12 @@ static void accept_link(struct proxy *p)
     p->accepted++;
     if (!is_begun || p->links == LINKS_MOST)
         link_free(l, true);
-    else if (link_limit(l, &p->limit) != ALIVE)
+    else if (link_doom(l, &p->fate) != ALIVE)
         link_free(l, false);
     else
         p->link[p->links++] = l;
     if (p->is_once)
-        p->limit = unlimited;
+        p->fate = harmless;
 }
 
 static void turn(struct proxy *p)
@@ -92,7 +97,7 @@ static void turn(struct proxy *p)
         die("poll");
     for (int i = p->links; i-- > 0;) {
         enum state state =
-            link_turn(p->link[i], &p->sky, side + 2 + (ptrdiff_t)i * WAYS, p->passed);
+            link_turn(p->link[i], &p->sky, side + 2 + (ptrdiff_t)i * WAYS, &p->bytes);
         if (state != ALIVE)
             proxy_drop(p, i, state == BROKEN);
     }
@@ -104,7 +109,7 @@ static void turn(struct proxy *p)
 
 int main(int argc, char **argv)
 {
-    struct proxy p = {.server.sin_family = AF_INET, .door.sin_family = AF_INET, .limit = unlimited};
+    struct proxy p = {.server.sin_family = AF_INET, .door.sin_family = AF_INET, .fate = harmless};
     if (argc != 3 || inet_pton(AF_INET, argv[1], &p.server.sin_addr) != 1) {
         fputs("usage: proxy ADDRESS PORT\n", stderr);
         return 2;

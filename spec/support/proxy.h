@@ -19,9 +19,10 @@ struct proxy {
     struct link *link[LINKS_MOST];
     int links;
     struct weather sky;
-    struct limit limit; /* of a new link */
-    bool is_once;       /* of the next one alone */
-    uint64_t accepted, passed[WAYS];
+    struct fate fate; /* of a new link */
+    bool is_once;     /* of the next one alone */
+    uint64_t accepted;
+    struct bytes bytes;
     char line[128]; /* of a command, as far as it came */
     size_t line_size;
 };

@@ -26,10 +26,11 @@ function proxy:tell(...)
   return answer:match "^ok ?(.*)" or error("proxy: " .. answer, 2)
 end
 
----@return { links: integer, accepted: integer, up: integer, down: integer }
+---@return { links: integer, accepted: integer, up: integer, down: integer, spoiled: integer }
 function proxy:stats()
-  local links, accepted, up, down = self:tell("stats"):match "(%d+) (%d+) (%d+) (%d+)"
-  return { links = tonumber(links), accepted = tonumber(accepted), up = tonumber(up), down = tonumber(down) }
+  local links, accepted, up, down, spoiled = self:tell("stats"):match "(%d+) (%d+) (%d+) (%d+) (%d+)"
+  return { links = tonumber(links), accepted = tonumber(accepted), up = tonumber(up), down = tonumber(down),
+    spoiled = tonumber(spoiled) }
 end
 
 function proxy:stop()

@@ -8,9 +8,9 @@
 static void pass(struct proxy *p)
 {
     p->sky = (struct weather){.rate = 0};
-    p->limit = unlimited;
+    p->fate = harmless;
     for (int i = p->links; i-- > 0;) {
-        p->link[i]->limit = unlimited;
+        p->link[i]->fate = harmless;
         if (p->link[i]->is_mute)
             proxy_drop(p, i, false);
     }
@@ -66,6 +66,17 @@ static bool obey_way(struct proxy *p, const char *verb, int which)
     return true;
 }
 
+/* Of all links, or once: of those that there are, or else of the next one. */
+static void doom(struct proxy *p, const struct fate *fate, const char *once)
+{
+    p->is_once = strcmp(once, "once") == 0;
+    bool is_done = p->is_once && p->links > 0;
+    p->fate = is_done ? harmless : *fate;
+    for (int i = p->links; i-- > 0;)
+        if (link_doom(p->link[i], fate) != ALIVE)
+            proxy_drop(p, i, false);
+}
+
 static bool truncate_links(struct proxy *p, const char *line)
 {
     char way[8], how[8], once[8] = "";
@@ -75,16 +86,27 @@ static bool truncate_links(struct proxy *p, const char *line)
     bool is_silent = words >= 3 && strcmp(how, "silence") == 0;
     if (which < 0 || which == WAYS || bytes < 0 || (!is_silent && strcmp(how, "close") != 0))
         return false;
-    p->is_once = strcmp(once, "once") == 0;
-    p->limit = unlimited;
-    p->limit.left[which] = bytes;
-    p->limit.is_silent = is_silent;
-    bool is_done = p->is_once && p->links > 0;
-    for (int i = p->links; i-- > 0;)
-        if (link_limit(p->link[i], &p->limit) != ALIVE)
-            proxy_drop(p, i, false);
-    if (is_done)
-        p->limit = unlimited;
+    struct fate fate = harmless;
+    fate.left[which] = bytes;
+    fate.is_silent = is_silent;
+    doom(p, &fate, once);
+    return true;
+}
+
+static bool corrupt_links(struct proxy *p, const char *line)
+{
+    char way[8], once[8] = "";
+    long long ahead = -1, count = -1, seed = -1;
+    int words = sscanf(line, "%*s %7s %lld %lld %lld %7s", way, &ahead, &count, &seed, once);
+    int which = words >= 4 ? way_named(way) : -1;
+    if (which < 0 || which == WAYS || ahead < 0 || count < 0 || seed < 0)
+        return false;
+    struct fate fate = harmless;
+    fate.spoil[which] =
+        (struct spoil){.ahead = ahead,
+                       .count = count,
+                       .dice = ((uint64_t)seed + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1};
+    doom(p, &fate, once);
     return true;
 }
 
@@ -94,6 +116,8 @@ static bool obey(struct proxy *p, const char *line)
     int words = sscanf(line, "%15s %31s", verb, word);
     if (words == 2 && strcmp(verb, "truncate") == 0)
         return truncate_links(p, line);
+    if (words == 2 && strcmp(verb, "corrupt") == 0)
+        return corrupt_links(p, line);
     if (words == 2) {
         char *end;
         long long number = strtoll(word, &end, 10);
@@ -117,8 +141,9 @@ static bool obey(struct proxy *p, const char *line)
 static void answer(struct proxy *p, const char *line)
 {
     if (strcmp(line, "stats") == 0)
-        printf("ok %d %llu %llu %llu\n", p->links, (unsigned long long)p->accepted,
-               (unsigned long long)p->passed[UP], (unsigned long long)p->passed[DOWN]);
+        printf("ok %d %llu %llu %llu %llu\n", p->links, (unsigned long long)p->accepted,
+               (unsigned long long)p->bytes.passed[UP], (unsigned long long)p->bytes.passed[DOWN],
+               (unsigned long long)p->bytes.spoiled);
     else if (obey(p, line))
         puts("ok");
     else

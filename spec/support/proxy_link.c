@@ -17,7 +17,7 @@ struct chunk {
     char bytes[CHUNK];
 };
 
-const struct limit unlimited = {.left = {ANY, ANY}};
+const struct fate harmless = {.left = {ANY, ANY}};
 
 int64_t now_us(void)
 {
@@ -39,7 +39,7 @@ struct link *link_new(int client, int server)
         die("memory");
     l->fd[UP] = client;
     l->fd[DOWN] = server;
-    l->limit = unlimited;
+    l->fate = harmless;
     for (int w = UP; w < WAYS; w++)
         l->way[w].tail = &l->way[w].head;
     return l;
@@ -71,17 +71,17 @@ void link_free(struct link *l, bool is_reset)
 /* It has come to its limit. */
 static enum state end_link(struct link *l)
 {
-    for (int w = UP; l->limit.is_silent && w < WAYS; w++)
+    for (int w = UP; l->fate.is_silent && w < WAYS; w++)
         while (l->way[w].head != NULL)
             drop_head(&l->way[w]);
-    l->is_mute = l->limit.is_silent;
+    l->is_mute = l->fate.is_silent;
     return l->is_mute ? ALIVE : OVER;
 }
 
-enum state link_limit(struct link *l, const struct limit *limit)
+enum state link_doom(struct link *l, const struct fate *fate)
 {
-    l->limit = *limit;
-    return limit->left[UP] == 0 || limit->left[DOWN] == 0 ? end_link(l) : ALIVE;
+    l->fate = *fate;
+    return fate->left[UP] == 0 || fate->left[DOWN] == 0 ? end_link(l) : ALIVE;
 }
 
 static int64_t due_us(const struct weather *sky, struct way *w, size_t size)
@@ -93,7 +93,51 @@ static int64_t due_us(const struct weather *sky, struct way *w, size_t size)
     return w->free_us + sky->delay_us;
 }
 
-static enum state read_way(struct link *l, const struct weather *sky, int which)
+static uint64_t roll(struct spoil *s, uint64_t below)
+{
+    s->dice ^= s->dice << 13;
+    s->dice ^= s->dice >> 7;
+    s->dice ^= s->dice << 17;
+    return (s->dice >> 33) % below;
+}
+
+/* Never itself: a bit of it, any other, the ends of the scale, or what often stands in messages. */
+static char other_byte(struct spoil *s, char byte)
+{
+    static const char often[] = "RSKZCDTENAGHWQPBXcdfntvs0123456789 \n\t;\\.IN";
+    char other = byte;
+    switch (roll(s, 5)) {
+    case 0:
+        break;
+    case 1:
+        other = (char)roll(s, 256);
+        break;
+    case 2:
+        other = 0;
+        break;
+    case 3:
+        other = (char)255;
+        break;
+    default:
+        other = often[roll(s, sizeof often - 1)];
+    }
+    return other == byte ? (char)(byte ^ (1 << roll(s, 8))) : other;
+}
+
+static void spoil(struct spoil *s, char *bytes, size_t size, uint64_t *spoiled)
+{
+    for (size_t i = 0; i < size && s->count > 0; i++) {
+        if (s->ahead > 0) {
+            s->ahead--;
+            continue;
+        }
+        bytes[i] = other_byte(s, bytes[i]);
+        s->count--;
+        ++*spoiled;
+    }
+}
+
+static enum state read_way(struct link *l, const struct weather *sky, int which, uint64_t *spoiled)
 {
     struct way *w = &l->way[which];
     struct chunk *c = malloc(sizeof *c);
@@ -105,6 +149,7 @@ static enum state read_way(struct link *l, const struct weather *sky, int which)
         w->is_ended = size == 0;
         return size == 0 || errno == EAGAIN ? ALIVE : BROKEN;
     }
+    spoil(&l->fate.spoil[which], c->bytes, (size_t)size, spoiled);
     c->next = NULL;
     c->size = (size_t)size;
     c->sent = 0;
@@ -129,14 +174,14 @@ static enum state write_way(struct link *l, int which, uint64_t *passed)
     while (w->head != NULL && w->head->due_us <= now_us()) {
         struct chunk *c = w->head;
         size_t size = c->size - c->sent;
-        if (size > (size_t)l->limit.left[which])
-            size = (size_t)l->limit.left[which];
+        if (size > (size_t)l->fate.left[which])
+            size = (size_t)l->fate.left[which];
         ssize_t sent = send(l->fd[!which], c->bytes + c->sent, size, MSG_NOSIGNAL);
         if (sent < 0)
             return errno == EAGAIN ? ALIVE : BROKEN;
         *passed += (uint64_t)sent;
         c->sent += (size_t)sent;
-        if (l->limit.left[which] != ANY && (l->limit.left[which] -= sent) == 0)
+        if (l->fate.left[which] != ANY && (l->fate.left[which] -= sent) == 0)
             return end_link(l);
         if (c->sent == c->size)
             drop_head(w);
@@ -179,16 +224,16 @@ void link_gather(const struct link *l, const struct weather *sky, int64_t now, s
 }
 
 enum state link_turn(struct link *l, const struct weather *sky, const struct pollfd *side,
-                     uint64_t *passed)
+                     struct bytes *bytes)
 {
     for (int w = UP; w < WAYS; w++) {
         enum state state = ALIVE;
         if (sky->is_black[w])
             continue;
         if ((side[w].events & POLLIN) && side[w].revents != 0)
-            state = l->is_mute ? swallow(l, w) : read_way(l, sky, w);
+            state = l->is_mute ? swallow(l, w) : read_way(l, sky, w, &bytes->spoiled);
         if (state == ALIVE)
-            state = write_way(l, w, &passed[w]);
+            state = write_way(l, w, &bytes->passed[w]);
         if (state != ALIVE)
             return state;
     }

@@ -26,17 +26,29 @@ struct way {
     bool is_shut;    /* the writing side was told */
 };
 
-/* Where a link ends. */
-struct limit {
+/* Which bytes of a way become others. */
+struct spoil {
+    int64_t ahead, count; /* so many pass unchanged before so many that do not */
+    uint64_t dice;        /* never 0 */
+};
+
+/* What will become of a link: where it ends, and what of it is spoiled. */
+struct fate {
     int64_t left[WAYS]; /* bytes that may still pass; ANY */
     bool is_silent;
+    struct spoil spoil[WAYS];
 };
-extern const struct limit unlimited;
+extern const struct fate harmless;
+
+/* Bytes of all links together. */
+struct bytes {
+    uint64_t passed[WAYS], spoiled;
+};
 
 struct link {
     int fd[WAYS]; /* fd[UP] is the client's, read for the way up; fd[DOWN] the server's */
     struct way way[WAYS];
-    struct limit limit;
+    struct fate fate;
     bool is_mute; /* its end was reached in silence */
 };
 
@@ -52,14 +64,14 @@ _Noreturn void die(const char *what);
 /* Takes both descriptors, which do not block. */
 struct link *link_new(int client, int server);
 void link_free(struct link *l, bool is_reset);
-enum state link_limit(struct link *l, const struct limit *limit);
+enum state link_doom(struct link *l, const struct fate *fate);
 /* That way is closed in order; what it held is lost. */
 void link_half(struct link *l, int which);
 /* Fills side[WAYS], and brings until_us forward to the time at which something is due. */
 void link_gather(const struct link *l, const struct weather *sky, int64_t now, struct pollfd *side,
                  int64_t *until_us);
-/* Reads and passes on what poll found; passed[WAYS] counts the bytes. */
+/* Reads and passes on what poll found. */
 enum state link_turn(struct link *l, const struct weather *sky, const struct pollfd *side,
-                     uint64_t *passed);
+                     struct bytes *bytes);
 
 #endif

@@ -30,7 +30,7 @@ describe("proxy", function()
     assert.equal("question", server:receive())
     server:send "answer"
     assert.equal("answer", client:receive())
-    assert.same({ links = 1, accepted = 1, up = 8, down = 6 }, net:stats())
+    assert.same({ links = 1, accepted = 1, up = 8, down = 6, spoiled = 0 }, net:stats())
   end)
 
   it("passes more than buffers hold, unchanged", function()
@@ -179,9 +179,55 @@ describe("proxy", function()
     assert.equal("answer", client:receive())
   end)
 
+  it("makes other bytes of some, either way, the same of the same seed", function()
+    local text = "the answer of the server"
+    for _, way in ipairs { "up", "down" } do
+      local before, made = net:stats().spoiled, {}
+      for seed = 0, 9 do
+        for again = 1, 2 do
+          local from, to = server, client
+          if way == "up" then from, to = client, server end
+          net:tell("corrupt", way, 4, 3, seed, "once")
+          from:send(text)
+          local got = to:receive_all(#text)
+          assert.equal("the ", got:sub(1, 4))
+          for at = 5, 7 do assert.not_equal(text:sub(at, at), got:sub(at, at)) end
+          assert.equal("wer of the server", got:sub(8))
+          assert.equal(made[seed] or got, got)
+          made[seed] = got
+          assert.equal(before + 6 * seed + 3 * again, net:stats().spoiled)
+        end
+      end
+      assert.not_equal(made[1], made[2])
+    end
+  end)
+
+  it("spoils the next connection alone, or all, until it passes again", function()
+    client:close()
+    server:close()
+    clock.eventually("the link is gone", function() return net:stats().links == 0 end)
+    local function hears(is_spoiled)
+      server:send "answer"
+      assert.equal(not is_spoiled, client:receive_all(6) == "answer")
+    end
+    net:tell("corrupt", "down", 0, 6, 1, "once")
+    link()
+    hears(true)
+    hears(false)
+    renew()
+    hears(false)
+    net:tell("corrupt", "down", 2, 1, 1)
+    hears(true)
+    renew()
+    hears(true)
+    renew()
+    net:tell "pass"
+    hears(false)
+  end)
+
   it("knows no other command", function()
     for _, line in ipairs { "", "dance", "delay -1", "delay x", "delay", "half both", "blackhole left", "truncate 5",
-      "truncate both 5 close", "truncate up -1 close", "truncate up 5 open" } do
+      "truncate both 5 close", "truncate up -1 close", "truncate up 5 open", "corrupt up 1 1", "corrupt both 1 1 1", "corrupt up -1 1 1" } do
       assert.has_error(function() net:tell(line) end, "proxy: error: no such command: " .. line)
     end
     assert.equal("", net:tell "pass")

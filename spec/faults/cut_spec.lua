@@ -7,16 +7,15 @@
 local clock = require "spec.support.clock"
 local declared = require "spec.kinds.declared"
 local ground = require "spec.faults.ground"
+local lanes = require "spec.faults.lanes"
 local postgres = require "spec.support.postgres"
-local proxy = require "spec.support.proxy"
 
 local STRIDE = tonumber(os.getenv "STRIDE") or os.getenv "NEBULA_PROVE" and 1 or 31
 local MOST = 2000 -- bytes
 local LANES = 24
+local SETTINGS = 'sslmode = %q, pool = { max = 1, connect = "1s" }'
 local DEADLINE = 200
 local LATE = 2000 -- ms: no bound of the engine, one of this machine
--- What is not cut fails on nothing, however busy the machine is.
-local PATIENT = [[return policy "patient" { like = "standard", call = { deadline = "20s", wait = "20s" } }]]
 local CODES = { ok = true, lost = true, unreachable = true, deadline = true, wait = true, protocol = true }
 
 local server = postgres.start { tls = true, settings = { max_connections = 4 * LANES } }
@@ -114,29 +113,7 @@ local exchanges = {
   },
 }
 
--- --- lanes: each has a network of its own, so that they may fail side by side ------------------------
-
-local free = {}
-
-local function open_lane(number)
-  local net = proxy.start(server)
-  local function declare(name, sslmode)
-    return declared.use(([[postgres "cut_%s_%d" { host = "127.0.0.1", port = %d, dbname = %q, user = %q, password = %q,
-      sslmode = %q, pool = { max = 1, connect = "1s" }, policy = "patient" }]]):format(name, number, net.port, server.dbname,
-      server.user, server.password, sslmode), { patient = PATIENT })
-  end
-  free[number] = { net = net, plain = declare("plain", "disable"), tls = declare("tls", "require") }
-end
-
-local function has_forgotten(db)
-  local pool = declared.pool(db)
-  return not pool or declared.inspect(db).open == 0
-end
-
-local function forget(lane)
-  lane.net:tell "cut"
-  clock.eventually("nothing is open", function() return has_forgotten(lane.plain) and has_forgotten(lane.tls) end)
-end
+-- --- one case ---------------------------------------------------------------------------------------
 
 local function ask(exchange, db, deadline)
   local id = next_id()
@@ -153,7 +130,7 @@ end
 local function make_ready(lane, exchange)
   local db = exchange.is_tls and lane.tls or lane.plain
   if exchange.is_fresh then
-    forget(lane)
+    lanes.forget(lane)
   else
     for _ = 1, 3 do
       clock.eventually("a call works", function() return ask(exchange, db, 10000).outcome == "ok" end)
@@ -194,7 +171,7 @@ end
 local function cases()
   local list, every = {}, 0
   for _, exchange in ipairs(exchanges) do
-    local size = measure(free[1], exchange)
+    local size = measure(lanes.first(), exchange)
     for _, way in ipairs { "up", "down" } do
       for bytes = 0, math.min(size[way] - 1, MOST) do
         for _, ending in ipairs { "close", "silence" } do
@@ -209,39 +186,15 @@ local function cases()
   return list, every
 end
 
-local function tally()
-  clock.eventually("the server has forgotten the calls", function()
-    return server:psql "select count(*) from pg_stat_activity where application_name like 'nebula cut%' and state = 'active'" == "0"
-  end)
-  local has = {}
-  for _, name in ipairs { "tally", "pair" } do
-    has[name] = {}
-    for id, count in server:psql(("select id, count(*) from %s group by id"):format(name)):gmatch "(%d+)|(%d+)" do
-      has[name][tonumber(id)] = tonumber(count)
-    end
-  end
-  return has
-end
-
--- What fails says in which case.
-local function named(name, fn, ...)
-  local ok, why = pcall(fn, ...)
-  if not ok then error(("%s: %s"):format(name, tostring(why)), 0) end
-end
-
 describe("an exchange with PostgreSQL", function()
   it("may be cut after any of its bytes", function()
-    for number = 1, LANES do open_lane(number) end
+    lanes.open(LANES, server, { plain = SETTINGS:format "disable", tls = SETTINGS:format "require" })
     local before = declared.count()
     local list, every = cases()
-    assert(for_each(list, { parallel = LANES }, function(case)
-      local lane = table.remove(free)
-      named(shown(case), play, lane, case)
-      free[#free + 1] = lane
-    end))
+    lanes.play(list, shown, play)
     declared.is_whole(before)
-    local has = tally()
-    for _, one in ipairs(ends) do named(one.shown, ground.check, one, has) end
+    local has = lanes.tally(server, "tally", "pair")
+    for _, one in ipairs(ends) do lanes.named(one.shown, ground.check, one, has) end
     ground.agrees({ ends = ends }, has)
     local counts = { ok = 0, failed = 0, in_doubt = 0 }
     for _, one in ipairs(ends) do counts[one.outcome] = counts[one.outcome] + 1 end

@@ -16,10 +16,10 @@
  *                            once: on those that there are, or else on the next one. Then it is
  *                            closed, or all is swallowed, both ways, until one side or `pass` ends
  *                            it
- *   corrupt up|down AHEAD COUNT SEED [once]
+ *   corrupt up|down AHEAD COUNT SEED|=BYTE [once]
  *                            after so many more bytes that way so many become others, drawn from
- *                            the seed; on each connection, or once, as above. Of this and truncate
- *                            the later one counts
+ *                            the seed, or all that one; on each connection, or once, as above. Of
+ *                            this and truncate the later one counts
  *   stats                    answers "ok LINKS ACCEPTED UP DOWN SPOILED": live, ever, and bytes
  *                            passed on each way, and of all those that became others
  */

@@ -95,17 +95,23 @@ static bool truncate_links(struct proxy *p, const char *line)
 
 static bool corrupt_links(struct proxy *p, const char *line)
 {
-    char way[8], once[8] = "";
-    long long ahead = -1, count = -1, seed = -1;
-    int words = sscanf(line, "%*s %7s %lld %lld %lld %7s", way, &ahead, &count, &seed, once);
+    char way[8], how[24], once[8] = "";
+    long long ahead = -1, count = -1;
+    int words = sscanf(line, "%*s %7s %lld %lld %23s %7s", way, &ahead, &count, how, once);
     int which = words >= 4 ? way_named(way) : -1;
-    if (which < 0 || which == WAYS || ahead < 0 || count < 0 || seed < 0)
+    if (which < 0 || which == WAYS || ahead < 0 || count < 0)
+        return false;
+    bool is_letter = how[0] == '=' && how[1] != '\0';
+    char *end = how + 2;
+    long long seed = is_letter ? 0 : strtoll(how, &end, 10);
+    if (seed < 0 || end == how || *end != '\0')
         return false;
     struct fate fate = harmless;
     fate.spoil[which] =
         (struct spoil){.ahead = ahead,
                        .count = count,
-                       .dice = ((uint64_t)seed + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1};
+                       .dice = ((uint64_t)seed + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1,
+                       .letter = is_letter ? how[1] : -1};
     doom(p, &fate, once);
     return true;
 }

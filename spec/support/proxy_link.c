@@ -131,7 +131,7 @@ static void spoil(struct spoil *s, char *bytes, size_t size, uint64_t *spoiled)
             s->ahead--;
             continue;
         }
-        bytes[i] = other_byte(s, bytes[i]);
+        bytes[i] = s->letter < 0 ? other_byte(s, bytes[i]) : (char)s->letter;
         s->count--;
         ++*spoiled;
     }

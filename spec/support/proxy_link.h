@@ -30,6 +30,7 @@ struct way {
 struct spoil {
     int64_t ahead, count; /* so many pass unchanged before so many that do not */
     uint64_t dice;        /* never 0 */
+    int letter;           /* what each of them becomes; -1: it is drawn */
 };
 
 /* What will become of a link: where it ends, and what of it is spoiled. */

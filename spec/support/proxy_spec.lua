@@ -200,6 +200,9 @@ describe("proxy", function()
       end
       assert.not_equal(made[1], made[2])
     end
+    net:tell("corrupt", "up", 1, 2, "=x", "once")
+    client:send "question"
+    assert.equal("qxxstion", server:receive_all(8))
   end)
 
   it("spoils the next connection alone, or all, until it passes again", function()
@@ -227,7 +230,7 @@ describe("proxy", function()
 
   it("knows no other command", function()
     for _, line in ipairs { "", "dance", "delay -1", "delay x", "delay", "half both", "blackhole left", "truncate 5",
-      "truncate both 5 close", "truncate up -1 close", "truncate up 5 open", "corrupt up 1 1", "corrupt both 1 1 1", "corrupt up -1 1 1" } do
+      "truncate both 5 close", "truncate up -1 close", "truncate up 5 open", "corrupt up 1 1", "corrupt both 1 1 1", "corrupt up -1 1 1", "corrupt up 1 1 x", "corrupt up 1 1 =", "corrupt up 1 1 =NE" } do
       assert.has_error(function() net:tell(line) end, "proxy: error: no such command: " .. line)
     end
     assert.equal("", net:tell "pass")

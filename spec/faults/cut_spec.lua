@@ -20,8 +20,8 @@ local CODES = { ok = true, lost = true, unreachable = true, deadline = true, wai
 
 local server = postgres.start { tls = true, settings = { max_connections = 4 * LANES } }
 server:psql [[
-  create table tally (id bigint, how text); create table pair (id bigint);
-  alter table tally owner to spec; alter table pair owner to spec]]
+  create table tally (id bigint, how text); create table pair (id bigint); create table upserts (id bigint primary key);
+  alter table upserts owner to spec; alter table tally owner to spec; alter table pair owner to spec]]
 
 local INSERT = "insert into tally (id, how) values (?, 'cut')"
 local ends = {}
@@ -38,7 +38,7 @@ local function insert(db, id, deadline) return db:exec({ deadline = deadline }, 
 
 local exchanges = {
   { name = "handshake and insert", how = "exec", is_fresh = true, run = insert },
-  { name = "handshake over TLS and insert", how = "exec", is_fresh = true, is_tls = true, run = insert },
+  { name = "handshake over TLS and insert", how = "exec", is_fresh = true, on = "tls", run = insert },
   { name = "prepared insert", how = "exec", run = insert },
   {
     name = "transaction",
@@ -111,11 +111,20 @@ local exchanges = {
       return insert(db, id, deadline)
     end,
   },
+  {
+    name = "calls that share a connection",
+    how = "upsert",
+    on = "shared",
+    side_by_side = 6,
+    run = function(db, id, deadline)
+      return db:exec({ deadline = deadline, idempotent = true }, "insert into upserts (id) values (?) on conflict do nothing", id)
+    end,
+  },
 }
 
 -- --- one case ---------------------------------------------------------------------------------------
 
-local function ask(exchange, db, deadline)
+local function ask_one(exchange, db, deadline)
   local id = next_id()
   local begun = clock.now()
   local result, err = exchange.run(db, id, deadline .. "ms")
@@ -126,14 +135,30 @@ local function ask(exchange, db, deadline)
   return one
 end
 
+local function ask(exchange, db, deadline)
+  local list, work = {}, {}
+  for at = 1, exchange.side_by_side or 1 do
+    work[at] = task(function() list[at] = ask_one(exchange, db, deadline) end)
+  end
+  for at = 1, #work do work[at]:join() end
+  return list
+end
+
+local function is_ok(list)
+  for _, one in ipairs(list) do
+    if one.outcome ~= "ok" then return false end
+  end
+  return true
+end
+
 -- As it is before the cut: nothing open, or one connection that knows the statement.
 local function make_ready(lane, exchange)
-  local db = exchange.is_tls and lane.tls or lane.plain
+  local db = lane[exchange.on or "plain"]
   if exchange.is_fresh then
     lanes.forget(lane)
   else
     for _ = 1, 3 do
-      clock.eventually("a call works", function() return ask(exchange, db, 10000).outcome == "ok" end)
+      clock.eventually("a call works", function() return is_ok(ask(exchange, db, 10000)) end)
     end
   end
   return db
@@ -143,7 +168,7 @@ end
 local function measure(lane, exchange)
   local db = make_ready(lane, exchange)
   local before = lane.net:stats()
-  assert(ask(exchange, db, 10000).outcome == "ok")
+  assert(is_ok(ask(exchange, db, 10000)))
   local after = lane.net:stats()
   return { up = after.up - before.up, down = after.down - before.down }
 end
@@ -161,10 +186,11 @@ end
 local function play(lane, case)
   local db = make_ready(lane, case.exchange)
   lane.net:tell("truncate", case.way, case.bytes, case.ending, "once")
-  local one = ask(case.exchange, db, DEADLINE)
-  one.shown = shown(case)
-  assert(CODES[one.code], one.text)
-  assert(one.took < DEADLINE + LATE, ("answered after %d ms"):format(one.took))
+  for _, one in ipairs(ask(case.exchange, db, DEADLINE)) do
+    one.shown = shown(case)
+    assert(CODES[one.code], one.text)
+    assert(one.took < DEADLINE + LATE, ("answered after %d ms"):format(one.took))
+  end
   is_whole(lane, db)
 end
 
@@ -188,12 +214,13 @@ end
 
 describe("an exchange with PostgreSQL", function()
   it("may be cut after any of its bytes", function()
-    lanes.open(LANES, server, { plain = SETTINGS:format "disable", tls = SETTINGS:format "require" })
+    lanes.open(LANES, server, { plain = SETTINGS:format "disable", tls = SETTINGS:format "require",
+      shared = SETTINGS:format "disable" .. ", pipeline = 4" })
     local before = declared.count()
     local list, every = cases()
     lanes.play(list, shown, play)
     declared.is_whole(before)
-    local has = lanes.tally(server, "tally", "pair")
+    local has = lanes.tally(server, "tally", "pair", "upserts")
     for _, one in ipairs(ends) do lanes.named(one.shown, ground.check, one, has) end
     ground.agrees({ ends = ends }, has)
     local counts = { ok = 0, failed = 0, in_doubt = 0 }

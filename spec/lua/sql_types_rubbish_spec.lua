@@ -1,8 +1,8 @@
 -- Whatever words a server sends for a type, its decoder comes to an end and gives a value: its own, or the words as they
 -- are. What it gives has words, and those are the same value. SEED=n begins there; NEBULA_PROVE makes it longer.
 
-local bit = require "bit"
 local catalog = require "nebula.sql.types.catalog".of({})
+local dice = require "spec.support.dice"
 local words = require "nebula.sql.types.words"
 
 local TIMES = os.getenv "NEBULA_PROVE" and 100000 or 400
@@ -62,16 +62,6 @@ local function names_of(list)
   for name in pairs(list) do names[#names + 1] = name end
   table.sort(names)
   return names
-end
-
-local function dice(seed)
-  local state = bit.bxor(seed * 7919 + 1, 0x5bd1e995)
-  return function(low, high)
-    state = bit.bxor(state, bit.lshift(state, 13))
-    state = bit.bxor(state, bit.rshift(state, 17))
-    state = bit.bxor(state, bit.lshift(state, 5))
-    return low + state % (high - low + 1)
-  end
 end
 
 local pieces = { "{", "}", '"', "\\", ",", "NULL", "[0:1]=", "-", " ", ":", ".", "\0", "\255", "9", "e", "u", "days", "BC", "+" }

@@ -230,7 +230,8 @@ describe("proxy", function()
 
   it("knows no other command", function()
     for _, line in ipairs { "", "dance", "delay -1", "delay x", "delay", "half both", "blackhole left", "truncate 5",
-      "truncate both 5 close", "truncate up -1 close", "truncate up 5 open", "corrupt up 1 1", "corrupt both 1 1 1", "corrupt up -1 1 1", "corrupt up 1 1 x", "corrupt up 1 1 =", "corrupt up 1 1 =NE" } do
+      "truncate both 5 close", "truncate up -1 close", "truncate up 5 open", "corrupt up 1 1", "corrupt both 1 1 1",
+      "corrupt up -1 1 1", "corrupt up 1 1 x", "corrupt up 1 1 =", "corrupt up 1 1 =NE" } do
       assert.has_error(function() net:tell(line) end, "proxy: error: no such command: " .. line)
     end
     assert.equal("", net:tell "pass")

@@ -7,7 +7,7 @@
 --   { kind = "single", deadline = "300ms", statement }
 --   { kind = "transaction", deadline = ..., isolation = ..., ending = "commit"|"refuse"|"raise", item, ... }
 --   item: a statement { word, k, d } or { savepoint = true, ending = ..., item, ... }
-local bit = require "bit"
+local dice = require "spec.support.dice"
 
 local author = { ACTORS = 3 }
 
@@ -17,17 +17,6 @@ local changes = { "add", "inc", "del", "put" }
 local endings = { "commit", "commit", "commit", "refuse", "raise" }
 local kinds = { "single", "single", "script", "transaction", "transaction", "transaction", "lease" }
 local disturbances = { "cut", "kill", "truncate", "blackhole", "cancel", "none" }
-
--- Dice of its own: whoever else draws numbers changes nothing.
-local function dice(seed)
-  local state = bit.bxor(seed * 7919 + 1, 0x5bd1e995)
-  return function(low, high)
-    state = bit.bxor(state, bit.lshift(state, 13))
-    state = bit.bxor(state, bit.rshift(state, 17))
-    state = bit.bxor(state, bit.lshift(state, 5))
-    return low + state % (high - low + 1)
-  end
-end
 
 local function pick(roll, list) return list[roll(1, #list)] end
 

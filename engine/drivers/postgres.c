@@ -110,10 +110,16 @@ static void tell(struct postgres *p)
     }
 }
 
-/* The server speaks without being asked: notices go to noticed(), a farewell becomes our loss. */
+/* The server speaks without being asked: notices go to noticed(), a farewell becomes our loss. What is
+ * no message makes libpq close its socket, whose number another connection may have at once: nobody
+ * may watch it any more. */
 static void hear(struct postgres *p, bool is_alive)
 {
     (void)PQisBusy(p->pg); /* parses what came */
+    if (PQstatus(p->pg) == CONNECTION_BAD) {
+        is_alive = false;
+        pg_watch(p, 0);
+    }
     tell(p);
     if (!is_alive || p->last_words.code != ERROR_OK)
         pg_lose(p, NULL);

@@ -53,7 +53,7 @@
       "The server's disk and its log, before anything else is done to it.") \
     X(SERVER,      "server",      ASK,    "The server failed for a reason of its own.", \
       "The server's log at that time, with its code.") \
-    X(PROTOCOL,    "protocol",    ASK,    "The server said something that is not in its protocol.", \
+    X(PROTOCOL,    "protocol",    ASK,    "The server said something that is not in its protocol, or says so of the engine.", \
       "What stands between engine and server: a pooler or proxy, another program on that port, versions that do not know each other.") \
     X(STALE,       "stale",       FIX,    "The lease, stream or ticket has already ended.", \
       "Where it was given back, or which task it belonged to: a lease ends with its task. Kept in a variable that outlives it?") \

@@ -123,6 +123,8 @@ static void hear(struct postgres *p, bool is_alive)
     tell(p);
     if (!is_alive || p->last_words.code != ERROR_OK)
         pg_lose(p, NULL);
+    else if (p->is_spoiled)
+        pg_disbelieve(p, "said something that nobody had asked for");
 }
 
 static void ready(struct watch *w, int events)

@@ -4,6 +4,7 @@
  *   postgres_open.c        an address, then libpq's handshake
  *   postgres_send.c        a request becomes bytes on their way
  *   postgres_read.c        bytes become a reply
+ *   postgres_belief.c      what cannot be true of an answer
  *   postgres_flights.c     the requests in flight
  *   postgres_batch.c       several statements in one request
  *   postgres_statements.c  what is prepared on this connection
@@ -292,10 +293,11 @@ struct postgres {
 
     struct pg_flight *head; /* whose results come next; NULL: nothing is in flight */
     struct pg_flights flights;
-    bool is_pipelined;  /* results end with a sync, not with NULL */
-    bool is_row_by_row; /* so libpq gives what comes next, unless a plain query is sent */
-    bool is_spoiled;    /* this connection is not to be used again */
-    bool is_turned;     /* the server is not what the role needs any more, and the core is told */
+    bool is_pipelined;    /* results end with a sync, not with NULL */
+    bool is_row_by_row;   /* so libpq gives what comes next, unless a plain query is sent */
+    bool is_spoiled;      /* this connection is not to be used again */
+    bool is_contradicted; /* an error came as what is none, or a commit is no commit */
+    bool is_turned;       /* the server is not what the role needs any more, and the core is told */
     bool is_cancelling;
     const struct request *cancelled; /* while cancelling; it may have ended */
     struct pg_copy copy;
@@ -376,6 +378,15 @@ bool pg_batch_synced(struct postgres *p, struct pg_flight *f);
 bool pg_batch_ends_session(struct postgres *p, struct pg_flight *f, bool is_proven);
 /* All or nothing, and a part was refused: so nothing is done. */
 bool pg_batch_is_refused(const struct pg_flight *f);
+
+/* The server said what cannot be: the connection is lost. why goes behind "the server". */
+void pg_disbelieve(struct postgres *p, const char *why);
+/* It was said what became of it, or it is one of which nothing need be said. */
+bool pg_is_answered(const struct pg_flight *f);
+bool pg_is_notice(const PGresult *res); /* by its severity */
+/* res came as a notice. */
+void pg_doubt_notice(struct postgres *p, const PGresult *res);
+bool pg_is_tag_of_commit(const char *tag); /* of what a commit may end as */
 
 /* Reads what has arrived, and replies when that is all. */
 void pg_read(struct postgres *p);

@@ -210,8 +210,32 @@ void pg_batch_took(struct pg_flight *f, struct pg_flight *part)
     skip_over(f);
 }
 
+static bool has_failed(const struct pg_flight *f)
+{
+    for (int32_t i = 0; i < f->request->parts; i++)
+        if (f->request->part[i].request.reply.error.code != ERROR_OK)
+            return true;
+    return false;
+}
+
+/* False: the server cannot have meant what it said of those that its last Sync was for. */
+static bool is_credible(const struct postgres *p, const struct pg_flight *f)
+{
+    bool may_be_undone = f->request->reply.error.code != ERROR_OK || has_failed(f);
+    if (f->request->is_each)
+        return !p->is_contradicted && pg_is_answered(&f->part[f->at]);
+    for (int32_t i = 0; i < f->request->parts && !may_be_undone; i++)
+        if (!pg_is_answered(&f->part[i]))
+            return false;
+    return !p->is_contradicted;
+}
+
 bool pg_batch_synced(struct postgres *p, struct pg_flight *f)
 {
+    if (!is_credible(p, f)) {
+        pg_disbelieve(p, "did not say what became of each statement of a batch");
+        return false;
+    }
     if (f->request->is_each) {
         struct pg_flight *part = &f->part[f->at++];
         if (!part->is_stale || f->is_again || p->is_cancelling)
@@ -230,14 +254,6 @@ bool pg_batch_synced(struct postgres *p, struct pg_flight *f)
     if (!f->request->is_each)
         settle_all(p, f);
     return true;
-}
-
-static bool has_failed(const struct pg_flight *f)
-{
-    for (int32_t i = 0; i < f->request->parts; i++)
-        if (f->request->part[i].request.reply.error.code != ERROR_OK)
-            return true;
-    return false;
 }
 
 bool pg_batch_is_refused(const struct pg_flight *f)

@@ -95,6 +95,7 @@ static void noticed(void *data, const PGresult *res)
     const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY);
     const char *primary = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    pg_doubt_notice(p, res);
     if (state != NULL && (pg_is_fatal(res) || strncmp(state, "57P", 3) == 0)) {
         pg_error_of_result(&p->last_words, pg_resource(p), res);
         return;

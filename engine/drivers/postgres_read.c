@@ -21,8 +21,9 @@ static uint32_t session_of(struct postgres *p, const struct pg_flight *f, uint32
 {
     uint32_t session = before & (SESSION_DIRTY | SESSION_SPOILED);
     session |= f->is_dirty ? SESSION_DIRTY : 0;
-    session |= p->is_spoiled || PQstatus(p->pg) == CONNECTION_BAD ? SESSION_SPOILED : 0;
     PGTransactionStatusType status = PQtransactionStatus(p->pg);
+    p->is_spoiled |= status == PQTRANS_UNKNOWN; /* also of a connection that broke */
+    session |= p->is_spoiled ? SESSION_SPOILED : 0;
     if (p->phase == PG_HELD) /* libpq does not know before the end */
         session |= SESSION_STREAMING | (before & SESSION_IN_TRANSACTION);
     else if (status == PQTRANS_INTRANS || status == PQTRANS_INERROR)
@@ -45,7 +46,7 @@ void pg_reply(struct postgres *p)
     p->owes &= ~PG_OWES_READING; /* it was owed to this one */
     if (p->is_cancelling)
         pg_owe(p, 0);
-    if (p->is_spoiled || PQstatus(p->pg) == CONNECTION_BAD)
+    if (p->is_spoiled)
         pg_lose(p, is_ok ? NULL : &r->reply.error); /* before the next is sent */
     if (p->is_turned)
         conn_turned(c);
@@ -65,7 +66,7 @@ void pg_hold(struct postgres *p)
 /* The server does not take the prepared statement as it is. */
 static bool may_run_again(struct postgres *p, const struct pg_flight *f)
 {
-    return f->is_stale && !f->is_again && !p->is_cancelling &&
+    return f->is_stale && !f->is_again && !p->is_cancelling && !p->is_spoiled &&
            (conn_of(p)->session & SESSION_IN_TRANSACTION) == 0;
 }
 
@@ -108,6 +109,10 @@ static bool is_stray(const struct pg_flight *f)
 
 static void finish(struct postgres *p, struct pg_flight *f)
 {
+    if (p->is_contradicted || !pg_is_answered(f)) {
+        pg_disbelieve(p, "did not say what became of the statement");
+        return;
+    }
     if (is_last(p))
         pg_leave_pipeline(p);
     if (f->request->is_shared) {
@@ -273,10 +278,23 @@ static void refused_to_write(struct postgres *p, struct pg_flight *f)
         p->is_turned = has_turned(p, wants, session);
 }
 
+/* The server heard what we did not say, or said something else than it heard: who knows what it
+ * takes the next words for. */
+static void misunderstood(struct postgres *p, struct pg_flight *f)
+{
+    pg_problem(f)->code = ERROR_PROTOCOL;
+    p->is_spoiled = true;
+}
+
 static void complain(struct postgres *p, struct pg_flight *f, const PGresult *res)
 {
-    if (PQresultErrorField(res, PG_DIAG_SQLSTATE) == NULL) { /* libpq's words, not the server's */
+    const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    if (state == NULL) { /* libpq's words, not the server's */
         pg_lose(p, NULL);
+        return;
+    }
+    if (pg_is_notice(res)) {
+        pg_disbelieve(p, "called an error what is none");
         return;
     }
     if (p->trace.is_on) /* a statement that fails takes back what was told ahead of it */
@@ -298,6 +316,8 @@ static void complain(struct postgres *p, struct pg_flight *f, const PGresult *re
         return;
     }
     f->is_refused = true;
+    if (strcmp(state, "08P01") == 0)
+        misunderstood(p, f);
     check_statement(p, f, res);
     f->is_kept |= may_have_committed(p, f, res);
 }
@@ -326,6 +346,7 @@ static void note_traces(struct postgres *p, struct pg_flight *f, const char *tag
     }
     if (strcmp(tag, "ROLLBACK") == 0 || strcmp(tag, "RESET") == 0) /* settings are as they were */
         pg_trace_forget(&p->trace, false);
+    p->is_contradicted |= !pg_is_tag_of_commit(tag) && pg_is_commit(text);
     if (strcmp(tag, "COMMIT") == 0 || strcmp(tag, "PREPARE TRANSACTION") == 0)
         f->is_kept = true;
     if (strcmp(tag, "ROLLBACK") == 0 && pg_is_commit(text)) {
@@ -348,9 +369,7 @@ static void keep(struct postgres *p, struct pg_flight *f, PGresult *res)
     struct error e;
     if (!pg_rows_may_add(f->rows, res)) {
         PQclear(res);
-        error_set(&e, ERROR_PROTOCOL, "%s: the server sent rows that nobody had asked for",
-                  pg_resource(p));
-        pg_lose(p, &e);
+        pg_disbelieve(p, "sent rows that nobody had asked for");
     } else if (!pg_rows_add(f->rows, res)) {
         error_set(&e, ERROR_MEMORY, "%s: no memory for a row", pg_resource(p));
         pg_lose(p, &e);

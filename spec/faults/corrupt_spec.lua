@@ -24,10 +24,12 @@ local LETTERS = os.getenv "NEBULA_PROVE" and { others = { down = "ENdCZ", up = "
 local LANES = 24
 local DEADLINE = 200
 local LATE = 2000 -- ms: no bound of the engine, one of this machine
+-- Of a type that was spoiled it is asked what it is, beside an open stream over another connection.
+local WIDE = 'sslmode = "disable", pool = { max = 2, connect = "1s" }'
 local SETTINGS = 'sslmode = "disable", pool = { max = 1, connect = "1s" }'
 
 -- The password travels as it is: a proof of it would refuse whatever is spoiled in a login.
-local server = postgres.start { hba = { "host all all 127.0.0.1/32 password" }, settings = { max_connections = 4 * LANES } }
+local server = postgres.start { hba = { "host all all 127.0.0.1/32 password" }, settings = { max_connections = 5 * LANES } }
 server:psql(corrupted.TABLES)
 
 -- --- a case of each number --------------------------------------------------------------------------
@@ -152,7 +154,7 @@ local function sizes()
 end
 
 -- What the server has must agree with how all calls ended.
-local function compare()
+local function compare(is_one)
   local has, known = lanes.tally(server, "tally", "pair", "once", "loud", "late"), {}
   local counts = { ok = 0, failed = 0, in_doubt = 0 }
   for _, pair in ipairs(ends) do
@@ -166,14 +168,14 @@ local function compare()
   end
   assert(#problems == 0, table.concat(problems, "\n", 1, math.min(#problems, 20)))
   print(("# calls: %d ok, %d failed, %d in doubt"):format(counts.ok, counts.failed, counts.in_doubt))
-  assert(counts.in_doubt > 0 and counts.failed > 0, "nothing was spoiled")
+  assert(is_one or counts.in_doubt > 0 and counts.failed > 0, "nothing was spoiled")
 end
 
 describe("an exchange with PostgreSQL", function()
   local size, before
 
   setup(function()
-    lanes.open(LANES, server, { plain = SETTINGS, shared = SETTINGS .. ", pipeline = 4" })
+    lanes.open(LANES, server, { plain = SETTINGS, shared = SETTINGS .. ", pipeline = 4", wide = WIDE })
     before = declared.count()
     size = sizes()
   end)
@@ -183,7 +185,7 @@ describe("an exchange with PostgreSQL", function()
     print(("# %d cases"):format(#list))
     lanes.play(list, shown, function(...) note(pcall(play, ...)) end)
     declared.is_whole(before)
-    compare()
+    compare(#list == 1)
   end
 
   it("may be spoiled at any of its bytes", function()

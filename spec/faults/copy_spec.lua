@@ -154,7 +154,7 @@ describe("a load that copies", function()
 
   it("is too late in the middle when the server is slow", function()
     begin(net)
-    net:tell("delay", 150)
+    net:tell("delay", DEADLINE / 10)
     load:sees("it is too late", fails "deadline")
     load:sees("what is left is undone", is("copyleft", "cancelled", "failed"), #load.ends)
     net:tell "pass"

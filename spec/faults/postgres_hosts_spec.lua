@@ -1,6 +1,7 @@
 -- What becomes of a mixed load on two hosts, one of which follows the other, when either fails or they change places.
 -- limit: 500 s
 -- alone: it measures how late answers to deadlines are
+-- not under asan: it waits for servers most of a minute, and spec/kinds/postgres_hosts_spec.lua has the same code there
 
 local clock = require "spec.support.clock"
 local ground = require "spec.faults.ground"

@@ -13,7 +13,7 @@ local room = disk.small()
 local server = postgres.start()
 local net = proxy.start(server)
 
-local DEADLINE = process.is_sanitized and 4500 or 1500 -- ms
+local DEADLINE = process.is_sanitized and 3000 or 1500 -- ms
 local GOOD = { "copy", "copytx", "copyout" }
 
 local function shop(at)

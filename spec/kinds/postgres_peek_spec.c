@@ -48,6 +48,13 @@ static void wait_until_idle(struct lone *l, int64_t pid, const char *state, bool
         assert_true(pg_server_comes_to(pg_lone_server(), state, text));
 }
 
+/* The server is stopped: else it may be quick enough to say so before the push has ended. */
+static void push_a_mistake(struct lone *l, int64_t pid)
+{
+    kill((pid_t)pid, SIGSTOP);
+    pg_lone_expect(l, NEBULA_PUSH, "1\tx\nbad\tx\n", ERROR_OK, "");
+}
+
 static void is_wrong_in_line_2(struct lone *l)
 {
     struct request r = lone_request(NEBULA_PUSH, "3\tx\n");
@@ -68,7 +75,8 @@ static void the_first_push_behind_an_error_is_answered_with_it(void **unused)
         int64_t pid = open_with_table(&l, modes[i / 2]);
         for (int again = 0; again < 2; again++) {
             begin_in(&l, from_stdin);
-            pg_lone_expect(&l, NEBULA_PUSH, "1\tx\nbad\tx\n", ERROR_OK, "");
+            push_a_mistake(&l, pid);
+            kill((pid_t)pid, SIGCONT);
             wait_until_idle(&l, pid, "idle", i % 2);
             is_wrong_in_line_2(&l);
             pg_lone_expect(&l, NEBULA_PUSH, "4\tx\n", ERROR_STALE, "");
@@ -88,7 +96,8 @@ static void it_is_so_in_a_transaction(void **unused)
     int64_t pid = open_with_table(&l, "require");
     pg_lone_say(&l, "begin");
     begin_in(&l, from_stdin);
-    pg_lone_expect(&l, NEBULA_PUSH, "1\tx\nbad\tx\n", ERROR_OK, "");
+    push_a_mistake(&l, pid);
+    kill((pid_t)pid, SIGCONT);
     wait_until_idle(&l, pid, "idle in transaction (aborted)", true);
     is_wrong_in_line_2(&l);
     assert_true(l.conn->session & SESSION_IN_TRANSACTION);
@@ -105,17 +114,16 @@ static void a_push_under_way_ends_with_the_error_of_the_one_before(void **unused
     memcpy(bytes, "3\t", 2);
     for (size_t i = 0; i < COUNT(modes); i++) {
         struct lone l;
-        pid_t pid = (pid_t)open_with_table(&l, modes[i]);
+        int64_t pid = open_with_table(&l, modes[i]);
         begin_in(&l, from_stdin);
         struct request r = lone_request(NEBULA_PUSH, "");
         r.text = bytes;
         r.text_size = BIG;
-        kill(pid, SIGSTOP);
-        pg_lone_expect(&l, NEBULA_PUSH, "1\tx\nbad\tx\n", ERROR_OK, "");
+        push_a_mistake(&l, pid);
         lone_begin_send(&l, &r);
         lone_turn(&l, 20 * MS);
         assert_false(lone_has_ended(&r));
-        kill(pid, SIGCONT);
+        kill((pid_t)pid, SIGCONT);
         assert_true(lone_wait(&l, SAID_REPLIED, l.said[SAID_REPLIED] + 1));
         assert_int_equal(r.reply.error.code, ERROR_QUERY);
         assert_int_equal(r.reply.line, 2);

@@ -277,6 +277,10 @@ const char *nebula_error_action(int32_t code); /* "retry" "wait" "rotate" "fix" 
 /* The resource's number (> 0), or a negative code. */
 int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec);
 int32_t nebula_find(struct nebula *n, const char *name); /* 0 when there is none */
+/* A resource's name, NULL when there is none of this number. It lives as long as the resource. The
+ * number of one that was made for a tenant, see nebula_lease_resource(), may be another tenant's when
+ * nobody has asked for him for long. */
+const char *nebula_name(struct nebula *n, int32_t resource);
 /* The number of one of its roles ("writer"), or -USAGE when it has none of this name. */
 int32_t nebula_role(struct nebula *n, int32_t resource, const char *name);
 /* A ticket that ends when the first `min` connections (at least one) are open, or start_us has passed;

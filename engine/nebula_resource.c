@@ -29,6 +29,12 @@ int32_t nebula_find(struct nebula *n, const char *name)
     return r == NULL ? 0 : r->number;
 }
 
+const char *nebula_name(struct nebula *n, int32_t resource)
+{
+    const struct resource *r = table_get(&border_enter(n)->resources, resource);
+    return r == NULL ? NULL : r->name;
+}
+
 int32_t nebula_role(struct nebula *n, int32_t resource, const char *name)
 {
     struct engine *e = border_enter(n);

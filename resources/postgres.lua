@@ -95,7 +95,7 @@ options = {
     min = 1,
     max = 10000,
     class = "restart",
-    text = "Most tenants that it may ever be used by, each with a pool of its own. Default: 1000.",
+    text = "Most tenants that it is used by at a time, each with a pool of its own. Default: 1000.",
   },
   statements = {
     type = "integer",

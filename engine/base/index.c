@@ -61,6 +61,22 @@ bool index_add(struct index *x, const char *name, void *thing)
     return true;
 }
 
+/* What stands behind it moves up, unless it would stand before its own place then. */
+void index_drop(struct index *x, const char *name)
+{
+    uint32_t mask = x->size - 1, hole = (uint32_t)(place(x, name) - x->entry);
+    CHECK(x->entry[hole].name != NULL);
+    for (uint32_t at = (hole + 1) & mask; x->entry[at].name != NULL; at = (at + 1) & mask) {
+        uint32_t home = (uint32_t)hash(x->entry[at].name) & mask;
+        if (((at - home) & mask) < ((at - hole) & mask))
+            continue;
+        x->entry[hole] = x->entry[at];
+        hole = at;
+    }
+    x->entry[hole] = (struct index_entry){.name = NULL};
+    x->used--;
+}
+
 void *index_get(const struct index *x, const char *name)
 {
     return x->size == 0 ? NULL : place(x, name)->thing;

@@ -1,7 +1,6 @@
 /* index.h - things by name, found at once however many there are.
  *
- * Open addressing with linear probing; the names are borrowed and outlive the index. Nothing leaves
- * it: what is declared stays declared.
+ * Open addressing with linear probing; a name is borrowed for as long as its thing is there.
  */
 #ifndef BASE_INDEX_H
 #define BASE_INDEX_H
@@ -24,6 +23,7 @@ void index_fini(struct index *x);
 
 /* The name is not there yet. False when out of memory. */
 bool index_add(struct index *x, const char *name, void *thing);
+void index_drop(struct index *x, const char *name);       /* it is there */
 void *index_get(const struct index *x, const char *name); /* NULL when it is not there */
 
 #endif

@@ -292,6 +292,7 @@ static void call_free(struct ticket *t)
     c->is_dropped = true;
     if (c->is_in_flight)
         return;
+    c->resource->users--;
     reply_fini(&c->request.reply);
     context_unref(&c->request.context);
     batch_forget(&c->request);
@@ -371,6 +372,7 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
     }
     c->request.context = context_ref(e->task->context);
     r->calls++;
+    r->users++;
     struct retry_policy retry = resource_retry(r);
     retry_budget_earn(&r->budget, &retry, engine_now(e));
     if (leased != NULL)

@@ -103,6 +103,8 @@ static void add_resource(const struct resource *r, int64_t *number)
 void counters_of(const struct resource *r, int64_t *number)
 {
     memset(number, 0, COUNTERS * sizeof *number);
+    if (r->tenants != NULL)
+        tenants_add_past(r, number);
     const struct resource *one = r->tenants == NULL ? r : tenants_next(r, r);
     for (; one != NULL; one = tenants_next(r, one))
         add_resource(one, number);

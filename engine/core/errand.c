@@ -28,6 +28,7 @@ static void errand_abandon(struct ticket *t)
 
 static void errand_free(struct ticket *t)
 {
+    ((struct errand *)t)->resource->users--;
     free(t);
 }
 
@@ -107,6 +108,7 @@ int32_t errand_begin(struct resource *r, errand_over *is_over)
         return number;
     }
     d->resource = r;
+    r->users++;
     d->is_over = is_over;
     node_init(&d->node);
     timer_init(&d->timer, too_late);

@@ -29,6 +29,14 @@ void holds_fini(struct engine *e)
         free(h);
 }
 
+bool hold_is_noted(const struct resource *r)
+{
+    const struct hold *h = r->engine->holds.first;
+    while (h != NULL && h->resource != r)
+        h = h->next;
+    return h != NULL;
+}
+
 /* Without memory it is counted alone. */
 static void note(const struct conn *c)
 {

@@ -31,6 +31,7 @@ struct hold {
 /* The next one, to be freed by the caller; NULL when there is none. */
 struct hold *hold_take(struct engine *e);
 void holds_fini(struct engine *e);
+bool hold_is_noted(const struct resource *r); /* one of its leases, and nobody took the note yet */
 
 /* Where c's lease was taken; NULL when that was not traced. */
 const char *hold_place(const struct conn *c);

@@ -46,6 +46,13 @@ void pool_free(struct pool **pool)
     free(p);
 }
 
+bool pool_is_in_use(const struct pool *p)
+{
+    bool is_listened_to = p->ear != NULL && !list_is_empty(&p->ear->listeners);
+    return pool_all(p) > 0 || !list_is_empty(&p->waiters) || !list_is_empty(&p->starters) ||
+           is_listened_to;
+}
+
 int32_t pool_all(const struct pool *p)
 {
     return (int32_t)p->conns.count;

@@ -101,6 +101,7 @@ struct pool *pool_new(struct resource *r, int32_t role);
 /* No connection is left. */
 void pool_free(struct pool **p);
 uint64_t pool_leases(const struct pool *p); /* given out so far, to one-shot calls too */
+bool pool_is_in_use(const struct pool *p);  /* there is a connection, or somebody who wants one */
 int32_t pool_all(const struct pool *p);     /* connections of whatever state */
 int32_t pool_staying(const struct pool *p); /* those that are neither closing nor retired */
 int32_t pool_warm(const struct pool *p);    /* of these, those that are open */

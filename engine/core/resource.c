@@ -4,6 +4,7 @@
 
 #include "core/alike.h"
 #include "core/errand.h"
+#include "core/hold.h"
 #include "core/pool.h"
 #include "core/reach.h"
 #include "core/tenant.h"
@@ -306,6 +307,7 @@ static struct resource *copy(struct engine *engine, const struct nebula_spec *sp
     if (!keep_names(&engine->said, spec) || (r = calloc(1, sizeof *r + measure.used)) == NULL)
         return NULL;
     r->engine = engine;
+    node_init(&r->in_tenants);
     r->spec = alike_keep(engine, spec);
     r->number = r->spec == NULL ? 0 : table_add(&engine->resources, r);
     if (r->number == 0) {
@@ -359,6 +361,8 @@ void resource_free(struct resource **resource)
     struct resource *r = *resource;
     *resource = NULL;
     resource_each_pool(r, drop_pool);
+    if (resource_find(r->engine, r->name) == r)
+        index_drop(&r->engine->names, r->name);
     tenants_free(&r->tenants);
     drop_endpoints(r);
     drop_secrets(r);
@@ -366,6 +370,16 @@ void resource_free(struct resource **resource)
     table_drop(&r->engine->resources, r->number);
     alike_return(r->engine, r->spec);
     free(r);
+}
+
+bool resource_is_in_use(struct resource *r)
+{
+    bool is_in_use = r->users > 0 || hold_is_noted(r);
+    for (int32_t role = 0; role < r->spec->roles; role++) {
+        const struct pool *p = resource_peek(r, role);
+        is_in_use = is_in_use || (p != NULL && pool_is_in_use(p));
+    }
+    return is_in_use;
 }
 
 struct resource *resource_find(const struct engine *e, const char *name)

@@ -21,10 +21,12 @@ struct resource {
     int32_t number;
     bool is_paused, is_draining;
     uint32_t last_conn;        /* number of the newest connection */
+    int32_t users;             /* calls and errands that have a pointer to it */
     struct endpoint *endpoint; /* those that the spec names, NULL if it names none */
     const struct driver *driver;
-    struct tenants *tenants;      /* NULL: it is the same for all */
-    struct resource *next_tenant; /* of the same declaration */
+    struct tenants *tenants;     /* NULL: it is the same for all */
+    struct list_node in_tenants; /* of the same declaration */
+    int64_t used_us;             /* a tenant's: somebody asked for it last */
     struct retry_budget budget;
     uint64_t calls, retries, failed, in_doubt;
     const char *name, *file; /* the file may be NULL */
@@ -39,6 +41,8 @@ struct resource {
 struct resource *resource_new(struct engine *engine, const struct nebula_spec *spec,
                               struct error *e);
 void resource_free(struct resource **r); /* no connection is left */
+/* Somebody has a connection, waits, listens, calls or has it on his list. */
+bool resource_is_in_use(struct resource *r);
 
 struct resource *resource_find(const struct engine *e,
                                const char *name); /* NULL if there is none */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/context.h"
+#include "core/counters.h"
 #include "core/reach.h"
 #include "core/task.h"
 
@@ -12,8 +13,9 @@
 
 struct tenants {
     regex_t pattern;
-    struct resource *first; /* of those that were seen, the newest first */
-    int32_t seen, most;
+    struct list known; /* the one who was asked for last at the end */
+    int32_t most;
+    int64_t past[COUNTERS]; /* of those that were forgotten */
 };
 
 /* It is one by itself: "a)|(b" would be one within parentheses alone, and another than it looks. */
@@ -67,6 +69,7 @@ struct tenants *tenants_new(const struct resource *mould, struct error *e)
         return NULL;
     }
     t->most = spec->tenants;
+    list_init(&t->known);
     return t;
 }
 
@@ -153,12 +156,57 @@ static struct resource *declare(struct resource *mould, const char *name, const 
     return r;
 }
 
+/* --- forgetting ------------------------------------------------------------------------------- */
+
+static bool is_as_the_mould(const struct resource *r, const struct resource *mould)
+{
+    return r->is_paused == mould->is_paused && r->is_draining == mould->is_draining &&
+           r->min == mould->min && r->max == mould->max &&
+           memcmp(r->role_max, mould->role_max, sizeof r->role_max) == 0;
+}
+
+static void forget(struct tenants *t, struct resource *r)
+{
+    int64_t number[COUNTERS];
+    counters_of(r, number);
+    number[COUNTER_MIN] = number[COUNTER_MAX] = 0; /* all others of what is now are */
+    for (int32_t i = 0; i < COUNTERS; i++)
+        t->past[i] += number[i];
+    list_remove(&t->known, &r->in_tenants);
+    resource_free(&r);
+}
+
+/* False: everybody is needed, or was a moment ago. */
+static bool forget_one(struct resource *mould)
+{
+    struct tenants *t = mould->tenants;
+    struct list_node *n = list_head(&t->known);
+    for (; n != NULL; n = list_next(&t->known, n)) {
+        struct resource *r = container_of(n, struct resource, in_tenants);
+        if (engine_now(mould->engine) - r->used_us < TENANT_REST_US)
+            return false;
+        if (!resource_is_in_use(r) && is_as_the_mould(r, mould)) {
+            forget(t, r);
+            return true;
+        }
+    }
+    return false;
+}
+
+void tenants_add_past(const struct resource *r, int64_t *number)
+{
+    for (int32_t i = 0; i < COUNTERS; i++)
+        number[i] += r->tenants->past[i];
+}
+
+/* --- asking for one --------------------------------------------------------------------------- */
+
 static struct resource *make(struct resource *mould, const char *name, const char *tenant,
                              struct error *e)
 {
     struct tenants *t = mould->tenants;
-    if (t->seen == t->most) {
-        error_set(e, ERROR_LIMIT, "%s: %d tenants are known already, which is the most",
+    if (t->known.count >= (uint32_t)t->most && !forget_one(mould)) {
+        error_set(e, ERROR_LIMIT, "%s: %d tenants are in use already, which is the most",
                   mould->name, t->most);
         return NULL;
     }
@@ -167,9 +215,7 @@ static struct resource *make(struct resource *mould, const char *name, const cha
         return NULL;
     r->is_paused = mould->is_paused;
     r->is_draining = mould->is_draining;
-    r->next_tenant = t->first;
-    t->first = r;
-    t->seen++;
+    list_push_tail(&t->known, &r->in_tenants);
     return r;
 }
 
@@ -196,8 +242,13 @@ struct resource *tenant_resource(struct resource *r)
     struct resource *own = resource_find(r->engine, name);
     if (own == NULL && refuse(r, tenant, &why) == ERROR_OK)
         own = make(r, name, tenant, &why);
-    if (own == NULL)
+    if (own == NULL) {
         engine_refuse(r->engine, why.code, "%s", why.text);
+        return NULL;
+    }
+    own->used_us = engine_now(r->engine);
+    list_remove(&r->tenants->known, &own->in_tenants);
+    list_push_tail(&r->tenants->known, &own->in_tenants);
     return own;
 }
 
@@ -211,5 +262,7 @@ struct resource *tenants_next(const struct resource *r, const struct resource *a
 {
     if (r->tenants == NULL)
         return NULL;
-    return at == r ? r->tenants->first : at->next_tenant;
+    const struct list *known = &r->tenants->known;
+    struct list_node *n = at == r ? list_head(known) : list_next(known, &at->in_tenants);
+    return n == NULL ? NULL : container_of(n, struct resource, in_tenants);
 }

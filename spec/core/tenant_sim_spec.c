@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core/counters.h"
 #include "sim/memory.h"
 #include "sim/rig.h"
 
@@ -147,6 +148,96 @@ static void a_name_matches_as_a_whole(void **unused)
     rig_end(&r);
 }
 
+static int64_t counted(struct rig *r, enum counter c)
+{
+    int64_t number[COUNTERS];
+    assert_int_equal(nebula_stats(r->nebula, r->shop, -1, number, COUNTERS), COUNTERS);
+    return number[c];
+}
+
+/* Nobody answers there. */
+static struct server *absent(const char *name, uint64_t seed)
+{
+    struct server *s = server_new(name, seed);
+    server_crash(s, INT64_MAX);
+    return s;
+}
+
+/* Names of which there is no server, in the place of one another and of nobody who has a connection. */
+static void who_is_not_needed_makes_room(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, NULL);
+    rig_open(&r);
+    assert_int_equal(code_of(&r, "shop"), ERROR_OK);
+    static const char *const name[] = {"john", "jane"};
+    static const char *const resource[] = {"shop@john", "shop@jane"};
+    struct server *server[] = {absent(name[0], 2), absent(name[1], 3)};
+    int32_t own = nebula_find(r.nebula, "shop@shop");
+    for (int i = 0; i < 5; i++) {
+        assert_int_not_equal(code_of(&r, name[i % 2]), ERROR_OK);
+        assert_int_equal(code_of(&r, "hasty"), ERROR_LIMIT);
+        int32_t number = nebula_find(r.nebula, resource[i % 2]);
+        assert_string_equal(nebula_name(r.nebula, number), resource[i % 2]);
+        assert_int_equal(nebula_find(r.nebula, resource[1 - i % 2]), 0);
+        rig_pass(&r, TENANT_REST_US);
+    }
+    assert_int_equal(counted(&r, COUNTER_CALLS), 6);
+    assert_int_equal(counted(&r, COUNTER_FAILED), 5);
+    assert_true(counted(&r, COUNTER_OPEN_FAILED) >= 5);
+    assert_int_equal(counted(&r, COUNTER_MAX), 4); /* of the two there are now */
+    assert_int_equal(nebula_find(r.nebula, "shop@shop"), own);
+    assert_int_equal(pool_all(engine_pool(r.engine, own, 0)), 1);
+    rig_end(&r);
+    server_free(&server[0]);
+    server_free(&server[1]);
+}
+
+static bool is_kept(struct rig *r, const char *name)
+{
+    rig_pass(r, 2 * TENANT_REST_US);
+    assert_int_equal(code_of(r, "other"), ERROR_LIMIT);
+    return nebula_find(r->nebula, name) > 0;
+}
+
+/* One tenant is the most, and he is needed in one way after the other. */
+static void who_is_needed_stays(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, NULL);
+    r.spec.tenants = 1;
+    r.spec.policy.tries = 3;
+    r.spec.policy.pause_us = r.spec.policy.pause_max_us = 20 * SECOND;
+    r.spec.policy.deadline_us = 60 * SECOND;
+    r.spec.policy.budget_least = 100;
+    rig_open(&r);
+    struct server *lost = absent("lost", 2);
+    assert_int_equal(nebula_task_tenant(r.nebula, "lost"), 0);
+    int32_t pausing = rig_call(&r, 0, "add 1 1"); /* it tries again later */
+    assert_true(is_kept(&r, "shop@lost"));
+    nebula_cancel(r.nebula, pausing);
+    rig_await(&r, pausing, NULL);
+    int32_t own = nebula_find(r.nebula, "shop@lost");
+    assert_int_equal(nebula_pause(r.nebula, own), 0);
+    assert_true(is_kept(&r, "shop@lost"));
+    assert_int_equal(nebula_resume(r.nebula, own), 0);
+    assert_int_equal(nebula_resize(r.nebula, own, -1, -1, 1), 0);
+    assert_true(is_kept(&r, "shop@lost"));
+    assert_int_equal(nebula_resize(r.nebula, own, -1, -1, 2), 0);
+    int32_t errand = nebula_drain(r.nebula, own, SECOND);
+    rig_come(&r, errand);
+    assert_true(is_kept(&r, "shop@lost"));
+    assert_int_equal(nebula_resume(r.nebula, own), 0);
+    assert_true(is_kept(&r, "shop@lost")); /* somebody has the ticket of his drain */
+    rig_await(&r, errand, NULL);
+    assert_int_equal(code_of(&r, "shop"), ERROR_OK);
+    assert_int_equal(nebula_find(r.nebula, "shop@lost"), 0);
+    rig_end(&r);
+    server_free(&lost);
+}
+
 static void refuses_what_cannot_be_meant(void **unused)
 {
     (void)unused;
@@ -206,6 +297,8 @@ int main(void)
         cmocka_unit_test(bounds_for_all_of_them_are_for_all_or_for_none),
         cmocka_unit_test(a_lease_tells_whose_it_is),
         cmocka_unit_test(a_name_matches_as_a_whole),
+        cmocka_unit_test(who_is_not_needed_makes_room),
+        cmocka_unit_test(who_is_needed_stays),
         cmocka_unit_test(refuses_what_cannot_be_meant),
         cmocka_unit_test(survives_each_allocation_that_fails),
     };

@@ -2,20 +2,20 @@
 --
 -- Types that a database defines (enums, composites, ranges, those of extensions) have numbers of its own. They are
 -- learnt when a reply first has one that is not known, all that it is made of with it, and kept: a type keeps its
--- number for as long as it lives. When a value does not look like its type any more, what was learnt is forgotten once.
+-- number for as long as it lives. When a value does not look like its type any more, what was learnt is forgotten once;
+-- a field that has another name looks as before, so composites are asked for again now and then (reading.lua).
 --
 -- A codec says for one type of one resource what its words are in Lua: orders:codec("ltree", { decode = fn }). Some
 -- come with the program, in extension/: they count for types that really belong to that extension.
 
 local array = require "nebula.sql.types.array"
-local c = require "nebula.c"
 local composite = require "nebula.sql.types.composite"
 local errors = require "nebula.error"
 local range = require "nebula.sql.types.range"
 local standard = require "nebula.sql.types.postgres"
+local whose = require "nebula.sql.types.whose"
 local words = require "nebula.sql.types.words"
 
-local lib, engine = c.lib, c.engine
 local FIRST_OWN = 16384 -- smaller numbers are the same in every PostgreSQL
 local BYTEA = 17
 
@@ -38,7 +38,9 @@ local shipped = { hstore = "nebula.sql.types.extension.hstore" }
 ---@field decoders table<integer, false|fun(text: string): any> by number; false: words as they are; nil: not known
 ---@field learnt table<integer, nebula.sql.Type>
 ---@field codecs table<string, nebula.Codec> by name
+---@field name string|nil of the resource of the tenant whose database it is
 ---@field is_stale boolean|nil a value did not look like its type
+---@field due_us number|nil from when on they are to be asked for again; nil: no composite was learnt
 ---@field failure string|nil what a codec said of a value
 ---@field question string
 local Catalog = {}
@@ -203,7 +205,7 @@ end
 
 --- What was learnt is not true any more.
 function Catalog:forget()
-  self.learnt = {}
+  self.learnt, self.due_us = {}, nil
   self.decoders = new_decoders(self)
 end
 
@@ -243,18 +245,13 @@ end
 -- --- one for each database --------------------------------------------------------------------------
 
 -- By resource; of one that is another database for each tenant, a catalog for each, by the number of his own resource.
+-- A number goes to another tenant when nobody has asked for the first one for long, so the name is compared.
 ---@type table<nebula.Resource, { codecs: table<string, nebula.Codec>, by_number: table<integer, nebula.sql.Catalog> }>
 local catalogs = {}
 
 local function all_of(resource)
   catalogs[resource] = catalogs[resource] or { codecs = {}, by_number = {} }
   return catalogs[resource]
-end
-
-local function number_of(resource, lease)
-  if not rawget(resource, "has_tenants") then return 0 end
-  if lease then return lib.nebula_lease_resource(engine, lease.id) end
-  return lib.nebula_find(engine, resource.name .. "@" .. c.string(lib.nebula_task_tenant_name(engine)))
 end
 
 local M = {}
@@ -266,10 +263,10 @@ local M = {}
 ---@return nebula.sql.Catalog
 function M.of(resource, lease)
   local all = catalogs[resource] or all_of(resource)
-  local number = number_of(resource, lease)
+  local number, name = whose(resource, lease)
   local self = all.by_number[number]
-  if not self then
-    self = setmetatable({ learnt = {}, codecs = all.codecs }, Catalog)
+  if not self or self.name ~= name then
+    self = setmetatable({ learnt = {}, codecs = all.codecs, name = name }, Catalog)
     self.decoders = new_decoders(self)
     all.by_number[number] = self
   end

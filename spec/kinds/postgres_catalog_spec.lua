@@ -1,6 +1,7 @@
 -- How types of a database are learnt, when, over which connection, and what codecs make of them.
 
 local assert = require "luassert"
+local catalog = require "nebula.sql.types.catalog"
 local declared = require "spec.kinds.declared"
 local postgres = require "spec.support.postgres"
 
@@ -110,6 +111,29 @@ describe("the catalog of a database", function()
     assert.equal("round", db:value("select array['round']::shape[]")[1])
     assert(db:exec "drop type shape; create type shape as (a int, b int, c int)")
     assert.equal(3, db:query("select row(1, 2, 3)::shape s")[1].s.c)
+  end)
+
+  it("is asked again after a minute, because a field may have another name", function()
+    local db = fresh()
+    local known = catalog.of(db)
+    assert(db:exec "create type named as (a int, b int)")
+    assert.equal(1, db:value("select row(1, 2)::named").a)
+    assert(db:exec "alter type named rename attribute a to c")
+    assert.is_nil(db:value("select row(1, 2)::named").c)
+    assert.is_true(known.due_us > 0)
+    known.due_us = 0
+    db:transaction(function(tx) assert.equal(1, tx:value("select row(1, 2)::named").a) end)
+    assert.equal(1, db:value("select row(1, 2)::named").c)
+    assert(db:exec "alter type named rename attribute c to d")
+    local calls = declared.inspect(db).calls
+    known.due_us = 0
+    for row in db:stream({ window = 1 }, "select row(1, 2)::named as n from generate_series(1, 3)") do
+      assert.equal(1, row.n.c) -- nobody waits for the one connection
+    end
+    assert.is_true(declared.inspect(db).calls > calls + 1)
+    known.due_us = 0
+    assert.equal(1, db:one("select row(1, 2)::named as n").n.d)
+    assert(db:exec "drop type named")
   end)
 
   it("does not call undone what was done and cannot be read", function()

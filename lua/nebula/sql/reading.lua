@@ -9,9 +9,11 @@ local call = require "nebula.call"
 local errors = require "nebula.error"
 local rows = require "nebula.sql.rows"
 
-local lib = c.lib
+local lib, engine = c.lib, c.engine
 
 local ASKING = { idempotent = true }
+local REFRESHING = { idempotent = true, fail_fast = true } -- what is known will do
+local REFRESH_US, AGAIN_US = 60e6, 1e6
 
 local M = {}
 
@@ -30,15 +32,32 @@ local function explain(text, err)
   return err
 end
 
-local function learn(on, text, catalog, unknown)
+local function learn(on, text, catalog, unknown, options)
   local numbers = "{" .. table.concat(unknown, ",") .. "}"
-  local ticket, err = call.run(on, lib.NEBULA_RUN, ASKING, catalog.question, 1, numbers)
+  local ticket, err = call.run(on, lib.NEBULA_RUN, options or ASKING, catalog.question, 1, numbers)
   if not ticket then return nil, explain(text, err) end
   local count, columns = call.reply.rows, call.reply.columns
   local found = rows.all(ticket, assert(rows.layout(ticket, columns, catalog.decoders)), count)
   call.done(ticket)
   catalog:learn(unknown, found)
+  for _, one in ipairs(found) do
+    if one.kind == "composite" then catalog.due_us = tonumber(lib.nebula_now_us(engine)) + REFRESH_US end
+  end
   return true
+end
+
+-- Asks again for all that is known, if that is long ago. Not over a lease: in a transaction a question that fails would
+-- take it along.
+local function refresh(on, text, catalog)
+  local now_us = tonumber(lib.nebula_now_us(engine))
+  if now_us < catalog.due_us or type(on) == "cdata" then return end
+  local numbers = {}
+  for number in pairs(catalog.learnt) do numbers[#numbers + 1] = number end
+  local again_us = now_us + AGAIN_US -- others go on with what is known meanwhile
+  catalog.due_us = again_us
+  if learn(on, text, catalog, numbers, REFRESHING) and catalog.due_us == again_us then
+    catalog.due_us = nil -- no composite is left
+  end
 end
 
 --- The catalog of a database, which knows these types as they are now.
@@ -67,6 +86,7 @@ end
 ---@return nebula.Error|nil
 function M.layout(on, ticket, text, columns)
   local catalog = catalog_of(on)
+  if catalog and catalog.due_us then refresh(on, text, catalog) end
   local layout, complaint, unknown = rows.layout(ticket, columns, catalog and catalog.decoders)
   if layout then return layout end
   if unknown then
@@ -118,6 +138,7 @@ end
 ---@return nebula.Error|nil
 function M.value(on, ticket, text, is_again)
   local catalog = catalog_of(on)
+  if catalog and catalog.due_us then refresh(on, text, catalog) end
   local value, unknown = rows.first(ticket, catalog and catalog.decoders)
   if unknown then
     local ok, err = learn(on, text, catalog, { unknown })

@@ -19,6 +19,17 @@ local PATIENT = [[return policy "patient" { like = "standard", call = { deadline
 local free = {} ---@type spec.Lane[]
 local names = {}
 
+---A resource that is patient: at the server, or at a network before it.
+---@param name string
+---@param server spec.postgres
+---@param port integer
+---@param settings string
+---@return nebula.Resource
+function lanes.declare(name, server, port, settings)
+  return declared.use(([[postgres %q { host = "127.0.0.1", port = %d, dbname = %q, user = %q, password = %q,
+    policy = "patient", %s }]]):format(name, port, server.dbname, server.user, server.password, settings), { patient = PATIENT })
+end
+
 ---@param count integer
 ---@param server spec.postgres
 ---@param settings table<string, string> of each resource of a lane, by a name
@@ -27,9 +38,7 @@ function lanes.open(count, server, settings)
   for number = 1, count do
     local lane = { net = proxy.start(server) }
     for name, text in pairs(settings) do
-      lane[name] = declared.use(([[postgres "%s_%d" { host = "127.0.0.1", port = %d, dbname = %q, user = %q, password = %q,
-        policy = "patient", %s }]]):format(name, number, lane.net.port, server.dbname, server.user, server.password, text),
-        { patient = PATIENT })
+      lane[name] = lanes.declare(name .. "_" .. number, server, lane.net.port, text)
     end
     free[number] = lane
   end

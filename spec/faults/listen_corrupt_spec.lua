@@ -79,8 +79,7 @@ describe("those who listen", function()
   local before
 
   setup(function()
-    near = declared.use(([[postgres "spoiled_near" { host = "127.0.0.1", port = %d, dbname = %q, user = %q, password = %q,
-      pool = { max = 4 } }]]):format(server.port, server.dbname, server.user, server.password))
+    near = lanes.declare("spoiled_near", server, server.port, "pool = { max = 4 }")
     lanes.open(LANES, server, { far = 'sslmode = "disable", pool = { max = 2, connect = "1s" }' })
     before = declared.count()
   end)

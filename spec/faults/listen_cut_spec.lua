@@ -111,8 +111,7 @@ end
 
 describe("those who listen", function()
   it("hear of one gap after a cut in any byte, and all before it and behind it", function()
-    near = declared.use(([[postgres "cut_near" { host = "127.0.0.1", port = %d, dbname = %q, user = %q, password = %q,
-      pool = { max = 4 } }]]):format(server.port, server.dbname, server.user, server.password))
+    near = lanes.declare("cut_near", server, server.port, "pool = { max = 4 }")
     lanes.open(LANES, server, { far = 'sslmode = "disable", pool = { max = 2, connect = "1s", check = "1s" }' })
     local before = declared.count()
     local list, every = cases()

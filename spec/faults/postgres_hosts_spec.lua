@@ -1,7 +1,6 @@
 -- What becomes of a mixed load on two hosts, one of which follows the other, when either fails or they change places.
 -- limit: 500 s
 -- alone: it measures how late answers to deadlines are
--- not under asan: it waits for servers most of a minute, and spec/kinds/postgres_hosts_spec.lua has the same code there
 
 local clock = require "spec.support.clock"
 local ground = require "spec.faults.ground"
@@ -54,6 +53,11 @@ end
 
 local function is_code(code)
   return function(one) return one.code == code end
+end
+
+-- What is under way when a primary fails is left to chance, and so is whether it is lost, in doubt, or waits in vain.
+local function is_failed_write(one)
+  return one.how == "exec" and one.outcome ~= "ok"
 end
 
 describe("a mixed load on two PostgreSQL hosts", function()
@@ -109,6 +113,7 @@ describe("a mixed load on two PostgreSQL hosts", function()
     held = {}
     load.child:kill()
     for _, net in pairs(nets) do net:stop() end
+    if not primary.child:is_running() then primary:restart() end -- a case that failed may have left both down
     if not standby.child:is_running() or standby:psql "select pg_is_in_recovery()" ~= "t" then
       standby:kill()
       standby = primary:standby()
@@ -127,9 +132,9 @@ describe("a mixed load on two PostgreSQL hosts", function()
   it("outlives that the primary is killed and the standby takes its place", function()
     keep_in_step(true)
     begin():flows()
+    local from = #load.ends
     primary:kill()
-    load:sees("a write is lost", is_code "lost")
-    load:sees("then none can be done", function(one) return one.code == "unreachable" and one.how == "exec" end)
+    load:sees("a write fails", is_failed_write, from)
     load:flows { "select" }
     promote()
     load:flows()
@@ -139,8 +144,9 @@ describe("a mixed load on two PostgreSQL hosts", function()
   it("outlives that the primary stands still and the standby takes its place", function()
     keep_in_step(true)
     begin { tasks = 30 }:flows()
+    local from = #load.ends
     primary:freeze()
-    load:sees("a write is in doubt", function(one) return one.code == "deadline" and one.outcome == "in_doubt" end)
+    load:sees("a write fails", is_failed_write, from)
     promote()
     load:flows()
     standby:kill()
@@ -151,8 +157,9 @@ describe("a mixed load on two PostgreSQL hosts", function()
   it("outlives that nothing comes to the primary and nobody is told, and the standby takes its place", function()
     keep_in_step(true)
     begin { tasks = 30 }:flows()
+    local from = #load.ends
     nets.primary:tell("blackhole", "both")
-    load:sees("a write is in doubt", function(one) return one.code == "deadline" and one.outcome == "in_doubt" end)
+    load:sees("a write fails", is_failed_write, from)
     promote()
     load:flows()
     standby:kill()

@@ -41,14 +41,14 @@ bool pg_is_notice(const PGresult *res)
     return is_said(res, severity, sizeof severity / sizeof *severity);
 }
 
+/* The end of a session is no answer: libpq hands it on as a notice when it came before libpq was asked. */
 void pg_doubt_notice(struct postgres *p, const PGresult *res)
 {
-    static const char *const severity[] = {"ERROR", "FATAL", "PANIC"};
-    bool is_error = is_said(res, severity, sizeof severity / sizeof *severity);
-    if (is_error && p->phase == PG_BUSY)
+    static const char *const severity[] = {"ERROR"};
+    if (p->phase == PG_BUSY && is_said(res, severity, 1))
         p->is_contradicted = true;
-    if (PQresultErrorField(res, PG_DIAG_SQLSTATE) ==
-        NULL) /* libpq's words, of what it threw away */
+    const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    if (state == NULL) /* libpq's words, of what it threw away */
         p->is_spoiled = true;
 }
 

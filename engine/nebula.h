@@ -119,12 +119,13 @@ struct nebula_reply {
     int64_t changed;  /* rows touched, -1 when it makes no sense */
     int64_t last_id;
     int64_t retry_after_us;
-    const char *text;   /* the sentence, "" when ok */
-    const char *state;  /* the server's own code, "" if none */
-    bool more;          /* a stream has more to pull, or wants input */
-    bool wants_input;   /* it wants input: PUSH it, then FINISH; or STOP */
-    int64_t line;       /* with an error: the line of the input that it is about, 0 unknown */
-    const char *column; /* and the column, "" unknown */
+    const char *text;    /* the sentence, "" when ok */
+    const char *state;   /* the server's own code, "" if none */
+    bool more;           /* a stream has more to pull, or wants input */
+    bool wants_input;    /* it wants input: PUSH it, then FINISH; or STOP */
+    int64_t line;        /* with an error: the line of the input that it is about, 0 unknown */
+    const char *column;  /* and the column, "" unknown */
+    int64_t deadline_us; /* of a call: until when it waited, as nebula_now_us() counts */
 };
 
 /* What a listener hears next: what was told, or that something was missed before whatever follows. */

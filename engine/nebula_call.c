@@ -160,6 +160,7 @@ static void describe_call(struct nebula_reply *out, const struct engine *e, stru
     }
     out->attempts = c->attempts;
     out->role = c->role;
+    out->deadline_us = c->deadline_us;
     out->parts = c->request.parts;
     out->part = c->error.code == ERROR_OK || c->is_in_flight ? 0 : c->request.reply.part;
 }

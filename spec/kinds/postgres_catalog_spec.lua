@@ -2,18 +2,21 @@
 
 local assert = require "luassert"
 local catalog = require "nebula.sql.types.catalog"
+local clock = require "spec.support.clock"
 local declared = require "spec.kinds.declared"
 local postgres = require "spec.support.postgres"
+
+local PATIENT = [[return policy "patient" { like = "standard", call = { deadline = "20s", wait = "20s" } }]]
 
 describe("the catalog of a database", function()
   local server, before, count = nil, nil, 0
 
   -- A resource that knows nothing yet.
-  local function fresh(settings)
+  local function fresh(most, policy)
     count = count + 1
     return (declared.use(([[postgres "postgres_catalog_%d" { host = %q, port = %d, dbname = %q, user = %q, password = %q,
-      pool = { max = %d }, policy = "standard" }]]):format(count, server.host, server.port, server.dbname, server.user,
-      server.password, settings or 1)))
+      pool = { max = %d }, policy = %q }]]):format(count, server.host, server.port, server.dbname, server.user,
+      server.password, most or 1, policy or "standard"), { patient = PATIENT }))
   end
 
   local function raises(text, fn, ...)
@@ -157,6 +160,16 @@ describe("the catalog of a database", function()
       return tx:stream("insert into t values (-3, (1, 2)) returning at"):next()
     end)))
     assert.equal(1, db:exec "delete from t where id < 0")
+  end)
+
+  it("has no more time for its question than the call that brought the type", function()
+    local db, begun = fresh(1, "patient"), clock.now()
+    local open = db:stream({ deadline = "200ms", window = 1 }, "select row(i, 2)::place p from generate_series(1, 300) i")
+    local row, err = open:next() -- it holds the one connection itself
+    assert.is_nil(row)
+    assert.matches("the types of its columns cannot be found out", tostring(err))
+    assert.is_true(clock.now() - begun < 5000)
+    assert.equal(1, db:one("select row(1, 2)::place p").p.x)
   end)
 
   it("takes codecs, of its own types and of those that all have", function()

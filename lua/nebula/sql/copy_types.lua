@@ -84,7 +84,7 @@ function M.of(self)
   local numbers = {}
   for at, column in ipairs(found) do numbers[at] = column.type end
   local catalog
-  catalog, err = reading.know(self.lease, self.text, numbers)
+  catalog, err = reading.know(self.lease, self.text, numbers, self.until_us)
   if not catalog then return nil, err end
   for _, column in ipairs(found) do
     local unknown

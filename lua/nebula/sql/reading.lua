@@ -11,8 +11,6 @@ local rows = require "nebula.sql.rows"
 
 local lib, engine = c.lib, c.engine
 
-local ASKING = { idempotent = true }
-local REFRESHING = { idempotent = true, fail_fast = true } -- what is known will do
 local REFRESH_US, AGAIN_US = 60e6, 1e6
 
 local M = {}
@@ -32,9 +30,16 @@ local function explain(text, err)
   return err
 end
 
-local function learn(on, text, catalog, unknown, options)
+-- The question belongs to the call that brought them, and has what is left of its time.
+local function deadline_of(ticket)
+  lib.nebula_reply(engine, ticket, call.reply)
+  return tonumber(call.reply.deadline_us)
+end
+
+local function learn(on, text, catalog, unknown, until_us, is_fail_fast)
   local numbers = "{" .. table.concat(unknown, ",") .. "}"
-  local ticket, err = call.run(on, lib.NEBULA_RUN, options or ASKING, catalog.question, 1, numbers)
+  local options = { idempotent = true, fail_fast = is_fail_fast, until_us = until_us }
+  local ticket, err = call.run(on, lib.NEBULA_RUN, options, catalog.question, 1, numbers)
   if not ticket then return nil, explain(text, err) end
   local count, columns = call.reply.rows, call.reply.columns
   local found = rows.all(ticket, assert(rows.layout(ticket, columns, catalog.decoders)), count)
@@ -46,16 +51,16 @@ local function learn(on, text, catalog, unknown, options)
   return true
 end
 
--- Asks again for all that is known, if that is long ago. Not over a lease: in a transaction a question that fails would
--- take it along.
-local function refresh(on, text, catalog)
+-- Asks again for all that is known, if that is long ago; but without waiting for a connection, because what is known will
+-- do. Not over a lease: in a transaction a question that fails would take it along.
+local function refresh(on, ticket, text, catalog)
   local now_us = tonumber(lib.nebula_now_us(engine))
   if now_us < catalog.due_us or type(on) == "cdata" then return end
   local numbers = {}
   for number in pairs(catalog.learnt) do numbers[#numbers + 1] = number end
   local again_us = now_us + AGAIN_US -- others go on with what is known meanwhile
   catalog.due_us = again_us
-  if learn(on, text, catalog, numbers, REFRESHING) and catalog.due_us == again_us then
+  if learn(on, text, catalog, numbers, deadline_of(ticket), true) and catalog.due_us == again_us then
     catalog.due_us = nil -- no composite is left
   end
 end
@@ -64,15 +69,16 @@ end
 ---@param on nebula.Lease that is asked
 ---@param text nebula.sql.Text for which
 ---@param numbers integer[]
+---@param until_us number|nil when they are of no use any more; default: the policy's deadline
 ---@return nebula.sql.Catalog|nil
 ---@return nebula.Error|nil
-function M.know(on, text, numbers)
+function M.know(on, text, numbers, until_us)
   local catalog, own = catalog_of(on), {}
   for _, number in ipairs(numbers) do
     if number >= catalog.first_own then own[#own + 1] = number end
   end
   if #own == 0 then return catalog end
-  local ok, err = learn(on, text, catalog, own)
+  local ok, err = learn(on, text, catalog, own, until_us)
   if not ok then return nil, err end
   return catalog
 end
@@ -86,11 +92,11 @@ end
 ---@return nebula.Error|nil
 function M.layout(on, ticket, text, columns)
   local catalog = catalog_of(on)
-  if catalog and catalog.due_us then refresh(on, text, catalog) end
+  if catalog and catalog.due_us then refresh(on, ticket, text, catalog) end
   local layout, complaint, unknown = rows.layout(ticket, columns, catalog and catalog.decoders)
   if layout then return layout end
   if unknown then
-    local ok, err = learn(on, text, catalog, unknown)
+    local ok, err = learn(on, text, catalog, unknown, deadline_of(ticket))
     if not ok then return nil, err end
     return M.layout(on, ticket, text, columns)
   end
@@ -138,10 +144,10 @@ end
 ---@return nebula.Error|nil
 function M.value(on, ticket, text, is_again)
   local catalog = catalog_of(on)
-  if catalog and catalog.due_us then refresh(on, text, catalog) end
+  if catalog and catalog.due_us then refresh(on, ticket, text, catalog) end
   local value, unknown = rows.first(ticket, catalog and catalog.decoders)
   if unknown then
-    local ok, err = learn(on, text, catalog, { unknown })
+    local ok, err = learn(on, text, catalog, { unknown }, deadline_of(ticket))
     if not ok then return nil, err end
     return M.value(on, ticket, text, is_again)
   elseif is_stale(on, ticket, text, is_again) then

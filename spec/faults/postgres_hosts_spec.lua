@@ -147,6 +147,7 @@ describe("a mixed load on two PostgreSQL hosts", function()
     local from = #load.ends
     primary:freeze()
     load:sees("a write fails", is_failed_write, from)
+    clock.pause(1500) -- nobody takes a place at once
     promote()
     load:flows()
     standby:kill()
@@ -160,6 +161,7 @@ describe("a mixed load on two PostgreSQL hosts", function()
     local from = #load.ends
     nets.primary:tell("blackhole", "both")
     load:sees("a write fails", is_failed_write, from)
+    clock.pause(1500) -- nobody takes a place at once
     promote()
     load:flows()
     standby:kill()

@@ -1,5 +1,6 @@
 -- Attacks on declarations, through the program: each ends with code 2 and a line, after no more than 2 seconds of a
 -- processor, and whatever secret there was is not in what it says.
+-- alone: a processor of two that share a core is half as fast beside another
 
 local ffi = require "ffi"
 local process = require "spec.support.process"

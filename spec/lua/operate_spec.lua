@@ -1,10 +1,12 @@
 -- The operator's commands act on an engine that runs: exit codes, JSON, bad inputs.
 
+local clock = require "spec.support.clock"
 local json = require "cjson"
 local process = require "spec.support.process"
 local program = require "spec.support.program"
 local tmp = require "spec.support.tmp"
 
+local eventually = clock.eventually
 local ended, nebula, over, says, started = program.ended, program.nebula, program.over, program.says, program.started
 
 local HELD = [[
@@ -87,7 +89,7 @@ describe("an operator", function()
   it("waits for no engine that is not there any more", function()
     child = started(HELD)
     local waiting = require("spec.support.process").start(program.command("drain", "shop", "--within", "1m", "--wait"))
-    require("spec.support.clock").eventually("it drains", function() return inspected().state == "draining" end)
+    eventually("it drains", function() return inspected().state == "draining" end)
     child:kill()
     child = nil
     says("has ended meanwhile", ended(1, over(waiting)).errors)
@@ -112,12 +114,17 @@ describe("an operator", function()
       use("shop"):value({ deadline = "1m" },
         "with recursive n (i) as (values (1) union all select i + 1 from n) select count(*) from n")
     ]]
+    eventually("its statement runs", function()
+      for _, one in ipairs(inspected().connections) do
+        if one.state == "leased" then return true end
+      end
+    end)
     child:signal "STOP"
     says("does not answer", ended(1, nebula("pause", "shop")).errors)
     child:signal "CONT"
     child:signal "TERM" -- it waits for what is under way
     local refused
-    require("spec.support.clock").eventually("it stops", function()
+    eventually("it stops", function()
       refused = nebula("reconnect", "shop")
       return refused.code == 1
     end)

@@ -58,7 +58,7 @@ local halves = [[
 local function agrees(load, has)
   local known, unknown = {}, 0
   for _, one in ipairs(load.ends) do
-    assert.equal("ok", one.code)
+    assert(one.code == "ok" or one.code == "wait", one.code) -- 64 calls for 8 connections, on a machine that may be busy
     ground.check(one, has)
     known[one.id] = true
   end

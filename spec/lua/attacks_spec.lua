@@ -8,7 +8,7 @@ local tmp = require "spec.support.tmp"
 
 local SECRET = "hunter2"
 local PATIENCE = 60000 -- ms, for what waits without working
-local WITHIN = process.is_sanitized and 6000 or 2000 -- ms of a processor; a sanitizer makes everything about three times as slow
+local WITHIN = process.is_slow and 6000 or 2000 -- ms of a processor; a sanitizer makes everything about three times as slow
 
 ffi.cdef [[
 struct spec_usage { long user_s, user_us, system_s, system_us, others[14]; };

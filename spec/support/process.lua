@@ -50,6 +50,7 @@ local running = {}
 local build = os.getenv "NEBULA_BUILD" or "build"
 
 process.is_sanitized = build:find "[at]san" ~= nil
+process.is_slow = process.is_sanitized or build:find "coverage" ~= nil -- as a program, not in what it waits for
 
 ---The path of a program of the build that the specs run in: process.program "nebula".
 function process.program(name)

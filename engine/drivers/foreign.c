@@ -76,12 +76,12 @@ static void mark_sent(struct request *r)
 static void send_theirs(struct conn *c, struct request *r)
 {
     struct link *l = conn_driver(c);
-    uint32_t depth = (uint32_t)c->driver->depth, at = l->asked.first + l->asked.count++;
+    uint32_t depth = (uint32_t)c->driver->depth, at = (l->asked.first + l->asked.count++) % depth;
     CHECK(l->asked.count <= depth);
-    l->asked.room[at % depth] = request_of(r);
+    l->asked.room[at] = request_of(r);
     mark_sent(r);
     l->is_inside = true;
-    driver_of(&l->theirs)->send(&l->theirs, &l->asked.room[at % depth]);
+    driver_of(&l->theirs)->send(&l->theirs, &l->asked.room[at]);
     l->is_inside = false;
 }
 

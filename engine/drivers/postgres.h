@@ -386,7 +386,8 @@ bool pg_is_answered(const struct pg_flight *f);
 bool pg_is_notice(const PGresult *res); /* by its severity */
 /* res came as a notice. */
 void pg_doubt_notice(struct postgres *p, const PGresult *res);
-bool pg_is_tag_of_commit(const char *tag); /* of what a commit may end as */
+bool pg_is_tag_of_commit(const char *tag);     /* of what a commit may end as */
+bool pg_is_misunderstood(const PGresult *res); /* the server heard other bytes than we said */
 
 /* Reads what has arrived, and replies when that is all. */
 void pg_read(struct postgres *p);

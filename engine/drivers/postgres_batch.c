@@ -258,7 +258,7 @@ bool pg_batch_synced(struct postgres *p, struct pg_flight *f)
 
 bool pg_batch_is_refused(const struct pg_flight *f)
 {
-    return !f->request->is_each && has_failed(f);
+    return !f->request->is_each && has_failed(f) && !has_stale(f);
 }
 
 /* Of parts with a Sync each, those before had theirs, and those behind were not begun. */

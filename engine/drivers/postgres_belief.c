@@ -52,8 +52,20 @@ void pg_doubt_notice(struct postgres *p, const PGresult *res)
         p->is_spoiled = true;
 }
 
+/* What a program gave does not fit its statement, or what it copies is no binary format: the server
+ * has the same code for that as for bytes that nobody meant to say, and goes on as after any error. */
+bool pg_is_misunderstood(const PGresult *res)
+{
+    const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    const char *function = PQresultErrorField(res, PG_DIAG_SOURCE_FUNCTION);
+    const char *context = PQresultErrorField(res, PG_DIAG_CONTEXT);
+    bool is_of_values = function != NULL && strcmp(function, "exec_bind_message") == 0;
+    bool is_of_copy = context != NULL && strncmp(context, "COPY ", 5) == 0;
+    return state != NULL && strcmp(state, "08P01") == 0 && !is_of_values && !is_of_copy;
+}
+
 bool pg_is_tag_of_commit(const char *tag)
 {
     return strcmp(tag, "COMMIT") == 0 || strcmp(tag, "ROLLBACK") == 0 ||
-           strcmp(tag, "PREPARE TRANSACTION") == 0;
+           strcmp(tag, "PREPARE TRANSACTION") == 0 || strcmp(tag, "COMMIT PREPARED") == 0;
 }

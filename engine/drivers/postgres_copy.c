@@ -4,7 +4,8 @@
  * each line as a message of its own; they are gathered into chunks, and libpq is asked for no more
  * than one chunk has room for, so that who does not pull holds the server up. Input is pushed: a
  * push ends when the kernel has taken its last byte, so that the server holds up who pushes. A
- * server that fails takes the rest and throws it away: the next push is answered with its error.
+ * server that fails takes the rest and throws it away: a push after that is answered with its error,
+ * as a rule the next one (postgres_peek.c), and else the end of the input.
  *
  * Nothing that was pushed is done before the server has read CopyDone, and FINISH alone sends that.
  * Everything else that ends a COPY, the end of the connection included, undoes it.

@@ -17,6 +17,7 @@ struct row {
 };
 
 static const struct row table[] = {
+    {"08P01", ERROR_QUERY}, /* what else it may be: pg_is_misunderstood() */
     {"08", ERROR_LOST},          {"23", ERROR_CONSTRAINT},
     {"25006", ERROR_READ_ONLY},  {"28", ERROR_DENIED},
     {"3D000", ERROR_CONFIG},                               /* no such database */
@@ -94,9 +95,20 @@ static int first_line(const char *text)
     return (int)strcspn(text, "\n");
 }
 
+/* libpq adds what ended a session to what it said of its last statement; a further line of the same
+ * sentence is indented. */
+static const char *last_sentence(const char *text)
+{
+    const char *last = text;
+    for (const char *at = strchr(text, '\n'); at != NULL; at = strchr(at + 1, '\n'))
+        if (at[1] != '\0' && !isspace((unsigned char)at[1]))
+            last = at + 1;
+    return last;
+}
+
 void pg_error_of_loss(struct error *e, const char *resource, const PGconn *pg)
 {
-    const char *text = PQerrorMessage(pg);
+    const char *text = last_sentence(PQerrorMessage(pg));
     enum error_code code = strstr(text, "out of memory") != NULL ? ERROR_MEMORY : ERROR_LOST;
     error_set(e, code, "%s: %.*s", resource, first_line(text), text);
 }

@@ -206,7 +206,7 @@ static bool is_refused(const struct pg_flight *f)
 bool pg_reply_refused(struct postgres *p)
 {
     struct pg_flight *f = p->head;
-    if (!is_refused(f))
+    if (!is_refused(f) || p->is_contradicted)
         return false;
     if (f->part != NULL)
         pg_batch_ends_session(p, f, true);
@@ -316,7 +316,7 @@ static void complain(struct postgres *p, struct pg_flight *f, const PGresult *re
         return;
     }
     f->is_refused = true;
-    if (strcmp(state, "08P01") == 0)
+    if (pg_is_misunderstood(res))
         misunderstood(p, f);
     check_statement(p, f, res);
     f->is_kept |= may_have_committed(p, f, res);
@@ -346,10 +346,12 @@ static void note_traces(struct postgres *p, struct pg_flight *f, const char *tag
     }
     if (strcmp(tag, "ROLLBACK") == 0 || strcmp(tag, "RESET") == 0) /* settings are as they were */
         pg_trace_forget(&p->trace, false);
-    p->is_contradicted |= !pg_is_tag_of_commit(tag) && pg_is_commit(text);
+    bool is_commit =
+        !f->is_complete && pg_is_commit(text); /* the first of a script, if it is one */
+    p->is_contradicted |= is_commit && !pg_is_tag_of_commit(tag);
     if (strcmp(tag, "COMMIT") == 0 || strcmp(tag, "PREPARE TRANSACTION") == 0)
         f->is_kept = true;
-    if (strcmp(tag, "ROLLBACK") == 0 && pg_is_commit(text)) {
+    if (strcmp(tag, "ROLLBACK") == 0 && is_commit) {
         error_set(
             pg_problem(f), ERROR_QUERY,
             "%s: the transaction was rolled back at its commit, because a statement in it had "
@@ -392,9 +394,10 @@ static void complete(struct postgres *p, struct pg_flight *f, PGresult *res)
         return;
     }
     const char *tag = PQcmdStatus(res);
-    f->is_complete = true;
+    p->is_contradicted |= f->is_refused; /* whatever it refuses, a server passes over the rest */
     f->changed = rows_touched(res, tag, has_rows);
     note_traces(p, f, tag, has_rows);
+    f->is_complete = true;
     bool is_wanted = has_rows && f->rows != NULL && !pg_rows_has_columns(f->rows);
     if (is_wanted)
         keep(p, f, res);

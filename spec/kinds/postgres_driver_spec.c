@@ -326,6 +326,21 @@ static void parameters_fit_what_the_statement_needs(void **unused)
     lone_close(&l);
 }
 
+/* The server's code for that is also its code for bytes that it cannot understand. */
+static void values_that_are_missing_are_a_mistake_and_cost_no_session(void **unused)
+{
+    (void)unused;
+    struct lone l;
+    pg_lone_open(&l);
+    int64_t pid = pg_lone_integer(&l, "select pg_backend_pid()");
+    struct request r = lone_request(NEBULA_RUN, "select $1::int");
+    assert_int_equal(lone_call(&l, &r), ERROR_QUERY);
+    assert_string_equal(r.reply.error.state, "08P01");
+    assert_false(l.conn->session & SESSION_SPOILED);
+    assert_int_equal(pg_lone_integer(&l, "select pg_backend_pid()"), pid);
+    lone_close(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +354,7 @@ int main(void)
         cmocka_unit_test(bytes_survive_whatever_the_session_says),
         cmocka_unit_test(floats_go_and_come_exactly),
         cmocka_unit_test(parameters_fit_what_the_statement_needs),
+        cmocka_unit_test(values_that_are_missing_are_a_mistake_and_cost_no_session),
     };
     return pg_lone_run(tests, COUNT(tests));
 }

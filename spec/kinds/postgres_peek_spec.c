@@ -7,13 +7,19 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/check.h"
+#include "drivers/postgres.h"
 #include "support/pg_lone.h"
 
 #define BIG (64 * 1024 * 1024)
@@ -176,6 +182,77 @@ static void no_notice_is_taken_for_an_end(void **unused)
     }
 }
 
+/* What a server says, as it comes to a client of ours that has only begun to connect. */
+struct wire {
+    int listener, server;
+    PGconn *pg;
+};
+
+static void open_wire(struct wire *w)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    char port[8];
+    w->listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(w->listener, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(w->listener, 1), 0);
+    assert_int_equal(getsockname(w->listener, (struct sockaddr *)&at, &size), 0);
+    snprintf(port, sizeof port, "%d", ntohs(at.sin_port));
+    w->pg = PQconnectStartParams((const char *const[]){"hostaddr", "port", "sslmode", NULL},
+                                 (const char *const[]){"127.0.0.1", port, "disable", NULL}, 0);
+    w->server = accept(w->listener, NULL, NULL);
+    assert_true(w->server >= 0);
+}
+
+static void close_wire(struct wire *w)
+{
+    PQfinish(w->pg);
+    close(w->server);
+    close(w->listener);
+}
+
+static bool is_seen_in(const void *bytes, size_t size, size_t before)
+{
+    struct wire w;
+    open_wire(&w);
+    char *filled = calloc(1, before + size);
+    memset(filled, 'x', before);
+    memcpy(filled + before, bytes, size);
+    assert_int_equal(send(w.server, filled, before + size, 0), before + size);
+    struct pollfd come = {.fd = PQsocket(w.pg), .events = POLLIN};
+    int ready = 0;
+    while (ready < (int)(before + size)) {
+        assert_int_equal(poll(&come, 1, 5000), 1);
+        assert_int_equal(ioctl(come.fd, FIONREAD, &ready), 0);
+    }
+    bool is_seen = pg_peek_end(w.pg);
+    free(filled);
+    close_wire(&w);
+    return is_seen;
+}
+
+#define SEEN(text) is_seen_in(text, sizeof(text) - 1, 0)
+
+/* The length of a notification is 'E', its process has a small number, its channel begins with S. */
+static void what_looks_like_an_error_is_none(void **unused)
+{
+    (void)unused;
+    assert_false(SEEN("A\0\0\0E\0\0\x36\x12Shop\0payload that goes on and on\0"));
+    assert_false(SEEN("A\0\0\0Z\0\0\0\5shop\0payload\0"));
+    assert_true(SEEN("E\0\0\0\x30SFEHLER\0VERROR\0C22P02\0Mso nicht\0\0"));
+    assert_true(SEEN("E\0\0\0\x30SFATAL\0VFATAL\0C57P01\0Mende\0\0"));
+    assert_false(SEEN("E\0\0\0\x30SFEHLER\0VERR")); /* the rest is on its way */
+    assert_true(SEEN("Z\0\0\0\5I"));
+}
+
+static void an_error_is_seen_behind_whatever_came_before_it(void **unused)
+{
+    (void)unused;
+    static const char error[] = "E\0\0\0\x30SERROR\0VERROR\0C22P02\0Mno\0";
+    for (size_t before = 1; before < 200000; before = before * 3 + 1)
+        assert_true(is_seen_in(error, sizeof error, before));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +261,8 @@ int main(void)
         cmocka_unit_test(a_push_under_way_ends_with_the_error_of_the_one_before),
         cmocka_unit_test(a_server_that_looks_for_no_input_tells_the_first_push),
         cmocka_unit_test(no_notice_is_taken_for_an_end),
+        cmocka_unit_test(what_looks_like_an_error_is_none),
+        cmocka_unit_test(an_error_is_seen_behind_whatever_came_before_it),
     };
     return pg_lone_run(tests, COUNT(tests));
 }

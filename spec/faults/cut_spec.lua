@@ -9,11 +9,12 @@ local declared = require "spec.kinds.declared"
 local ground = require "spec.faults.ground"
 local lanes = require "spec.faults.lanes"
 local postgres = require "spec.support.postgres"
+local process = require "spec.support.process"
 
 local STRIDE = tonumber(os.getenv "STRIDE") or os.getenv "NEBULA_PROVE" and 1 or 31
 local MOST = 2000 -- bytes
 local LANES = 24
-local SETTINGS = 'sslmode = %q, pool = { max = 1, connect = "1s" }'
+local SETTINGS = 'sslmode = %q, pool = { max = 1, connect = "' .. (process.is_sanitized and 3 or 1) .. 's" }'
 local DEADLINE = 200
 local LATE = 2000 -- ms: no bound of the engine, one of this machine
 local CODES = { ok = true, lost = true, unreachable = true, deadline = true, wait = true, protocol = true }

@@ -364,14 +364,15 @@ struct place {
 };
 
 /* Behind "COPY name" stand a word and the number of the line, and perhaps a word and a column. The
- * words may be in any language. */
+ * words may be in any language; a name may have commas and numbers too, but no word before them. */
 static void read_place(struct place *out, const char *at, const char *end)
 {
     for (at = memchr(at, ',', (size_t)(end - at)); at != NULL;
          at = memchr(at + 1, ',', (size_t)(end - at - 1))) {
         const char *digit = at + strcspn(at, "0123456789\n");
         char *behind;
-        if (digit >= end || digit - at > WORD_MOST || memchr(at + 1, ',', (size_t)(digit - at - 1)))
+        bool has_word = digit - at > 2 && digit - at <= WORD_MOST; /* ", line " */
+        if (digit >= end || !has_word || memchr(at + 1, ',', (size_t)(digit - at - 1)))
             continue;
         out->line = strtoll(digit, &behind, 10);
         if (behind < end && *behind != ',') /* ": and what it says", as a rule */
@@ -385,12 +386,13 @@ static void read_place(struct place *out, const char *at, const char *end)
     }
 }
 
-/* Of several the outermost is ours: it is the last. */
+/* What stands behind the first is the value that was wrong, and whoever wrote that may have written
+ * anything. */
 void pg_copy_find_line(struct reply *out, const PGresult *res)
 {
     struct place place = {.line = 0};
     const char *context = PQresultErrorField(res, PG_DIAG_CONTEXT);
-    for (const char *at = context; at != NULL; at = strchr(at, '\n')) {
+    for (const char *at = context; at != NULL && place.line == 0; at = strchr(at, '\n')) {
         at += *at == '\n';
         if (strncmp(at, "COPY ", 5) == 0)
             read_place(&place, at, at + line_size(at));

@@ -54,6 +54,18 @@ describe("PostgreSQL's true words", function()
     assert.equal("1,2,3", rows())
   end)
 
+  it("are of a line of the input, and not of what stands in it", function()
+    local function fails(name, line, rows)
+      local done, err = db:copy_in(("copy %s from stdin (format csv)"):format(name), rows)
+      assert.is_nil(done)
+      assert.same({ "query", line, "a" }, { err.code, err.line, err.column })
+    end
+    server:psql [[create table "T ""q"", 5" (a int); alter table "T ""q"", 5" owner to spec]]
+    fails("t", 3, { { 1 }, { "x\nCOPY t, line 4711, column zz: " } }) -- the server names the last line of a row
+    fails([["T ""q"", 5"]], 3, { { 1 }, { 2 }, { "x" } })
+    server:psql [[drop table "T ""q"", 5"]]
+  end)
+
   it("are that what was copied is no binary format", function()
     with_session(function(lease)
       local short = "PGCOPY\n\255\r\n\0" .. ("\0"):rep(8) .. "\0\1\0\0\0\2\0\7\255\255"

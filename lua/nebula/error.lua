@@ -21,6 +21,7 @@ local lib, engine = c.lib, c.engine
 ---@field line integer|nil of the input of a COPY, from 1
 ---@field column string|nil of that line
 ---@field part integer|nil of a batch: which of its statements failed, from 1
+---@field results any[]|nil of a batch that was done: what it brought, where one result of it cannot be read
 local Error = {}
 Error.__index = Error
 

@@ -132,6 +132,32 @@ describe("a batch", function()
     clear()
   end)
 
+  it("does not lose what was done because a part of it cannot be read", function()
+    assert(db:exec "create type face as enum ('sad')")
+    db:codec("face", { decode = function() error("no face", 0) end })
+    local function fill(b)
+      b:exec(insert, 1)
+      b:query "select 1 as a, 2 as a"
+      b:value "insert into done (id) values (2) returning 'sad'::face"
+      b:value "select 7"
+    end
+    local function check(results, err)
+      assert.same({ 1, 7, 4 }, { results[1], results[4], results.n })
+      assert.equal(results[2], err)
+      assert.same({ "usage", "failed", 2 }, { err.code, err.outcome, err.part })
+      assert.equal("what it brought cannot be read: two columns are called a: give one another name with AS", err.text)
+      assert.same({ "in_doubt", 3 }, { results[3].outcome, results[3].part })
+      assert.matches("the codec of face failed: no face", results[3].text, 1, true)
+      assert.same({ 1, 2 }, ids())
+      clear()
+    end
+    check(db:batch({ each = true }, fill))
+    local results, err = db:batch(fill)
+    assert.is_nil(results)
+    check(err.results, err)
+    assert(db:exec "drop type face")
+  end)
+
   it("is a round trip of a transaction, which it poisons when it fails", function()
     assert.equal(2, db:transaction(function(tx)
       assert(tx:batch(function(b)

@@ -85,7 +85,11 @@ local function part_of(self, ticket, list, at)
     err.statement, err.part = list[at].text.shown, at
     return nil, err
   end
-  return list[at].read(self, ticket, list[at].text)
+  local result, why = list[at].read(self, ticket, list[at].text)
+  if why == nil then return result end
+  why = reading.failure(list[at].text, why)
+  why.part = at
+  return nil, why
 end
 
 -- Why all of it failed, and the statement that did.
@@ -97,17 +101,8 @@ local function failure(err, list)
   return err
 end
 
-local function all(self, ticket, list)
-  local results, first = { n = #list }, nil
-  for at = 1, #list do
-    local result, err = part_of(self, ticket, list, at)
-    results[at], first = result, first or err
-  end
-  if first then return nil, first end
-  return results
-end
-
-local function each(self, ticket, list)
+-- What each brought, with the failure in the place of what failed or cannot be read.
+local function results_of(self, ticket, list)
   local results, first = { n = #list }, nil
   for at = 1, #list do
     local result, err = part_of(self, ticket, list, at)
@@ -135,16 +130,17 @@ local function send(self, given)
   if sent.idempotent == nil then sent.idempotent = is_repeatable(list) end
   local ticket, err = call.batch(self.on, sent, is_each, list)
   if not ticket then return nil, err end
-  local results
   if err and not is_each then
     err = failure(err, list)
-  elseif is_each then
-    results, err = each(self, ticket, list)
-  else
-    results, err = all(self, ticket, list)
+    call.done(ticket)
+    return nil, err
   end
+  local results
+  results, err = results_of(self, ticket, list)
   call.done(ticket)
-  return results, err
+  if is_each or not err then return results, err end
+  err.results = results -- all of it was done
+  return nil, err
 end
 
 local M = {}
@@ -171,8 +167,9 @@ end
 ---@param given nebula.BatchOptions|fun(b: nebula.Batch)
 ---@param fn nil|fun(b: nebula.Batch) nothing is sent before it returns
 ---@return any[]|nil results in order, as the methods of a resource give them; n says how many. nil when nothing
---- was done
----@return nebula.Error|nil err with { each = true } the first failure of results; err.part says which statement it was
+--- was done, or not all of it can be read
+---@return nebula.Error|nil err with { each = true } the first failure of results; err.part says which statement it was.
+--- err.results when all was done and not all can be read: results with failures in their places
 function M.run(on, given, fn)
   if fn == nil then given, fn = {}, given end
   check(on, given, fn)

@@ -11,6 +11,7 @@ local rows = require "nebula.sql.rows"
 
 local lib, engine = c.lib, c.engine
 
+local UNKNOWN, UNREADABLE = "the types of its columns cannot be found out", "what it brought cannot be read"
 local REFRESH_US, AGAIN_US = 60e6, 1e6
 
 local M = {}
@@ -23,8 +24,8 @@ local function catalog_of(on)
 end
 
 -- The statement was done, and only what it brought cannot be read.
-local function explain(text, err)
-  err.text = "the types of its columns cannot be found out: " .. err.text
+local function explain(text, err, what)
+  err.text = what .. ": " .. err.text
   err.statement = text.shown
   err.outcome = text.effect == "read" and "failed" or "in_doubt"
   return err
@@ -40,7 +41,7 @@ local function learn(on, text, catalog, unknown, until_us, is_fail_fast)
   local numbers = "{" .. table.concat(unknown, ",") .. "}"
   local options = { idempotent = true, fail_fast = is_fail_fast, until_us = until_us }
   local ticket, err = call.run(on, lib.NEBULA_RUN, options, catalog.question, 1, numbers)
-  if not ticket then return nil, explain(text, err) end
+  if not ticket then return nil, explain(text, err, UNKNOWN) end
   local count, columns = call.reply.rows, call.reply.columns
   local found = rows.all(ticket, assert(rows.layout(ticket, columns, catalog.decoders)), count)
   call.done(ticket)
@@ -51,8 +52,8 @@ local function learn(on, text, catalog, unknown, until_us, is_fail_fast)
   return true
 end
 
--- Asks again for all that is known, if that is long ago; but without waiting for a connection, because what is known will
--- do. Not over a lease: in a transaction a question that fails would take it along.
+-- Asks again for all that is known, if that is long ago; but without waiting for a connection, because what is known
+-- will do. Not over a lease: in a transaction a question that fails would take it along.
 local function refresh(on, ticket, text, catalog)
   local now_us = tonumber(lib.nebula_now_us(engine))
   if now_us < catalog.due_us or type(on) == "cdata" then return end
@@ -83,40 +84,49 @@ function M.know(on, text, numbers, until_us)
   return catalog
 end
 
---- What all rows of a reply have in common. Raises, and gives the ticket back, when two columns have one name.
----@param on nebula.Resource|nebula.Lease that may be asked
----@param ticket integer
----@param text nebula.sql.Text
----@param columns integer how many
----@return nebula.sql.Layout|nil
----@return nebula.Error|nil
-function M.layout(on, ticket, text, columns)
+-- What all rows of a reply have in common; or nil and why not: an error, or a string that two columns have one name.
+local function layout_of(on, ticket, text, columns)
   local catalog = catalog_of(on)
   if catalog and catalog.due_us then refresh(on, ticket, text, catalog) end
   local layout, complaint, unknown = rows.layout(ticket, columns, catalog and catalog.decoders)
-  if layout then return layout end
-  if unknown then
-    local ok, err = learn(on, text, catalog, unknown, deadline_of(ticket))
-    if not ok then return nil, err end
-    return M.layout(on, ticket, text, columns)
+  if layout then
+    layout.catalog = catalog
+    return layout
+  elseif not unknown then
+    return nil, complaint
   end
-  call.done(ticket)
-  errors.raise("%s, in: %s", complaint, text.shown)
+  local ok, err = learn(on, text, catalog, unknown, deadline_of(ticket))
+  if not ok then return nil, err end
+  return layout_of(on, ticket, text, columns)
 end
 
--- Whether what was read is to be read again, because a type is another one by now. Once: what is odd then stays words.
-local function is_stale(on, ticket, text, is_again)
-  local catalog = catalog_of(on)
-  local failure, stale = catalog and catalog.failure, catalog and catalog.is_stale
-  if failure then
-    catalog.failure = nil
-    call.done(ticket)
-    errors.raise("%s, in: %s", failure, text.shown)
-  elseif stale then
-    catalog.is_stale = nil
-    if not is_again then catalog:forget() end
+-- Before values are read: what other readings met is none of this one's.
+local function begin(catalog)
+  if catalog then catalog.failure, catalog.is_stale = nil, nil end
+end
+
+-- After it: what a codec said, and whether a type is another one by now. Nothing is left for others.
+local function met(catalog)
+  if not catalog then return nil, nil end
+  local failure, is_stale = catalog.failure, catalog.is_stale
+  catalog.failure, catalog.is_stale = nil, nil
+  return failure, is_stale
+end
+
+-- Reads once more when a type has become another one. What is odd then stays words.
+local function read(on, ticket, text, columns, fn, argument, layout, is_again)
+  local err
+  if not layout then layout, err = layout_of(on, ticket, text, columns) end
+  if not layout then return nil, err end
+  begin(layout.catalog)
+  local value = fn(ticket, layout, argument)
+  local failure, is_stale = met(layout.catalog)
+  if failure then return nil, failure end
+  if is_stale and not is_again then
+    layout.catalog:forget()
+    return read(on, ticket, text, columns, fn, argument, nil, true)
   end
-  return stale and not is_again
+  return value, nil, layout
 end
 
 --- Rows of a reply.
@@ -126,34 +136,53 @@ end
 ---@param columns integer
 ---@param fn fun(ticket: integer, layout: nebula.sql.Layout, argument: integer): any rows.all or rows.row
 ---@param argument integer for fn
----@return any value nil when the types cannot be found out
----@return nebula.Error|nil
-function M.rows(on, ticket, text, columns, fn, argument, is_again)
-  local layout, err = M.layout(on, ticket, text, columns)
-  if not layout then return nil, err end
-  local value = fn(ticket, layout, argument)
-  if is_stale(on, ticket, text, is_again) then return M.rows(on, ticket, text, columns, fn, argument, true) end
-  return value
+---@param layout nebula.sql.Layout|nil of an earlier reply of this statement
+---@return any value nil when they cannot be read
+---@return nebula.Error|string|nil err a string says what is wrong in the program: for raise() or failure()
+---@return nebula.sql.Layout|nil layout for its later replies
+function M.rows(on, ticket, text, columns, fn, argument, layout)
+  return read(on, ticket, text, columns, fn, argument, layout, false)
 end
 
 --- The first column of the first row.
 ---@param on nebula.Resource|nebula.Lease that may be asked
 ---@param ticket integer
 ---@param text nebula.sql.Text
----@return any value nil when its type cannot be found out
----@return nebula.Error|nil
+---@return any value nil when it cannot be read
+---@return nebula.Error|string|nil err as of rows()
 function M.value(on, ticket, text, is_again)
   local catalog = catalog_of(on)
   if catalog and catalog.due_us then refresh(on, ticket, text, catalog) end
+  begin(catalog)
   local value, unknown = rows.first(ticket, catalog and catalog.decoders)
   if unknown then
     local ok, err = learn(on, text, catalog, { unknown }, deadline_of(ticket))
     if not ok then return nil, err end
     return M.value(on, ticket, text, is_again)
-  elseif is_stale(on, ticket, text, is_again) then
+  end
+  local failure, is_stale = met(catalog)
+  if failure then return nil, failure end
+  if is_stale and not is_again then
+    catalog:forget()
     return M.value(on, ticket, text, true)
   end
   return value
+end
+
+--- Raises what is wrong in the program.
+---@param text nebula.sql.Text
+---@param complaint string
+function M.raise(text, complaint)
+  errors.raise("%s, in: %s", complaint, text.shown)
+end
+
+--- The same as a value, for where more was done than this statement.
+---@param text nebula.sql.Text
+---@param err nebula.Error|string what rows() or value() said
+---@return nebula.Error
+function M.failure(text, err)
+  if errors.is(err) then return err end
+  return explain(text, errors.new("usage", "fix", "failed", err), UNREADABLE)
 end
 
 return M

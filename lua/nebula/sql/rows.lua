@@ -17,6 +17,7 @@ local M = {}
 ---@field count integer
 ---@field names string[]
 ---@field decoders (fun(text: string): any|false)[]
+---@field catalog nebula.sql.Catalog|nil whose decoders they are
 
 --- Reads the columns of a reply.
 ---@param ticket integer

@@ -74,10 +74,26 @@ local function doubt(self, err)
 end
 
 -- While more is to come, nothing can be asked over its own connection.
-local function layout_of(self, ticket, columns, more)
-  if self.layout then return self.layout end
-  local on = more and verbs.resource_of(self.on) or self.on
-  return reading.layout(on, ticket, self.text, columns)
+local function read(self, ticket, columns, count, more)
+  local on, err = more and verbs.resource_of(self.on) or self.on
+  self.window, err, self.layout = reading.rows(on, ticket, self.text, columns, rows.all, count, self.layout)
+  call.done(ticket)
+  if self.window then
+    self.at, self.count = 0, count
+    return nil
+  end
+  return err
+end
+
+-- It came and cannot be read, which ends it, also on a lease that goes on.
+local function spoil(self, watcher, err)
+  local failure = reading.failure(self.text, err)
+  self.watcher = nil
+  self:close()
+  finish(self, failure)
+  if watcher then watcher(nil, failure) end
+  if type(err) == "string" then reading.raise(self.text, err) end
+  return false, failure
 end
 
 -- The next window. False at the end, and then maybe with what went wrong.
@@ -95,15 +111,8 @@ local function pull(self)
     self.state = "read"
     leave(self)
   end
-  self.layout, err = layout_of(self, ticket, columns, more)
-  if err then
-    call.done(ticket)
-    finish(self, err)
-    if watcher then watcher(nil, err) end
-    return false, err
-  end
-  self.window, self.at, self.count = rows.all(ticket, self.layout, count), 0, count
-  call.done(ticket)
+  err = read(self, ticket, columns, count, more)
+  if err then return spoil(self, watcher, err) end
   return count > 0 or more and pull(self)
 end
 

@@ -178,11 +178,17 @@ end
 
 local verb = {}
 
+-- What was read, or why it cannot be.
+local function read_of(text, value, err)
+  if value ~= nil then return value end
+  if type(err) == "string" then reading.raise(text, err) end
+  return nil, err
+end
+
 local function read_rows(on, ticket, text, fn, argument)
   local value, err = reading.rows(on, ticket, text, call.reply.columns, fn, argument)
   call.done(ticket)
-  if value == nil then return nil, err end
-  return value
+  return read_of(text, value, err)
 end
 
 function verb.query(on, given, sql, ...)
@@ -205,8 +211,7 @@ function verb.value(on, given, sql, ...)
   local value
   if call.reply.rows > 0 then value, err = reading.value(on, ticket, text) end
   call.done(ticket)
-  if value == nil then return nil, err end
-  return value
+  return read_of(text, value, err)
 end
 
 function verb.exec(on, given, sql, ...)

@@ -39,9 +39,9 @@ local shipped = { hstore = "nebula.sql.types.extension.hstore" }
 ---@field learnt table<integer, nebula.sql.Type>
 ---@field codecs table<string, nebula.Codec> by name
 ---@field name string|nil of the resource of the tenant whose database it is
----@field is_stale boolean|nil a value did not look like its type
+---@field is_stale boolean|nil while a reply is read: a value did not look like its type
 ---@field due_us number|nil from when on they are to be asked for again; nil: no composite was learnt
----@field failure string|nil what a codec said of a value
+---@field failure string|nil while a reply is read: what a codec said of a value
 ---@field question string
 local Catalog = {}
 Catalog.__index = Catalog
@@ -99,10 +99,13 @@ end
 
 makers.enum = makers.word -- but in binary
 
--- What a codec raises would come out in the middle of a reply, so it waits for its end.
+-- What a codec raises would come out in the middle of a reply, so it waits for its end. A codec that waits lets others
+-- read meanwhile: what this reading has met is kept from them.
 local function guarded(self, name, decode)
   return function(text)
+    local failure, is_stale = self.failure, self.is_stale
     local ok, value = pcall(decode, text)
+    self.failure, self.is_stale = failure, is_stale
     if ok and value ~= nil then return value end
     self.failure = ("the codec of %s %s"):format(name, ok and "gave nil; a NULL is never asked for, so say null"
       or "failed: " .. tostring(value))

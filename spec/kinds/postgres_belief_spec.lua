@@ -20,7 +20,7 @@ describe("PostgreSQL's true words", function()
     declared.is_whole(before)
   end)
 
-  local function rows() return db:value "select string_agg(a::text, ',' order by a) from t" end
+  local function held() return db:value "select string_agg(a::text, ',' order by a) from t" end
 
   -- By the one connection that there is, which is there afterwards.
   local function with_session(fn)
@@ -41,7 +41,7 @@ describe("PostgreSQL's true words", function()
         assert(lease:exec(ending .. " prepared 'g1'"))
       end
     end)
-    assert.equal("6", rows())
+    assert.equal("6", held())
   end)
 
   it("are of each statement in a script that begins with a commit", function()
@@ -51,7 +51,7 @@ describe("PostgreSQL's true words", function()
       assert(lease:exec "begin; insert into t values (3)")
       assert(lease:exec "end; begin; insert into t values (4); rollback")
     end)
-    assert.equal("1,2,3", rows())
+    assert.equal("1,2,3", held())
   end)
 
   it("are of a line of the input, and not of what stands in it", function()
@@ -74,6 +74,6 @@ describe("PostgreSQL's true words", function()
       assert.same({ "query", "failed", "08P01" }, { err.code, err.outcome, err.state })
       assert.equal(1, lease:value "select 1")
     end)
-    assert.same(require("nebula.value").null, rows())
+    assert.same(require("nebula.value").null, held())
   end)
 end)

@@ -91,7 +91,7 @@ function M.of(self)
     column.codec, unknown = binary.of(catalog, column.type)
     if not column.codec then
       return refuse("column %s: binary rows have no values of type %s: take text or csv, or chunks", column.name,
-        unknown or name_of(self, column.type))
+        unknown ~= "" and unknown or name_of(self, column.type))
     end
   end
   local names = self.given.columns

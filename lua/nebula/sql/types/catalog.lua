@@ -99,8 +99,7 @@ end
 
 makers.enum = makers.word -- but in binary
 
--- What a codec raises would come out in the middle of a reply, so it waits for its end. A codec that waits lets others
--- read meanwhile: what this reading has met is kept from them.
+-- What a codec raises would come out in the middle of a reply, so it waits for its end. While one waits others read.
 local function guarded(self, name, decode)
   return function(text)
     local failure, is_stale = self.failure, self.is_stale
@@ -140,7 +139,8 @@ end
 
 local function make(self, oid)
   local type_of = self:type_of(oid)
-  if not type_of then return oid < FIRST_OWN and false or nil end
+  if not type_of and oid >= FIRST_OWN then return nil end
+  if not type_of then return false end
   local codec = codec_of(self, type_of)
   if codec then return codec.decode and guarded(self, type_of.name, codec.decode) or false end
   if type_of.decode ~= nil then return forgiving(type_of.decode) end

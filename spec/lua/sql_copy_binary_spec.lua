@@ -1,8 +1,10 @@
 -- The bytes of a binary COPY without a server: in any pieces, cut, and changed.
 
+local composite = require "nebula.sql.types.composite"
 local codecs = require "nebula.sql.types.binary.codecs"
 local copy_binary = require "nebula.sql.copy_binary"
 local numeric = require "nebula.sql.types.binary.numeric"
+local plain = require "nebula.sql.types.binary.plain"
 local standard = require "nebula.sql.types.postgres"
 local time = require "nebula.sql.types.time"
 local values = require "nebula.value"
@@ -95,6 +97,52 @@ describe("binary rows", function()
       local ok, why = pcall(read, { other })
       assert.truthy(ok or not why:find "%.lua:", ("SEED=%d: %s"):format(SEED, why))
     end
+  end)
+end)
+
+describe("a value in binary", function()
+  local function write(type_name, value) return pcall(plain[type_name].write, value) end
+
+  local function is_refused(type_name, ...)
+    for _, value in ipairs { ... } do
+      local ok, why = write(type_name, value)
+      assert.is_false(ok, ("%s %s"):format(type_name, tostring(value)))
+      assert.is_nil(why:find "%.lua:", why)
+    end
+  end
+
+  it("is no other one than was given", function()
+    is_refused("float8", "1e400", "-1e400", "1e-400", "0b11", "", "x")
+    is_refused("float4", "1e-50", 1e-50, 1e39, "-1e39")
+    is_refused("interval", "3000000000 days", "99999999999 mons", "-2147483648 days", "99999999999:00:00", time.span(0, 0.5, 0, 0))
+    is_refused("date", "99999999-01-01", time.at("date", 1.5, 0))
+    is_refused("timestamp", "400000-01-01 00:00:00", time.at("timestamp", 0, 0.5))
+    for words, value in pairs { ["0e9"] = 0, [" -0x10 "] = -16, ["+7."] = 7, ["-inf"] = -math.huge, ["5e-324"] = 5e-324 } do
+      assert.equal(value, plain.float8.read(plain.float8.write(words)))
+    end
+    assert.equal("-2147483647 days", ("%d days"):format(plain.interval.read(plain.interval.write "-2147483647 days").days))
+  end)
+
+  it("has its time rounded to microseconds, as the server does", function()
+    local function again(type_name, words) return tostring(plain[type_name].read(plain[type_name].write(words))) end
+    assert.equal("12:34:56.789013", again("time", "12:34:56.7890129"))
+    assert.equal("24:00:00", again("time", "23:59:59.9999999"))
+    assert.equal("2025-01-01 00:00:00", again("timestamp", "2024-12-31 23:59:59.9999999"))
+    assert.equal("+0 mons +0 days -00:00:02.000000", again("interval", "-00:00:01.9999996"))
+  end)
+
+  it("that is made of others has nothing that its type has not", function()
+    local types = { [16400] = { name = "pair", kind = "composite", fields = { { "a", 23 }, { "b", 25 } } } }
+    local pair = assert(codecs.of({ type_of = function(_, oid) return types[oid] or standard.types[oid], false end }, 16400))
+    for _, value in ipairs { composite.new { 1, "x", 3 }, { a = 1, b = "x", c = 2 }, { a = 1 }, composite.new { 1 } } do
+      assert.is_false((pcall(pair.write, value)))
+    end
+    assert.equal(pair.write { a = 1, b = "x" }, pair.write(composite.new { 1, "x" }))
+    local list = assert(codecs.of(catalog, 1009))
+    for _, value in ipairs { { values.array {}, values.array { "x" } }, { "x", values.array { "y" } }, { values.array {} } } do
+      assert.is_false((pcall(list.write, values.array(value))))
+    end
+    assert.equal(0, #list.read(list.write(values.array {})))
   end)
 end)
 

@@ -36,8 +36,12 @@ local function date_of(day)
   return year, (month + 2) % 12 + 1, of_year - floor((153 * month + 2) / 5) + 1
 end
 
+local WHOLE = 2 ^ 52 -- from here on doubles are whole, so what is added to it is rounded, as the server rounds
+
+-- Of what stands behind a point; a whole second when it is rounded up.
 local function micros(fraction)
-  return tonumber((fraction .. "000000"):sub(1, 6))
+  if #fraction <= 6 then return tonumber((fraction .. "000000"):sub(1, 6)) end
+  return tonumber("0." .. fraction) * 1000000 + WHOLE - WHOLE
 end
 
 local function clock(us)
@@ -123,6 +127,11 @@ end
 
 local M = {}
 
+--- Microseconds of what stands behind the point of a second, rounded; 1000000 when that makes a whole second.
+---@param fraction string digits
+---@return number
+M.micros = micros
+
 --- A moment from its parts.
 ---@param kind "timestamptz"|"timestamp"|"date"
 ---@param day number days since 1970-01-01, or an infinity
@@ -145,10 +154,9 @@ function M.moment(kind, text)
     local offset = offset_of(zone)
     if not offset then return text end
     us = us - offset * 1000000
-    local carry = floor(us / DAY_US)
-    day, us = day + carry, us - carry * DAY_US
   end
-  return moment(kind, day, us)
+  local carry = floor(us / DAY_US)
+  return moment(kind, day + carry, us - carry * DAY_US)
 end
 
 -- --- intervals --------------------------------------------------------------------------------------
@@ -207,8 +215,9 @@ function M.interval(text)
     local sign, hours, minutes, seconds, fraction = rest:match "^([+-]?)(%d+):(%d%d):(%d%d)%.?(%d*)$"
     if not sign then return text end
     local by = sign == "-" and -1 or 1
-    self.seconds = by * (hours * 3600 + minutes * 60 + seconds)
-    self.us = by * micros(fraction)
+    local us = micros(fraction)
+    self.seconds = by * (hours * 3600 + minutes * 60 + seconds + floor(us / 1000000))
+    self.us = by * (us % 1000000)
   end
   return setmetatable(self, Interval)
 end

@@ -69,7 +69,7 @@ local function flatten(piece, item, list, sizes, depth)
     error("its inner arrays are not all of one size", 0)
   end
   for at = 1, #list do
-    if depth < #sizes then
+    if depth < #sizes or values.is_array(list[at]) then
       flatten(piece, item, list[at], sizes, depth + 1)
     else
       piece[#piece + 1] = M.write(item, list[at])
@@ -80,13 +80,12 @@ end
 local function write_array(item, oid, list)
   if not values.is_array(list) then error("it is no array{...}", 0) end
   local sizes = measure(list)
-  if sizes[#sizes] == 0 then return int4(0) .. int4(0) .. int4(oid) end
-  local piece = {}
+  local items, piece = {}, {}
+  flatten(items, item, list, sizes, 1)
+  if #sizes > 1 and sizes[#sizes] == 0 then error("an array in it has nothing in it", 0) end
+  if sizes[1] == 0 then return int4(0) .. int4(0) .. int4(oid) end
   for at, size in ipairs(sizes) do piece[at] = int4(size) .. int4(list.lower and list.lower[at] or 1) end
-  local head = table.concat(piece)
-  piece = {}
-  flatten(piece, item, list, sizes, 1)
-  return int4(#sizes) .. int4(1) .. int4(oid) .. head .. table.concat(piece)
+  return int4(#sizes) .. int4(1) .. int4(oid) .. table.concat(piece) .. table.concat(items)
 end
 
 local function read_items(item, bytes, at, sizes, depth)
@@ -189,9 +188,19 @@ end
 
 -- --- composites and domains -------------------------------------------------------------------------
 
+-- What would be left out is refused, as the server refuses words with more than it knows.
+local function check_fields(is_known, value, is_listed)
+  for key in pairs(value) do
+    if not is_known[key] and not (is_listed and key == "n") then
+      error(("it has a field %s, and the type has none"):format(tostring(key)), 0)
+    end
+  end
+end
+
 local function write_composite(fields, names, value)
   if type(value) ~= "table" then error("it is no table of its fields", 0) end
   local piece, is_listed = { int4(#fields) }, value[1] ~= nil
+  check_fields(is_listed and names or fields, value, is_listed)
   for at, field in ipairs(fields) do
     local inner = value[is_listed and at or names[at]]
     if inner == nil then error(("its field %s is nil; for a NULL write null"):format(names[at]), 0) end
@@ -213,6 +222,7 @@ function makers.composite(catalog, type_of)
     local codec, complaint = M.of(catalog, field[2])
     if not codec then return nil, complaint end
     fields[at] = setmetatable({ oid = field[2] }, { __index = codec })
+    fields[field[1]] = fields[at]
     names[at], are_bytes[at] = field[1], field[2] == BYTEA
   end
   local class = composite.class(names, are_bytes)

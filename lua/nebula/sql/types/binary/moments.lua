@@ -7,7 +7,17 @@ local DAY_US = 86400000000LL
 local EPOCH = 10957 -- days from 1970 to 2000
 local ENDLESS = { [4] = { 2147483647, -2147483648 }, [8] = { 0x7fffffffffffffffLL, -0x7fffffffffffffffLL - 1 } }
 
+local MOST_DAYS = 106751990 -- whose microseconds are an int64; the server has fewer
+local MOST_SECONDS = 9223372036853 -- whose microseconds are one, with those of another second
+
 local M = {}
+
+local function bounded(value, most, what)
+  if type(value) ~= "number" or value ~= math.floor(value) or math.abs(value) > most then
+    error(("its %s are out of range"):format(what), 0)
+  end
+  return value
+end
 
 -- --- days and moments -------------------------------------------------------------------------------
 
@@ -40,7 +50,7 @@ end
 M.date = {
   write = function(value)
     local day = moment_of("date", value).day
-    return wire.int4(endless(4, day) or day - EPOCH)
+    return wire.int4(endless(4, day) or bounded(day - EPOCH, 2147483646, "days"))
   end,
   read = function(bytes)
     local whole = wire.read_int4(bytes, 1)
@@ -53,7 +63,8 @@ local function moment(kind)
   return {
     write = function(value)
       local it = moment_of(kind, value)
-      return wire.int8(endless(8, it.day) or (it.day - EPOCH) * DAY_US + it.us)
+      return wire.int8(endless(8, it.day)
+        or bounded(it.day - EPOCH, MOST_DAYS, "days") * DAY_US + bounded(it.us, 86400000000, "microseconds"))
     end,
     read = function(bytes)
       local whole = wire.read_int8(bytes, 1)
@@ -74,7 +85,9 @@ M.interval = {
   write = function(value)
     local it = type(value) == "string" and time.interval(value) or value
     if not time.is(it) or not it.months then error("it is no interval in PostgreSQL's words", 0) end
-    return wire.int8(it.seconds * 1000000LL + it.us) .. wire.int4(it.days) .. wire.int4(it.months)
+    local us = bounded(it.seconds, MOST_SECONDS, "seconds") * 1000000LL + bounded(it.us, 999999, "microseconds")
+    return wire.int8(us) .. wire.int4(bounded(it.days, 2147483647, "days"))
+      .. wire.int4(bounded(it.months, 2147483647, "months"))
   end,
   read = function(bytes)
     local whole = wire.read_int8(bytes, 1)
@@ -103,7 +116,7 @@ end
 local function us_of(text)
   local hours, minutes, seconds, fraction, rest = text:match "^(%d%d):(%d%d):?(%d*)%.?(%d*)(.*)$"
   if not hours then error("it is no time of a day in ISO's words", 0) end
-  local us = tonumber((fraction .. "000000"):sub(1, 6))
+  local us = time.micros(fraction)
   us = us + (hours * 3600 + minutes * 60 + (tonumber(seconds) or 0)) * 1000000
   if us > 86400000000 or minutes > "59" or seconds > "59" then error("there is no such time of a day", 0) end
   return us, rest

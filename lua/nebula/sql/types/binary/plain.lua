@@ -51,10 +51,22 @@ M.int8 = {
   size = 8,
 }
 
-local specials = { nan = 0 / 0, infinity = math.huge, ["-infinity"] = -math.huge }
+local specials = {
+  nan = 0 / 0, infinity = math.huge, ["-infinity"] = -math.huge, inf = math.huge, ["-inf"] = -math.huge,
+}
+
+-- Lua makes an infinity or nothing of digits that no double has.
+local function float_of_words(words)
+  local text = words:match "^%s*(.-)%s*$"
+  if specials[text:lower()] then return specials[text:lower()] end
+  local value = text:find "^[+-]?[%d.]" and not text:find "^[+-]?0[bB]" and tonumber(text)
+  if not value then error("it is no number", 0) end
+  if math.abs(value) == math.huge or value == 0 and text:find "^[^eEpP]*[1-9]" then error("it is out of range", 0) end
+  return value
+end
 
 local function float_of(value)
-  if type(value) == "string" then return specials[value:lower()] or tonumber(value) or error("it is no number", 0) end
+  if type(value) == "string" then return float_of_words(value) end
   if type(value) ~= "number" and type(value) ~= "cdata" then error("it is no number", 0) end
   return tonumber(value)
 end
@@ -68,7 +80,7 @@ M.float8 = {
 M.float4 = {
   write = function(value)
     local float = float_of(value)
-    if not wire.fits_float4(float) then error("it is too large for a float4", 0) end
+    if not wire.fits_float4(float) then error("it is out of range", 0) end
     return wire.float4(float)
   end,
   read = function(bytes) return wire.read_float4(bytes, 1) end,

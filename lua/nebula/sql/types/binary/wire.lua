@@ -99,12 +99,13 @@ function M.float4(value)
   return char(b[0], b[1], b[2], b[3])
 end
 
---- What becomes a float4 that is not infinite.
+--- What becomes a float4 that is neither infinite nor nothing, where the value is neither.
 ---@param value number
 ---@return boolean
 function M.fits_float4(value)
   word.float4 = value
-  return math.abs(value) == math.huge or value ~= value or math.abs(word.float4) ~= math.huge
+  return math.abs(value) == math.huge or value ~= value or value == 0
+    or math.abs(word.float4) ~= math.huge and word.float4 ~= 0
 end
 
 return M

@@ -55,6 +55,70 @@ describe("COPY", function()
     end)
   end)
 
+  describe("belongs to one task at a time", function()
+    local function busy(doing, who)
+      return ("%s: %s task is in %s: one at a time"):format(doing, who, "%w+")
+    end
+
+    it("and nothing of a push is lost or doubled", function()
+      local copy, refused = assert(db:copy_in(from_stdin)), 0
+      local function pusher(from)
+        for i = from, from + 3999 do
+          local ok, why = pcall(copy.push, copy, { i, ("x"):rep(99) })
+          while not ok do
+            refused = refused + 1
+            assert.matches(busy("push", "another"), tostring(why))
+            sleep "1ms"
+            ok, why = pcall(copy.push, copy, { i, ("x"):rep(99) })
+          end
+        end
+      end
+      local both = { task(pusher, 1), task(pusher, 4001) }
+      for _, one in ipairs(both) do one:join() end
+      assert.equal(8000, copy:finish())
+      assert.truthy(refused > 0)
+      assert.equal(8000, db:value "select count(distinct a) from t")
+    end)
+
+    it("whatever the other one wants of it", function()
+      assert(db:exec "insert into t select generate_series(1, 20000)")
+      local slow = "select a, pg_sleep(0.05 * (a % 2)) from generate_series(1, 2) a"
+      for _, one in ipairs { db:copy_out(("copy (%s) to stdout"):format(slow)), db:stream({ window = 1 }, slow) } do
+        local reader = task(function() return one:next() end)
+        sleep "10ms"
+        raises(busy("next", "another"), one.next, one)
+        raises(busy("close", "another"), one.close, one)
+        assert.truthy(reader:join())
+        assert(one:close())
+      end
+    end)
+
+    it("also what its own progress wants of it", function()
+      local out, input
+      out = db:copy_out({ progress = function() out:close() end }, to_stdout)
+      raises(busy("close", "this"), out.next, out)
+      assert(out:close())
+      input = assert(db:copy_in({ progress = function() input:push "2\tx\n" end }, from_stdin))
+      assert(input:push "1\tx\n")
+      raises(busy("push", "this"), input.finish, input)
+      assert(input:close())
+      assert.equal(0, count())
+    end)
+
+    it("and ends with the transaction, whoever is in it", function()
+      for _, open in ipairs { "copy_out", "stream" } do
+        local reader
+        db:transaction(function(tx)
+          local slow = "select pg_sleep(0.1)"
+          local one = tx[open](tx, open == "stream" and slow or ("copy (%s) to stdout"):format(slow))
+          reader = task(function() return one:next() end)
+          sleep "10ms"
+        end)
+        assert.is_nil((reader:join()))
+      end
+    end)
+  end)
+
   describe("in a transaction", function()
     it("happens with it or not at all", function()
       assert.equal(2, db:transaction(function(tx)

@@ -168,6 +168,7 @@ function M.begin(self, has_rows)
   ticket, err = verbs.send(self.lease, lib.NEBULA_STREAM, { until_us = self.until_us }, self.text)
   if not ticket then return M.fail(self, err) end
   call.done(ticket)
+  if self.state == "ended" then return nil, self.failure end -- as in ask()
   self.state = "open"
   holding.open(self)
   return true
@@ -180,18 +181,17 @@ end
 ---@return integer|nil ticket
 ---@return nebula.Error|nil
 function M.ask(self, verb, bytes)
+  if self.state == "ended" then return nil, self.failure end -- with its transaction, while another task was in it
   local ticket, err = call.run(self.lease, verb, { until_us = self.until_us }, bytes, 0)
   if not ticket then return M.fail(self, err) end
   return ticket
 end
 
---- Ends it at its deadline, where no request would: input may come slowly.
+--- Whether its deadline has passed, which no request would tell: input may come slowly.
 ---@param self nebula.Copy
----@return true|nil
 ---@return nebula.Error|nil
-function M.in_time(self)
-  if not self.until_us or now_us() < self.until_us then return true end
-  return M.fail(self, call.too_late(verbs.resource_of(self.on)))
+function M.too_late(self)
+  return self.until_us and now_us() >= self.until_us and call.too_late(verbs.resource_of(self.on)) or nil
 end
 
 --- What went through, for whoever wants to know.

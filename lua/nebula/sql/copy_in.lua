@@ -12,6 +12,7 @@ local copy = require "nebula.sql.copy"
 local copy_rows = require "nebula.sql.copy_rows"
 local lazy = require "nebula.lazy"
 local errors = require "nebula.error"
+local holding = require "nebula.sql.holding"
 local outside = require "nebula.outside"
 local tree = require "nebula.tree"
 local verbs = require "nebula.sql.verbs"
@@ -67,14 +68,13 @@ local function flush(self, is_last)
 end
 
 local function check(self, what)
-  errors.check_self(self, CopyIn, "COPY", what)
   if self.state == "ended" and not self.failure then
     errors.raise("%s: the COPY has ended already, in: %s", what, self.text.shown)
   end
   return not self.failure
 end
 
--- What a row is between the bytes; nil when it does not fit, and then it has ended.
+-- What a row is between the bytes; nil, err when it does not fit.
 local function line(self, row)
   copy.check_rows(self, "push")
   if not copy.is_binary(self) then return copy_rows.line(self.text.copies.format, row, self.given.columns) end
@@ -87,7 +87,7 @@ local function line(self, row)
   local err = errors.new("query", "fix", "failed", ("%s, line %d of the input%s"):format(complaint, self.pushed,
     column and ", column " .. column or ""))
   err.line, err.column, err.resource = self.pushed, column, verbs.resource_of(self.on).name
-  return copy.fail(self, err)
+  return nil, err
 end
 
 --- Gives it more.
@@ -96,10 +96,14 @@ end
 ---@return nebula.Error|nil err it has ended, and nothing of it is done; with `line` and `column` where the server found
 --- what went before to be wrong
 function CopyIn:push(item)
-  if not check(self, "push") or not copy.in_time(self) then return nil, self.failure end
+  errors.check_self(self, CopyIn, "COPY", "push")
+  holding.check_alone(self, "push")
+  if not check(self, "push") then return nil, self.failure end
+  local err = copy.too_late(self)
+  if err then return holding.alone(self, "push", copy.fail, err) end
   if type(item) == "table" then
-    item = line(self, item)
-    if not item then return nil, self.failure end
+    item, err = line(self, item)
+    if err then return holding.alone(self, "push", copy.fail, err) end
   elseif self.types then
     errors.raise("push: rows were announced, and a %s is none, in: %s", type(item), self.text.shown)
   elseif type(item) ~= "string" then
@@ -107,13 +111,10 @@ function CopyIn:push(item)
   end
   self.pieces[#self.pieces + 1], self.size = item, self.size + #item
   if self.size < CHUNK then return true end
-  return flush(self)
+  return holding.alone(self, "push", flush)
 end
 
---- That was all: it is done, or fails.
----@return integer|nil rows that were added
----@return nebula.Error|nil err with `line` and `column` where the input was wrong
-function CopyIn:finish()
+local function finish(self)
   if not check(self, "finish") then return nil, self.failure end
   if self.types then self.pieces[#self.pieces + 1] = copy_binary.trailer end
   local ok, err = flush(self, true)
@@ -129,9 +130,25 @@ function CopyIn:finish()
   return self.rows
 end
 
+--- That was all: it is done, or fails.
+---@return integer|nil rows that were added
+---@return nebula.Error|nil err with `line` and `column` where the input was wrong
+function CopyIn:finish()
+  errors.check_self(self, CopyIn, "COPY", "finish")
+  return holding.alone(self, "finish", finish)
+end
+
 local function give_up(self, code, action, why)
   local text = "the COPY was given up, and nothing of it is done" .. why
   return copy.give_up(self, errors.new(code, action, "failed", text))
+end
+
+-- Ends it, whoever is in it.
+---@package
+function CopyIn:stop()
+  if self.state == "ended" then return true end
+  local err = give_up(self, "cancelled", "stop", "")
+  return not err or nil, err
 end
 
 --- Gives it up, if it was not finished: nothing of it is done. Idempotent.
@@ -139,9 +156,7 @@ end
 ---@return nebula.Error|nil
 function CopyIn:close()
   errors.check_self(self, CopyIn, "COPY", "close")
-  if self.state == "ended" then return true end
-  local err = give_up(self, "cancelled", "stop", "")
-  return not err or nil, err
+  return holding.alone(self, "close", CopyIn.stop)
 end
 
 -- --- sources ----------------------------------------------------------------------------------------

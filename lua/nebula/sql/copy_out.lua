@@ -11,6 +11,7 @@ local lazy = require "nebula.lazy"
 local copy = require "nebula.sql.copy"
 local copy_rows = require "nebula.sql.copy_rows"
 local errors = require "nebula.error"
+local holding = require "nebula.sql.holding"
 local outside = require "nebula.outside"
 local tree = require "nebula.tree"
 local verbs = require "nebula.sql.verbs"
@@ -98,11 +99,8 @@ local function ended(self)
   return nil, self.failure
 end
 
---- The next chunk, or row.
----@return string|table|nil item nil at the end
----@return nebula.Error|nil err what ended it too soon
-function CopyOut:next()
-  errors.check_self(self, CopyOut, "COPY", "next")
+-- The rows that came are used up: true when there are more, or the next chunk.
+local function refill(self)
   while self.at == #self.window do
     if self.state == "ended" then return ended(self) end
     local chunk, err = pull(self)
@@ -113,8 +111,28 @@ function CopyOut:next()
       if not ok then return nil, complaint end
     end
   end
+  return true
+end
+
+--- The next chunk, or row.
+---@return string|table|nil item nil at the end
+---@return nebula.Error|nil err what ended it too soon
+function CopyOut:next()
+  errors.check_self(self, CopyOut, "COPY", "next")
+  if self.at == #self.window then
+    local chunk, err = holding.alone(self, "next", refill)
+    if chunk ~= true then return chunk, err end
+  end
   self.at = self.at + 1
   return self.window[self.at]
+end
+
+-- Ends it, whoever is in it.
+---@package
+function CopyOut:stop()
+  local err = self.state ~= "ended" and copy.give_up(self) or nil
+  self.window, self.at = {}, 0
+  return not err or nil, err
 end
 
 --- Ends it early; what was not asked for is thrown away. Idempotent.
@@ -122,9 +140,7 @@ end
 ---@return nebula.Error|nil
 function CopyOut:close()
   errors.check_self(self, CopyOut, "COPY", "close")
-  local err = self.state ~= "ended" and copy.give_up(self) or nil
-  self.window, self.at = {}, 0
-  return not err or nil, err
+  return holding.alone(self, "close", CopyOut.stop)
 end
 
 -- As the iterator of a for: there is no place for an error there, so it is raised.

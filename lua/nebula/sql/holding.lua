@@ -2,14 +2,22 @@
 --
 -- On a resource it is a lease of its own, given back at the end, at an error, at close(), or when nobody knows the
 -- holder any more. On a lease it is that one, of which nothing else can be asked meanwhile.
+--
+-- It belongs to whoever is in one of its methods: a call of another task, or of a function that the method itself
+-- calls, would find it half done.
 
 local call = require "nebula.call"
+local errors = require "nebula.error"
+local tree = require "nebula.tree"
 local verbs = require "nebula.sql.verbs"
+local wait = require "nebula.wait"
 
 ---@class nebula.sql.Holder
 ---@field package on nebula.Resource|nebula.Lease
 ---@field package lease nebula.Lease|nil while it is held
 ---@field package finaliser userdata|nil with a lease of its own
+---@field package doing string|nil the method that is under way
+---@field package user nebula.Task|nil whose
 
 -- Who abandons a stream (a break in the middle of its loop) must not keep the connection to the end of the task.
 -- Tables have no finalisers, so this hangs on an empty userdata beside it.
@@ -28,7 +36,36 @@ local function disarm(finaliser)
   getmetatable(finaliser).__gc = nil
 end
 
+local function let_go(self, ok, ...)
+  self.doing, self.user = nil, nil
+  if not ok then tree.raise((...)) end
+  return ...
+end
+
 local M = {}
+
+--- Raises when another method is under way.
+---@param self nebula.sql.Holder
+---@param name string of the method that is called
+function M.check_alone(self, name)
+  local user = self.user
+  if self.doing and not user.is_ended then -- who was abandoned does not come back
+    local whose = user == wait.current() and "this" or "another"
+    errors.raise("%s: %s task is in %s: one at a time", name, whose, self.doing)
+  end
+end
+
+--- Runs what may wait of a method, and raises when another one is under way.
+---@param self nebula.sql.Holder
+---@param name string of the method
+---@param fn fun(self: nebula.sql.Holder, ...): any
+---@param ... any given to fn
+---@return any ... what fn returned
+function M.alone(self, name, fn, ...)
+  M.check_alone(self, name)
+  self.doing, self.user = name, wait.current()
+  return let_go(self, tree.try(fn, self, ...))
+end
 
 --- Leases a connection, where the holder is not on a lease already.
 ---@param self nebula.sql.Holder

@@ -60,7 +60,7 @@ local function send(self)
   if not ok then return nil, err end
   local ticket
   ticket, err = verbs.send(self.lease, lib.NEBULA_STREAM, sent, self.text, unpack(self.values, 1, self.values.n))
-  if ticket then
+  if ticket and self.state ~= "ended" then
     self.state = "open"
     holding.open(self)
   end
@@ -89,7 +89,7 @@ end
 local function spoil(self, watcher, err)
   local failure = reading.failure(self.text, err)
   self.watcher = nil
-  self:close()
+  self:stop()
   finish(self, failure)
   if watcher then watcher(nil, failure) end
   if type(err) == "string" then reading.raise(self.text, err) end
@@ -104,6 +104,9 @@ local function pull(self)
     err.statement = self.text.shown
     finish(self, err)
     return false, err
+  elseif self.state == "ended" then -- with its transaction, meanwhile
+    call.done(ticket)
+    return false, self.failure
   end
   local watcher, count, more = self.watcher, call.reply.rows, call.reply.more
   local columns = call.reply.columns
@@ -116,17 +119,23 @@ local function pull(self)
   return count > 0 or more and pull(self)
 end
 
+-- The window is used up.
+local function refill(self)
+  if self.state == "read" then finish(self) end
+  if self.state == "ended" then return false, self.failure end
+  local _, err = pull(self)
+  if err then return false, err end
+  return self.count > 0 or refill(self)
+end
+
 --- The next row.
 ---@return table<string, any>|nil row nil at the end
 ---@return nebula.Error|nil err what ended it too soon
 function Stream:next()
   errors.check_self(self, Stream, "stream", "next")
   if self.at == self.count then
-    if self.state == "read" then finish(self) end
-    if self.state == "ended" then return nil, self.failure end
-    local _, err = pull(self)
-    if err then return nil, err end
-    if self.count == 0 then return self:next() end
+    local ok, err = holding.alone(self, "next", refill)
+    if not ok then return nil, err end
   end
   self.at = self.at + 1
   local row = self.window[self.at]
@@ -134,11 +143,9 @@ function Stream:next()
   return row
 end
 
---- Ends it early; the rest of the rows is not asked for. Idempotent.
----@return true|nil
----@return nebula.Error|nil
-function Stream:close()
-  errors.check_self(self, Stream, "stream", "close")
+-- Ends it, whoever is in it.
+---@package
+function Stream:stop()
   local err
   if self.state == "open" and not self.finaliser then
     local ticket
@@ -147,6 +154,14 @@ function Stream:close()
   end
   if self.state ~= "ended" then finish(self, err) end
   return not err or nil, err
+end
+
+--- Ends it early; the rest of the rows is not asked for. Idempotent.
+---@return true|nil
+---@return nebula.Error|nil
+function Stream:close()
+  errors.check_self(self, Stream, "stream", "close")
+  return holding.alone(self, "close", Stream.stop)
 end
 
 -- Ends it before it began.

@@ -150,7 +150,7 @@ end
 --- Ends what is open in it.
 ---@param self nebula.Transaction
 function M.close_stream(self)
-  if self.open_stream then self.open_stream:close() end
+  if self.open_stream then self.open_stream:stop() end
 end
 
 --- Whether what a function returned says that it failed.

@@ -161,6 +161,37 @@ describe("COPY", function()
       assert.equal(0, count())
     end)
 
+    it("does not look whole after its end to who reads on", function()
+      assert(db:exec "insert into t select generate_series(1, 20000)")
+      local binary, rows = "copy t to stdout (format binary)", { rows = true }
+      for _, open in ipairs {
+        function(on) return on:copy_out(to_stdout) end,
+        function(on) return on:copy_out(rows, binary) end,
+        function(on) return on:stream "select a from t" end,
+      } do
+        for _, reads in ipairs { 0, 1 } do
+          local function begin(on)
+            local one = open(on)
+            for _ = 1, reads do assert(one:next()) end
+            return one
+          end
+          local one = db:transaction(begin)
+          fails("stale", "failed", one:next())
+          one = begin(db)
+          assert(one:close())
+          fails("stale", "failed", one:next())
+          assert(one:close())
+          raises("before it was read to its end", one)
+        end
+      end
+      fails("stale", "failed", db:copy_in(from_stdin, db:transaction(function(tx) return tx:copy_out(to_stdout) end)))
+      assert.equal(20000, count())
+      local whole = db:stream "select 1"
+      assert(whole:next())
+      assert(whole:close())
+      assert.same({}, { whole:next() })
+    end)
+
     it("lets nothing else be asked meanwhile", function()
       assert.equal(1, db:transaction(function(tx)
         local copy = assert(tx:copy_in(from_stdin))

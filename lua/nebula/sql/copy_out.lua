@@ -130,12 +130,14 @@ end
 -- Ends it, whoever is in it.
 ---@package
 function CopyOut:stop()
-  local err = self.state ~= "ended" and copy.give_up(self) or nil
+  local state, is_whole = self.state, self.state == "ended" and self.at == #self.window
+  local err = state ~= "ended" and copy.give_up(self) or nil
+  if not is_whole then self.failure = self.failure or holding.cut_short(self, state == "open") end
   self.window, self.at = {}, 0
   return not err or nil, err
 end
 
---- Ends it early; what was not asked for is thrown away. Idempotent.
+--- Ends it early; what was not asked for is thrown away, and who asks for it is told `stale`. Idempotent.
 ---@return true|nil
 ---@return nebula.Error|nil
 function CopyOut:close()
@@ -207,7 +209,7 @@ function M.run(on, watcher, first, ...)
   self.has_rows = first.rows or first.columns ~= nil
   if self.has_rows then copy.check_rows(self, "copy_out") end
   local give = select("#", ...) > 1 and consumer(self, sink, more)
-  self.watcher = watcher
+  self.within, self.watcher = watcher and on or nil, watcher
   if watcher then watcher(self) end
   if not give then return self end
   return settle(self, tree.try(drain, self, give))

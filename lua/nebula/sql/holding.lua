@@ -16,6 +16,8 @@ local wait = require "nebula.wait"
 ---@field package on nebula.Resource|nebula.Lease
 ---@field package lease nebula.Lease|nil while it is held
 ---@field package finaliser userdata|nil with a lease of its own
+---@field package within nebula.Lease|nil of the transaction to which it belongs
+---@field package text nebula.sql.Text
 ---@field package doing string|nil the method that is under way
 ---@field package user nebula.Task|nil whose
 
@@ -43,6 +45,18 @@ local function let_go(self, ok, ...)
 end
 
 local M = {}
+
+--- What is said to whoever reads on after it was ended before its end: what was read is not all.
+---@param self nebula.sql.Holder
+---@param was_open boolean the statement had begun
+---@return nebula.Error
+function M.cut_short(self, was_open)
+  local text = "it was closed, or its transaction ended, before it was read to its end"
+  local err = errors.new("stale", "fix", "failed", text)
+  if was_open and self.text.effect ~= "read" and not self.within then err.outcome = "in_doubt" end
+  err.resource, err.statement = verbs.resource_of(self.on).name, self.text.shown
+  return err
+end
 
 --- Raises when another method is under way.
 ---@param self nebula.sql.Holder

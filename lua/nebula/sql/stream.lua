@@ -146,17 +146,18 @@ end
 -- Ends it, whoever is in it.
 ---@package
 function Stream:stop()
-  local err
+  local state, is_whole, err = self.state, self.state == "ended" or self.state == "read" and self.at == self.count, nil
   if self.state == "open" and not self.finaliser then
     local ticket
     ticket, err = call.run(self.lease, lib.NEBULA_STOP, nil, "", 0)
     if ticket then call.done(ticket) end
   end
   if self.state ~= "ended" then finish(self, err) end
+  if not is_whole then self.failure = self.failure or holding.cut_short(self, state == "open") end
   return not err or nil, err
 end
 
---- Ends it early; the rest of the rows is not asked for. Idempotent.
+--- Ends it early; the rest of the rows is not asked for, and who asks for it is told `stale`. Idempotent.
 ---@return true|nil
 ---@return nebula.Error|nil
 function Stream:close()
@@ -201,6 +202,7 @@ function M.open(on, watcher, first, ...)
   end
   return setmetatable({
     on = on,
+    within = watcher and on or nil,
     watcher = watcher,
     given = given,
     size = size,

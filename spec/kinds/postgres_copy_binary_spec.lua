@@ -115,6 +115,23 @@ describe("binary rows", function()
     end
   end)
 
+  it("like others bring a document that is a truth, but a string alone is words", function()
+    assert(db:exec [[drop table if exists source, again; create table source (a jsonb, b bool, c jsonb[], d text);
+      insert into source values ('true', true, '{true,null,"[\"x\"]"}', 'true'); create table again (like source)]])
+    local names = { "a", "b", "c", "d" }
+    for _, format in ipairs { "text", "csv", "binary" } do
+      local copy, said = ("copy again from stdin (format %s)"):format(format), { columns = names }
+      assert.equal(1, db:copy_in(said, copy, db:stream "select a, b, c, d from source"))
+      assert.equal(1, db:copy_in(said, copy, { { true, true, array { true }, true } }))
+      assert.equal(1, db:value "select count(*) from again join source using (a, b, c, d)", format)
+      assert.equal(2, db:value "select count(*) from again where a = 'true' and b and d = 'true'", format)
+      fails("query", "failed", db:copy_in(said, copy, { { "x", true, array {}, "" } }))
+      assert.equal(1, db:copy_in(said, copy, { { '"x"', false, array { '"1"' }, "" } }))
+      assert.equal("string string", db:value "select jsonb_typeof(a) || ' ' || jsonb_typeof(c[1]) from again where not b")
+      assert(db:exec "truncate again")
+    end
+  end)
+
   it("take the values that fit, and say where one does not", function()
     assert(db:exec [[drop table if exists s; create table s (a int2, b numeric, c date, d bool, e int[], f uuid,
       g timestamptz, h float4, i json, j int8, k inet)]])

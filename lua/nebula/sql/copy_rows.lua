@@ -27,7 +27,7 @@ end
 local word_of = {
   string = function(value) return value end,
   number = number.text,
-  boolean = function(value) return value and "t" or "f" end,
+  boolean = tostring,
   table = words_of_table,
   cdata = number.digits,
 }

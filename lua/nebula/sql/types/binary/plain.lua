@@ -128,7 +128,7 @@ M.uuid = {
 -- --- texts and documents ----------------------------------------------------------------------------
 
 local function words_of(value)
-  if type(value) == "boolean" then return value and "t" or "f" end
+  if type(value) == "boolean" then return tostring(value) end
   if type(value) ~= "table" then return digits(value) or error("it has no words", 0) end
   local words, complaint = encode.one(value, true)
   if type(words) == "table" then error("it is bytes, and no text", 0) end
@@ -148,21 +148,16 @@ M.char = {
   size = 1,
 }
 
-local function document(value)
-  if type(value) == "boolean" then return tostring(value) end
-  return words_of(value)
-end
-
 local function read_document(words)
   local ok, value = pcall(json.decode, words)
   if not ok or value == nil then error("it is no document", 0) end
   return value
 end
 
-M.json = { write = document, read = read_document }
+M.json = { write = words_of, read = read_document }
 
 M.jsonb = {
-  write = function(value) return "\1" .. document(value) end,
+  write = function(value) return "\1" .. words_of(value) end,
   read = function(bytes)
     if bytes:byte() ~= 1 then error("it is a jsonb of another version", 0) end
     return read_document(bytes:sub(2))

@@ -25,6 +25,11 @@ describe("a transaction that may be run again", function()
     local child = task(sleep, "1h")
     local rows = other:stream({ window = 1 }, "select generate_series(1, 10) g")
     rows:next()
+    local buffered = other:stream "select generate_series(1, 10) g"
+    buffered:next()
+    local lines = other:copy_out({ rows = true }, "copy (select generate_series(1, 10)) to stdout")
+    lines:next()
+    local input = assert(other:copy_in "copy moved from stdin")
     local listener = assert(other:listen "n")
     local ways = {
       [other.name] = function() assert(other:value "select 1") end,
@@ -40,6 +45,9 @@ describe("a transaction that may be run again", function()
       function() other:with(function(lease) return lease:value "select 1" end) end, other.name,
       function() other:transaction({ retry = true }, function(tx) return tx:value "select 1" end) end, other.name,
       function() rows:next() end, other.name,
+      function() buffered:next() end, other.name,
+      function() lines:next() end, other.name,
+      function() input:push "1\n" end, other.name,
       function() require("nebula").select({ fail_fast = true }, ch) end, "a channel",
       function() ch:close() end, "a channel",
       function() listener:next "1ms" end, "a listener",
@@ -63,11 +71,13 @@ describe("a transaction that may be run again", function()
     task(refused, "a file", copy):join()
     for what, fn in pairs(ways) do task(refused, what, fn):join() end
     for i = 1, #more, 2 do task(refused, more[i + 1], more[i]):join() end
-    rows:close()
-    listener:close()
+    for _, one in ipairs { rows, buffered, lines, input, listener } do one:close() end
     child:join()
     local harmless = lose.adding(server, 1)
     assert.equal(2, db:transaction(SERIALIZABLE, function(tx) -- and nothing of that is left
+      for _ in tx:stream "select generate_series(1, 3)" do end
+      for _ in tx:copy_out "copy n to stdout" do end
+      assert(tx:copy_in("copy moved from stdin", "1\n"))
       assert(sleep "1ms")
       deadline("1s", log.debug, "harmless")
       return harmless(tx)

@@ -97,6 +97,7 @@ end
 --- what went before to be wrong
 function CopyIn:push(item)
   errors.check_self(self, CopyIn, "COPY", "push")
+  holding.touch(self)
   holding.check_alone(self, "push")
   if not check(self, "push") then return nil, self.failure end
   local err = copy.too_late(self)
@@ -222,7 +223,7 @@ local function open(on, watcher, given, sql)
   self.pieces, self.size, self.pushed = {}, 0, 0
   local has_rows = given.rows or given.columns ~= nil
   if has_rows then copy.check_rows(self, "copy_in") end
-  self.watcher = watcher
+  self.within, self.watcher = watcher and on or nil, watcher
   local ok, err = copy.begin(self, has_rows)
   if not ok then return nil, err end
   if self.types then self.pieces[1], self.size = copy_binary.head, #copy_binary.head end

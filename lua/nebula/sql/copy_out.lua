@@ -119,6 +119,7 @@ end
 ---@return nebula.Error|nil err what ended it too soon
 function CopyOut:next()
   errors.check_self(self, CopyOut, "COPY", "next")
+  holding.touch(self)
   if self.at == #self.window then
     local chunk, err = holding.alone(self, "next", refill)
     if chunk ~= true then return chunk, err end

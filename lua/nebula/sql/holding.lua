@@ -8,6 +8,7 @@
 
 local call = require "nebula.call"
 local errors = require "nebula.error"
+local outside = require "nebula.outside"
 local tree = require "nebula.tree"
 local verbs = require "nebula.sql.verbs"
 local wait = require "nebula.wait"
@@ -45,6 +46,13 @@ local function let_go(self, ok, ...)
 end
 
 local M = {}
+
+--- Something is about to be read of it, or pushed, though perhaps nothing is asked of the server. Of a lease that is
+--- that of a transaction, only what belongs to the transaction is no touch from outside.
+---@param self nebula.sql.Holder
+function M.touch(self)
+  if outside.watches > 0 then outside.touch(verbs.resource_of(self.on).name, self.within) end
+end
 
 --- What is said to whoever reads on after it was ended before its end: what was read is not all.
 ---@param self nebula.sql.Holder

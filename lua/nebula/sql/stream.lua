@@ -133,6 +133,7 @@ end
 ---@return nebula.Error|nil err what ended it too soon
 function Stream:next()
   errors.check_self(self, Stream, "stream", "next")
+  holding.touch(self)
   if self.at == self.count then
     local ok, err = holding.alone(self, "next", refill)
     if not ok then return nil, err end

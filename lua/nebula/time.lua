@@ -41,9 +41,8 @@ function time.hurry()
   end
 end
 
--- From here on until it is put back: us from now, or the deadline that is in force when that is sooner.
-local function set_deadline(us)
-  local at = lib.nebula_now_us(engine) + us
+-- From here on until it is put back: a point of the engine's time, or the deadline in force when that is sooner.
+local function set_deadline(at)
   local before = lib.nebula_task_deadline(engine, at)
   if before ~= 0 and before < at then
     lib.nebula_task_deadline(engine, before)
@@ -56,7 +55,7 @@ end
 ---@return integer
 function time.within(us)
   if not us then return lib.nebula_wait(engine) end
-  local before = set_deadline(us)
+  local before = set_deadline(lib.nebula_now_us(engine) + us)
   local ticket = lib.nebula_wait(engine)
   lib.nebula_task_deadline(engine, before)
   return ticket
@@ -82,7 +81,17 @@ function time.deadline(span, fn, ...)
   if type(fn) ~= "function" then
     errors.raise("deadline(span, fn, ...): fn must be a function, not %s", type(fn))
   end
-  local before = set_deadline(us)
+  local before = set_deadline(lib.nebula_now_us(engine) + us)
+  return put_back(before, tree.try(fn, ...))
+end
+
+--- Like deadline(), with a point of the engine's time.
+---@param at_us number
+---@param fn fun(...): any
+---@param ... any given to fn
+---@return any ... what fn returned
+function time.before(at_us, fn, ...)
+  local before = set_deadline(at_us)
   return put_back(before, tree.try(fn, ...))
 end
 

@@ -33,6 +33,20 @@ describe("COPY", function()
     assert.same({ { 40, 40 * 65539 } }, { told[#told] })
   end)
 
+  it("has a deadline, also for what its source or its sink waits for", function()
+    local short = { deadline = "100ms" }
+    local function slow() return sleep "1h" and "1\tx\n" or "2\tx\n" end
+    assert(db:exec "insert into t select generate_series(1, 20000)")
+    db:with(function(lease)
+      for _, on in ipairs { db, lease } do
+        fails("deadline", "failed", on:copy_in(short, from_stdin, slow))
+        fails("deadline", "failed", on:copy_in(short, from_stdin, function() return sleep "1h" end))
+        fails("deadline", "failed", on:copy_out(short, to_stdout, function() sleep "1h" end))
+        assert.equal(20000, on:value "select count(*) from t")
+      end
+    end)
+  end)
+
   it("on a lease has it for itself, and leaves it as it was", function()
     db:with(function(lease)
       local copy = assert(lease:copy_in(from_stdin))

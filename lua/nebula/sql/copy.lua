@@ -8,6 +8,7 @@ local errors = require "nebula.error"
 local holding = require "nebula.sql.holding"
 local lazy = require "nebula.lazy"
 local options = require "nebula.options"
+local time = require "nebula.time"
 local verbs = require "nebula.sql.verbs"
 
 local copy_types = lazy "nebula.sql.copy_types"
@@ -192,6 +193,15 @@ end
 ---@return nebula.Error|nil
 function M.too_late(self)
   return self.until_us and now_us() >= self.until_us and call.too_late(verbs.resource_of(self.on)) or nil
+end
+
+--- A source or a sink whose own waits end with the COPY's deadline; what is asked of the server has it anyway.
+---@param self nebula.Copy
+---@param fn fun(...): any
+---@return fun(...): any
+function M.within_time(self, fn)
+  if not self.until_us then return fn end
+  return function(...) return time.before(self.until_us, fn, ...) end
 end
 
 --- What went through, for whoever wants to know.

@@ -197,7 +197,8 @@ local function iterator(source, more)
     kind == "nil" and more and ("nil (%s)"):format(tostring(more)) or kind)
 end
 
-local function feed(self, next_one)
+local function feed(self, source)
+  local next_one = copy.within_time(self, source)
   local item, why = next_one()
   while item ~= nil do
     local ok, err = self:push(item)

@@ -176,11 +176,14 @@ local function consumer(self, sink, more)
     kind == "nil" and more and ("nil (%s)"):format(tostring(more)) or kind)
 end
 
-local function drain(self, give)
+local function drain(self, sink)
+  local give = copy.within_time(self, sink)
   local item, err = self:next()
   while item do
     local ok, why = give(item)
     if ok == nil and why ~= nil then return nil, why end
+    local late = self.state == "open" and copy.too_late(self)
+    if late then return copy.fail(self, late) end
     item, err = self:next()
   end
   if err then return nil, err end

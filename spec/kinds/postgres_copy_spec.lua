@@ -47,6 +47,15 @@ describe("COPY", function()
     end)
   end)
 
+  it("takes a channel until it is closed", function()
+    local lines = channel(10)
+    for i = 1, 3 do lines:send { i, "x" } end
+    task(function() sleep "10ms" lines:close() end)
+    assert.equal(3, db:copy_in(from_stdin, lines))
+    fails("deadline", "failed", db:copy_in({ deadline = "50ms" }, from_stdin, channel(1)))
+    assert.equal(3, count())
+  end)
+
   it("on a lease has it for itself, and leaves it as it was", function()
     db:with(function(lease)
       local copy = assert(lease:copy_in(from_stdin))
@@ -230,6 +239,13 @@ describe("COPY", function()
       ["takes one statement"] = function() db:copy_out("copy t to stdout; copy t to stdout") end,
       ["no values"] = function() db:copy_in("copy t from stdin where a > ?", "") end,
       ["copy_in: the source is .* not nil %(.*No such file"] = function() db:copy_in(from_stdin, io.open "nowhere") end,
+      ["the source is a table that is neither a list"] = function() db:copy_in(from_stdin, { a = 1, b = "x" }) end,
+      ["a row has 3 values, and the option columns 2 names"] = function()
+        db:copy_in({ columns = { "a", "b" } }, from_stdin, { { 1, "x", "lost" } })
+      end,
+      ["a row has 2 values, and the option columns 1 names"] = function()
+        db:copy_in({ columns = { "a" } }, "copy t (a) from stdin binary", { { 1, 2 } })
+      end,
       ["copy_in: the source is .* not number"] = function() db:copy_in(from_stdin, 7) end,
       ["close: this is no COPY; call it with a colon"] = function() db:copy_out(to_stdout).close "x" end,
       ["push: this is no COPY; call it with a colon"] = function()

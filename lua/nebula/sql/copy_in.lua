@@ -8,6 +8,7 @@
 
 local c = require "nebula.c"
 local call = require "nebula.call"
+local channels = require "nebula.channel"
 local copy = require "nebula.sql.copy"
 local copy_rows = require "nebula.sql.copy_rows"
 local lazy = require "nebula.lazy"
@@ -187,13 +188,31 @@ local function next_of(source)
   return function() return source:next() end
 end
 
+-- A channel that was closed has no more.
+local function next_received(channel)
+  return function()
+    local item, err = channel:receive()
+    if err and err.code == "closed" then return nil end
+    return item, err
+  end
+end
+
+local function next_in(source)
+  if type(source.next) == "function" then return next_of(source) end
+  if getmetatable(source) == channels.Channel then return next_received(source) end
+  if source[1] == nil and next(source) ~= nil then
+    errors.raise "copy_in: the source is a table that is neither a list nor has next(); one row is a list of one"
+  end
+  return next_item(source)
+end
+
 local function iterator(source, more)
   local kind = io.type(source) or type(source)
   if kind == "function" then return source end
   if kind == "file" then return next_block(source) end
   if kind == "string" then return next_item { source } end
-  if kind == "table" then return type(source.next) == "function" and next_of(source) or next_item(source) end
-  errors.raise("copy_in: the source is a string, a list, a stream, an open file or a function, not %s",
+  if kind == "table" then return next_in(source) end
+  errors.raise("copy_in: the source is a string, a list, a stream, a channel, an open file or a function, not %s",
     kind == "nil" and more and ("nil (%s)"):format(tostring(more)) or kind)
 end
 

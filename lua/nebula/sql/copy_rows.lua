@@ -64,12 +64,17 @@ end
 
 local separators = { text = "\t", csv = "," }
 
---- How many values a row has. Raises when it has none that can be counted.
+--- How many values a row has. Raises when it has none that can be counted, or more than columns.
 ---@param row table
 ---@param columns string[]|nil
 ---@return integer
 function M.count(row, columns)
-  if columns then return #columns end
+  if columns then
+    if #row > #columns then
+      errors.raise("copy_in: a row has %d values, and the option columns %d names", #row, #columns)
+    end
+    return #columns
+  end
   local count = row.n or #row
   if count == 0 then
     errors.raise(next(row) == nil and "copy_in: a row has no values"

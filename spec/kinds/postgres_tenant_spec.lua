@@ -73,6 +73,18 @@ describe("a resource with tenants", function()
     for _, name in ipairs(TENANTS) do assert.is_true(ls()["shop@" .. name].open <= 2) end
   end)
 
+  it("is a stream and a COPY of the tenant who made it, whoever reads it first", function()
+    for _, one in ipairs {
+      tenant("acme", db.stream, db, WHERE .. " as it"),
+      tenant("acme", db.copy_out, db, { columns = { "it" } }, ("copy (%s) to stdout"):format(WHERE)),
+      tenant("acme", db.copy_out, db, { columns = { "it" } }, ("copy (%s) to stdout binary"):format(WHERE)),
+    } do
+      assert.equal("shop_acme", tenant("globex", one.next, one).it)
+      assert.same({}, { tenant("globex", one.next, one) })
+      assert.equal("shop_globex", tenant("globex", db.value, db, WHERE))
+    end
+  end)
+
   it("is a lease of the tenant who asked, whoever uses it", function()
     local lease = assert(tenant("acme", db.lease, db))
     assert.equal("shop_acme", tenant("globex", lease.value, lease, WHERE))

@@ -243,7 +243,7 @@ local function open(on, watcher, given, sql)
   self.pieces, self.size, self.pushed = {}, 0, 0
   local has_rows = given.rows or given.columns ~= nil
   if has_rows then copy.check_rows(self, "copy_in") end
-  self.within, self.watcher = watcher and on or nil, watcher
+  holding.made(self, watcher)
   local ok, err = copy.begin(self, has_rows)
   if not ok then return nil, err end
   if self.types then self.pieces[1], self.size = copy_binary.head, #copy_binary.head end

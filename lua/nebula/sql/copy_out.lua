@@ -213,7 +213,7 @@ function M.run(on, watcher, first, ...)
   self.has_rows = first.rows or first.columns ~= nil
   if self.has_rows then copy.check_rows(self, "copy_out") end
   local give = select("#", ...) > 1 and consumer(self, sink, more)
-  self.within, self.watcher = watcher and on or nil, watcher
+  holding.made(self, watcher)
   if watcher then watcher(self) end
   if not give then return self end
   return settle(self, tree.try(drain, self, give))

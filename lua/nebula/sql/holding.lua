@@ -6,18 +6,23 @@
 -- It belongs to whoever is in one of its methods: a call of another task, or of a function that the method itself
 -- calls, would find it half done.
 
+local c = require "nebula.c"
 local call = require "nebula.call"
+local context = require "nebula.context"
 local errors = require "nebula.error"
 local outside = require "nebula.outside"
 local tree = require "nebula.tree"
 local verbs = require "nebula.sql.verbs"
 local wait = require "nebula.wait"
 
+local lib, engine = c.lib, c.engine
+
 ---@class nebula.sql.Holder
 ---@field package on nebula.Resource|nebula.Lease
 ---@field package lease nebula.Lease|nil while it is held
 ---@field package finaliser userdata|nil with a lease of its own
 ---@field package within nebula.Lease|nil of the transaction to which it belongs
+---@field package tenant string|nil of the task that made it, where each tenant has another database
 ---@field package text nebula.sql.Text
 ---@field package doing string|nil the method that is under way
 ---@field package user nebula.Task|nil whose
@@ -46,6 +51,16 @@ local function let_go(self, ok, ...)
 end
 
 local M = {}
+
+--- Remembers who made it: it may begin long afterwards, by another task, and is of the same database then.
+---@param self nebula.sql.Holder
+---@param watcher function|nil of the transaction to which it belongs
+function M.made(self, watcher)
+  self.watcher, self.within = watcher, watcher and self.on or nil
+  if rawget(verbs.resource_of(self.on), "has_tenants") then
+    self.tenant = c.string(lib.nebula_task_tenant_name(engine))
+  end
+end
 
 --- Something is about to be read of it, or pushed, though perhaps nothing is asked of the server. Of a lease that is
 --- that of a transaction, only what belongs to the transaction is no touch from outside.
@@ -77,7 +92,7 @@ function M.check_alone(self, name)
   end
 end
 
---- Runs what may wait of a method, and raises when another one is under way.
+--- Runs what may wait of a method, for the tenant who made it, and raises when another one is under way.
 ---@param self nebula.sql.Holder
 ---@param name string of the method
 ---@param fn fun(self: nebula.sql.Holder, ...): any
@@ -86,6 +101,7 @@ end
 function M.alone(self, name, fn, ...)
   M.check_alone(self, name)
   self.doing, self.user = name, wait.current()
+  if self.tenant then return let_go(self, tree.try(context.tenant, self.tenant, fn, self, ...)) end
   return let_go(self, tree.try(fn, self, ...))
 end
 

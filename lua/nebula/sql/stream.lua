@@ -201,10 +201,8 @@ function M.open(on, watcher, first, ...)
   elseif text.is_script or text.effect == "transaction" then
     errors.raise("stream: this is no statement with rows, in: %s", text.shown)
   end
-  return setmetatable({
+  local self = setmetatable({
     on = on,
-    within = watcher and on or nil,
-    watcher = watcher,
     given = given,
     size = size,
     text = text,
@@ -214,6 +212,8 @@ function M.open(on, watcher, first, ...)
     at = 0,
     count = 0,
   }, Stream)
+  holding.made(self, watcher)
+  return self
 end
 
 return M

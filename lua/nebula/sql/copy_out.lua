@@ -34,6 +34,7 @@ for name, kind in pairs(copy.options) do known[name] = kind end
 
 ---@class nebula.CopyOut: nebula.Copy
 ---@field package has_all boolean|nil the server has nothing more
+---@field package is_closed boolean|nil by whoever uses it
 ---@field package has_rows boolean gives rows, not chunks
 ---@field package window table[] rows that came and were not given yet
 ---@field package at integer
@@ -143,11 +144,13 @@ end
 ---@return nebula.Error|nil
 function CopyOut:close()
   errors.check_self(self, CopyOut, "COPY", "close")
+  self.is_closed = true
   return holding.alone(self, "close", CopyOut.stop)
 end
 
--- As the iterator of a for: there is no place for an error there, so it is raised.
+-- As the iterator of a for: there is no place for an error there, so it is raised. Whoever closes it in his loop ends that.
 function CopyOut.__call(self)
+  if self.is_closed then return nil end
   local item, err = self:next()
   if err then error(err, 0) end
   return item

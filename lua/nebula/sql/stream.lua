@@ -24,6 +24,7 @@ for name, kind in pairs(verbs.options) do known[name] = kind end
 
 ---@class nebula.Stream: nebula.sql.Holder
 ---@field package state "new"|"open"|"read"|"ended" read: the server has nothing more
+---@field package is_closed boolean|nil by whoever uses it
 local Stream = {}
 Stream.__index = Stream
 
@@ -163,6 +164,7 @@ end
 ---@return nebula.Error|nil
 function Stream:close()
   errors.check_self(self, Stream, "stream", "close")
+  self.is_closed = true
   return holding.alone(self, "close", Stream.stop)
 end
 
@@ -172,8 +174,9 @@ function Stream:fail(err)
   finish(self, err)
 end
 
--- As the iterator of a for: there is no place for an error there, so it is raised.
+-- As the iterator of a for: there is no place for an error there, so it is raised. Whoever closes it in his loop ends that.
 function Stream.__call(self)
+  if self.is_closed then return nil end
   local row, err = self:next()
   if err then error(err, 0) end
   return row

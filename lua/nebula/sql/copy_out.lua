@@ -148,7 +148,7 @@ function CopyOut:close()
   return holding.alone(self, "close", CopyOut.stop)
 end
 
--- As the iterator of a for: there is no place for an error there, so it is raised. Whoever closes it in his loop ends that.
+-- As the iterator of a for: there is no place for an error there, so it is raised. Whoever closes it ends his loop.
 function CopyOut.__call(self)
   if self.is_closed then return nil end
   local item, err = self:next()

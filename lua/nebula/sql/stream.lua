@@ -174,7 +174,7 @@ function Stream:fail(err)
   finish(self, err)
 end
 
--- As the iterator of a for: there is no place for an error there, so it is raised. Whoever closes it in his loop ends that.
+-- As the iterator of a for: there is no place for an error there, so it is raised. Whoever closes it ends his loop.
 function Stream.__call(self)
   if self.is_closed then return nil end
   local row, err = self:next()

@@ -158,9 +158,8 @@ local function tell(one, kind, settings)
   return told
 end
 
-local function read_resource(one, kinds, known_policies)
-  local kind = kinds[one.kind]
-  local settings, from_env = one:check(joined(rows.resource, kind.options))
+local function read_resource(one, kind, known_rows, known_policies)
+  local settings, from_env = one:check(known_rows)
   local policy, why
   if type(settings.policy) == "string" then
     policy, why = known_policies:get(settings.policy, from_env.policy)
@@ -174,7 +173,7 @@ local function read_resource(one, kinds, known_policies)
   end
   return {
     name = one.name, kind = kind, policy_name = settings.policy, policy = policy,
-    pool = engine_pool(joined(settings.pool, told.pool or {})), options = told.options, roles = told.roles,
+    pool = engine_pool(told.pool and joined(settings.pool, told.pool) or settings.pool), options = told.options, roles = told.roles,
     role_max = told.role_max, role_is_fixed = told.role_is_fixed, is_data = told.is_data,
     role_choice = told.role_choice, reads = told.reads, endpoints = told.endpoints,
     tenant = told.tenant, tenants = told.tenants, file = one.source.file, line = one.line,
@@ -182,14 +181,15 @@ local function read_resource(one, kinds, known_policies)
 end
 
 local function read_resources(declared, kinds, known_policies)
-  local list, by_name = {}, {}
+  local list, by_name, rows_of = {}, {}, {}
   for _, one in ipairs(declared) do
-    local other = by_name[one.name]
+    local kind, other = kinds[one.kind], by_name[one.name]
+    rows_of[kind] = rows_of[kind] or joined(rows.resource, kind.options)
     if other then
       one:fail({}, ("there is already a resource of this name, in %s:%d"):format(other.source.file, other.line))
     end
     by_name[one.name] = other or one
-    list[#list + 1] = read_resource(one, kinds, known_policies)
+    list[#list + 1] = read_resource(one, kind, rows_of[kind], known_policies)
   end
   return list
 end

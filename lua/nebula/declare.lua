@@ -173,9 +173,9 @@ local function read_resource(one, kind, known_rows, known_policies)
   end
   return {
     name = one.name, kind = kind, policy_name = settings.policy, policy = policy,
-    pool = engine_pool(told.pool and joined(settings.pool, told.pool) or settings.pool), options = told.options, roles = told.roles,
-    role_max = told.role_max, role_is_fixed = told.role_is_fixed, is_data = told.is_data,
-    role_choice = told.role_choice, reads = told.reads, endpoints = told.endpoints,
+    pool = engine_pool(told.pool and joined(settings.pool, told.pool) or settings.pool),
+    options = told.options, roles = told.roles, role_max = told.role_max, role_is_fixed = told.role_is_fixed,
+    is_data = told.is_data, role_choice = told.role_choice, reads = told.reads, endpoints = told.endpoints,
     tenant = told.tenant, tenants = told.tenants, file = one.source.file, line = one.line,
   }
 end

@@ -147,9 +147,17 @@ local function default_of(row)
   return row.default
 end
 
+local sorted = setmetatable({}, { __mode = "k" })
+
+-- Rows do not change, and many declarations are read by the same ones.
+local function names_of(rows)
+  sorted[rows] = sorted[rows] or keys(rows)
+  return sorted[rows]
+end
+
 --- Compares settings with one another, unless one of the two was refused.
 function Reading:compare(rows, given, tree, whole)
-  for _, name in ipairs(keys(rows)) do
+  for _, name in ipairs(names_of(rows)) do
     local row = rows[name]
     local is_sound = row.compare and given[name] ~= nil and (tree[row.beside] == nil or given[row.beside] ~= nil)
     local why = is_sound and row.compare(given[name], whole[row.beside])
@@ -162,7 +170,7 @@ end
 --- What was given, over what `base` says, over the defaults.
 function Reading:finish(rows, given, tree, base)
   local whole = {}
-  for _, name in ipairs(keys(rows)) do
+  for _, name in ipairs(names_of(rows)) do
     local row = rows[name]
     if row.type == "table" and not row.not_yet then
       local inner = type(tree[name]) == "table" and tree[name] or {}

@@ -28,8 +28,9 @@ end
 local function nearest(word, names)
   local best, least = nil, math.max(1, math.ceil(#word / 3)) + 1
   for _, name in ipairs(names) do
-    local d = distance(word:lower(), name:lower())
-    if d < least then
+    -- What is longer or shorter by so much is no nearer than that.
+    local d = math.abs(#name - #word) < least and distance(word:lower(), name:lower())
+    if d and d < least then
       best, least = name, d
     end
   end

@@ -22,10 +22,18 @@ local function used()
   return tonumber(usage.user_s + usage.system_s) * 1000 + tonumber(usage.user_us + usage.system_us) / 1000
 end
 
-local function check(folder, ...)
+local function run(...)
   local before = used()
-  local ended = process.run { process.program "nebula", "check", folder, ..., within = PATIENCE }
-  local took = used() - before
+  local ended = process.run { process.program "nebula", "check", ..., within = PATIENCE }
+  return used() - before, ended
+end
+
+-- A processor that is shared with somebody unseen is slower at times, and never faster: the least of three counts.
+local function check(...)
+  local took, ended = run(...)
+  for _ = 1, 2 do
+    if took >= WITHIN then took, ended = run(...) end
+  end
   assert.is_true(took < WITHIN, ("took %d ms"):format(took))
   assert.is_nil((ended.output .. ended.errors):find(SECRET, 1, true), ended.output .. ended.errors)
   return ended

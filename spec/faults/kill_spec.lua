@@ -7,6 +7,7 @@ local clock = require "spec.support.clock"
 local declared = require "spec.kinds.declared"
 local ground = require "spec.faults.ground"
 local postgres = require "spec.support.postgres"
+local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
 local PROVE = os.getenv "NEBULA_PROVE" -- the folder to remember in
@@ -58,7 +59,7 @@ local halves = [[
 local function agrees(load, has)
   local known, unknown = {}, 0
   for _, one in ipairs(load.ends) do
-    assert(one.code == "ok" or one.code == "wait", one.code) -- 64 calls for 8 connections, on a machine that may be busy
+    assert(one.code == "ok" or process.is_slow and one.code == "wait", one.code) -- 64 calls for 8 connections
     ground.check(one, has)
     known[one.id] = true
   end

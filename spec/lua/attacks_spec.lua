@@ -1,38 +1,28 @@
--- Attacks on declarations, through the program: each ends with code 2 and a line, after no more than 2 seconds of a
--- processor, and whatever secret there was is not in what it says.
--- alone: a processor of two that share a core is half as fast beside another
+-- alone
+-- Attacks on declarations, through the program: each ends with code 2 and a line, within 2 seconds, and whatever
+-- secret there was is not in what it says.
 
-local ffi = require "ffi"
+local clock = require "spec.support.clock"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
 local SECRET = "hunter2"
-local PATIENCE = 60000 -- ms, for what waits without working
-local WITHIN = process.is_slow and 6000 or 2000 -- ms of a processor; a sanitizer makes everything about three times as slow
+local WITHIN = process.is_slow and 6000 or 2000 -- ms; a sanitizer makes everything about three times as slow
 
-ffi.cdef [[
-struct spec_usage { long user_s, user_us, system_s, system_us, others[14]; };
-int getrusage(int whose, struct spec_usage *out);
-]]
-
--- ms of a processor that the children that have ended used. Unlike the time of day it is no longer on a busy machine.
-local function used()
-  local CHILDREN, usage = -1, ffi.new "struct spec_usage"
-  ffi.C.getrusage(CHILDREN, usage)
-  return tonumber(usage.user_s + usage.system_s) * 1000 + tonumber(usage.user_us + usage.system_us) / 1000
+local function run(folder, ...)
+  local begun = clock.now()
+  local ended = process.run { process.program "nebula", "check", folder, ..., within = 20000 }
+  return ended, clock.now() - begun
 end
 
-local function run(...)
-  local before = used()
-  local ended = process.run { process.program "nebula", "check", ..., within = PATIENCE }
-  return used() - before, ended
-end
-
--- A processor that is shared with somebody unseen is slower at times, and never faster: the least of three counts.
-local function check(...)
-  local took, ended = run(...)
-  for _ = 1, 2 do
-    if took >= WITHIN then took, ended = run(...) end
+-- What is slow is slow each time; a busy machine is not: the best of three counts.
+local function check(folder, ...)
+  local ended, took
+  for _ = 1, 3 do
+    ended, took = run(folder, ...)
+    if took < WITHIN then
+      break
+    end
   end
   assert.is_true(took < WITHIN, ("took %d ms"):format(took))
   assert.is_nil((ended.output .. ended.errors):find(SECRET, 1, true), ended.output .. ended.errors)

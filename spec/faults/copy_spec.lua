@@ -26,14 +26,7 @@ local function tally()
   clock.eventually("the server has forgotten the load", function()
     return server:psql "select count(*) from pg_stat_activity where application_name = 'nebula shop'" == "0"
   end)
-  local has = {}
-  for _, name in ipairs { "tally", "pair" } do
-    has[name] = {}
-    for id, count in server:psql(("select id, count(*) from %s group by id"):format(name)):gmatch "(%d+)|(%d+)" do
-      has[name][tonumber(id)] = tonumber(count)
-    end
-  end
-  return has
+  return ground.tally(server, "tally", "pair")
 end
 
 local function prepare(where)

@@ -218,6 +218,21 @@ local tables_of = { exec = { "tally" }, slow = { "tally" }, transaction = { "tal
   select = {}, copy = { "tally" }, copytx = { "tally", "pair" }, copyout = { "tally" }, copybad = { "tally" },
   copyleft = { "tally" } }
 
+---What a PostgreSQL server has in these tables: how often each id.
+---@param server spec.postgres
+---@param ... string
+---@return spec.Tally has
+function ground.tally(server, ...)
+  local has = {}
+  for _, name in ipairs { ... } do
+    has[name] = {}
+    for id, count in server:psql(("select id, count(*) from %s group by id"):format(name)):gmatch "(%d+)|(%d+)" do
+      has[name][tonumber(id)] = tonumber(count)
+    end
+  end
+  return has
+end
+
 ---One end and what the server has of it agree.
 ---@param one table of load.ends
 ---@param has spec.Tally

@@ -4,6 +4,7 @@
 --   lanes.play(cases, tostring, function(lane, case) ... lane.net, lane.plain ... end)
 local clock = require "spec.support.clock"
 local declared = require "spec.kinds.declared"
+local ground = require "spec.faults.ground"
 local nebula = require "nebula"
 local proxy = require "spec.support.proxy"
 
@@ -93,14 +94,7 @@ function lanes.tally(server, ...)
     return server:psql [[select count(*) from pg_stat_activity
       where backend_type = 'client backend' and pid <> pg_backend_pid() and state <> 'idle']] == "0"
   end)
-  local has = {}
-  for _, name in ipairs { ... } do
-    has[name] = {}
-    for id, count in server:psql(("select id, count(*) from %s group by id"):format(name)):gmatch "(%d+)|(%d+)" do
-      has[name][tonumber(id)] = tonumber(count)
-    end
-  end
-  return has
+  return ground.tally(server, ...)
 end
 
 return lanes

@@ -18,14 +18,7 @@ local function tally()
   clock.eventually("the primary has forgotten the load", function()
     return primary:psql "select count(*) from pg_stat_activity where application_name = 'nebula shop'" == "0"
   end)
-  local has = {}
-  for _, name in ipairs { "tally", "pair", "upserts" } do
-    has[name] = {}
-    for id, count in primary:psql(("select id, count(*) from %s group by id"):format(name)):gmatch "(%d+)|(%d+)" do
-      has[name][tonumber(id)] = tonumber(count)
-    end
-  end
-  return has
+  return ground.tally(primary, "tally", "pair", "upserts")
 end
 
 -- Whether a commit is acknowledged only once the standby has it: then a primary that dies takes nothing with it.

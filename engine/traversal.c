@@ -16,7 +16,6 @@ static int next_pair(lua_State *lua)
 
 static int all_pairs(lua_State *lua)
 {
-    luaL_checkany(lua, 1);
     luaL_checktype(lua, 1, LUA_TTABLE);
     lua_pushvalue(lua, lua_upvalueindex(1));
     lua_pushvalue(lua, 1);

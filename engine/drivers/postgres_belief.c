@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/check.h"
 #include "drivers/postgres.h"
 
 void pg_disbelieve(struct postgres *p, const char *why)
@@ -38,14 +39,14 @@ static bool is_said(const PGresult *res, const char *const *severity, size_t cou
 bool pg_is_notice(const PGresult *res)
 {
     static const char *const severity[] = {"WARNING", "NOTICE", "INFO", "LOG", "DEBUG"};
-    return is_said(res, severity, sizeof severity / sizeof *severity);
+    return is_said(res, severity, COUNT(severity));
 }
 
 /* The end of a session is no answer: libpq hands it on as a notice when it came before libpq was asked. */
 void pg_doubt_notice(struct postgres *p, const PGresult *res)
 {
     static const char *const severity[] = {"ERROR"};
-    if (p->phase == PG_BUSY && is_said(res, severity, 1))
+    if (p->phase == PG_BUSY && is_said(res, severity, COUNT(severity)))
         p->is_contradicted = true;
     const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     if (state == NULL) /* libpq's words, of what it threw away */

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "base/check.h"
 #include "drivers/postgres.h"
 
 #define RECORD_MOST (16 * 1024) /* bytes of a TLS record, as many as libpq reads of it at a time */
@@ -33,7 +34,7 @@ static bool is_severity(const char *at, const char *end)
 {
     static const char *const severity[] = {"VERROR", "VFATAL", "VPANIC"};
     const char *english = at[0] == 'S' ? memchr(at, 0, (size_t)(end - at)) : NULL;
-    for (size_t i = 0; english != NULL && i < sizeof severity / sizeof *severity; i++)
+    for (size_t i = 0; english != NULL && i < COUNT(severity); i++)
         if ((size_t)(end - english) > strlen(severity[i]) + 1 &&
             strcmp(english + 1, severity[i]) == 0)
             return true;

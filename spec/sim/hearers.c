@@ -20,6 +20,12 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* He hears all that is told from now on. */
+void hearer_promised(struct play *p, struct actor *a)
+{
+    a->book.next = p->declared[a->book.resource].told + 1;
+}
+
 /* --- what they do ----------------------------------------------------------------------------- */
 
 static void begin_listening(struct play *p, struct actor *a)
@@ -28,6 +34,7 @@ static void begin_listening(struct play *p, struct actor *a)
     const char *name[CHANNELS];
     struct nebula_channels c = {.name = name, .bytes = 1000};
     a->book = (struct book){.resource = (int32_t)roll(p, 0, DECLARED - 1)};
+    hearer_promised(p, a); /* for when he is answered at once; a later answer promises less */
     for (int i = 0; i < CHANNELS; i++) {
         if (!chance(p, 500))
             continue;
@@ -87,11 +94,6 @@ void play_tell(struct play *p)
 
 /* --- what they hear --------------------------------------------------------------------------- */
 
-void hearer_promised(struct play *p, struct actor *a)
-{
-    a->book.next = p->declared[a->book.resource].told + 1;
-}
-
 static bool is_his(const struct declared *d, const struct book *b, int64_t number)
 {
     return (b->channels >> d->channel_of[number] & 1U) != 0;
@@ -110,7 +112,7 @@ static void hear_message(const struct declared *d, struct book *b, int64_t numbe
             law_broken("%s: %lld was heard, and %lld before it was not", d->spec.name,
                        (long long)number, (long long)i);
     b->last = number;
-    /* Before it is promised he may hear, of a channel that others hear. */
+    /* What was under way when he was promised to hear he may hear, of a channel that others hear. */
     if (b->next <= number)
         b->next = number + 1;
 }

@@ -54,7 +54,8 @@ static void put_closing(struct line *line, const char *text)
     line->size += size;
 }
 
-/* One character, so that it is one in every terminal and every parser. Returns the bytes taken. */
+/* One character, so that it is one in every terminal and every parser. Returns the bytes taken. What
+ * is for people alone goes on in another line, which none that begins with a time is mistaken for. */
 static size_t put_char(struct line *line, const char *text, size_t size, bool is_quoted)
 {
     uint32_t rune;
@@ -67,7 +68,7 @@ static size_t put_char(struct line *line, const char *text, size_t size, bool is
     if (is_quoted && (rune == '"' || rune == '\\'))
         put_bytes(line, (const char[]){'\\', (char)rune}, 2);
     else if (rune == '\n')
-        put(line, "\\n");
+        put(line, is_quoted ? "\\n" : "\n    ");
     else if (rune < 0x20 || (rune >= 0x7f && rune < 0xa0)) {
         snprintf(escape, sizeof escape, "\\u%04x", (unsigned)rune);
         put(line, escape);

@@ -98,6 +98,10 @@ static void pretty_is_for_people(void **state)
     log_write(&d->log, LOG_ERROR, NOON, "down", fields, 1);
     assert_string_equal(read_line(d), "\x1b[2m12:00:00.123\x1b[0m \x1b[31merror\x1b[0m down  "
                                       "\x1b[2mresource=\x1b[0morders\n");
+    d->log.is_coloured = false;
+    log_write(&d->log, LOG_WARN, NOON, "held\n  here", &fields[1], 1);
+    assert_string_equal(read_line(d),
+                        "12:00:00.123 warn  held\n      here  what=\"a \\\"b\\\"\\n\"\n");
 }
 
 static void colours_are_for_terminals_that_want_them(void **unused)

@@ -122,6 +122,17 @@ void conn_close(struct conn *c, const struct error *why)
         let_go(c, why, false);
 }
 
+/* One that was open and is of no more use, not by our will. */
+static void note_lost(const struct conn *c, const struct error *why)
+{
+    c->pool->stats.lost++;
+    const struct log_field field[] = {{.key = "resource", .text = conn_resource(c)},
+                                      {.key = "connection", .number = c->id},
+                                      {.key = "state", .text = conn_state_name(c->state)},
+                                      {.key = "error", .text = why->text}};
+    engine_log(c->engine, LOG_WARN, "connection lost", field, COUNT(field));
+}
+
 static void too_late(struct timer *t)
 {
     struct conn *c = container_of(t, struct conn, timer);
@@ -133,7 +144,7 @@ static void too_late(struct timer *t)
         error_set(&why, ERROR_LOST, "%s: connection %u did not end %s in time", conn_resource(c),
                   c->id, conn_state_name(c->state));
     if (c->state != CONN_OPENING)
-        c->pool->stats.lost++;
+        note_lost(c, &why);
     conn_close(c, &why);
 }
 
@@ -154,14 +165,8 @@ void conn_failed(struct conn *c, const struct error *why)
     if (c->state == CONN_CLOSING)
         return;
     trace(c, TRACE_CONN_FAILED, why->code, 0);
-    if (c->state != CONN_OPENING) {
-        c->pool->stats.lost++;
-        const struct log_field field[] = {{.key = "resource", .text = conn_resource(c)},
-                                          {.key = "connection", .number = c->id},
-                                          {.key = "state", .text = conn_state_name(c->state)},
-                                          {.key = "error", .text = why->text}};
-        engine_log(c->engine, LOG_WARN, "connection lost", field, COUNT(field));
-    }
+    if (c->state != CONN_OPENING)
+        note_lost(c, why);
     let_go(c, why, true);
 }
 

@@ -4,6 +4,9 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "sim/rig.h"
 
@@ -59,6 +62,31 @@ static void who_is_dead_is_found_and_replaced_down_to_the_minimum(void **unused)
     assert_int_equal(rig_count(&r, CONN_IDLE), 2);
     assert_int_equal(server_opened(r.server), 5);
     rig_end(&r);
+}
+
+/* What is between has forgotten it: nobody is told, and the question is never answered. */
+static void who_does_not_answer_is_lost_and_the_log_says_so(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    int fd[2];
+    int32_t lines = 0;
+    static char said[50000];
+    assert_int_equal(pipe2(fd, O_NONBLOCK), 0);
+    rig_begin(&r);
+    r.spec.pool.connect_us = 100 * MS;
+    server_odds(r.server, FAULT_LOST_SILENTLY, 1000);
+    open_warm(&r, 2);
+    log_init(&rig_pool(&r)->engine->log, fd[1], LOG_LOGFMT, LOG_WARN, NULL);
+    rig_pass(&r, 10 * SECOND);
+    assert_true(rig_pool(&r)->stats.lost >= 2);
+    assert_true(read(fd[0], said, sizeof said - 1) > 0);
+    for (const char *at = said; (at = strstr(at, "text=\"connection lost\"")) != NULL; at++)
+        lines += strncmp(strstr(at, "state="), "state=checking", 14) == 0;
+    assert_int_equal(lines, rig_pool(&r)->stats.lost);
+    rig_end(&r);
+    close(fd[0]);
+    close(fd[1]);
 }
 
 static void who_is_asked_is_idle_all_the_same(void **unused)
@@ -164,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_asked_once_in_its_time_and_few_at_once),
         cmocka_unit_test(who_is_dead_is_found_and_replaced_down_to_the_minimum),
+        cmocka_unit_test(who_does_not_answer_is_lost_and_the_log_says_so),
         cmocka_unit_test(who_is_asked_is_idle_all_the_same),
         cmocka_unit_test(who_was_asked_keeps_his_turn),
         cmocka_unit_test(nobody_is_asked_while_somebody_waits_or_nothing_is_to_be_done),

@@ -9,19 +9,22 @@
 
 local tag = require("nebula.worker").tag
 
-local create, status = coroutine.create, coroutine.status
+local create, status, running = coroutine.create, coroutine.status, coroutine.running
 local resume, yield, isyieldable = coroutine.resume, coroutine.yield, coroutine.isyieldable
 
 -- Coroutines that wait inside some task; resuming them from elsewhere would answer the wait wrongly.
 local waiting = setmetatable({}, { __mode = "k" })
+-- By coroutine: the one it resumed, in which a task waits now.
+local inner = setmetatable({}, { __mode = "kv" })
 
 local function pass(co, ok, first, ...)
   if not ok or first ~= tag then
     return ok, first, ...
   end
-  waiting[co] = true
+  local outer = running()
+  waiting[co], inner[outer] = true, co
   local code = yield(tag, ...)
-  waiting[co] = nil
+  waiting[co], inner[outer] = nil, nil
   return pass(co, resume(co, code))
 end
 
@@ -84,5 +87,12 @@ raw.may_park = isyieldable
 raw.create = create
 raw.resume = resume
 raw.yield = yield
+
+--- The coroutine inside which a coroutine waits, when it is not itself that does.
+---@param co thread
+---@return thread|nil
+function raw.inside(co)
+  return inner[co]
+end
 
 return raw

@@ -26,12 +26,9 @@ local function name_of(at)
   return ("in a function of line %d"):format(at.linedefined)
 end
 
---- What a coroutine that does not run is at, in the workflow's lines.
----@param co thread
----@return string lines innermost first; "" when there are none
----@return string|nil place FILE:LINE of the innermost
-function failures.lines_of(co)
-  local lines, place = {}, nil
+-- Adds the lines of one coroutine. Gives back the innermost.
+local function add_lines(lines, co)
+  local place
   for level = 0, DEEPEST do
     local at = debug.getinfo(co, level, "Sl")
     if not at or #lines == LONGEST then
@@ -44,6 +41,24 @@ function failures.lines_of(co)
       at.name = debug.getinfo(co, level, "n").name
       lines[#lines + 1] = ("  %s: %s"):format(here, name_of(at))
     end
+  end
+  return place
+end
+
+--- What a coroutine that does not run is at, in the workflow's lines. Where it waits inside coroutines of the
+--- workflow, their lines come first.
+---@param co thread
+---@return string lines innermost first; "" when there are none
+---@return string|nil place FILE:LINE of the innermost
+function failures.lines_of(co)
+  local chain, lines, place = {}, {}, nil
+  while co and #chain < DEEPEST do
+    chain[#chain + 1] = co
+    co = coroutines.inside(co)
+  end
+  for i = #chain, 1, -1 do
+    local innermost = add_lines(lines, chain[i])
+    place = place or innermost
   end
   return table.concat(lines, "\n"), place
 end
@@ -105,7 +120,10 @@ function failures.nest(inner, outer)
   return setmetatable({ value = inner.value, at = inner.at, traceback = traceback }, Failure)
 end
 
-local function place_of_function(fn)
+--- Where a function begins.
+---@param fn function
+---@return string place FILE:LINE
+function failures.place_of_function(fn)
   local at = debug.getinfo(fn, "S")
   return at.source:gsub("^[@=]", "") .. (at.linedefined > 0 and ":" .. at.linedefined or "")
 end
@@ -120,7 +138,7 @@ function failures.of(x, fn)
     return x
   end
   local failure = capture(running(), x)
-  failure.at = failure.at or fn and place_of_function(fn)
+  failure.at = failure.at or fn and failures.place_of_function(fn)
   return failure
 end
 

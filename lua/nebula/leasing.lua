@@ -125,7 +125,7 @@ return function(methods, kind)
     if type(fn) ~= "function" then
       errors.raise("with(fn): fn must be a function, not %s", type(fn))
     end
-    local lease, err = self:lease(given)
+    local lease, err = self:lease(given, fn)
     if not lease then
       return nil, err
     end

@@ -86,11 +86,13 @@ end
 
 local metatables = setmetatable({}, { __mode = "k" })
 
--- The lease() of resources whose leases remember where they were taken: the others pay nothing for it.
-local function lease_traced(self, given)
+-- The lease() of resources whose leases remember where they were taken: the others pay nothing for it. Who calls for it
+-- as the last thing he does (`return shop:transaction(fn)`) has left no line behind, but the function that it is for.
+local function lease_traced(self, given, fn)
   local lease, err = metatables[self.kind].__index.lease(self, given)
   if lease then
-    lib.nebula_lease_place(engine, lease.id, failures.here() or "an unknown place")
+    local place = failures.here() or fn and failures.place_of_function(fn)
+    lib.nebula_lease_place(engine, lease.id, place or "an unknown place")
   end
   return lease, err
 end

@@ -39,6 +39,23 @@ describe("a lease that is held for too long", function()
     assert.is_nil(said:find("taken at", 1, true))
   end)
 
+  it("is reported with the lines of the coroutines inside which its task waits", function()
+    local said = run([[
+      local function inner()
+        sleep "150ms"
+      end
+      local lease = use "watched":lease()
+      local outer = coroutine.wrap(function()
+        coroutine.wrap(function()
+          inner()
+        end)()
+      end)
+      outer()
+    ]]).errors
+    says((("by the workflow, waiting at F:2\\n  F:2: in 'inner'\\n  F:7: in a function of line 6\\n  "
+      .. "F:8: in a function of line 5\\n  F:10: in the main chunk"):gsub("F", folder .. "/flow.lua")), said)
+  end)
+
   it("is reported once, and again when it has become twice as long", function()
     local said = run([[
       local lease = use "watched":lease()
@@ -66,6 +83,25 @@ describe("a lease that is held for too long", function()
       end)
     ]]).errors
     for _, line in ipairs { 2, 5, 8 } do
+      says(("taken at %s/flow.lua:%d, is held for"):format(folder, line), said)
+    end
+  end)
+
+  it("is placed by its function where nothing else is left of who took it", function()
+    local said = run([[
+      local traced = use "traced"
+      for_each({ 1 }, function()
+        return traced:transaction(function()
+          sleep "150ms"
+        end)
+      end)
+      task(function()
+        return traced:with(function()
+          sleep "150ms"
+        end)
+      end):join()
+    ]]).errors
+    for _, line in ipairs { 3, 8 } do
       says(("taken at %s/flow.lua:%d, is held for"):format(folder, line), said)
     end
   end)

@@ -114,7 +114,7 @@ local function run(on, given, fn, attempt)
   if type(on) ~= "cdata" then
     local err
     role = given.role or default_role(on, given)
-    lease, err = on:lease { role = role, fail_fast = given.fail_fast }
+    lease, err = on:lease({ role = role, fail_fast = given.fail_fast }, fn)
     if not lease then return nil, err end
   elseif lib.nebula_in_transaction(c.engine, on.id) == 1 then
     errors.raise "a statement has begun a transaction on this lease already: end it first, or use transaction() alone"

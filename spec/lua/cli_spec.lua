@@ -105,6 +105,28 @@ describe("ls and inspect", function()
     says('did you mean "shop"', json.decode(ended(2, nebula("inspect", "shp", "--dir", folder, "--json")).output).error)
   end)
 
+  it("say in JSON too what is wrong with the files", function()
+    local wrong = tmp.folder()
+    tmp.write(wrong, "resources/a.lua", 'sqlite "a" {}')
+    for _, words in ipairs { { "ls" }, { "inspect", "a" } } do
+      local told = json.decode(ended(2, nebula(words[1], words[2] or "--json", "--json", "--dir", wrong)).output)
+      assert.same({ "a.file", "is missing" }, { told.errors[1].path, told.errors[1].text })
+    end
+  end)
+
+  it("tell an empty list from an empty object", function()
+    local child = started [[print "ready" sleep "1h"]]
+    ended(0, nebula("drain", "shop", "--within", "0s", "--wait"))
+    says('"connections":[]', ended(0, nebula("inspect", "shop", "--json")).output)
+    says('"silent":[]', ended(0, nebula("ls", "--json")).output)
+    child:kill()
+    local hollow = tmp.folder()
+    tmp.write(hollow, "resources/none.lua", "")
+    child = started([[print "ready" sleep "1h"]], "--dir", hollow)
+    says('"resources":[]', ended(0, nebula("ls", "--json")).output)
+    child:kill()
+  end)
+
   it("mask a secret wherever it stands in the files, as an engine does", function()
     local secret = tmp.folder()
     tmp.write(secret, "resources/a.lua", [[postgres "a" { host = "127.0.0.1", dbname = "a", user = "hunter2", password = "hunter2",

@@ -18,7 +18,7 @@ anything. Every mistake is printed with its file, line and column. Exit code 2 w
         file = one.file, line = one.line }
     end
     if given.json then
-      show.json { ok = set ~= nil, resources = show.list(resources), errors = show.list(problems or {}) }
+      show.json { ok = set ~= nil, resources = resources, errors = problems or {} }
     elseif set then
       print(("%d %s, no mistakes"):format(#resources, #resources == 1 and "resource" or "resources"))
     else

@@ -28,11 +28,16 @@ end
 
 --- The resources that a folder declares; nil after complaining of what is wrong with it.
 ---@param path string|nil default: the folder one is in
+---@param is_json boolean|nil the complaint is a JSON object
 ---@return table[]|nil
-function folder.resources(path)
+function folder.resources(path, is_json)
   local set, problems = folder.read(path or ".")
   if set then return set.resources end
-  folder.complain(problems)
+  if is_json then
+    show.json { engines = {}, errors = problems }
+  else
+    folder.complain(problems)
+  end
   return nil
 end
 

@@ -173,7 +173,7 @@ local function show_declared(r)
 end
 
 local function of_files(given, name)
-  local resources = folder.resources(given.dir)
+  local resources = folder.resources(given.dir, given.json)
   if not resources then return 2 end
   local names = {}
   for i, r in ipairs(resources) do
@@ -191,7 +191,7 @@ local function of_files(given, name)
   local text = ("there is no resource %q, neither in an engine that runs nor in the files%s"):format(name,
     suggest(name, names))
   if given.json then
-    show.json { engines = show.list {}, error = text }
+    show.json { engines = {}, error = text }
   else
     show.complain("%s", text)
   end
@@ -215,7 +215,7 @@ stopped) is named on stderr, and in `silent` of the JSON: a list of objects with
 Exit codes: 0 ok, 1 an engine did not answer, 2 invalid files or usage, or no such resource.]],
   options = {
     { name = "dir", value = "DIR", text = "the folder whose declarations are shown when nothing runs (default .)" },
-    { name = "json", text = "one JSON object: engines, each with pid and resource, and silent; or error" },
+    { name = "json", text = "one JSON object: engines, each with pid and resource, and silent; or error or errors" },
   },
   run = function(given, arguments)
     local answers, silent, why = engines.ask { verb = "inspect", name = arguments[1] }
@@ -225,7 +225,7 @@ Exit codes: 0 ok, 1 an engine did not answer, 2 invalid files or usage, or no su
     if #answers + #silent == 0 then
       return of_files(given, arguments[1])
     elseif given.json then
-      show.json { engines = show.list(answers), silent = show.list(silent) }
+      show.json { engines = answers, silent = silent }
     end
     for _, answer in ipairs(given.json and {} or answers) do
       show_resource(answer)

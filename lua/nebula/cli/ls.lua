@@ -32,7 +32,7 @@ local function show_engine(answer)
 end
 
 local function from_files(given)
-  local resources = folder.resources(given.dir)
+  local resources = folder.resources(given.dir, given.json)
   if not resources then return 2 end
   local list = {}
   for i, r in ipairs(resources) do
@@ -40,7 +40,7 @@ local function from_files(given)
       file = r.file, line = r.line }
   end
   if given.json then
-    show.json { engines = show.list {}, resources = show.list(list), note = folder.note }
+    show.json { engines = {}, resources = list, note = folder.note }
     return 0
   end
   print(folder.note)
@@ -63,7 +63,7 @@ in `silent` of the JSON: a list of objects with pid and error.
 Exit codes: 0 ok, 1 an engine did not answer, 2 invalid files or usage.]],
   options = {
     { name = "dir", value = "DIR", text = "the folder whose declarations are shown when nothing runs (default .)" },
-    { name = "json", text = "one JSON object: engines and silent, or resources and note" },
+    { name = "json", text = "one JSON object: engines and silent, or resources and note, or errors" },
   },
   run = function(given)
     local answers, silent, why = engines.ask { verb = "ls" }
@@ -73,7 +73,7 @@ Exit codes: 0 ok, 1 an engine did not answer, 2 invalid files or usage.]],
     if #answers + #silent == 0 then
       return from_files(given)
     elseif given.json then
-      show.json { engines = show.list(answers), silent = show.list(silent) }
+      show.json { engines = answers, silent = silent }
     end
     for i, answer in ipairs(given.json and {} or answers) do
       if i > 1 then

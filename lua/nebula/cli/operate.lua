@@ -119,7 +119,7 @@ local function run(command, given, name)
   local absent = #answers + #silent + #refused == 0 and nobody_has(name) or nil
   local is_well = not given.wait or wait_for_all(name, answers, command.is_over)
   if given.json then
-    show.json { engines = show.list(answers), refused = show.list(refused), silent = show.list(silent), error = absent }
+    show.json { engines = answers, refused = refused, silent = silent, error = absent }
   else
     for _, answer in ipairs(answers) do
       print(("%s (pid %d): %s"):format(name, answer.pid, answer.error or answer.state or command.said))

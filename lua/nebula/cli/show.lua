@@ -50,17 +50,27 @@ end
 
 local EMPTY = "\1an empty list"
 
+-- The members that are lists, ours and those of an engine's answer. An empty table of Lua could be an object too.
+local lists = { engines = true, silent = true, refused = true, resources = true, errors = true, pools = true,
+  connections = true, endpoints = true, listeners = true, channels = true }
+
+local function marked(value, name)
+  if type(value) ~= "table" then
+    return value
+  elseif lists[name] and next(value) == nil then
+    return EMPTY
+  end
+  local copy = {}
+  for key, one in pairs(value) do
+    copy[key] = marked(one, key)
+  end
+  return copy
+end
+
 --- One JSON value on one line.
 ---@param value any
 function show.json(value)
-  print((json.encode(value):gsub(json.encode(EMPTY):gsub("%p", "%%%0"), "[]")))
-end
-
---- For show.json(): a list that stays one when it is empty, where a table of Lua could be an object too.
----@param list any[]
----@return any
-function show.list(list)
-  return #list > 0 and list or EMPTY
+  print((json.encode(marked(value)):gsub(json.encode(EMPTY):gsub("%p", "%%%0"), "[]")))
 end
 
 --- A complaint, on stderr.

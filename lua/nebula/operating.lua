@@ -5,12 +5,11 @@ local call = require "nebula.call"
 local errors = require "nebula.error"
 local options = require "nebula.options"
 local own = require "nebula.own"
+local rows = require "nebula.declare.rows"
 local stats = require "nebula.stats"
 local wait = require "nebula.wait"
 
 local lib, engine = c.lib, c.engine
-
-local MOST = 2 ^ 31 - 1
 
 local function told(self, code)
   if code < 0 then
@@ -27,12 +26,13 @@ local function ended(self, ticket)
   return ok, err
 end
 
--- A whole number, or -1 for one that is not given.
+-- A whole number, no larger than a declaration may say, or -1 for one that is not given.
 local function bound(name, number)
+  local most = rows.pool[name].max
   if number == nil then
     return -1
-  elseif number % 1 ~= 0 or number < 0 or number > MOST then
-    errors.raise("resize: %s must be a whole number from 0 on, not %g", name, number)
+  elseif number % 1 ~= 0 or number < 0 or number > most then
+    errors.raise("resize: %s must be a whole number from 0 to %d, not %.14g", name, most, number)
   end
   return number
 end

@@ -16,4 +16,7 @@ Without --wait the command ends when that has begun; `nebula inspect` shows how 
   is_over = function(resource)
     return resource.state ~= "draining"
   end,
+  undone = function(resource)
+    return resource.state ~= "drained" and "was not drained: somebody resumed it" or nil
+  end,
 }

@@ -35,14 +35,17 @@ end
 --- The whole number of an option.
 ---@param given table
 ---@param name string
+---@param row { min: integer, max: integer }|nil its bounds
 ---@return integer|nil number nil when it was not given
 ---@return string|nil complaint
-function operate.count(given, name)
+function operate.count(given, name, row)
   local text = given[name]
-  if text and (not text:find "^%d+$" or #text > 9) then
-    return nil, ("--%s: expected a whole number"):format(name)
+  local number = text and text:find "^%d+$" and #text <= 9 and tonumber(text) or nil
+  if text and (not number or row and (number < row.min or number > row.max)) then
+    local bounds = row and (" from %d to %d"):format(row.min, row.max) or ""
+    return nil, ("--%s: expected a whole number%s"):format(name, bounds)
   end
-  return tonumber(text), nil
+  return number, nil
 end
 
 -- --- who is asked -----------------------------------------------------------------------------------
@@ -52,34 +55,41 @@ local function refuse(text)
   return USAGE
 end
 
-local function nobody_has(name)
+local function nobody_has(name, pid)
+  local answers = engines.ask({ verb = "ls" }, pid)
+  if pid and not answers[1] then
+    return ("no engine of yours runs as process %d"):format(pid)
+  end
   local names = {}
-  for _, answer in ipairs((engines.ask { verb = "ls" })) do
+  for _, answer in ipairs(answers) do
     for _, resource in ipairs(answer.resources) do
       names[#names + 1] = resource.name
     end
   end
-  return ("no engine that runs has a resource %q%s"):format(name, suggest(name, names))
+  local nobody = pid and ("the engine with the process number %d has no resource"):format(pid)
+    or "no engine that runs has a resource"
+  return ("%s %q%s"):format(nobody, name, suggest(name, names))
 end
 
--- Looks until it is over: the state then, or nil and why nobody knows.
-local function settle(name, pid, is_over)
+-- Looks until it is over: the state then, or nil; and why it was not done, or nobody knows.
+local function settle(command, name, pid)
   while true do
     local answers, silent = engines.ask({ verb = "inspect", name = name }, pid)
-    if not answers[1] then
+    local resource = answers[1] and answers[1].resource
+    if not resource then
       return nil, silent[1] and silent[1].error or "has ended meanwhile"
-    elseif is_over(answers[1].resource) then
-      return answers[1].resource.state
+    elseif command.is_over(resource) then
+      return resource.state, command.undone and command.undone(resource)
     end
     worker.nap(NAP_S)
   end
 end
 
-local function wait_for_all(name, answers, is_over)
+local function wait_for_all(command, name, answers)
   local is_well = true
   for _, answer in ipairs(answers) do
     local why
-    answer.state, why = settle(name, answer.pid, is_over)
+    answer.state, why = settle(command, name, answer.pid)
     if why then
       answer.error, is_well = why, false
       show.complain("pid %d %s", answer.pid, why)
@@ -116,8 +126,8 @@ local function run(command, given, name)
   if why then
     show.complain("%s", why)
   end
-  local absent = #answers + #silent + #refused == 0 and nobody_has(name) or nil
-  local is_well = not given.wait or wait_for_all(name, answers, command.is_over)
+  local absent = #answers + #silent + #refused == 0 and nobody_has(name, pid) or nil
+  local is_well = not given.wait or wait_for_all(command, name, answers)
   if given.json then
     show.json { engines = answers, refused = refused, silent = silent, error = absent }
   else
@@ -141,6 +151,7 @@ end
 ---@field options table[]|nil beside --pid, --json and --wait
 ---@field words fun(given: table): table|nil, string|nil members of the request; nil and a complaint
 ---@field is_over nil|fun(resource: table): boolean with it, --wait waits for this
+---@field undone nil|fun(resource: table): string|nil why what is over was not done
 
 --- A command of the command line.
 ---@param command nebula.OperatingCommand

@@ -1,4 +1,5 @@
 local operate = require "nebula.cli.operate"
+local rows = require "nebula.declare.rows"
 
 return operate.command {
   name = "resize",
@@ -14,8 +15,8 @@ pool.max, which hold for every role that has no max of its own.]],
     { name = "role", value = "ROLE", text = "a max of its own for one of the kind's roles" },
   },
   words = function(given)
-    local min, why = operate.count(given, "min")
-    local max, other = operate.count(given, "max")
+    local min, why = operate.count(given, "min", rows.pool.min)
+    local max, other = operate.count(given, "max", rows.pool.max)
     if why or other then
       return nil, why or other
     elseif not min and not max then

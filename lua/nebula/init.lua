@@ -1,6 +1,7 @@
 --- nebula: what a workflow is given, as globals and as fields of `require "nebula"`.
 
 local context = require "nebula.context"
+local errors = require "nebula.error"
 local for_each = require "nebula.for_each"
 local lazy = require "nebula.lazy"
 local log = require "nebula.log"
@@ -30,6 +31,7 @@ end
 ---@return any value what was received; true when it was sent; nil with an error behind it when that channel is closed
 ---@return nebula.Error|nil err
 local function select_any(first, ...)
+  if first == nil then errors.raise "select([options,] ...): a channel or channel:offer(value) is expected, not nil" end
   if type(first) ~= "table" then return select(first, ...) end
   return selecting.run(first, ...)
 end

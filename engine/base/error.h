@@ -18,7 +18,7 @@
     X(OK,          "ok",          NONE,   "It worked.", \
       "") \
     X(CANCELLED,   "cancelled",   STOP,   "The task that asked was cancelled.", \
-      "Who cancelled: cancel(), a for_each one of whose tasks failed, the end of the task it was started in, or a signal. What had been sent by then is in doubt when the outcome says so.") \
+      "Who cancelled: cancel(), a for_each one of whose tasks failed, the end of the task it was started in, or a signal. With the server's own code (57014) it was a statement on the server: of a lease that pool.hold took away, or by its administrator. What had been sent by then is in doubt when the outcome says so.") \
     X(DEADLINE,    "deadline",    RETRY,  "The deadline of the call or of its task passed first.", \
       "Where the time went: the sentence says whether in the queue or at the server. In the queue: as for `wait`. At the server: what it runs and which locks it waits for. Raise call.deadline of the policy only when the answer is still worth something then.") \
     X(WAIT,        "wait",        WAIT,   "No connection became free within the part of the deadline that may be spent queueing.", \
@@ -30,7 +30,7 @@
     X(CLOSED,      "closed",      STOP,   "The engine is shutting down and begins nothing new, or the channel was closed.", \
       "The log around that time: a signal begins the drain. Of a channel: who closed it, which is how its end is told.") \
     X(LOST,        "lost",        RETRY,  "The connection broke. See the outcome: it may have broken after the server did the work.", \
-      "The server's log at that time: a restart, a crash, an administrator, an idle timeout of the server or of something between. `life` and `check` of the pool shorter than such a timeout keep it away from calls.") \
+      "The server's log at that time: a restart, a crash, an administrator, an idle timeout of the server or of something between; and ours: a nebula drain cuts off what is left in the end. `life` and `check` of the pool shorter than such a timeout keep it away from calls.") \
     X(UNREACHABLE, "unreachable", WAIT,   "Nothing answers at the address: refused, no route, no such name, or no answer in time.", \
       "host and port of the declaration, whether the server runs, name resolution, firewalls. nebula inspect NAME shows the last words of the system.") \
     X(UNFIT,       "unfit",       WAIT,   "The server answers and is not what the role needs: a standby where the primary is wanted, or the other way round.", \
@@ -56,7 +56,7 @@
     X(PROTOCOL,    "protocol",    ASK,    "The server said something that is not in its protocol, or says so of the engine.", \
       "What stands between engine and server: a pooler or proxy, another program on that port, versions that do not know each other.") \
     X(STALE,       "stale",       FIX,    "The lease, stream or ticket has already ended.", \
-      "Where it was given back, or which task it belonged to: a lease ends with its task. Kept in a variable that outlives it?") \
+      "Where it was given back, or which task it belonged to: a lease ends with its task. Kept in a variable that outlives it? Or it was taken away, as the sentence then says: pool.hold_action.") \
     X(USAGE,       "usage",       FIX,    "The program asked for something that cannot be.", \
       "The sentence; it is a mistake of the program.") \
     X(CONFIG,      "config",      FIX,    "A declaration cannot work as it stands.", \

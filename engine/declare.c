@@ -1,8 +1,9 @@
 /* declare.c - declarations in Lua for a program in C: nebula_declare_source().
  *
- * It stands above the border, as the program does, and is a part of the library alone. The Lua state
- * is made for one call and ends with it; what it runs is what the program runs (lua/nebula/embed.lua),
- * compiled into the library. Nothing in it is compiled to machine code: it runs once.
+ * It stands above the border, as the program does, but for the sentence that it leaves in the engine,
+ * and is a part of the library alone. The Lua state is made for one call and ends with it; what it runs
+ * is what the program runs (lua/nebula/embed.lua), compiled into the library. Nothing in it is compiled
+ * to machine code: it runs once.
  */
 #include <dlfcn.h>
 #include <lauxlib.h>
@@ -16,14 +17,14 @@
 #include "home.h"
 #include "judge.h"
 #include "modules.h"
-#include "nebula.h"
+#include "nebula_border.h"
 
 struct declaration {
     struct nebula *engine;
     const struct nebula_source *source;
     char home[PATH_MAX];
     int32_t count;
-    int32_t code;    /* of the first that the engine refused; 0: none */
+    int32_t refusal; /* of the first that the engine refused, negative; 0: none */
     const char *why; /* on the stack of the state */
 };
 
@@ -39,8 +40,8 @@ static int declare(lua_State *lua)
     int32_t number = nebula_declare(d->engine, lua_topointer(lua, 1));
     if (number > 0)
         return 0;
-    if (d->code == 0)
-        d->code = number;
+    if (d->refusal == 0)
+        d->refusal = number;
     lua_pushstring(lua, nebula_error(d->engine));
     return 1;
 }
@@ -108,32 +109,37 @@ static bool find_home(struct declaration *d)
     return home_find(d->home, is_known ? found.dli_fname : NULL);
 }
 
-static int32_t answer(int32_t code, const char *text, char **why)
+/* All of the text for *why; the engine's sentence is its first line. */
+static int32_t refuse(const struct declaration *d, enum error_code code, const char *text,
+                      char **why)
 {
-    if (why != NULL && text != NULL)
+    if (text == NULL)
+        text = "what is wrong is no text";
+    if (why != NULL)
         *why = strdup(text);
-    return code;
+    return engine_refuse(&d->engine->engine, code, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
 int32_t nebula_declare_source(struct nebula *n, const struct nebula_source *source, char **why)
 {
+    CHECK(border_is_here(n));
     struct declaration d = {.engine = n, .source = source};
     if (why != NULL)
         *why = NULL;
     if (!find_home(&d))
-        return answer(-NEBULA_ERROR_CONFIG,
+        return refuse(&d, ERROR_CONFIG,
                       "nebula's own folder is not where it was installed: set NEBULA_HOME to it",
                       why);
     lua_State *lua = luaL_newstate();
     if (lua == NULL)
-        return answer(-NEBULA_ERROR_MEMORY, "no memory for declarations", why);
+        return refuse(&d, ERROR_MEMORY, "no memory for declarations", why);
     int status = lua_cpcall(lua, run, &d);
     int32_t code = d.count;
     if (status != 0)
-        code = answer(status == LUA_ERRMEM ? -NEBULA_ERROR_MEMORY : -NEBULA_ERROR_CONFIG,
-                      lua_tostring(lua, -1), why);
+        code = refuse(&d, status == LUA_ERRMEM ? ERROR_MEMORY : ERROR_CONFIG, lua_tostring(lua, -1),
+                      why);
     else if (d.why != NULL)
-        code = answer(d.code != 0 ? d.code : -NEBULA_ERROR_CONFIG, d.why, why);
+        code = refuse(&d, d.refusal < 0 ? (enum error_code) - d.refusal : ERROR_CONFIG, d.why, why);
     lua_close(lua);
     return code;
 }

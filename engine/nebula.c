@@ -78,8 +78,9 @@ bool nebula_is_stopped(const struct nebula *n)
 
 void nebula_close(struct nebula **nebula)
 {
-    struct nebula *n = *nebula;
-    struct engine *e = border_enter(n);
+    if (*nebula == NULL)
+        return;
+    struct engine *e = border_enter(*nebula);
     engine_stop(e, engine_now(e));
     while (!engine_is_stopped(e))
         loop_turn(e->loop, INT64_MAX); /* whoever was answered does not ask any more */

@@ -248,7 +248,8 @@ struct nebula *nebula_open(const struct nebula_options *options, char *text, uin
  * at_us, then they are cancelled. Again with a sooner time hurries it. */
 void nebula_stop(struct nebula *n, int64_t at_us);
 bool nebula_is_stopped(const struct nebula *n); /* stopping, and no connection is left */
-/* Closes whatever is left and frees. Blocks until the drivers are done. *n becomes NULL. */
+/* Closes whatever is left and frees. Blocks until the drivers are done. *n becomes NULL; when it is NULL
+ * already, nothing happens. */
 void nebula_close(struct nebula **n);
 
 /* Waits for something to do until until_us (0: do not wait), and does it. */
@@ -358,7 +359,9 @@ int32_t nebula_column(struct nebula *n, int32_t ticket, int32_t column, struct n
 /* Of a batch: from here on the three above speak of this part, counted from 1; 0: of the whole again,
  * which is ok when every part is, or, with is_each, when every part has been answered. */
 int32_t nebula_part(struct nebula *n, int32_t ticket, int32_t part);
-/* Gives the ticket back. Every ticket whose event was taken is given back once. */
+/* Gives the ticket back. Every ticket whose event was taken is given back once. One that has not ended is
+ * cancelled, and has no event then; nor has one whose event was not taken: a lease or a listener that it
+ * ended with is closed. */
 void nebula_done(struct nebula *n, int32_t ticket);
 
 /* --- leases ----------------------------------------------------------------------------------- */
@@ -479,10 +482,11 @@ struct nebula_source {
 };
 
 /* Declares all of it: how many resources, or a negative code. Everything that is wrong is said at once,
- * in *why, one mistake a line (FILE:LINE:COLUMN: SETTING: SENTENCE), to be freed with nebula_free();
- * *why is NULL when nothing is wrong, and why may be NULL. Nothing is declared then, unless the engine
- * itself refuses a resource, whose driver is not installed for example: those before it stay. Connects
- * to nothing. Lua runs inside this call alone, in a state of its own that ends with it. */
+ * in *why, one mistake a line (FILE:LINE:COLUMN: SETTING: SENTENCE), to be freed with nebula_free(), and
+ * the first in nebula_error(); *why is NULL when nothing is wrong or no memory is left, and why may be
+ * NULL. Nothing is declared then, unless the engine itself refuses a resource, whose driver is not
+ * installed for example: those before it stay. Connects to nothing. Lua runs inside this call alone, in a
+ * state of its own that ends with it. */
 int32_t nebula_declare_source(struct nebula *n, const struct nebula_source *source, char **why);
 
 #pragma GCC visibility pop

@@ -32,7 +32,19 @@ int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t w
 
 int32_t nebula_ticket(const struct nebula *n)
 {
+    CHECK(border_is_here(n));
     return n->engine.queued;
+}
+
+/* NULL with the sentence, when it has ended: for whoever has nothing to send on it, lost or not, that is
+ * a stale one. */
+static struct conn *leased(struct nebula *n, int64_t lease)
+{
+    struct engine *e = border_enter(n);
+    struct conn *c = lease_find(&e->leases, lease);
+    if (c == NULL)
+        lease_refuse(e, lease);
+    return c;
 }
 
 __attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, int64_t lease,
@@ -44,11 +56,9 @@ __attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, 
         conn_tell(c, CONN_LEASED);
         return 0;
     }
-    c = lease_find(&e->leases, lease);
-    if (c == NULL) {
-        lease_refuse(e, lease);
-        return -ERROR_STALE; /* there is nothing to give back, lost or not */
-    }
+    c = leased(n, lease);
+    if (c == NULL)
+        return -ERROR_STALE;
     lease_end(c);
     pool_give(c->pool, c, (enum nebula_verdict)verdict);
     return 0;
@@ -63,23 +73,22 @@ int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
 
 int32_t nebula_dirty(struct nebula *n, int64_t lease)
 {
-    struct engine *e = border_enter(n);
-    struct conn *c = lease_find(&e->leases, lease);
+    struct conn *c = leased(n, lease);
     if (c == NULL)
-        return engine_refuse(e, ERROR_STALE, "the lease has ended already");
+        return -ERROR_STALE;
     conn_dirty(c);
     return 0;
 }
 
 int32_t nebula_lease_resource(struct nebula *n, int64_t lease)
 {
-    const struct conn *c = lease_find(&border_enter(n)->leases, lease);
+    const struct conn *c = leased(n, lease);
     return c == NULL ? -ERROR_STALE : c->pool->resource->number;
 }
 
 int32_t nebula_in_transaction(struct nebula *n, int64_t lease)
 {
-    const struct conn *c = lease_find(&border_enter(n)->leases, lease);
+    const struct conn *c = leased(n, lease);
     return c == NULL ? -ERROR_STALE : (c->session & SESSION_IN_TRANSACTION) != 0;
 }
 

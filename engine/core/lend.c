@@ -20,9 +20,16 @@ static void lend_abandon(struct ticket *t)
     error_set(&l->error, ERROR_CANCELLED, "%s: the task was cancelled", l->pool->resource->name);
 }
 
+/* A lease that nobody can know of would be nobody's to give back. */
 static void lend_free(struct ticket *t)
 {
-    free(t);
+    struct lend *l = (struct lend *)t;
+    struct conn *c = lease_find(&t->engine->leases, l->lease);
+    if (t->state == TICKET_ENDED && c != NULL) {
+        lease_end(c);
+        pool_give(c->pool, c, NEBULA_GOOD);
+    }
+    free(l);
 }
 
 static const struct ticket_type lend_ticket = {.abandon = lend_abandon, .free = lend_free};

@@ -25,9 +25,14 @@ static void listen_abandon(struct ticket *t)
     l->listener = NULL;
 }
 
+/* A listener that nobody can know of would hear for nobody. */
 static void listen_free(struct ticket *t)
 {
-    free(t);
+    struct listen *l = (struct listen *)t;
+    struct listener *listener = listener_find(t->engine, l->number);
+    if (t->state == TICKET_ENDED && listener != NULL)
+        listener_free(listener);
+    free(l);
 }
 
 static const struct ticket_type listen_ticket = {.abandon = listen_abandon, .free = listen_free};

@@ -28,6 +28,12 @@ static void numbers_of_nothing_are_refused(void **unused)
         assert_int_equal(nebula_lease(n, resource, 0, 0, false), -ERROR_USAGE);
         assert_int_equal(nebula_release(n, number, NEBULA_GOOD), -ERROR_STALE);
         assert_int_equal(nebula_dirty(n, number), -ERROR_STALE);
+        assert_int_equal(nebula_lease(n, r.shop, 9, 0, false), -ERROR_USAGE);
+        assert_int_equal(nebula_in_transaction(n, number), -ERROR_STALE);
+        assert_string_equal(nebula_error(n), "the lease has ended already");
+        assert_int_equal(nebula_lease(n, r.shop, 9, 0, false), -ERROR_USAGE);
+        assert_int_equal(nebula_lease_resource(n, number), -ERROR_STALE);
+        assert_string_equal(nebula_error(n), "the lease has ended already");
         nebula_task_cancel(n, number);
         nebula_task_grace(n, number, 1);
         nebula_task_close(n, number);
@@ -106,6 +112,45 @@ static void each_ticket_keeps_its_own_sentence(void **unused)
     assert_string_equal(reply.text, before);
     nebula_done(r.nebula, first);
     r.is_answered[first] = false;
+    rig_end(&r);
+}
+
+/* Whoever gives a ticket back before he has seen how it ended cannot know what it brought. */
+static void a_lease_that_nobody_saw_comes_home(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.pool.max = 1;
+    rig_open(&r);
+    int64_t lease = rig_lease(&r);
+    assert_int_equal(rig_ask(&r), 0);
+    int32_t ticket = rig_ticket(&r);
+    assert_int_equal(nebula_release(r.nebula, lease, NEBULA_GOOD), 0);
+    struct nebula_reply reply;
+    assert_int_equal(nebula_reply(r.nebula, ticket, &reply),
+                     0); /* it has ended, and waits to be taken */
+    nebula_done(r.nebula, ticket);
+    assert_int_equal(nebula_release(r.nebula, reply.lease, NEBULA_GOOD), -ERROR_STALE);
+    assert_int_equal(rig_count(&r, CONN_IDLE), 1);
+    assert_int_equal(rig_say(&r, 0, "check"), ERROR_OK);
+    rig_end(&r);
+}
+
+static void a_lease_that_was_seen_stays(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.pool.max = 1;
+    rig_open(&r);
+    int64_t lease = rig_lease(&r);
+    assert_int_equal(rig_ask(&r), 0);
+    int32_t ticket = rig_ticket(&r);
+    rig_release(&r, lease);
+    lease = rig_lease_of(&r, ticket); /* which has given the ticket back */
+    assert_int_equal(rig_say(&r, lease, "check"), ERROR_OK);
+    rig_release(&r, lease);
     rig_end(&r);
 }
 
@@ -259,6 +304,8 @@ int main(void)
         cmocka_unit_test(numbers_of_nothing_are_refused),
         cmocka_unit_test(what_is_tried_again_is_within_the_policy),
         cmocka_unit_test(each_ticket_keeps_its_own_sentence),
+        cmocka_unit_test(a_lease_that_nobody_saw_comes_home),
+        cmocka_unit_test(a_lease_that_was_seen_stays),
         cmocka_unit_test(a_reply_has_the_cells_that_it_has),
         cmocka_unit_test(a_task_is_closed_once),
         cmocka_unit_test(a_request_that_makes_no_sense_is_refused),

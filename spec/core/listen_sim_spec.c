@@ -64,6 +64,24 @@ static void the_last_one_leaves_a_clean_connection(void **unused)
     rig_end(&r);
 }
 
+static void a_listener_that_nobody_saw_is_closed(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    listening_begin(&r, 2);
+    int64_t one = listening_to(&r, "5");
+    static const char *const name[] = {"5"};
+    int32_t ticket = listening_ask(&r, 100, 1, name);
+    struct nebula_reply reply;
+    assert_int_equal(nebula_reply(r.nebula, ticket, &reply), 0); /* 5 is heard already */
+    nebula_done(r.nebula, ticket);
+    assert_int_equal(nebula_unlisten(r.nebula, reply.listener), -ERROR_STALE);
+    assert_int_equal(nebula_unlisten(r.nebula, one), 0);
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    assert_true(list_is_empty(&listening_ear(&r)->channels.all));
+    rig_end(&r);
+}
+
 static void who_comes_back_in_the_same_breath_changes_nothing(void **unused)
 {
     (void)unused;
@@ -354,6 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_hear_by_one_connection_and_each_channel_is_asked_for_once),
         cmocka_unit_test(the_last_one_leaves_a_clean_connection),
+        cmocka_unit_test(a_listener_that_nobody_saw_is_closed),
         cmocka_unit_test(who_comes_back_in_the_same_breath_changes_nothing),
         cmocka_unit_test(it_waits_its_turn_and_then_the_others_wait),
         cmocka_unit_test(who_cannot_hear_in_time_is_told_why),

@@ -1,0 +1,164 @@
+/* mistakes_spec.c - what a program in C may get wrong and is told, or what ends it with the place that
+ * noticed. Numbers that mean nothing: core/border_sim_spec.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "nebula.h"
+
+#define IN_MEMORY "sqlite 'shop' { file = ':memory:', pool = { max = 1 } }"
+
+static struct nebula *open_engine(void)
+{
+    const struct nebula_options options = {.name = "mistakes", .log_level = 4, .log_fd = 2};
+    struct nebula *n = nebula_open(&options, NULL, 0);
+    assert_non_null(n);
+    return n;
+}
+
+static int32_t declare(struct nebula *n, const char *text)
+{
+    return nebula_declare_source(n, &(struct nebula_source){.text = text}, NULL);
+}
+
+/* --- what is wrong is said ----------------------------------------------------------------------- */
+
+static void a_wrong_declaration_is_told_to_who_wants_no_list(void **state)
+{
+    (void)state;
+    struct nebula *n = open_engine();
+    char *why;
+    assert_int_equal(nebula_start(n, 7),
+                     -NEBULA_ERROR_USAGE); /* which leaves a sentence of its own */
+    assert_int_equal(declare(n, "sqlite 'a' { file = 5 }\nsqlite 'b' { fil = 'x' }"),
+                     -NEBULA_ERROR_CONFIG);
+    assert_string_equal(nebula_error(n), "text:1:14: a.file: expected a text, got a number");
+    const struct nebula_source nowhere = {.text = IN_MEMORY, .home = "/nowhere"};
+    assert_int_equal(nebula_declare_source(n, &nowhere, &why), -NEBULA_ERROR_CONFIG);
+    assert_string_equal(nebula_error(n), why);
+    nebula_free(why);
+    assert_int_equal(declare(n, IN_MEMORY), 1);
+    assert_int_equal(declare(n, IN_MEMORY), -NEBULA_ERROR_CONFIG);
+    assert_string_equal(nebula_error(n), "text:1:1: shop: declared twice");
+    nebula_close(&n);
+}
+
+static void an_engine_is_closed_once(void **state)
+{
+    (void)state;
+    struct nebula *n = open_engine();
+    nebula_close(&n);
+    assert_null(n);
+    nebula_close(&n);
+}
+
+/* --- another thread's engine ---------------------------------------------------------------------- */
+
+static void find(struct nebula *n)
+{
+    nebula_find(n, "shop");
+}
+
+static void ask_for_the_ticket(struct nebula *n)
+{
+    nebula_ticket(n);
+}
+
+static void ask_for_the_sentence(struct nebula *n)
+{
+    nebula_error(n);
+}
+
+static void lease(struct nebula *n)
+{
+    nebula_lease(n, 1, 0, 0, false);
+}
+
+static void release(struct nebula *n)
+{
+    nebula_release(n, 1, NEBULA_GOOD);
+}
+
+static void declare_nonsense(struct nebula *n)
+{
+    declare(n, "nonsense");
+}
+
+static void declare_nothing(struct nebula *n)
+{
+    declare(n, "");
+}
+
+static void step(struct nebula *n)
+{
+    nebula_step(n);
+}
+
+static void close_it(struct nebula *n)
+{
+    nebula_close(&n);
+}
+
+struct trespass {
+    struct nebula *n;
+    void (*call)(struct nebula *n);
+};
+
+static void *elsewhere(void *given)
+{
+    const struct trespass *t = given;
+    t->call(t->n);
+    return NULL;
+}
+
+/* How a process ends whose second thread calls the function. */
+static int ends_with(void (*call)(struct nebula *n))
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), 2); /* where it names the place */
+        struct trespass t = {.n = open_engine(), .call = call};
+        pthread_t thread;
+        if (declare(t.n, IN_MEMORY) == 1 && pthread_create(&thread, NULL, elsewhere, &t) == 0)
+            pthread_join(thread, NULL);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void whoever_calls_from_another_thread_is_stopped(void **state)
+{
+    (void)state;
+    void (*const call[])(struct nebula * n) = {
+        find,     ask_for_the_ticket, ask_for_the_sentence, lease,
+        release,  declare_nonsense,   declare_nothing,      step,
+        close_it,
+    };
+    for (size_t i = 0; i < sizeof call / sizeof *call; i++)
+        assert_int_equal(ends_with(call[i]), SIGABRT);
+    assert_int_equal(ends_with(nebula_interrupt), 0); /* the one that any thread may call */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wrong_declaration_is_told_to_who_wants_no_list),
+        cmocka_unit_test(an_engine_is_closed_once),
+        cmocka_unit_test(whoever_calls_from_another_thread_is_stopped),
+    };
+    return cmocka_run_group_tests_name("mistakes", tests, NULL, NULL);
+}

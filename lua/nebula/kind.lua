@@ -9,6 +9,7 @@
 
 local judge = require "nebula.judge"
 local keys = require "nebula.keys"
+local option_row = require "nebula.declare.row"
 local suggest = require "nebula.suggest"
 
 ---@class nebula.Declared what a declaration says once its shape was checked
@@ -66,21 +67,47 @@ local fields = {
   sql = { "table" },
 }
 
-local function check(name, body)
-  for field, value in pairs(body) do
-    local row = fields[field]
+-- Where a kind's author made a mistake is his file, whoever reads it.
+local function refuse(path, name, why, ...)
+  error(("%s: kind %q: %s"):format(path, name, why:format(...)), 0)
+end
+
+local function check_fields(path, name, body)
+  for _, field in ipairs(keys(body)) do
+    local row, value = fields[field], body[field]
     if not row then
-      error(("kind %q: there is no field %q%s"):format(
-        name, tostring(field), suggest(field, keys(fields))), 3)
+      refuse(path, name, "there is no field %q%s", tostring(field), suggest(field, keys(fields)))
     elseif type(value) ~= row[1] then
-      error(("kind %q: %s must be a %s, not a %s"):format(name, field, row[1], type(value)), 3)
+      refuse(path, name, "%s must be a %s, not a %s", field, row[1], type(value))
     end
   end
-  for field, row in pairs(fields) do
-    if row.is_required and body[field] == nil then
-      error(("kind %q: the field %s is missing"):format(name, field), 3)
+  for _, field in ipairs(keys(fields)) do
+    if fields[field].is_required and body[field] == nil then
+      refuse(path, name, "the field %s is missing", field)
     end
   end
+end
+
+local function check_options(path, name, body)
+  for _, option in ipairs(keys(body.options)) do
+    local given = body.options[option]
+    local why = type(option) ~= "string" and "has no name" or option_row.mistake(given)
+    if why then
+      refuse(path, name, "option %s: %s", tostring(option), why)
+    elseif option == "pool" or option == "policy" then
+      refuse(path, name, "option %s: every resource has a setting of this name", option)
+    elseif not body.spec and not option_row.is_plain(given) and not given.not_yet then
+      refuse(path, name, "option %s: it is no single value, so spec() has to say how the driver is told", option)
+    end
+  end
+end
+
+-- As it was written: tostring() rounds a number of more than 14 digits.
+local function as_text(value)
+  if type(value) ~= "number" then return tostring(value) end
+  if value % 1 == 0 then return ("%.0f"):format(value) end
+  local short = tostring(value)
+  return tonumber(short) == value and short or ("%.17g"):format(value)
 end
 
 -- Options that need no thought: all of them, as text.
@@ -88,31 +115,34 @@ local function plain_spec(options)
   return function(declared)
     local told = {}
     for name, value in pairs(declared.options) do
-      told[#told + 1] = { name = name, value = tostring(value), secret = options[name].type == "secret" }
+      told[#told + 1] = { name = name, value = as_text(value), secret = options[name].type == "secret" }
     end
     table.sort(told, function(a, b) return a.name < b.name end)
     return { options = told }
   end
 end
 
----@param name string
----@return fun(body: table): nebula.Kind
-local function kind(name)
-  if type(name) ~= "string" or not name:find "^%l[%l%d_]*$" then
-    error('a kind has a name of small letters: kind "redis" { ... }', 2)
-  end
-  return function(body)
-    check(name, body)
-    body.name = name
-    body.roles = body.roles or { "main" }
-    body.spec = body.spec or plain_spec(body.options)
-    return body
+---@param path string of the file that says it
+---@return fun(name: string): fun(body: table): nebula.Kind
+local function kind_in(path)
+  return function(name)
+    if type(name) ~= "string" or not name:find "^%l[%l%d_]*$" then
+      error(('%s: a kind has a name of small letters: kind "redis" { ... }'):format(path), 0)
+    end
+    return function(body)
+      check_fields(path, name, body)
+      check_options(path, name, body)
+      body.name = name
+      body.roles = body.roles or { "main" }
+      body.spec = body.spec or plain_spec(body.options)
+      return body
+    end
   end
 end
 
 -- What a kind file sees: everything a Lua file of ours does, and `kind`. It sets no globals.
-local function environment()
-  return setmetatable({ kind = kind }, {
+local function environment(path)
+  return setmetatable({ kind = kind_in(path) }, {
     __index = _G,
     __newindex = function(_, global)
       error(("a kind file sets no globals: write local %s"):format(tostring(global)), 2)
@@ -123,7 +153,7 @@ end
 local function read(name, path)
   local chunk, problem = loadfile(path)
   if not chunk then error(problem, 0) end
-  local made = setfenv(chunk, environment())()
+  local made = setfenv(chunk, environment(path))()
   if type(made) ~= "table" or made.name ~= name then
     error(('%s: a kind file ends with: return kind "%s" { ... }'):format(path, name), 0)
   end

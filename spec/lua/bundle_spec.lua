@@ -63,6 +63,39 @@ describe("a kind", function()
     assert.error_matches(function() return kinds.broken.driver end, "expected near")
   end)
 
+  it("has options that are rows, or the file is named that has not", function()
+    local wrong = {
+      { '5', 'is a table: { type = "string", text = "..." }' },
+      { '{ type = "string", secret = true }', "there is no field secret" },
+      { '{ type = "string", reqired = true }', 'there is no field reqired; did you mean "required"?' },
+      { '{ type = "string", required = 1 }', "required is a boolean, not a number" },
+      { '{ text = "" }', "its type is one of boolean, duration, enum, integer, number, rate, secret, size, string, list" },
+      { '{ type = "integr" }', "its type is one of boolean" },
+      { '{ type = "enum" }', "an enum has one_of, the words that it may be" },
+      { '{ type = "string", class = "soon" }', "its class is live, next-connection or restart" },
+      { '{ type = "list" }', "it is no single value, so spec() has to say how the driver is told" },
+      { '{ type = "string", listed = true }', "it is no single value, so spec() has to say how the driver is told" },
+    }
+    for i, one in ipairs(wrong) do
+      local name = "wrong" .. i
+      local kinds = kind.load { path(name, ('return kind "%s" { driver = "x", options = { token = %s }, resource = {}, lease = {} }')
+        :format(name, one[1])) }
+      assert.error_matches(function() return kinds[name].driver end, ('%s.lua: kind "%s": option token: %s'):format(
+        name, name, one[2]), 1, true)
+    end
+    local kinds = kind.load { path("hides", 'return kind "hides" { driver = "x", options = { pool = { type = "string" } }, '
+      .. "resource = {}, lease = {} }") }
+    assert.error_matches(function() return kinds.hides.driver end, "every resource has a setting of this name", 1, true)
+  end)
+
+  it("tells its driver what was written, and which of it is secret", function()
+    local kinds = kind.load { path("plain", [[return kind "plain" { driver = "x", resource = {}, lease = {},
+      options = { token = { type = "secret" }, big = { type = "integer" }, part = { type = "number" } } }]]) }
+    local told = kinds.plain.spec { options = { token = "t", big = 2 ^ 53 - 1, part = 0.1 } }
+    assert.same({ { name = "big", value = "9007199254740991", secret = false }, { name = "part", value = "0.1", secret = false },
+      { name = "token", value = "t", secret = true } }, told.options)
+  end)
+
   it("has the name of its file, and there is one", function()
     local kinds = kind.load {
       path("other", 'return kind "some" { driver = "none", options = {}, resource = {}, lease = {} }') }

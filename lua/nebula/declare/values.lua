@@ -1,5 +1,6 @@
 --- values: single values of settings, read by their rows: from what was written to what the engine counts in.
 
+local keys = require "nebula.keys"
 local suggest = require "nebula.suggest"
 local units = require "nebula.units"
 
@@ -113,6 +114,9 @@ local function check_bounds(value, row)
     return "is more than " .. show(row.max)
   end
 end
+
+---@type string[] that a single value may have, sorted
+values.types = keys(READ)
 
 --- Is a row about one value, not about a table of them?
 ---@param row nebula.Row

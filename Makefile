@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 VERSION := $(shell sed -n 's/^return "\(.*\)"$$/\1/p' lua/nebula/version.lua)
-# Of the shared library: raised when what it shows changes otherwise than by growing (make abi).
+# Of the shared library: raised when a function goes or changes, or a struct of nebula.h changes or grows (make abi).
 ABI := 0
 # They go into commands, into C and into what pkg-config reads, as they are.
 ODD := ' " ` \ $$ & ; | < > * ? [ ] { } ( ) ! \#

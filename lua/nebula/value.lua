@@ -15,6 +15,7 @@ Bytes.__index = Bytes
 
 ---@class nebula.Array
 ---@field n integer how many elements
+---@field delimiter string|nil between two elements, when it is no comma: ";" of box[]
 ---@field lower integer[]|nil lower bounds that are not 1, of each dimension, the outermost first
 local Array = {}
 
@@ -42,7 +43,7 @@ function value.array(list)
   end
   for key in pairs(list) do
     local is_place = type(key) == "number" and key >= 1 and key <= #list
-    if not is_place and key ~= "n" and key ~= "lower" then
+    if not is_place and key ~= "n" and key ~= "lower" and key ~= "delimiter" then
       error("array(list): it counts from 1 without holes; NULL is written null", 2)
     end
   end

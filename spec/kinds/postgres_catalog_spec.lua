@@ -193,8 +193,26 @@ describe("the catalog of a database", function()
     assert.equal(db:codec "ltree" { "p", "q" }.text, "p.q")
   end)
 
+  it("takes codecs of types that nothing here knows better than as words, and their arrays are arrays", function()
+    local db = fresh()
+    local row = db:one [=[select array[point(1, 2), null] p, array[box(point(0, 0), point(1, 1)), null] b, array[B'101'] bits,
+      array['pg_class'::regclass] c, array[row(1, 'a')] r, array[array['1'::xid]] x, money '1.5' m]=]
+    assert.same({ 2, "(1,2)", null }, { row.p.n, row.p[1], row.p[2] })
+    assert.same({ 2, "(1,1),(0,0)", null }, { row.b.n, row.b[1], row.b[2] })
+    assert.same({ "101", "pg_class", "(1,a)", "1", "$1.50" }, { row.bits[1], row.c[1], row.r[1], row.x[1][1], row.m })
+    assert.equal("{(1,1),(0,0);NULL}", db:value("select ?::box[]::text", row.b))
+    for _, name in ipairs { "point", "pg_catalog.money", "pg_catalog.numeric" } do
+      db:codec(name, { decode = function(text) return "<" .. text .. ">" end })
+    end
+    row = db:one "select point(1, 2) p, array[point(1, 2)] ps, money '1.5' m, 1.5 n, array[1.5] ns"
+    assert.same({ "<(1,2)>", "<(1,2)>", "<$1.50>", "<1.5>", "<1.5>" }, { row.p, row.ps[1], row.m, row.n, row.ns[1] })
+  end)
+
   it("says what is wrong with a codec", function()
     local db = fresh()
+    raises('decimal is called "numeric" in the database', db.codec, db, "decimal", {})
+    raises('timestamp with time zone is called "timestamptz"', db.codec, db, "timestamp with time zone", {})
+    raises("int4 needs none", db.codec, db, "pg_catalog.int4", {})
     raises("nothing was said of ltree yet", db.codec, db, "ltree")
     raises("int4 needs none", db.codec, db, "int4", {})
     raises("codec must be a table, not string", db.codec, db, "ltree", "x")

@@ -1,7 +1,8 @@
 --- array: PostgreSQL's words for arrays, to Lua tables and back.
 --
 -- array{ 1, null, 3 } is a parameter; what comes back looks the same. It counts from 1 whatever its bounds
--- are in the database: those, when they are not the usual ones, are in `lower`, one for each dimension.
+-- are in the database: those, when they are not the usual ones, are in `lower`, one for each dimension. Between two
+-- elements stands a comma, but for arrays of box, which have their `delimiter`.
 -- An array inside an array is one more dimension; a plain table inside is a document (json[]).
 
 local values = require "nebula.value"
@@ -60,6 +61,7 @@ function M.decode(text, decode, delimiter)
     list.lower = {}
     for lower in bounds:gmatch "%[(-?%d+):" do list.lower[#list.lower + 1] = tonumber(lower) end
   end
+  if delimiter == ";" then list.delimiter = delimiter end
   return list
 end
 
@@ -69,11 +71,11 @@ local function quote(text)
   return '"' .. text:gsub('["\\]', "\\%0") .. '"'
 end
 
-local function write(value)
+local function write(value, delimiter)
   if values.is_array(value) then
     local piece = {}
-    for at = 1, #value do piece[at] = write(value[at]) end
-    return "{" .. table.concat(piece, ",") .. "}"
+    for at = 1, #value do piece[at] = write(value[at], delimiter) end
+    return "{" .. table.concat(piece, delimiter) .. "}"
   end
   local text = words.of(value)
   if not text then return "NULL" end
@@ -95,7 +97,7 @@ end
 ---@param list nebula.Array
 ---@return string
 function M.write(list)
-  return bounds_of(list) .. write(list)
+  return bounds_of(list) .. write(list, list.delimiter or ",")
 end
 
 --- The words of an array.

@@ -113,8 +113,7 @@ local function guarded(self, name, decode)
 end
 
 local function codec_of(self, type_of)
-  local codec = self.codecs[type_of.name]
-    or type_of.schema and self.codecs[type_of.schema .. "." .. type_of.name]
+  local codec = self.codecs[type_of.name] or self.codecs[(type_of.schema or "pg_catalog") .. "." .. type_of.name]
   local module = not codec and type_of.extension and shipped[type_of.name]
   local own = module and require(module)
   return codec or own and own.extension == type_of.extension and own or nil
@@ -285,8 +284,8 @@ function M.codec(resource, name, codec)
   local all = all_of(resource)
   if type(name) ~= "string" then
     errors.raise("codec(name, codec): name must be a string, not %s", type(name))
-  elseif standard.by_driver[name] then
-    errors.raise("codec: %s needs none: its values are numbers, booleans or bytes before Lua sees them", name)
+  elseif standard.refusal(name) then
+    errors.raise("codec: %s", standard.refusal(name))
   elseif codec ~= nil then
     check(codec)
     all.codecs[name] = codec

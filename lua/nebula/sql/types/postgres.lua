@@ -61,6 +61,21 @@ local rows = {
   { name = "jsonb", decode = json.decode, oid = 3802, array = 3807 },
 }
 
+-- Those that stay words, each with its OID and that of its arrays: here so that their arrays are arrays, and so that a
+-- codec can be said for them.
+local others = {
+  int2vector = { 22, 1006 }, regproc = { 24, 1008 }, tid = { 27, 1010 }, xid = { 28, 1011 }, cid = { 29, 1012 },
+  oidvector = { 30, 1013 }, xml = { 142, 143 }, point = { 600, 1017 }, lseg = { 601, 1018 }, path = { 602, 1019 },
+  box = { 603, 1020, delimiter = ";" }, polygon = { 604, 1027 }, line = { 628, 629 }, circle = { 718, 719 },
+  macaddr8 = { 774, 775 }, money = { 790, 791 }, macaddr = { 829, 1040 }, aclitem = { 1033, 1034 },
+  bit = { 1560, 1561 }, varbit = { 1562, 1563 }, refcursor = { 1790, 2201 }, regprocedure = { 2202, 2207 },
+  regoper = { 2203, 2208 }, regoperator = { 2204, 2209 }, regclass = { 2205, 2210 }, regtype = { 2206, 2211 },
+  record = { 2249, 2287 }, txid_snapshot = { 2970, 2949 }, pg_lsn = { 3220, 3221 }, tsvector = { 3614, 3643 },
+  tsquery = { 3615, 3645 }, regconfig = { 3734, 3735 }, regdictionary = { 3769, 3770 }, jsonpath = { 4072, 4073 },
+  regnamespace = { 4089, 4090 }, regrole = { 4096, 4097 }, regcollation = { 4191, 4192 },
+  pg_snapshot = { 5038, 5039 }, xid8 = { 5069, 271 },
+}
+
 -- Each range with its OID, that of its multirange (since PostgreSQL 14), and their arrays.
 local ranges = {
   { name = "int4", of = 23, oid = 3904, array = 3905, many = 4451, many_array = 6150 },
@@ -77,13 +92,26 @@ local M = {}
 ---@type table<integer, nebula.sql.Type>
 M.types = {}
 
---- Types whose values are no words any more when Lua sees them.
-M.by_driver = { bool = true, int2 = true, int4 = true, int8 = true, oid = true, float4 = true, float8 = true,
+-- Types whose values are no words any more when Lua sees them.
+local by_driver = { bool = true, int2 = true, int4 = true, int8 = true, oid = true, float4 = true, float8 = true,
   bytea = true }
+
+-- What SQL calls a type that has another name in the database.
+local sql_names = {
+  int = "int4", integer = "int4", smallint = "int2", bigint = "int8", real = "float4", ["double precision"] = "float8",
+  boolean = "bool", decimal = "numeric", character = "bpchar", ["character varying"] = "varchar",
+  ["bit varying"] = "varbit", ["time without time zone"] = "time", ["time with time zone"] = "timetz",
+  ["timestamp without time zone"] = "timestamp", ["timestamp with time zone"] = "timestamptz",
+}
 
 for _, row in ipairs(rows) do
   M.types[row.oid] = { name = row.name, kind = "word", decode = row.decode ~= words and row.decode }
   M.types[row.array] = { name = "_" .. row.name, kind = "array", of = row.oid }
+end
+
+for name, row in pairs(others) do
+  M.types[row[1]] = { name = name, kind = "word", decode = false }
+  M.types[row[2]] = { name = "_" .. name, kind = "array", of = row[1], delimiter = row.delimiter }
 end
 
 for _, row in ipairs(ranges) do
@@ -91,6 +119,18 @@ for _, row in ipairs(ranges) do
   M.types[row.many] = { name = row.name .. "multirange", kind = "multirange", of = row.of }
   M.types[row.array] = { name = "_" .. row.name .. "range", kind = "array", of = row.oid }
   M.types[row.many_array] = { name = "_" .. row.name .. "multirange", kind = "array", of = row.many }
+end
+
+--- Why a codec of this name would never be asked for anything; nil when it may be.
+---@param name string of a type, "pg_catalog.name" too
+---@return string|nil
+function M.refusal(name)
+  local plain = name:match "^pg_catalog%.(.*)$" or name
+  if sql_names[plain] then
+    return ('%s is called "%s" in the database'):format(plain, sql_names[plain])
+  elseif by_driver[plain] then
+    return plain .. " needs none: its values are numbers, booleans or bytes before Lua sees them"
+  end
 end
 
 return M

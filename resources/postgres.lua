@@ -5,6 +5,7 @@ local catalog = require "nebula.sql.types.catalog"
 local endpoints = require "nebula.postgres.endpoints"
 local files = require "nebula.postgres.files"
 local sql = require "nebula.sql.methods"
+local tenants = require "nebula.postgres.tenants"
 local url = require "nebula.sql.url"
 
 local function path(text)
@@ -117,7 +118,12 @@ options = {
     text = "How many single calls a connection carries at once, one behind the other, when none is idle: only such as "
       .. "may be repeated, and none of a lease or a transaction. A slow one holds up those behind it. Default: 0.",
   },
-  options = { type = "string", class = "next-connection", text = "Settings of each session: -c search_path=shop" },
+  options = {
+    type = "string",
+    max = 900, -- as many as the driver has room for beside its own
+    class = "next-connection",
+    text = "Settings of each session: -c search_path=shop",
+  },
   sslmode = {
     type = "enum",
     one_of = { "disable", "allow", "prefer", "require", "verify-ca", "verify-full" },
@@ -202,26 +208,8 @@ local function words(value)
   return value
 end
 
--- What may differ by tenant, and what becomes an option of endpoints or roles.
-local moulds = { host = true, dbname = true, user = true }
+-- What becomes an option of endpoints or roles.
 local placed = { host = true, port = true, target_session_attrs = true, service = true, passfile = true }
-
-local function mark_tenants(list)
-  local is_mould = false
-  for _, option in ipairs(list) do
-    option.has_tenant = moulds[option.name] and option.value:find("{tenant}", 1, true) ~= nil
-    is_mould = is_mould or option.has_tenant
-  end
-  return is_mould
-end
-
-local function check_tenants(value, pool, is_mould)
-  if not is_mould and (value.tenant or value.tenants) then
-    return { path = value.tenant and "tenant" or "tenants", text = "neither host nor dbname nor user has {tenant}" }
-  elseif is_mould and pool.min > 0 then
-    return { path = "pool.min", text = "must be 0: before the first call of a tenant there is nobody to connect as" }
-  end
-end
 
 -- What counts least comes first: a service, the address, what is declared by its own name.
 local function settings(declared)
@@ -254,11 +242,12 @@ local function spec(declared)
   if complaint then return refuse("reads", complaint) end
   complaint = files.passwords(told, list, value)
   if complaint then return refuse("passfile", complaint) end
-  local is_mould = mark_tenants(told.options)
+  local is_mould, misplaced = tenants.mark(told.options)
+  if misplaced then return refuse(misplaced, "{tenant} counts in host, dbname and user alone") end
   told.tenant, told.tenants = value.tenant, is_mould and (value.tenants or 1000) or nil
   told.pool = { pipeline = value.pipeline }
   table.sort(told.options, function(a, b) return a.name < b.name end)
-  return told, { check_tenants(value, declared.pool, is_mould) }
+  return told, { tenants.check(value, declared.pool, is_mould) }
 end
 
 local function begin(asked)

@@ -102,6 +102,7 @@ describe("files of PostgreSQL's clients", function()
       { "passfile = '/none'", "passfile: /none cannot be opened" },
       { ("passfile = '%s', host = 'a,b'"):format(path), "passfile: .*/passwords has no line for a:5432" },
       { ("passfile = '%s'"):format(folder), "passfile: .* is a folder" },
+      { ("passfile = '%s', host = 'a', dbname = 'shop_{tenant}'"):format(path), "read for all tenants at once, so %* stands" },
       { "service = 'shop'", "service: is in no service file; looked into .*/%.pg_service%.conf" },
     }
     for _, row in ipairs(rows) do assert.matches(row[2], declared.complaints(resource(row[1]))) end
@@ -113,7 +114,12 @@ describe("files of PostgreSQL's clients", function()
       { "[shop]\nconnect_timeout=3", "line 2: connect_timeout is not in force: write pool" },
       { "[shop]\nreads=replica", 'line 2: unknown setting "reads"' },
       { "[other]\nprot=1", "is in no service file" },
-      { "[shop]\nhost=a,a", "host: names one server twice" },
+      { "[shop]\nhost=a,a", "service: .*/%.pg_service%.conf: line 2: its host names one server twice" },
+      { "[shop]\nhost=a\nport=hush", "line 3: its port is no number from 1 to 65535" },
+      { "[shop]\nhost=a\nport=1,2", "line 3: its port has 2 ports for 1 hosts" },
+      { "[shop]\nhost = hush", "line 2: no space stands between host and =" },
+      { "[shop]\nldap://u:hush@ldap/dc=hush", "line 2: no LDAP server is asked for settings" },
+      { "[shop]\nHush7==", "line 2: unknown setting$" },
     }
     for _, row in ipairs(texts) do
       write(".pg_service.conf", row[1])

@@ -173,6 +173,8 @@ describe("several hosts", function()
     local rows = {
       { "host = 'a,a'", "host: names one server twice" },
       { "host = 'a,,b'", "host: has one without a name" },
+      { "host = {}", "host: has no host in it" },
+      { "host = 'a:x'", "host: has a port that is no number from 1 to 65535" },
       { "host = { 'a', 'b:70000' }", "host: has a port that is no number from 1 to 65535" },
       { "host = { 'a', 'b' }, port = { 1, 2, 3 }", "port: has 3 ports for 2 hosts" },
       { "host = 'a', port = { 1, 70000 }", "port%[2%]: is more than 65535" },

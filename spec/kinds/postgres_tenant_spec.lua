@@ -183,6 +183,8 @@ describe("a resource with tenants", function()
       ['dbname = "spec", tenants = 3'] = "tenants: neither host nor dbname nor user has {tenant}",
       ['dbname = "{tenant}", tenant = "[a-z"'] = "is no extended regular expression",
       ['dbname = "{tenant}", tenants = 0'] = "tenants",
+      ['dbname = "{tenant}", options = "-c search_path={tenant}"'] = "options: {tenant} counts in host, dbname and user alone",
+      ['application_name = "of {tenant}"'] = "application_name: {tenant} counts in host, dbname and user alone",
       ['dbname = "{tenant}", pool = { min = 1 }'] = "must be 0",
     } do
       local said = declared.complaints(text("wrong", settings))

@@ -22,6 +22,7 @@ describe("addresses", function()
         { host = "a,b", port = "1,2", dbname = "shop", target_session_attrs = "any" } },
       { "postgresql://u:p,w@a,[::1]:2,%2Frun%2Fpg", { user = "u", password = "p,w", host = "a,::1,/run/pg", port = ",2," } },
       { "postgresql://a,b", { host = "a,b" } },
+      { "postgresql://db?ssl=true", { host = "db", sslmode = "require" } },
     }
     for _, row in ipairs(rows) do assert.same(row[2], parse(row[1])) end
   end)
@@ -35,13 +36,24 @@ describe("addresses", function()
       "postgresql://u:hush@db?keepalives_idle=hush", "postgresql://u:hush@?host=hush,hush",
       "postgresql://u:hush@a,b?reads=replica", "postgresql://u:hush@db?hostaddr=hush",
       "postgresql://u:hush@db?url=hush", "postgresql://u@db:1:hush",
+      "postgresql://u:hush%00@db", "postgresql://db/hush%00", "postgresql://u:hush%@db", "postgresql://u:%hush@db",
+      "postgresql://u:hush@%00", "postgresql://u:hush@%ff", "postgresql://db?connect_timeout=hush",
+      "postgresql://u:hush@db?options=" .. ("x"):rep(901),
     }
     for _, text in ipairs(rows) do
       local settings, complaint = parse(text)
       assert.is_nil(settings, text)
       assert.is_nil(complaint:lower():find("hush", 1, true), complaint)
     end
-    local _, complaint = parse "postgresql://db?sslmod=require"
-    assert.equal("behind the ? is a setting sslmod that is not known", complaint)
+    for text, wanted in pairs {
+      ["postgresql://db?sslmod=require"] = 'behind the ? is a setting sslmod that is not known; did you mean "sslmode"?',
+      ["postgresql://db?connect_timeout=3"] = 'its connect_timeout is not in force: write pool = { connect = "5s" }',
+      ["postgresql://a,b?reads=replica"] = "reads is no setting of an address: declare it by its own name",
+      ["postgresql://u:p%00w@db"] = "its password holds a NUL byte",
+      ["postgresql://u:100%@db"] = "behind a % stand two hexadecimal digits; a % itself is written %25",
+    } do
+      local _, complaint = parse(text)
+      assert.equal(wanted, complaint)
+    end
   end)
 end)

@@ -27,7 +27,7 @@ end
 
 local function split(text)
   local host, port = text:match "^%[(.-)%]:?(%d*)$"
-  if not host and not text:find "^[/@]" then host, port = text:match "^([^:]*):(%d+)$" end
+  if not host and not text:find "^[/@]" then host, port = text:match "^([^:]*):([^:]*)$" end
   host = host or text
   return host ~= "" and host or nil, port ~= "" and port or nil
 end
@@ -61,6 +61,7 @@ end
 ---@return string? setting that the complaint is about
 function M.pair(host, port)
   local hosts, ports = flat(host or ""), flat(port or "")
+  if #hosts == 0 then return nil, "has no host in it", "host" end
   if #hosts > MOST then return nil, ("has %d hosts; the most is %d"):format(#hosts, MOST), "host" end
   if #ports ~= 1 and #ports ~= #hosts then
     return nil, ("has %d ports for %d hosts: one for all, or one for each"):format(#ports, #hosts), "port"

@@ -9,11 +9,10 @@
 --
 -- ~ is $HOME and nothing else. No complaint repeats what stands in a file but the names of settings.
 
+local endpoints = require "nebula.postgres.endpoints"
 local judge = require "nebula.judge"
-local keys = require "nebula.keys"
 local suggest = require "nebula.suggest"
 local url = require "nebula.sql.url"
-local values = require "nebula.declare.values"
 
 local MOST = 1000000 -- bytes
 
@@ -31,43 +30,49 @@ end
 
 -- --- services ---------------------------------------------------------------------------------------
 
-local function known(rows)
-  local names = {}
-  for _, name in ipairs(keys(rows)) do
-    if not rows[name].not_yet and not rows[name].is_ours then names[#names + 1] = name end
-  end
-  return names
-end
-
 -- What is wrong with one line of a service, or nil once it is in `into`. Of two with one name the first counts.
 local function take(line, rows, into)
+  if line:find "^ldap" then return "no LDAP server is asked for settings: write them here" end
   local name, value = line:match "^([^=]+)=(.*)$"
   if not name then return "is no name=value" end
-  local row = rows[name]
+  local row, plain = rows[name], name:match "^%s*(.-)%s*$"
+  if not row and rows[plain] then return ("no space stands between %s and ="):format(plain) end
   if name == "service" then return "a service names no other service" end
   if row and row.not_yet then return ("%s is not in force: %s"):format(name, row.not_yet) end
   if not row or row.is_ours then
-    return ("unknown setting %s%s"):format(values.quote(name), suggest(name, known(rows)))
+    local shown = name:find "^[%l_]+$" and (' "%s"'):format(name) or ""
+    return ("unknown setting%s%s"):format(shown, suggest(name, url.known(rows)))
   end
   if into[name] == nil and value ~= "" then into[name] = value end
   return value ~= "" and url.complaint_of(name, value, row) or nil
 end
 
+-- What is wrong with the hosts and ports that stand there; ports without hosts are for those declared elsewhere.
+local function complaint_of_hosts(into, lines)
+  if not into or not into.host and (into.port or ""):find(",", 1, true) then return nil end
+  local _, complaint, setting = endpoints.pair(into.host, into.port)
+  return complaint and ("line %d: its %s %s"):format(lines[setting] or lines.host or lines.port, setting, complaint)
+end
+
 -- The settings under [service]; nil when there is no such section, nil and a complaint when something in it is wrong.
 local function section(text, service, rows)
-  local into, number, is_in = nil, 0, false
+  local into, lines, number, is_in = nil, {}, 0, false
   for line in (text .. "\n"):gmatch "(.-)\r?\n" do
     line, number = line:match "^%s*(.-)%s*$", number + 1
     local title = line:match "^%[(.*)%]$"
     if title then
-      if is_in then return into end
+      if is_in then break end
       is_in = title == service
       into = is_in and {} or nil
     elseif is_in and line ~= "" and line:sub(1, 1) ~= "#" then
       local complaint = take(line, rows, into)
       if complaint then return nil, ("line %d: %s"):format(number, complaint) end
+      local name = line:match "^[^=]+"
+      lines[name] = lines[name] or number
     end
   end
+  local complaint = complaint_of_hosts(into, lines)
+  if complaint then return nil, complaint end
   return into
 end
 
@@ -141,6 +146,10 @@ local function wanted_of(one, value)
   return { host, one.port or env "PGPORT" or "5432", value.dbname or env "PGDATABASE" or user, user }
 end
 
+local function is_mould(one, value)
+  return ((one.host or "") .. (value.dbname or "") .. (value.user or "")):find("{tenant}", 1, true) ~= nil
+end
+
 --- Tells of each endpoint the password that a file has for it.
 ---@param told nebula.Told
 ---@param list nebula.postgres.Endpoint[]
@@ -158,7 +167,8 @@ function M.passwords(told, list, value)
   for i, one in ipairs(list) do
     local password = find(text, wanted_of(one, value))
     if not password and value.passfile then
-      return ("%s has no line for %s, its dbname and its user; declare those that a line names"):format(path, one.name)
+      return ("%s has no line for %s, its dbname and its user; %s"):format(path, one.name, is_mould(one, value)
+        and "it is read for all tenants at once, so * stands where they differ" or "declare those that a line names")
     end
     told.options[#told.options + 1] = password and { name = "password", value = password, secret = true,
       endpoint = #list > 1 and i or nil }

@@ -5,6 +5,9 @@
 -- No complaint repeats any part of the address but names of settings: a password may be anywhere in it.
 
 local endpoints = require "nebula.postgres.endpoints"
+local keys = require "nebula.keys"
+local suggest = require "nebula.suggest"
+local values = require "nebula.declare.values"
 
 local function decoded(text)
   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
@@ -31,6 +34,8 @@ end
 
 -- What is wrong with a setting, by the row that the kind has for it.
 local function complaint_of(name, value, row)
+  local _, why = values.read({ type = "string", max = row.max }, value)
+  if (row.type == "string" or row.type == "secret") and why then return ("its %s %s"):format(name, why) end
   if row.listed then return nil end -- said by who knows what the list means
   local most = row.max or 2 ^ 31 - 1
   if row.one_of and not (", " .. table.concat(row.one_of, ", ") .. ","):find(", " .. value .. ",", 1, true) then
@@ -43,12 +48,30 @@ local function complaint_of(name, value, row)
   return row.check and row.check(value)
 end
 
+-- ssl=true is what other clients write, and libpq takes it too.
 local function query(text, into)
   for pair in text:gmatch "[^&]+" do
     local name, value = pair:match "^([^=]*)=(.*)$"
     if not name then return "behind the ? stand settings as name=value, joined by &" end
+    if pair == "ssl=true" then name, value = "sslmode", "require" end
     into[name] = decoded(value)
   end
+end
+
+-- What may stand in an address or in a service.
+local function known(rows)
+  local names = {}
+  for _, name in ipairs(keys(rows)) do
+    if not rows[name].not_yet and not rows[name].is_ours then names[#names + 1] = name end
+  end
+  return names
+end
+
+local function refusal(name, row, rows)
+  if row and row.not_yet then return ("its %s is not in force: %s"):format(name, row.not_yet) end
+  if row then return ("%s is no setting of an address: declare it by its own name"):format(name) end
+  local shown = name:find "^[%l_]+$" and #name < 32 and " " .. name or ""
+  return ("behind the ? is a setting%s that is not known%s"):format(shown, suggest(name, known(rows)))
 end
 
 local function check(settings, rows)
@@ -56,8 +79,7 @@ local function check(settings, rows)
   for name, value in pairs(settings) do
     local row = rows[name]
     if not row or row.not_yet or row.is_ours then
-      local shown = name:find "^[%l_]+$" and #name < 32 and " " .. name or ""
-      complaints[#complaints + 1] = ("behind the ? is a setting%s that is not known"):format(shown)
+      complaints[#complaints + 1] = refusal(name, row, rows)
     else
       complaints[#complaints + 1] = complaint_of(name, value, row)
     end
@@ -68,7 +90,7 @@ local function check(settings, rows)
   return complaints[1] and table.concat(complaints, "; ")
 end
 
-local M = { complaint_of = complaint_of }
+local M = { complaint_of = complaint_of, known = known }
 
 --- The settings in an address.
 ---@param text string
@@ -79,6 +101,9 @@ function M.parse(text, rows)
   local place, rest = text:match "^postgres://([^/?]*)(.*)$"
   if not place then place, rest = text:match "^postgresql://([^/?]*)(.*)$" end
   if not place then return nil, "an address begins with postgresql://" end
+  if text:gsub("%%%x%x", ""):find("%", 1, true) then
+    return nil, "behind a % stand two hexadecimal digits; a % itself is written %25"
+  end
   local into = {}
   local complaint = authority(place, into)
   local dbname, settings_text = rest:match "^/?([^?]*)%??(.*)$"

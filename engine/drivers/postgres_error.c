@@ -95,13 +95,23 @@ static int first_line(const char *text)
     return (int)strcspn(text, "\n");
 }
 
+/* What libpq says of a socket that it has closed itself: not why. */
+static bool is_afterthought(const char *text)
+{
+    static const char *const said[] = {"invalid socket", "connection not open"};
+    for (size_t i = 0; i < COUNT(said); i++)
+        if (strncmp(text, said[i], strlen(said[i])) == 0)
+            return true;
+    return false;
+}
+
 /* libpq adds what ended a session to what it said of its last statement; a further line of the same
  * sentence is indented. */
 static const char *last_sentence(const char *text)
 {
     const char *last = text;
     for (const char *at = strchr(text, '\n'); at != NULL; at = strchr(at + 1, '\n'))
-        if (at[1] != '\0' && !isspace((unsigned char)at[1]))
+        if (at[1] != '\0' && !isspace((unsigned char)at[1]) && !is_afterthought(at + 1))
             last = at + 1;
     return last;
 }

@@ -250,7 +250,70 @@ static void nothing_is_sent_on_a_lost_connection(void **unused)
     lone_close(&l);
 }
 
-/* Killed without a word: nobody knows. The server restarts by itself. */
+/* After a crash, by itself. What it says while it recovers is no refusal for good. */
+static void comes_back(void)
+{
+    for (int i = 0;; i++) {
+        struct lone l;
+        pg_lone_init_app(&l);
+        enum error_code code = lone_open(&l);
+        lone_close(&l);
+        if (code == ERROR_OK)
+            break;
+        assert_int_equal(code, ERROR_UNREACHABLE);
+        assert_true(i < 2000);
+        lone_turn(&l, 10 * MS);
+    }
+}
+
+/* In clear text, where each of libpq's sentences is known; a statement has failed before. */
+static int64_t open_and_fail(struct lone *l)
+{
+    const char *port = pg_lone_server()->port;
+    pg_lone_init(l, (const char *const[]){"host", "127.0.0.1", "port", port, "user", "app",
+                                          "dbname", "app", "password", "sesame-open", "sslmode",
+                                          "disable", NULL});
+    assert_int_equal(lone_open(l), ERROR_OK);
+    int64_t pid = backend_of(l);
+    pg_lone_expect(l, NEBULA_RUN, "select 1 / 0", ERROR_QUERY, "22012");
+    return pid;
+}
+
+static void is_told(struct lone *l, const char *text)
+{
+    assert_true(lone_wait(l, SAID_FAILED, 1));
+    assert_int_equal(l->error.code, ERROR_LOST);
+    assert_string_equal(l->error.text, text);
+    lone_close(l);
+}
+
+/* libpq keeps what it said of the last statement, adds what it says of the end, and then that it has
+ * no socket any more. The server ends one session, and crashes under the others. */
+static void a_loss_is_told_in_its_own_words(void **unused)
+{
+    (void)unused;
+    static const char closed[] = "lone: server closed the connection unexpectedly";
+    struct lone ended, idle, busy, last;
+    int64_t pid = open_and_fail(&ended);
+    pg_server_ask(pg_lone_server(), "select pg_terminate_backend(%lld)", (long long)pid);
+    is_told(&ended, "lone: terminating connection due to administrator command");
+    pg_lone_open(&last);
+    int64_t idle_pid = open_and_fail(&idle), busy_pid = open_and_fail(&busy);
+    struct request r = lone_request(NEBULA_RUN, "select pg_sleep(60)");
+    begin(&busy, &r, busy_pid);
+    pg_server_signal_all(pg_lone_server(), SIGSTOP);
+    kill((pid_t)idle_pid, SIGKILL);
+    kill((pid_t)busy_pid, SIGKILL);
+    is_told(&idle, closed);
+    is_told(&busy, closed);
+    assert_string_equal(r.reply.error.text, closed);
+    pg_server_signal_all(pg_lone_server(), SIGCONT);
+    assert_true(lone_wait(&last, SAID_FAILED, 1)); /* the server has noticed it */
+    lone_close(&last);
+    comes_back();
+}
+
+/* Killed without a word: nobody knows. */
 static void a_killed_backend_leaves_the_statement_in_doubt(void **unused)
 {
     (void)unused;
@@ -268,16 +331,7 @@ static void a_killed_backend_leaves_the_statement_in_doubt(void **unused)
     assert_string_equal(other.error.state, "57P02"); /* crash of another server process */
     lone_close(&l);
     lone_close(&other);
-    for (int i = 0;; i++) { /* what it says while it recovers is no refusal for good */
-        pg_lone_init_app(&l);
-        enum error_code code = lone_open(&l);
-        lone_close(&l);
-        if (code == ERROR_OK)
-            break;
-        assert_int_equal(code, ERROR_UNREACHABLE);
-        assert_true(i < 2000);
-        lone_turn(&l, 10 * MS);
-    }
+    comes_back();
 }
 
 /* --- closing ---------------------------------------------------------------------------------- */
@@ -396,6 +450,7 @@ int main(void)
         cmocka_unit_test(closes_while_a_cancel_is_under_way),
         cmocka_unit_test(a_stopped_server_holds_up_nobody),
         cmocka_unit_test(a_killed_backend_leaves_the_statement_in_doubt),
+        cmocka_unit_test(a_loss_is_told_in_its_own_words),
         cmocka_unit_test(no_backend_is_left_behind),
     };
     return pg_lone_run(tests, COUNT(tests));

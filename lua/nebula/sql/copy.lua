@@ -19,7 +19,7 @@ local TELL_US = 250000 -- between two words of progress
 ---@class nebula.Copy: nebula.sql.Holder
 ---@field package given table its options
 ---@field package text nebula.sql.Text
----@field package state "new"|"open"|"ended"
+---@field package state "new"|"begun"|"open"|"ended"
 ---@field package failure nebula.Error|nil what ended it
 ---@field package until_us number|nil its deadline
 ---@field package bytes integer so far
@@ -109,7 +109,7 @@ end
 ---@param err nebula.Error|nil
 function M.finish(self, err)
   if self.state == "ended" then return end
-  self.state, self.failure = "ended", err
+  self.state, self.failure = "ended", err or self.failure
   holding.leave(self)
   if self.watcher then self.watcher(nil, err) end
   self.watcher = nil
@@ -119,13 +119,13 @@ end
 ---@param self nebula.Copy
 ---@param err nebula.Error|nil
 function M.give_up(self, err)
-  local failure
-  if self.state == "open" and not self.finaliser then
-    local ticket
-    ticket, failure = call.run(self.lease, lib.NEBULA_STOP, nil, "", 0)
-    if ticket then call.done(ticket) end
+  local lease, watcher, is_open = self.lease, self.watcher, holding.is_to_be_stopped(self)
+  M.finish(self, err)
+  local failure = is_open and holding.stop(lease) or nil
+  if failure and not err then
+    self.failure = failure
+    if watcher then watcher(nil, failure) end
   end
-  M.finish(self, err or failure)
   return failure
 end
 
@@ -166,7 +166,7 @@ function M.begin(self, has_rows)
     if not self.types then return M.fail(self, err) end
   end
   local ticket
-  ticket, err = verbs.send(self.lease, lib.NEBULA_STREAM, { until_us = self.until_us }, self.text)
+  ticket, err = holding.begin(self, { until_us = self.until_us })
   if not ticket then return M.fail(self, err) end
   call.done(ticket)
   if self.state == "ended" then return nil, self.failure end -- as in ask()

@@ -41,6 +41,7 @@ for name, kind in pairs(copy.options) do known[name] = kind end
 ---@field package pieces string[] what was pushed and has not left
 ---@field package size integer bytes of them
 ---@field package pushed integer binary rows so far
+---@field package has_rows boolean that it is given rows was said
 ---@field package is_finishing boolean|nil
 local CopyIn = {}
 CopyIn.__index = CopyIn
@@ -216,12 +217,23 @@ local function iterator(source, more)
     kind == "nil" and more and ("nil (%s)"):format(tostring(more)) or kind)
 end
 
+-- Whoever asks for something else in its transaction from here on is refused, so that nothing lies in its way.
+local function begin(self)
+  if self.watcher then self.watcher(self) end
+  local ok, err = copy.begin(self, self.has_rows)
+  if not ok then return nil, err end
+  if self.types then self.pieces[1], self.size = copy_binary.head, #copy_binary.head end
+  return self
+end
+
 local function feed(self, source)
+  local begun, err = begin(self)
+  if not begun then return nil, err end
   local next_one = copy.within_time(self, source)
   local item, why = next_one()
   while item ~= nil do
-    local ok, err = self:push(item)
-    if not ok then return nil, err end
+    local ok, complaint = self:push(item)
+    if not ok then return nil, complaint end
     item, why = next_one()
   end
   if why == nil then return self:finish() end
@@ -230,24 +242,20 @@ local function feed(self, source)
   return nil, why
 end
 
-local function settle(self, ok, ...)
-  self:close()
+local function settle(self, is_for_caller, ok, ...)
+  if not (ok and is_for_caller) then self:close() end
   if not ok then tree.raise((...)) end
   return ...
 end
 
 local M = {}
 
-local function open(on, watcher, given, sql)
+local function new(on, watcher, given, sql)
   local self = copy.new(CopyIn, on, "copy_in", "in", given, known, sql)
   self.pieces, self.size, self.pushed = {}, 0, 0
-  local has_rows = given.rows or given.columns ~= nil
-  if has_rows then copy.check_rows(self, "copy_in") end
+  self.has_rows = given.rows or given.columns ~= nil
+  if self.has_rows then copy.check_rows(self, "copy_in") end
   holding.made(self, watcher)
-  local ok, err = copy.begin(self, has_rows)
-  if not ok then return nil, err end
-  if self.types then self.pieces[1], self.size = copy_binary.head, #copy_binary.head end
-  if watcher then watcher(self) end
   return self
 end
 
@@ -262,9 +270,8 @@ function M.run(on, watcher, first, ...)
   if type(first) ~= "table" then return M.run(on, watcher, {}, first, ...) end
   local sql, source, more = ...
   local next_one = select("#", ...) > 1 and iterator(source, more)
-  local self, err = open(on, watcher, first, sql)
-  if not self or not next_one then return self, err end
-  return settle(self, tree.try(feed, self, next_one))
+  local self = new(on, watcher, first, sql)
+  return settle(self, not next_one, tree.try(next_one and feed or begin, self, next_one))
 end
 
 return M

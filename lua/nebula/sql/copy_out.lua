@@ -133,8 +133,8 @@ end
 ---@package
 function CopyOut:stop()
   local state, is_whole = self.state, self.state == "ended" and self.at == #self.window
-  local err = state ~= "ended" and copy.give_up(self) or nil
   if not is_whole then self.failure = self.failure or holding.cut_short(self, state == "open") end
+  local err = state ~= "ended" and copy.give_up(self) or nil
   self.window, self.at = {}, 0
   return not err or nil, err
 end

@@ -18,6 +18,7 @@ local wait = require "nebula.wait"
 local lib, engine = c.lib, c.engine
 
 ---@class nebula.sql.Holder
+---@field package state string "begun": the server was asked, and has not answered; "open": it has
 ---@field package on nebula.Resource|nebula.Lease
 ---@field package lease nebula.Lease|nil while it is held
 ---@field package finaliser userdata|nil with a lease of its own
@@ -121,16 +122,50 @@ function M.take(self, given)
   return true
 end
 
+local function begun(self, ok, ...)
+  if self.state == "begun" then self.state = "new" end
+  if not ok then tree.raise((...)) end
+  return ...
+end
+
+--- Sends its statement.
+---@param self nebula.sql.Holder
+---@param sent nebula.CallOptions
+---@param ... any its values
+---@return integer|nil ticket
+---@return nebula.Error|nil
+function M.begin(self, sent, ...)
+  self.state = "begun"
+  return begun(self, tree.try(verbs.send, self.lease, lib.NEBULA_STREAM, sent, self.text, ...))
+end
+
 --- From here on nothing else can be asked of the lease.
 ---@param self nebula.sql.Holder
 function M.open(self)
   verbs.streaming[tonumber(self.lease.id)] = self
 end
 
+--- Whether it is the server's on a lease that stays, so that who ends it is to tell the server.
+---@param self nebula.sql.Holder
+---@return boolean
+function M.is_to_be_stopped(self)
+  return (self.state == "open" or self.state == "begun") and not self.finaliser
+end
+
+--- Tells the server that it ends before its end. Who is in it must know by then, for he may wake up first.
+---@param lease nebula.Lease that stays
+---@return nebula.Error|nil
+function M.stop(lease)
+  local ticket, err = call.run(lease, lib.NEBULA_STOP, nil, "", 0)
+  if ticket then call.done(ticket) end
+  return err
+end
+
 --- Lets go of it. What is still open on a lease of its own ends with that. Idempotent.
 ---@param self nebula.sql.Holder
 function M.leave(self)
-  if self.lease then verbs.streaming[tonumber(self.lease.id)] = nil end
+  local number = self.lease and tonumber(self.lease.id)
+  if number and verbs.streaming[number] == self then verbs.streaming[number] = nil end
   if self.finaliser then
     disarm(self.finaliser)
     self.lease:release()

@@ -23,7 +23,7 @@ local known = { window = "number" }
 for name, kind in pairs(verbs.options) do known[name] = kind end
 
 ---@class nebula.Stream: nebula.sql.Holder
----@field package state "new"|"open"|"read"|"ended" read: the server has nothing more
+---@field package state "new"|"begun"|"open"|"read"|"ended" read: the server has nothing more
 ---@field package is_closed boolean|nil by whoever uses it
 local Stream = {}
 Stream.__index = Stream
@@ -60,7 +60,7 @@ local function send(self)
   local ok, err = lease(self)
   if not ok then return nil, err end
   local ticket
-  ticket, err = verbs.send(self.lease, lib.NEBULA_STREAM, sent, self.text, unpack(self.values, 1, self.values.n))
+  ticket, err = holding.begin(self, sent, unpack(self.values, 1, self.values.n))
   if ticket and self.state ~= "ended" then
     self.state = "open"
     holding.open(self)
@@ -148,15 +148,15 @@ end
 -- Ends it, whoever is in it.
 ---@package
 function Stream:stop()
-  local state, is_whole, err = self.state, self.state == "ended" or self.state == "read" and self.at == self.count, nil
-  if self.state == "open" and not self.finaliser then
-    local ticket
-    ticket, err = call.run(self.lease, lib.NEBULA_STOP, nil, "", 0)
-    if ticket then call.done(ticket) end
-  end
-  if self.state ~= "ended" then finish(self, err) end
+  local state, is_whole = self.state, self.state == "ended" or self.state == "read" and self.at == self.count
+  local on, watcher, is_open = self.lease, self.watcher, holding.is_to_be_stopped(self)
+  if state ~= "ended" then finish(self) end
   if not is_whole then self.failure = self.failure or holding.cut_short(self, state == "open") end
-  return not err or nil, err
+  local err = is_open and holding.stop(on) or nil
+  if not err then return true end
+  self.failure = err
+  if watcher then watcher(nil, err) end
+  return nil, err
 end
 
 --- Ends it early; the rest of the rows is not asked for, and who asks for it is told `stale`. Idempotent.

@@ -23,6 +23,7 @@ local lib = c.lib
 ---@field package points { task: nebula.Task, level: integer }[] savepoints that are open, the innermost last
 ---@field package poison nebula.Error|nil the first failure
 ---@field package open_stream nebula.Stream|nebula.Copy|nil
+---@field package under_way integer statements that were begun and have not ended
 ---@field package has_ended boolean
 ---@field package attempt nebula.sql.Attempt|nil when it may be run again
 local Transaction = {}
@@ -54,6 +55,26 @@ local function check(self, name)
   end
 end
 
+local function ended(self, ok, ...)
+  self.under_way = self.under_way - 1
+  if not ok then tree.raise((...)) end
+  return ...
+end
+
+-- Runs a statement, which may ask for more than once: for the types of what it brought, too.
+local function run(self, verb, ...)
+  self.under_way = self.under_way + 1
+  return watch(self, ended(self, tree.try(verb, self.lease, ...)))
+end
+
+-- A stream has the connection for itself, and would be in the way of what is still to be asked.
+local function check_stream(self, name)
+  check(self, name)
+  if self.under_way > 0 then
+    errors.raise("%s: another task is in a statement of this transaction: join it first", name)
+  end
+end
+
 local function refuse_control(self, first, second)
   local text = verbs.understand(self.lease, type(first) == "table" and second or first)
   if text.effect == "transaction" then
@@ -67,7 +88,7 @@ for _, name in ipairs { "query", "one", "value", "exec", "prepare" } do
     check(self, name)
     refuse_control(self, ...)
     if self.poison then return nil, self.poison end
-    return watch(self, verb(self.lease, ...))
+    return run(self, verb, ...)
   end
 end
 
@@ -91,7 +112,7 @@ end
 --- Like stream() of a resource. It must be read to its end or closed before anything else is asked.
 ---@return nebula.Stream
 function Transaction:stream(...)
-  check(self, "stream")
+  check_stream(self, "stream")
   local opened = stream.open(self.lease, watcher(self), ...)
   if self.poison then
     opened:fail(self.poison)
@@ -105,7 +126,7 @@ end
 -- closed before anything else is asked.
 for name, module in pairs { copy_in = lazy "nebula.sql.copy_in", copy_out = lazy "nebula.sql.copy_out" } do
   Transaction[name] = function(self, ...)
-    check(self, name)
+    check_stream(self, name)
     if self.poison then return nil, self.poison end
     return module.run(self.lease, watcher(self), ...)
   end
@@ -115,7 +136,7 @@ end
 function Transaction:batch(...)
   check(self, "batch")
   if self.poison then return nil, self.poison end
-  return watch(self, batch.run(self.lease, ...))
+  return run(self, batch.run, ...)
 end
 
 --- Says that the session was changed, so that it is made clean before somebody else gets it.
@@ -235,7 +256,7 @@ end
 ---@param attempt nebula.sql.Attempt|nil
 ---@return nebula.Transaction
 function M.new(lease, attempt)
-  return setmetatable({ lease = lease, points = {}, attempt = attempt }, Transaction)
+  return setmetatable({ lease = lease, points = {}, under_way = 0, attempt = attempt }, Transaction)
 end
 
 return M

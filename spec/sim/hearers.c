@@ -23,7 +23,7 @@ static int64_t sooner(int64_t a, int64_t b)
 /* He hears all that is told from now on. */
 void hearer_promised(struct play *p, struct actor *a)
 {
-    a->book.next = p->declared[a->book.resource].told + 1;
+    a->book.next = a->book.promised = p->declared[a->book.resource].told + 1;
 }
 
 /* --- what they do ----------------------------------------------------------------------------- */
@@ -112,9 +112,12 @@ static void hear_message(const struct declared *d, struct book *b, int64_t numbe
             law_broken("%s: %lld was heard, and %lld before it was not", d->spec.name,
                        (long long)number, (long long)i);
     b->last = number;
-    /* What was under way when he was promised to hear he may hear, of a channel that others hear. */
+    /* What was under way when he was promised to hear he may hear, of a channel that others hear; also
+     * as the first after a gap. */
     if (b->next <= number)
         b->next = number + 1;
+    if (b->next < b->promised)
+        b->next = b->promised;
 }
 
 static void hear_next(struct play *p, int32_t ticket, struct book *b)

@@ -120,6 +120,7 @@ struct book {
     int32_t busy;      /* tickets under way */
     int64_t last;      /* the number heard last */
     int64_t next;      /* from there on nothing may be missed; 0: any may come next */
+    int64_t promised;  /* the first that he was promised to hear */
 };
 
 struct actor {

@@ -377,6 +377,7 @@ static json_t *verb_inspect(struct telling *t, struct resource *r)
 {
     json_t *o = success(t);
     put_number(t, o, "pid", getpid());
+    put(t, o, "now", json_real(seconds(t->engine->world->wall_us(t->engine->world))));
     put(t, o, "resource", resource_json(t, r));
     return o;
 }

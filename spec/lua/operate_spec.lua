@@ -55,6 +55,17 @@ describe("an operator", function()
     assert.same({}, told.engines)
   end)
 
+  it("sees since when, to the tenth of a second", function()
+    child = started(HELD)
+    local held = clock.now()
+    for _ = 1, 3 do
+      clock.pause(350)
+      local least = clock.now() - held
+      local since = ended(0, nebula("inspect", "shop")).output:match "leased +([%d.]+)s ago"
+      assert.is_true(since * 1000 > least - 100 and since * 1000 < clock.now() - held + 1000, since)
+    end
+  end)
+
   it("reconnects, and may wait until that is over", function()
     local gone = tmp.folder() .. "/gone"
     child = started(([[

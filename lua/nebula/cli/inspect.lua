@@ -80,8 +80,8 @@ local function show_endpoints(pools)
   end
 end
 
-local function show_connections(list)
-  local now, rows = os.time(), {}
+local function show_connections(list, now)
+  local rows = {}
   for i, one in ipairs(list) do
     rows[i] = { one.connection, one.role, one.state, ago(now, one.since), ago(now, one.created),
       ago(now, one.last_used), one.uses, one.endpoint }
@@ -119,7 +119,7 @@ local function show_resource(answer)
   line("calls", "%d, %d failed, %d in doubt, %d retries", r.calls, r.failed, r.in_doubt, r.retries)
   show_pools(r.pools)
   show_endpoints(r.pools)
-  show_connections(r.connections)
+  show_connections(r.connections, answer.now)
   if r.ear then
     print()
     show_listeners(r.ear)

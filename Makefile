@@ -31,6 +31,8 @@ OPTIMISE ?= -O2 -fno-tree-slp-vectorize
 EXTRA ?=
 # The engine's own names are nobody else's: engine/nebula.h says what the program and the library show.
 ENGINE_FLAGS := -fPIC -fno-semantic-interposition -fvisibility=hidden
+# The library stays where it was loaded, as its drivers do, which call it at the place where they found it.
+SHARED_FLAGS := -Wl,-soname,libnebula.so.$(ABI),--version-script,engine/nebula.map,-z,nodelete
 CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(OPTIMISE) -g -pthread -Iengine $(EXTRA)
 # Other people's headers are system headers: our warnings are for our code.
 uses = $(shell pkg-config --cflags $(1) 2>/dev/null | sed 's/-I/-isystem /g')
@@ -130,7 +132,7 @@ $(BUILD)/nebula-lua: $(BUILD)/nebula
 SHARED_OBJECTS := $(call objects,$(ENGINE_C) $(LOADING_C) $(DECLARE_C)) $(BUNDLE).o
 $(SHARED): $(SHARED_OBJECTS) engine/nebula.map
 	@echo LD $(@F)
-	@$(CC) $(CFLAGS) -shared -Wl,-soname,libnebula.so.$(ABI),--version-script,engine/nebula.map \
+	@$(CC) $(CFLAGS) -shared $(SHARED_FLAGS) \
 		$(call RUN_PATH,$$ORIGIN:$$ORIGIN/nebula:$$ORIGIN/../nebula) -o $@ $(SHARED_OBJECTS) $(PROGRAM_LIBS)
 	@ln -sf $(@F) $(BUILD)/libnebula.so.$(ABI) && ln -sf $(@F) $(BUILD)/libnebula.so
 
@@ -206,7 +208,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@$(CC) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
 # They change when the flags do, and with them everything.
-$(BUILD)/flags: SAYS = $(CFLAGS) $(PKG_CFLAGS) $(ENGINE_FLAGS)
+$(BUILD)/flags: SAYS = $(CFLAGS) $(PKG_CFLAGS) $(ENGINE_FLAGS) $(SHARED_FLAGS)
 $(BUILD)/prefix: SAYS = $(PREFIX)
 $(BUILD)/flags $(BUILD)/prefix: FORCE
 	@mkdir -p $(@D)

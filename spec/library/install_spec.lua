@@ -108,6 +108,38 @@ describe("what is installed", function()
     end)
   end
 
+  it("is opened by dlopen() as often as somebody likes, and what was loaded stays good", function()
+    tmp.write(work, "plugin.c", [[
+      #include <dlfcn.h>
+      #include <nebula.h>
+      #include <stdio.h>
+      #include <sys/mman.h>
+      #define FUNCTION(name) __extension__ __typeof__(&name) name##_ = (__typeof__(&name))dlsym(library, #name)
+      int main(int count, char **path)
+      {
+          for (int i = 0; count == 2 && i < 3; i++) {
+              void *library = dlopen(path[1], RTLD_NOW | RTLD_LOCAL);
+              FUNCTION(nebula_open);
+              FUNCTION(nebula_declare_source);
+              FUNCTION(nebula_error);
+              FUNCTION(nebula_close);
+              struct nebula_options options = {.log_fd = 2, .log_level = 3};
+              struct nebula_source source = {.text = "sqlite 'shop' { file = ':memory:', pool = { max = 1 } }"};
+              struct nebula *n = nebula_open_(&options, NULL, 0);
+              if (nebula_declare_source_(n, &source, NULL) != 1)
+                  return puts(nebula_error_(n)), 1;
+              nebula_close_(&n);
+              Dl_info place;
+              dladdr((void *)nebula_open_, &place);
+              dlclose(library);
+              /* whatever is loaded next lies elsewhere */
+              mmap(place.dli_fbase, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+          }
+          return 0;
+      }]])
+    sh("cd $WORK; gcc -D_GNU_SOURCE plugin.c $($CONFIG --cflags nebula) -o plugin; ./plugin $LIB/libnebula.so.0", env)
+  end)
+
   it("takes a kind from outside, with its driver", function()
     sh([[mkdir -p $WORK/kind; cp -r $SOURCE/kind/resources $WORK/kind/
       gcc $CFLAGS -shared -fPIC $SOURCE/kind/nebula-lines.c $($CONFIG --cflags nebula) -o $WORK/kind/nebula-lines.so]],

@@ -73,7 +73,9 @@ Libs.private: $(pkg-config --libs luajit libuv jansson libpq libssl sqlite3) -lm
 END
 }
 
+# From these sources, wherever BUILD lies and whatever is installed.
 write_pages() {
+    export NEBULA_HOME="$PWD"
     for section in 1 5; do
         "$BUILD/nebula-lua" docs/man.lua "$section" >"$BUILD/installed/nebula.$section"
     done

@@ -20,10 +20,10 @@ local function sh(script, env)
   return run { "sh", "-euc", script, env = env }
 end
 
--- deploy/install.sh as make calls it.
+-- deploy/install.sh as make calls it, where somebody uses another nebula.
 local function install(what, root)
   sh(("BUILD=%s PREFIX=/opt/n LIBDIR=/opt/n/lib/here DESTDIR=%s VERSION=%s ABI=0 sh %s/deploy/install.sh %s"):format(
-    BUILD, root, VERSION, HOME, what))
+    BUILD, root, VERSION, HOME, what), { NEBULA_HOME = "/nowhere" })
 end
 
 local root = tmp.folder()

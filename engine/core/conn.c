@@ -17,6 +17,11 @@ struct loop *conn_loop(const struct conn *c)
     return c->engine->loop;
 }
 
+int64_t conn_open_until_us(const struct conn *c)
+{
+    return c->created_us + c->pool->resource->spec->pool.connect_us;
+}
+
 const char *conn_resource(const struct conn *c)
 {
     return c->pool->resource->name;

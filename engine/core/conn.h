@@ -88,8 +88,9 @@ static inline struct conn *conn_of(void *driver_bytes)
     return container_of(driver_bytes, struct conn, driver_bytes);
 }
 struct loop *conn_loop(const struct conn *c);
-const char *conn_resource(const struct conn *c); /* its resource's name */
-struct request *conn_head(const struct conn *c); /* the request in flight, NULL if none */
+int64_t conn_open_until_us(const struct conn *c); /* when the core gives up an open */
+const char *conn_resource(const struct conn *c);  /* its resource's name */
+struct request *conn_head(const struct conn *c);  /* the request in flight, NULL if none */
 
 void conn_opened(struct conn *c);
 void conn_replied(struct conn *c, struct request *r); /* r->reply is filled, c->session is true */

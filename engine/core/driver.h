@@ -19,7 +19,8 @@
  * conn_told() for listeners. They may be said between any two others once the connection is open,
  * also while a send is under way; never inside a verb.
  *
- * The core keeps the deadlines: a driver bounds neither open nor send nor cancel by itself.
+ * The core keeps the deadlines: a driver bounds neither open nor send nor cancel by itself. What it
+ * tries one after the other within an open may share that time: conn_open_until_us().
  */
 #ifndef CORE_DRIVER_H
 #define CORE_DRIVER_H

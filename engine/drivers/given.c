@@ -75,6 +75,11 @@ struct loop *conn_loop(const struct conn *c)
     return given()->conn_loop(c);
 }
 
+int64_t conn_open_until_us(const struct conn *c)
+{
+    return given()->conn_open_until_us(c);
+}
+
 const char *conn_resource(const struct conn *c)
 {
     return given()->conn_resource(c);

@@ -27,6 +27,7 @@ struct given {
     __typeof__(conn_told) *conn_told;
     __typeof__(conn_notice) *conn_notice;
     __typeof__(conn_loop) *conn_loop;
+    __typeof__(conn_open_until_us) *conn_open_until_us;
     __typeof__(conn_resource) *conn_resource;
     __typeof__(context_is_sampled) *context_is_sampled;
     __typeof__(target_has) *target_has;

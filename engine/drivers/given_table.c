@@ -15,6 +15,7 @@ const struct given given_table = {
     .conn_told = conn_told,
     .conn_notice = conn_notice,
     .conn_loop = conn_loop,
+    .conn_open_until_us = conn_open_until_us,
     .conn_resource = conn_resource,
     .context_is_sampled = context_is_sampled,
     .target_has = target_has,

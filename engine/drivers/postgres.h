@@ -286,6 +286,7 @@ struct postgres {
     struct resolved *found; /* what is left of it to try begins at next */
     struct job poll;        /* beside the loop */
     int next;
+    struct timer turn;  /* of the address that is tried, when others are behind it */
     ConnStatusType was; /* before the last poll */
     PostgresPollingStatusType polled;
     bool is_polling;             /* then pg, polled, heard and last_words are the other thread's */

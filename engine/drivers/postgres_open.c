@@ -1,8 +1,8 @@
 /* postgres_open.c - an address, then libpq's handshake, then a session whose words we can read.
  *
  * libpq would look up a name inside PQconnectStart() and block, so the name is looked up by the
- * loop and each address is tried in turn. libpq still gets the name, to check the server's
- * certificate against it.
+ * loop and each address is tried in turn; one that keeps silent has its share of the time for
+ * connecting, no more. libpq still gets the name, to check the server's certificate against it.
  *
  * Options have libpq's names and go to it as they are. What is ours:
  *   options            DateStyle, IntervalStyle, extra_float_digits, bytea_output: so that values
@@ -117,8 +117,7 @@ static void opened(struct postgres *p)
         return;
     }
     p->phase = PG_IDLE;
-    free(p->found);
-    p->found = NULL;
+    pg_open_stop(p);
     pg_watch(p, WATCH_READ);
     if (p->phase == PG_IDLE)
         conn_opened(conn_of(p));
@@ -236,6 +235,18 @@ static void connect_to(struct postgres *p, const char *address)
     }
 }
 
+/* The address that is tried now, and those behind it, have equal shares of the time that is left. */
+static void share_time(struct postgres *p)
+{
+    struct loop *loop = conn_loop(conn_of(p));
+    int behind = p->found->count - p->next;
+    int64_t now_us = loop_now_us(loop), left_us = conn_open_until_us(conn_of(p)) - now_us;
+    if (behind > 0)
+        loop_arm(loop, &p->turn, now_us + left_us / (behind + 1));
+    else
+        loop_disarm(loop, &p->turn);
+}
+
 static void try_next(struct postgres *p)
 {
     char address[NI_MAXHOST];
@@ -249,7 +260,29 @@ static void try_next(struct postgres *p)
         pg_lose(p, &e);
         return;
     }
+    share_time(p);
     connect_to(p, address);
+}
+
+static void leave_address(struct postgres *p)
+{
+    loop_unwatch(conn_loop(conn_of(p)), &p->watch);
+    p->events = 0;
+    PQfinish(p->pg);
+    p->pg = NULL;
+    try_next(p);
+}
+
+/* Whoever proves who he is beside the loop has not kept silent, and libpq is not ours meanwhile. */
+static void turn_ended(struct timer *t)
+{
+    struct postgres *p = container_of(t, struct postgres, turn);
+    if (p->phase != PG_CONNECTING)
+        return;
+    if (p->is_polling)
+        share_time(p);
+    else
+        leave_address(p);
 }
 
 /* Only an address where nobody answers makes the next one worth a try. */
@@ -258,9 +291,7 @@ static void failed(struct postgres *p, ConnStatusType was)
     struct error e;
     pg_error_of_open(&e, pg_resource(p), p->pg, was);
     if (e.code == ERROR_UNREACHABLE && p->found != NULL && p->next < p->found->count) {
-        PQfinish(p->pg);
-        p->pg = NULL;
-        try_next(p);
+        leave_address(p);
         return;
     }
     pg_lose(p, &e);
@@ -329,6 +360,7 @@ void pg_open(struct postgres *p)
     const char *host = target_get(p->target, "host", getenv("PGHOST"));
     const char *address = target_get(p->target, "hostaddr", NULL);
     struct error e;
+    timer_init(&p->turn, turn_ended);
     if (target_get(p->target, "service", NULL) != NULL ||
         (host != NULL && strchr(host, ',') != NULL)) {
         error_set(&e, ERROR_CONFIG, "%s: name one host in the declaration: %s is not supported",
@@ -351,6 +383,7 @@ void pg_open_stop(struct postgres *p)
 {
     if (p->resolve != NULL)
         resolve_forget(&p->resolve);
+    loop_disarm(conn_loop(conn_of(p)), &p->turn);
     free(p->found);
     p->found = NULL;
 }

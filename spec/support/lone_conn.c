@@ -7,6 +7,7 @@
 #include "base/check.h"
 
 #define PATIENCE_US 20000000
+#define CONNECT_US 1000000
 
 static struct lone *lone_of(const struct conn *c)
 {
@@ -39,6 +40,11 @@ static struct lone *hear(struct conn *c, enum sentence sentence)
 struct loop *conn_loop(const struct conn *c)
 {
     return lone_of(c)->loop;
+}
+
+int64_t conn_open_until_us(const struct conn *c)
+{
+    return lone_of(c)->open_until_us;
 }
 
 const char *conn_resource(const struct conn *c)
@@ -160,6 +166,7 @@ void lone_init(struct lone *l, struct loop *loop, const struct driver *driver,
 void lone_begin_open(struct lone *l)
 {
     l->is_opening = l->is_inside = true;
+    l->open_until_us = loop_now_us(l->loop) + CONNECT_US;
     l->conn->driver->open(l->conn, &l->target);
     l->is_inside = false;
 }

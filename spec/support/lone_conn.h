@@ -32,6 +32,7 @@ struct lone {
     char notice[ERROR_TEXT_SIZE]; /* the last SAID_NOTICE */
     char told[ERROR_TEXT_SIZE];   /* the last SAID_TOLD: "channel: payload" */
     int64_t told_by;
+    int64_t open_until_us; /* said to the driver, and not kept: a second from the begin */
     bool is_opening, is_cancelling, is_closing; /* begun, and their end not said yet */
     bool is_inside;                             /* a verb has not returned */
 };

@@ -232,13 +232,22 @@ void conn_turned(struct conn *c)
         keep_turned(c);
 }
 
+/* What whoever is cut off has to know, to look for the cause at the right end. */
+static const char *meanwhile(const struct pool *p)
+{
+    if ((p->gate & GATE_STOPPING) != 0)
+        return ": the engine is shutting down";
+    return (p->gate & GATE_DRAINING) != 0 ? ": the resource is being drained" : "";
+}
+
 void conn_closed(struct conn *c)
 {
     CHECK(c->state == CONN_CLOSING);
     struct pool *pool = c->pool;
     trace(c, TRACE_CONN_CLOSED, 0, 0);
     struct error why;
-    error_set(&why, ERROR_LOST, "%s: the connection was closed", conn_resource(c));
+    error_set(&why, ERROR_LOST, "%s: the connection was closed%s", conn_resource(c),
+              meanwhile(pool));
     end_lent(c, &why);
     list_remove(&pool->conns, &c->node);
     pool->count[CONN_CLOSING]--;

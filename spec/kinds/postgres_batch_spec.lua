@@ -214,6 +214,10 @@ describe("a batch", function()
     assert.matches("must be a function", refusal({ each = true }))
     assert.matches("must be a function", refusal())
     assert.matches("oh no", refusal(function(b) b:exec(insert, 1) error "oh no" end))
+    assert.same({ nil, "changed my mind" }, { db:batch(function(b)
+      b:exec(insert, 1)
+      return nil, "changed my mind"
+    end) })
     local kept
     assert(db:batch(function(b) kept = b end))
     assert.matches("outside of its function", select(2, pcall(kept.exec, kept, insert, 1)))

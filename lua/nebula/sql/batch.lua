@@ -143,6 +143,13 @@ local function send(self, given)
   return nil, err
 end
 
+-- What fn returned says whether it is sent at all.
+local function settle(self, given, first, second)
+  if first ~= nil or second == nil then return send(self, given) end
+  self.list = nil
+  return nil, second
+end
+
 local M = {}
 
 local function check(on, given, fn)
@@ -165,7 +172,7 @@ end
 --- Sends what fn(b) says with b:query(), b:one(), b:value() and b:exec(), in one round trip.
 ---@param on nebula.Resource|nebula.Lease
 ---@param given nebula.BatchOptions|fun(b: nebula.Batch)
----@param fn nil|fun(b: nebula.Batch) nothing is sent before it returns
+---@param fn nil|fun(b: nebula.Batch): any nothing is sent before it returns, and nothing at all when that is nil, err
 ---@return any[]|nil results in order, as the methods of a resource give them; n says how many. nil when nothing
 --- was done, or not all of it can be read
 ---@return nebula.Error|nil err with { each = true } the first failure of results; err.part says which statement it was.
@@ -174,8 +181,7 @@ function M.run(on, given, fn)
   if fn == nil then given, fn = {}, given end
   check(on, given, fn)
   local self = setmetatable({ on = on, list = {} }, Batch)
-  fn(self)
-  return send(self, given)
+  return settle(self, given, fn(self))
 end
 
 return M

@@ -248,6 +248,8 @@ describe("COPY", function()
       ["a row has 2 values, and the option columns 1 names"] = function()
         db:copy_in({ columns = { "a" } }, "copy t (a) from stdin binary", { { 1, 2 } })
       end,
+      ["copy_in: the option columns is a list of names"] = function() db:copy_in({ columns = { a = "a" } }, from_stdin, "") end,
+      ["copy_out: the option columns is a list of names"] = function() db:copy_out({ columns = { "a", 2 } }, to_stdout) end,
       ["copy_in: the source is .* not number"] = function() db:copy_in(from_stdin, 7) end,
       ["close: this is no COPY; call it with a colon"] = function() db:copy_out(to_stdout).close "x" end,
       ["push: this is no COPY; call it with a colon"] = function()

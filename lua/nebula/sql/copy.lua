@@ -74,6 +74,14 @@ function M.check_rows(self, what)
   end
 end
 
+local function check_columns(what, names)
+  for at = 1, math.max(#names, 1) do
+    if type(names[at]) ~= "string" then
+      errors.raise("%s: the option columns is a list of names, in the order of the statement", what)
+    end
+  end
+end
+
 -- --- its life ---------------------------------------------------------------------------------------
 
 --- A COPY that has not begun.
@@ -87,6 +95,7 @@ end
 ---@return nebula.Copy
 function M.new(class, on, what, direction, given, known, sql)
   options.check(what, given, known)
+  if given.columns then check_columns(what, given.columns) end
   if given.role and type(on) == "cdata" then
     errors.raise("%s: a lease has its role already, the option is for resources", what)
   end

@@ -5,6 +5,7 @@
 
 local c = require "nebula.c"
 local errors = require "nebula.error"
+local suggest = require "nebula.suggest"
 
 local lib, engine = c.lib, c.engine
 local istype = c.istype
@@ -23,6 +24,17 @@ local function of_its_kind(type_of, kind, name, fn)
     end
     return fn(self, ...)
   end
+end
+
+-- Without it the language would say that some struct has no such member.
+local function refuse_unknown(methods)
+  return setmetatable(methods, {
+    __index = function(_, name)
+      local names = {}
+      for one in pairs(methods) do names[#names + 1] = one end
+      errors.raise("a lease has no %s%s", tostring(name), suggest(name, names))
+    end,
+  })
 end
 
 --- The leases of one kind.
@@ -49,7 +61,7 @@ function leases.type(kind)
     return true
   end
 
-  return c.metatype(type_of, { __index = methods })
+  return c.metatype(type_of, { __index = refuse_unknown(methods) })
 end
 
 return leases

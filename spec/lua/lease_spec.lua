@@ -46,6 +46,8 @@ describe("a lease", function()
     raises("say: this is not a lease of the kind other", other(7, 3).say, lease, "hi")
     raises("release: this is not a lease of the kind other", other(7, 3).release, lease)
     raises("say: this is not a lease of the kind one", lease.say, {}, "hi")
+    raises('a lease has no sya; did you mean "say"?', function() lease:sya() end)
+    raises("a lease has no listen; known: release, say", function() lease:listen "jobs" end)
   end)
 
   it("is worth nothing once it was given back", function()

@@ -38,6 +38,12 @@ static void let_go(struct nebula **nebula)
     free(n);
 }
 
+static bool keep_name(struct engine *e, const char *name)
+{
+    e->program = name == NULL ? NULL : strdup(name);
+    return name == NULL || e->program != NULL;
+}
+
 struct nebula *nebula_open(const struct nebula_options *o, char *text, uint32_t size)
 {
     struct nebula *n = calloc(1, sizeof *n);
@@ -49,7 +55,7 @@ struct nebula *nebula_open(const struct nebula_options *o, char *text, uint32_t 
     atomic_flag_clear(&n->is_interrupted);
     n->world = world_real();
     n->loop = n->world == NULL ? NULL : loop_new(n->world);
-    if (n->loop == NULL || !engine_init(&n->engine, n->loop)) {
+    if (n->loop == NULL || !engine_init(&n->engine, n->loop) || !keep_name(&n->engine, o->name)) {
         explain(text, size, "no memory or no descriptors for an engine");
         let_go(&n);
         return NULL;
@@ -57,8 +63,7 @@ struct nebula *nebula_open(const struct nebula_options *o, char *text, uint32_t 
     log_init(&n->engine.log, o->log_fd, (enum log_format)o->log_format,
              (enum log_level)o->log_level, &n->engine.secrets);
     struct error why;
-    if (o->control != NULL &&
-        (n->admin = admin_open(&n->engine, o->control, o->name, &why)) == NULL) {
+    if (o->control != NULL && (n->admin = admin_open(&n->engine, o->control, &why)) == NULL) {
         explain(text, size, why.text);
         let_go(&n);
     }

@@ -212,16 +212,13 @@ static void clear_path(const struct sockaddr_un *at)
     close(fd);
 }
 
-struct admin *admin_open(struct engine *engine, const char *path, const char *program,
-                         struct error *e)
+struct admin *admin_open(struct engine *engine, const char *path, struct error *e)
 {
     struct sockaddr_un at;
     if (!admin_address(&at, path, e))
         return NULL;
     struct admin *a = calloc(1, sizeof *a);
-    if (a == NULL || (a->path = strdup(path)) == NULL ||
-        (program != NULL && (engine->program = strdup(program)) == NULL)) {
-        free(a == NULL ? NULL : a->path);
+    if (a == NULL || (a->path = strdup(path)) == NULL) {
         free(a);
         error_set(e, ERROR_MEMORY, "no memory for the control socket");
         return NULL;

@@ -16,10 +16,9 @@
 
 struct admin;
 
-/* Listens at path; program (may be NULL) is what ls shows. A socket that nobody answers any more is
- * replaced, a file that is no socket is left alone. NULL with the reason in *e. */
-struct admin *admin_open(struct engine *engine, const char *path, const char *program,
-                         struct error *e);
+/* Listens at path. A socket that nobody answers any more is replaced, a file that is no socket is left
+ * alone. NULL with the reason in *e. */
+struct admin *admin_open(struct engine *engine, const char *path, struct error *e);
 void admin_close(struct admin **a); /* takes the path away */
 
 /* Where that is for the kernel. False with the reason in *e when the path is too long. */

@@ -160,6 +160,9 @@ static enum error_code check(struct engine *engine, const struct nebula_spec *s,
         return error_set(e, ERROR_CONFIG, "a resource needs a name");
     if (resource_find(engine, s->name) != NULL)
         return error_set(e, ERROR_CONFIG, "%s: declared twice", s->name);
+    if (s->kind == NULL || s->policy_name == NULL)
+        return error_set(e, ERROR_CONFIG, "%s: a resource is of a kind, and has a policy's name",
+                         s->name);
     if (s->driver == NULL)
         return error_set(e, ERROR_CONFIG, "%s: the kind names no driver", s->name);
     if (s->check == NULL)

@@ -38,7 +38,8 @@ static void desk_begin(struct desk *d, void **state)
     assert_non_null(mkdtemp(d->folder));
     snprintf(d->path, sizeof d->path, "%s/1.sock", d->folder);
     assert_true(engine_init(&d->engine, d->stage->loop));
-    d->admin = admin_open(&d->engine, d->path, "spec", &why);
+    d->engine.program = strdup("spec");
+    d->admin = admin_open(&d->engine, d->path, &why);
     assert_non_null(d->admin);
 }
 
@@ -234,7 +235,7 @@ static void a_dead_engines_socket_is_replaced_and_a_living_ones_is_not(void **st
     struct desk d;
     desk_begin(&d, state);
     struct error why;
-    assert_null(admin_open(&d.engine, d.path, NULL, &why));
+    assert_null(admin_open(&d.engine, d.path, &why));
     assert_non_null(strstr(why.text, "in use"));
     char dead[128];
     snprintf(dead, sizeof dead, "%s/dead.sock", d.folder);
@@ -243,7 +244,7 @@ static void a_dead_engines_socket_is_replaced_and_a_living_ones_is_not(void **st
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof at), 0);
     close(fd); /* the path stays */
-    struct admin *second = admin_open(&d.engine, dead, NULL, &why);
+    struct admin *second = admin_open(&d.engine, dead, &why);
     assert_non_null(second);
     admin_close(&second);
     desk_end(&d);
@@ -259,7 +260,7 @@ static void a_file_that_is_no_socket_is_left_alone(void **state)
     FILE *notes = fopen(file, "w");
     assert_non_null(notes);
     fclose(notes);
-    assert_null(admin_open(&d.engine, file, NULL, &why));
+    assert_null(admin_open(&d.engine, file, &why));
     assert_non_null(strstr(why.text, "in use"));
     assert_int_equal(unlink(file), 0); /* it is still there */
     desk_end(&d);
@@ -283,7 +284,7 @@ static void a_living_socket_with_a_full_queue_is_not_waited_for(void **state)
     assert_int_equal(connect(fd[1], (const struct sockaddr *)&at, sizeof at), 0);
     assert_int_not_equal(connect(fd[2], (const struct sockaddr *)&at, sizeof at), 0);
     alarm(20); /* waiting would be for ever */
-    assert_null(admin_open(&d.engine, busy, NULL, &why));
+    assert_null(admin_open(&d.engine, busy, &why));
     alarm(0);
     assert_non_null(strstr(why.text, "in use"));
     for (int i = 0; i < 3; i++)
@@ -300,9 +301,9 @@ static void a_path_that_cannot_be_is_refused(void **state)
     char endless[300];
     memset(endless, 'x', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';
-    assert_null(admin_open(&d.engine, endless, NULL, &why));
+    assert_null(admin_open(&d.engine, endless, &why));
     assert_int_equal(why.code, ERROR_CONFIG);
-    assert_null(admin_open(&d.engine, "/nowhere/at/all.sock", NULL, &why));
+    assert_null(admin_open(&d.engine, "/nowhere/at/all.sock", &why));
     assert_non_null(strstr(why.text, "/nowhere/at/all.sock"));
     int32_t code;
     assert_null(nebula_ask_begin("/nowhere/at/all.sock", "{}", SECOND, &code));
@@ -381,7 +382,7 @@ static void who_hangs_up_has_no_answer(void **state)
     admin_close(&d.admin);
     assert_null(nebula_ask_end(asked, &code));
     assert_int_equal(code, ERROR_LOST);
-    d.admin = admin_open(&d.engine, d.path, NULL, &why);
+    d.admin = admin_open(&d.engine, d.path, &why);
     assert_non_null(d.admin);
     desk_end(&d);
 }

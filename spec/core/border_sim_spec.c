@@ -250,7 +250,7 @@ static void a_declaration_that_makes_no_sense_is_refused(void **unused)
     rig_open(&r);
     struct nebula_spec good = r.spec;
     good.name = "other";
-    struct nebula_spec bad[8];
+    struct nebula_spec bad[10];
     for (size_t i = 0; i < COUNT(bad); i++)
         bad[i] = good;
     const struct nebula_option nameless = {.value = "x"};
@@ -264,6 +264,8 @@ static void a_declaration_that_makes_no_sense_is_refused(void **unused)
     bad[5].pool.connect_us = INT64_MAX;
     bad[6].pool.life_us = INT64_MAX;
     bad[7].policy.deadline_us = INT64_MAX;
+    bad[8].kind = NULL;
+    bad[9].policy_name = NULL;
     for (size_t i = 0; i < COUNT(bad); i++)
         refuses(&r, &bad[i]);
     assert_true(nebula_declare(r.nebula, &good) > 0);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -50,6 +51,15 @@ static void a_wrong_declaration_is_told_to_who_wants_no_list(void **state)
     assert_int_equal(declare(n, IN_MEMORY), 1);
     assert_int_equal(declare(n, IN_MEMORY), -NEBULA_ERROR_CONFIG);
     assert_string_equal(nebula_error(n), "text:1:1: shop: declared twice");
+    nebula_close(&n);
+}
+
+static void an_engine_has_its_name_without_a_control_socket(void **state)
+{
+    (void)state;
+    struct nebula *n = open_engine();
+    const char *said = nebula_ask(n, "{\"verb\":\"ls\"}");
+    assert_non_null(strstr(said, "\"program\":\"mistakes\""));
     nebula_close(&n);
 }
 
@@ -157,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_declaration_is_told_to_who_wants_no_list),
+        cmocka_unit_test(an_engine_has_its_name_without_a_control_socket),
         cmocka_unit_test(an_engine_is_closed_once),
         cmocka_unit_test(whoever_calls_from_another_thread_is_stopped),
     };

@@ -104,7 +104,9 @@ describe("an operator", function()
     ended(0, nebula("resume", "shop"))
     local told = ended(1, over(waiting))
     says("was not drained: somebody resumed it", told.errors)
-    says("was not drained", json.decode(told.output).engines[1].error)
+    local answer = json.decode(told.output).engines[1]
+    says("was not drained", answer.error)
+    assert.is_false(answer.ok)
   end)
 
   it("waits for no engine that is not there any more", function()

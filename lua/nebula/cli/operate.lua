@@ -91,7 +91,7 @@ local function wait_for_all(command, name, answers)
     local why
     answer.state, why = settle(command, name, answer.pid)
     if why then
-      answer.error, is_well = why, false
+      answer.ok, answer.error, is_well = false, why, false
       show.complain("pid %d %s", answer.pid, why)
     end
   end

@@ -125,6 +125,8 @@ static void request_ended(struct request *r)
     if (c->ticket.state != TICKET_PENDING)
         return; /* answered long ago; the connection is on its own way */
     loop_disarm(c->ticket.engine->loop, &c->timer);
+    if (c->is_leased && conn != NULL)
+        lease_explain(&c->ticket.engine->leases, conn, &r->reply.error);
     give_back(c, conn);
     attempt_ended(c);
 }

@@ -1,8 +1,10 @@
 #include "core/lease.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define FIRST_SIZE 16
+#define TAKEN_AWAY "the lease was taken away: it was held for %lld ms, longer than pool.hold"
 
 static bool grow(struct lease_table *t)
 {
@@ -69,9 +71,20 @@ int32_t lease_refuse(struct engine *e, int64_t number)
         return engine_refuse(e, ERROR_STALE, "the lease has ended already");
     if (row->reclaimed_us == 0)
         return engine_refuse(e, ERROR_LOST, "the connection of this lease was lost");
-    return engine_refuse(e, ERROR_STALE,
-                         "the lease was taken away: it was held for %lld ms, longer than pool.hold",
-                         (long long)row->reclaimed_us / 1000);
+    return engine_refuse(e, ERROR_STALE, TAKEN_AWAY, (long long)row->reclaimed_us / 1000);
+}
+
+void lease_explain(const struct lease_table *t, const struct conn *c, struct error *why)
+{
+    const struct lease_row *row = &t->row[c->lease & (LEASE_STEP - 1)];
+    bool is_reclaimed = row->lost_number == c->lease && row->reclaimed_us > 0;
+    if (!is_reclaimed || (why->code != ERROR_CANCELLED && why->code != ERROR_LOST))
+        return;
+    char state[sizeof why->state];
+    memcpy(state, why->state, sizeof state);
+    error_set(why, why->code, "%s: " TAKEN_AWAY, conn_resource(c),
+              (long long)row->reclaimed_us / 1000);
+    memcpy(why->state, state, sizeof state);
 }
 
 void lease_fini(struct lease_table *t)

@@ -33,6 +33,9 @@ void lease_lose(struct lease_table *t, struct conn *c); /* ends the lease of one
 void lease_reclaim(struct lease_table *t, struct conn *c, int64_t held_us);
 /* Why there is no lease of this number: refused with `stale`, but `lost` when its connection was. */
 int32_t lease_refuse(struct engine *e, int64_t number);
+/* An error of what was cut short on c, because its lease was taken away, says so and keeps its codes.
+ * Any other stays as it is. */
+void lease_explain(const struct lease_table *t, const struct conn *c, struct error *why);
 void lease_fini(struct lease_table *t); /* every row is free */
 
 /* The connection whose newest number this is; it may have been given back. */

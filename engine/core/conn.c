@@ -106,7 +106,7 @@ static void let_go(struct conn *c, const struct error *why, bool is_over)
 {
     bool was_opening = c->state == CONN_OPENING;
     if (lease_is_out(c))
-        lease_lose(&c->engine->leases, c);
+        lease_lose(&c->engine->leases, c, why->state);
     if (c->state == CONN_LISTENING)
         ear_lost(c->pool->ear, c, why);
     conn_move(c, CONN_CLOSING);
@@ -353,7 +353,7 @@ void conn_cancel(struct conn *c)
     struct error why;
     error_set(&why, ERROR_STALE, "%s: the lease ended before this was sent", conn_resource(c));
     if (lease_is_out(c)) /* whoever gave it back is no holder any more */
-        lease_lose(&c->engine->leases, c);
+        lease_lose(&c->engine->leases, c, why.state);
     conn_move(c, CONN_CANCELLING);
     c->pool->stats.cancels++;
     end_unsent(c, &why);

@@ -5,6 +5,7 @@
 
 #define FIRST_SIZE 16
 #define TAKEN_AWAY "the lease was taken away: it was held for %lld ms, longer than pool.hold"
+#define UNDONE "40" /* SQL's class of codes for a transaction that was rolled back */
 
 static bool grow(struct lease_table *t)
 {
@@ -48,8 +49,10 @@ void lease_drop(struct lease_table *t, const struct conn *c)
     t->used--;
 }
 
-void lease_lose(struct lease_table *t, struct conn *c)
+void lease_lose(struct lease_table *t, struct conn *c, const char *state)
 {
+    struct lease_row *row = &t->row[c->lease & (LEASE_STEP - 1)];
+    row->is_undone = strncmp(state, UNDONE, strlen(UNDONE)) == 0;
     lease_reclaim(t, c, 0);
 }
 
@@ -69,6 +72,10 @@ int32_t lease_refuse(struct engine *e, int64_t number)
     const struct lease_row *row = index < (uint32_t)t->size ? &t->row[index] : NULL;
     if (row == NULL || number == 0 || row->lost_number != number)
         return engine_refuse(e, ERROR_STALE, "the lease has ended already");
+    if (row->reclaimed_us == 0 && row->is_undone)
+        return engine_refuse(e, ERROR_CONFLICT,
+                             "the server ended this lease's session, and undid "
+                             "what was open in it, because of a conflict");
     if (row->reclaimed_us == 0)
         return engine_refuse(e, ERROR_LOST, "the connection of this lease was lost");
     return engine_refuse(e, ERROR_STALE, TAKEN_AWAY, (long long)row->reclaimed_us / 1000);

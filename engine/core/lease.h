@@ -22,16 +22,19 @@ struct lease_row {
     int64_t last_number;  /* of the connection before */
     int64_t lost_number;  /* the last one whose connection went before it was given back */
     int64_t reclaimed_us; /* it was taken away after so long; 0: the connection was lost */
+    bool is_undone; /* the server said, when it was lost, that a conflict undid what was open */
     int32_t next_free;
 };
 
 /* A row for c. False when out of memory. */
 bool lease_add(struct lease_table *t, struct conn *c);
 void lease_drop(struct lease_table *t, const struct conn *c);
-void lease_lose(struct lease_table *t, struct conn *c); /* ends the lease of one that goes */
+/* Ends the lease of one that goes. state: the server's own code for it, or "". */
+void lease_lose(struct lease_table *t, struct conn *c, const char *state);
 /* Ends the lease of a connection that stays, because it was held for so long. */
 void lease_reclaim(struct lease_table *t, struct conn *c, int64_t held_us);
-/* Why there is no lease of this number: refused with `stale`, but `lost` when its connection was. */
+/* Why there is no lease of this number: refused with `stale`, but `lost` when its connection was, and
+ * `conflict` when its server ended it because of one. */
 int32_t lease_refuse(struct engine *e, int64_t number);
 /* An error of what was cut short on c, because its lease was taken away, says so and keeps its codes.
  * Any other stays as it is. */

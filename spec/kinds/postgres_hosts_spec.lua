@@ -190,6 +190,30 @@ describe("several hosts", function()
     end
   end)
 
+  it("run a transaction again that its standby ended because it was in the way of the replay", function()
+    first:psql "create table gone (a int); insert into gone values (1); alter table gone owner to spec"
+    local db, runs, ends = hosts(at(first, second), "reads = 'replica', pool = { max = 1 }"), 0, nil
+    second:psql "alter system set max_standby_streaming_delay = 0; select pg_reload_conf()"
+    first:is_replayed_by(second)
+    assert.equal(0, db:transaction({ read_only = true, isolation = "repeatable read", retry = true }, function(tx)
+      runs = runs + 1
+      local left, pid = assert(tx:value "select count(*) from gone"), assert(tx:value "select pg_backend_pid()")
+      if runs == 1 then
+        first:psql "delete from gone; vacuum gone"
+        clock.eventually("the session was ended", function()
+          return second:psql(("select count(*) from pg_stat_activity where pid = %d"):format(pid)) == "0"
+        end)
+        left, ends = tx:value "select count(*) from gone"
+        assert.is_nil(left)
+        return nil, ends
+      end
+      return left
+    end))
+    assert.same({ 2, "failed" }, { runs, ends.outcome })
+    assert.is_true(ends.code == "conflict" or ends.state == "40001", tostring(ends)) -- as it is heard before or behind
+    second:psql "alter system reset max_standby_streaming_delay; select pg_reload_conf()"
+  end)
+
   -- --- who is primary changes ------------------------------------------------------------------------
 
   -- Writes until told to stop; what became of each id, and the longest time without a write that worked.

@@ -18,8 +18,13 @@ local lib, engine = c.lib, c.engine
 ---@field lost nebula.Error|nil what says that it lost, and nothing of it is left
 ---@field touched string|nil what its function touched beside the transaction
 
+-- A standby that has to replay ends the session of a transaction that is in its way, and says it with a conflict's
+-- code.
+local conflicts = { ["40001"] = true, ["40P01"] = true }
+
 local function is_conflict(err)
-  return errors.is(err) and err.code == "conflict" and err.outcome == "failed"
+  if not errors.is(err) or err.outcome ~= "failed" then return false end
+  return err.code == "conflict" or err.code == "lost" and conflicts[err.state] or false
 end
 
 -- Waits until it may be run again. Why not, when it may not.

@@ -170,11 +170,12 @@ static void accept_client(struct watch *w, int events)
 
 /* --- the socket ------------------------------------------------------------------------------ */
 
+/* Without a path it would be a socket of no file, which nobody's rights protect. */
 bool admin_address(struct sockaddr_un *at, const char *path, struct error *e)
 {
     *at = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof at->sun_path) {
-        error_set(e, ERROR_CONFIG, "control socket %s: a path of at most %zu bytes", path,
+    if (path[0] == '\0' || strlen(path) >= sizeof at->sun_path) {
+        error_set(e, ERROR_CONFIG, "control socket %s: a path of 1 to %zu bytes", path,
                   sizeof at->sun_path - 1);
         return false;
     }

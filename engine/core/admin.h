@@ -21,7 +21,7 @@ struct admin;
 struct admin *admin_open(struct engine *engine, const char *path, struct error *e);
 void admin_close(struct admin **a); /* takes the path away */
 
-/* Where that is for the kernel. False with the reason in *e when the path is too long. */
+/* Where that is for the kernel. False with the reason in *e when the path is empty or too long. */
 bool admin_address(struct sockaddr_un *at, const char *path, struct error *e);
 
 #endif

@@ -303,6 +303,8 @@ static void a_path_that_cannot_be_is_refused(void **state)
     endless[sizeof endless - 1] = '\0';
     assert_null(admin_open(&d.engine, endless, &why));
     assert_int_equal(why.code, ERROR_CONFIG);
+    assert_null(admin_open(&d.engine, "", &why));
+    assert_int_equal(why.code, ERROR_CONFIG);
     assert_null(admin_open(&d.engine, "/nowhere/at/all.sock", &why));
     assert_non_null(strstr(why.text, "/nowhere/at/all.sock"));
     int32_t code;

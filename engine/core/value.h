@@ -102,7 +102,10 @@ void reply_fini(struct reply *r); /* frees the result; idempotent */
  * the sentence ends with them. */
 static inline void reply_place(struct reply *r, int64_t line, const char *column)
 {
+    size_t size = strlen(r->error.text);
     r->line = line;
+    if (line > 0 && size > 0 && r->error.text[size - 1] == '.')
+        r->error.text[size - 1] = '\0'; /* it goes on */
     if (line > 0)
         error_append(&r->error, ", line %lld of the input", (long long)line);
     if (column[0] == '\0')

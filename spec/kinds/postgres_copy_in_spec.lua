@@ -89,6 +89,8 @@ describe("copy_in", function()
     assert.matches("line 3 of the input, column a", tostring(err))
     err = fails("query", "failed", db:copy_in("copy t from stdin csv", '0,z\n1,"two\nlines"\n2\n'))
     assert.same({ 4 }, { err.line, err.column })
+    err = fails("query", "failed", db:copy_in("copy t from stdin", "1\tx\r\n2\ty\n")) -- the server's hint ends in a full stop
+    assert.matches('to represent newline, line 2 of the input', tostring(err), 1, true)
     err = fails("query", "failed", db:copy_in("copy nothing from stdin", "1\n"))
     assert.same({}, { err.line, err.column })
     assert.equal(0, count())

@@ -11,8 +11,8 @@ local folder = tmp.folder()
 
 local declare = {
   sqlite = [[sqlite "shop" { file = env "SHOP_FILE", pool = { max = 8 } }]],
-  postgres = ([[postgres "shop" { host = %q, port = %d, dbname = %q, user = %q, password = %q, pool = { max = 8 } }]]):format(
-    server.host, server.port, server.dbname, server.user, server.password),
+  postgres = ([[postgres "shop" { host = %q, port = %d, dbname = %q, user = %q, password = %q, pipeline = 4,
+    pool = { max = 8 } }]]):format(server.host, server.port, server.dbname, server.user, server.password),
 }
 
 local work = tmp.write(folder, "work.lua", [[
@@ -27,6 +27,29 @@ local work = tmp.write(folder, "work.lua", [[
   end))
   assert(#assert(shop:query "select a, b, b || 'y' as c from t") == 30)
   print(assert(shop:value "select sum(a) from t"))]])
+
+-- What takes more than a statement: COPY both ways, batches, calls that share, and a listener, who counts the parts.
+local parts = tmp.write(folder, "parts.lua", [[
+  local shop = use "shop"
+  assert(shop:exec "drop table if exists taken")
+  assert(shop:exec "create table taken (a integer, b text)")
+  local listener, list = assert(shop:listen "taken"), {}
+  for i = 1, 30 do list[i] = i end
+  assert(for_each(list, { parallel = 10 }, function(i)
+    assert(shop:copy_in("copy taken from stdin", { { i, ("x"):rep(100000) } }))
+    assert(shop:copy_out("copy taken to stdout", function() end))
+    local results = assert(shop:batch(function(b)
+      b:value("select length(b) from taken where a = ?", i)
+      b:query("select pg_notify('taken', ?)", i)
+    end))
+    assert(results[1] == 100000 and assert(shop:value("select a from taken where a = ?", i)) == i)
+  end))
+  local sum = 0
+  for _ = 1, 30 do
+    local note = assert(listener:next "10s")
+    sum = sum + (note.payload or error(note.text, 0))
+  end
+  print(sum)]])
 
 -- SQLite's LIKE calls itself for each wildcard, on the stack of one of our threads.
 local deep = tmp.write(folder, "deep.lua", [[
@@ -43,7 +66,7 @@ local function run(kind, limit, amount, file)
   tmp.write(place, "resources/shop.lua", declare[kind])
   if declared.standard then tmp.write(place, "policies/standard.lua", declared.standard) end
   return process.run { "sh", "-c", ('ulimit -%s %d && exec "$0" "$@"'):format(limit, amount), NEBULA, "run", "--dir", place,
-    file or work, env = { SHOP_FILE = place .. "/shop.db", NEBULA_RUN_DIR = place }, within = 15000 }
+    file, env = { SHOP_FILE = place .. "/shop.db", NEBULA_RUN_DIR = place }, within = 15000 }
 end
 
 -- Ends ok with the right answer, or with 1 and a sentence about what is missing. Returns whether ok.
@@ -65,11 +88,11 @@ local function ends_well(ran, shown, words)
 end
 
 -- Under each limit; the least of them is too little and the largest enough.
-local function under(kind, limit, amounts, words)
+local function under(kind, file, limit, amounts, words)
   local ok
   for at, amount in ipairs(amounts) do
     local shown = ("%s, ulimit -%s %d: "):format(kind, limit, amount)
-    ok = ends_well(run(kind, limit, amount), shown, words)
+    ok = ends_well(run(kind, limit, amount, file), shown, words)
     assert(at > 1 or not ok, shown .. "works, so it proves nothing")
   end
   assert(ok, kind .. ": not enough with the largest limit")
@@ -78,10 +101,13 @@ end
 -- A sanitizer reserves more addresses than there is memory: then there is nothing to bound.
 local with_memory_bound = process.is_sanitized and function() end or it
 
-for kind in pairs(declare) do
-  describe(kind, function()
+for what, row in pairs {
+  sqlite = { "sqlite", work }, postgres = { "postgres", work }, ["postgres in many ways"] = { "postgres", parts },
+} do
+  local kind, file = unpack(row)
+  describe(what, function()
     it("without descriptors says so", function()
-      under(kind, "n", { 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 24, 28, 64 },
+      under(kind, file, "n", { 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 24, 28, 64 },
         { "[Tt]oo many open files", "no descriptors" })
     end)
 
@@ -90,7 +116,7 @@ for kind in pairs(declare) do
       for kilobytes = 21000, 60000, 1000 do amounts[#amounts + 1] = kilobytes end
       for kilobytes = 70000, 150000, 20000 do amounts[#amounts + 1] = kilobytes end
       amounts[#amounts + 1] = 1000000
-      under(kind, "v", amounts, { "[Nn]o memory", "out of memory", "not enough memory", "[Cc]annot allocate memory" })
+      under(kind, file, "v", amounts, { "[Nn]o memory", "out of memory", "not enough memory", "[Cc]annot allocate memory" })
     end)
   end)
 end

@@ -194,4 +194,10 @@ struct nebula_driver {
     bool (*check)(const struct nebula_target *to, char *why, uint32_t size);
 };
 
+/* What the object exports, also where it hides everything else (-fvisibility=hidden), and in C++, where a
+ * constant is otherwise its file's own. */
+#pragma GCC visibility push(default)
+extern const struct nebula_driver nebula_driver;
+#pragma GCC visibility pop
+
 #endif

@@ -142,7 +142,7 @@ describe("what is installed", function()
 
   it("takes a kind from outside, with its driver", function()
     sh([[mkdir -p $WORK/kind; cp -r $SOURCE/kind/resources $WORK/kind/
-      gcc $CFLAGS -shared -fPIC $SOURCE/kind/nebula-lines.c $($CONFIG --cflags nebula) -o $WORK/kind/nebula-lines.so]],
+      gcc $CFLAGS -shared -fPIC -fvisibility=hidden $SOURCE/kind/nebula-lines.c $($CONFIG --cflags nebula) -o $WORK/kind/nebula-lines.so]],
       env)
     tmp.write(work, "stay/resources/shop.lua", "")
     tmp.write(work, "stay/flow.lua", "io.stdout:setvbuf 'line' print 'ready'")

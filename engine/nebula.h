@@ -9,7 +9,8 @@
  *
  * Times are in microseconds (us). An absolute time is a point on nebula_now_us(); a span of 0 means
  * "as the policy says" unless it is said otherwise. Negative results are error codes with the sign
- * changed (base/error.h; nebula_error_name()), and nebula_error() has the sentence.
+ * changed (base/error.h; nebula_error_name()), and nebula_error() has the sentence. A pointer is NULL
+ * only where that is said.
  *
  * LuaJIT reads what is between the two marker lines, so that part is plain C without preprocessor.
  */
@@ -202,7 +203,7 @@ struct nebula_spec {
     const char *kind;
     const char *driver; /* one of ours, "sqlite"; or the path of an object: nebula_driver.h */
     const char *policy_name;
-    const char *file; /* where it was declared, for people */
+    const char *file; /* where it was declared, for people; NULL: nobody knows */
     int32_t line;
     int32_t roles; /* 1..4; role i has role_name[i] and room for role_max[i] connections */
     const char *role_name[4];
@@ -235,7 +236,7 @@ struct nebula_spec {
 
 struct nebula_options {
     const char *control; /* path of the control socket; NULL: none */
-    const char *name;    /* what ls shows as the program, copied */
+    const char *name;    /* what ls shows as the program, copied; NULL: nothing */
     int32_t log_format;  /* 0 json lines, 1 logfmt, 2 pretty */
     int32_t log_level;   /* 0 debug, 1 info, 2 warn, 3 error, 4 nothing */
     int32_t log_fd;      /* borrowed */

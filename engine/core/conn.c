@@ -251,7 +251,7 @@ void conn_closed(struct conn *c)
     end_lent(c, &why);
     list_remove(&pool->conns, &c->node);
     pool->count[CONN_CLOSING]--;
-    pool->stats.closed++;
+    pool->stats.closed += c->was_opened;
     pool->stats.past_uses += lease_uses(c);
     c->engine->conns--;
     lease_drop(&c->engine->leases, c);

@@ -73,6 +73,7 @@ struct conn {
     bool is_said_dirty;  /* somebody who knows said so, whatever the driver knows */
     uint8_t reach;       /* the place of its endpoint in the pool */
     bool is_easy;        /* its endpoint is not what the role needs */
+    bool was_opened;     /* and so is counted when it is closed */
     char driver_bytes[] __attribute__((aligned(16)));
 };
 

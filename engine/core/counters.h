@@ -38,7 +38,7 @@ struct resource;
     X(REFUSED_TROUBLE,  "refused_trouble", TOTAL, "Of these, because no connection could be had.") \
     X(OPENED,           "opened",          TOTAL, "Connections opened.") \
     X(OPEN_FAILED,      "open_failed",     TOTAL, "Attempts to connect that failed.") \
-    X(CLOSED,           "closed",          TOTAL, "Connections closed, for whatever reason.") \
+    X(CLOSED,           "closed",          TOTAL, "Connections that were open and are closed, for whatever reason.") \
     X(LOST,             "lost",            TOTAL, "Connections that broke, or did not answer in time.") \
     X(RETIRED,          "retired",         TOTAL, "Connections that were told to leave before their time.") \
     X(CHECKS,           "checks",          TOTAL, "Connections asked whether they still live.") \

@@ -179,6 +179,7 @@ void keep_opened(struct conn *c)
 {
     struct pool *p = c->pool;
     reach_opened(p, c->reach, c->is_easy);
+    c->was_opened = true;
     p->stats.opened++;
     if (!c->is_easy)
         settle_at(p, c->reach);

@@ -192,6 +192,12 @@ static void start_tries_again_until_its_bound(void **unused)
         server_order(r.server, FAULT_REFUSED);
     assert_int_equal(rig_await(&r, nebula_start(r.nebula, r.shop), NULL), ERROR_OK);
     assert_int_equal(server_seen(r.server, FAULT_REFUSED), 4);
+    assert_int_equal(rig_pool(&r)->stats.open_failed, 4);
+    assert_int_equal(rig_pool(&r)->stats.opened, 1);
+    assert_int_equal(rig_pool(&r)->stats.closed, 0); /* none of them was open */
+    nebula_cancel(r.nebula, nebula_drain(r.nebula, r.shop, 0));
+    rig_pass(&r, SECOND);
+    assert_int_equal(rig_pool(&r)->stats.closed, 1);
     rig_end(&r);
 }
 

@@ -173,8 +173,13 @@ static enum error_code guess(const char *text, ConnStatusType was)
     static const char *const unfit[] = {"session is read-only", "session is not read-only",
                                         "server is in hot standby mode",
                                         "server is not in hot standby mode"};
+    /* Somebody is there, and not as the declaration wants it. */
+    static const char *const declared[] = {"requirepeer specifies",
+                                           "encryption required but was impossible"};
     if (has_one_of(text, memory, COUNT(memory)))
         return ERROR_MEMORY;
+    if (has_one_of(text, declared, COUNT(declared)))
+        return ERROR_CONFIG;
     if (has_one_of(text, unfit, COUNT(unfit)))
         return ERROR_UNFIT;
     if (has_one_of(text, cut, COUNT(cut)))
@@ -186,6 +191,18 @@ static enum error_code guess(const char *text, ConnStatusType was)
     if (was == CONNECTION_STARTED || was == CONNECTION_MADE || was == CONNECTION_NEEDED)
         return ERROR_UNREACHABLE;
     return ERROR_DENIED; /* what the server wants to see, we do not have */
+}
+
+/* state: the text may go on behind it. No statement is at fault yet, so what would be one's is the
+ * declaration's; a pooler says 08P01 of everything, also of a server that it waits for. */
+static enum error_code code_of_open(const char *state)
+{
+    enum error_code code = pg_state_code(state);
+    if (code == ERROR_LOST || strncmp(state, "08", 2) == 0) /* starting up, shutting down */
+        return ERROR_UNREACHABLE;
+    if (strncmp(state, "42501", 5) == 0)
+        return ERROR_DENIED;
+    return code == ERROR_QUERY ? ERROR_CONFIG : code;
 }
 
 /* libpq tells every attempt (with and without TLS) in turn; the last one decides. */
@@ -201,9 +218,7 @@ void pg_error_of_open(struct error *e, const char *resource, const PGconn *pg, C
 {
     const char *text = last_attempt(PQerrorMessage(pg));
     const char *state = find_state(text);
-    enum error_code code = state != NULL ? pg_state_code(state) : guess(text, was);
-    if (code == ERROR_LOST) /* starting up, shutting down */
-        code = ERROR_UNREACHABLE;
+    enum error_code code = state != NULL ? code_of_open(state) : guess(text, was);
     if (state == NULL) {
         error_set(e, code, "%s: %.*s", resource, first_line(text), text);
     } else {

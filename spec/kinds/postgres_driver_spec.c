@@ -6,9 +6,12 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "support/pg_lone.h"
@@ -60,9 +63,36 @@ static void options_of_the_declaration_win(void **unused)
     lone_close(&l);
 }
 
+/* A pooler whose server is away: one client, one answer. Returns its port. */
+static const char *tell_08p01(void)
+{
+    static const char words[] = "E\0\0\0\x32SFATAL\0C08P01\0Mserver login has been failing\0";
+    static char port[8];
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, 1) == 0);
+    CHECK(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+    snprintf(port, sizeof port, "%d", ntohs(address.sin_port));
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        alarm(20);
+        char asked[512];
+        int client = accept(fd, NULL, NULL);
+        bool is_told = read(client, asked, sizeof asked) > 0 &&
+                       write(client, words, sizeof words) == (ssize_t)sizeof words;
+        _exit(is_told ? 0 : 1);
+    }
+    close(fd);
+    return port;
+}
+
 static void refusals_say_what_to_do(void **unused)
 {
     (void)unused;
+    pg_server_ask(pg_lone_server(), "create database private");
+    pg_server_ask(pg_lone_server(), "revoke connect on database private from public");
     const struct {
         const char *option[16];
         enum error_code code;
@@ -77,6 +107,21 @@ static void refusals_say_what_to_do(void **unused)
          "",
          "password"},
         {{APP, "dbname", "atlantis"}, ERROR_CONFIG, "3D000", "atlantis"},
+        {{APP, "user", "secure", "dbname", "private", "sslmode", "require"},
+         ERROR_DENIED,
+         "42501",
+         "private"},
+        {{APP, "options", "-c no_such_setting=1"}, ERROR_CONFIG, "42704", "no_such_setting"},
+        {{APP, "options", "rubbish"}, ERROR_CONFIG, "42601", "rubbish"},
+        {{APP, "host", pg_lone_server()->folder, "requirepeer", "nobody"},
+         ERROR_CONFIG,
+         "",
+         "requirepeer"},
+        {{APP, "gssencmode", "require"}, ERROR_CONFIG, "", "GSSAPI"},
+        {{"host", "127.0.0.1", "port", tell_08p01(), "sslmode", "disable"},
+         ERROR_UNREACHABLE,
+         "08P01",
+         "login has been failing"},
         {{APP, "user", "narrow"}, ERROR_BUSY, "53300", "narrow"},
         {{APP, "sslmode", "perhaps"}, ERROR_CONFIG, "", "perhaps"},
         {{APP, "tcp_user_timeuot", "1"}, ERROR_CONFIG, "", "tcp_user_timeuot"},

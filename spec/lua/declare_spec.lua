@@ -113,8 +113,8 @@ postgres "orders" {
 ]=]
     assert.equal(60, select(2, text:gsub("\n", "")))
     local expected = {
-      "5:3: orders.url: behind the ? is a setting sslmod that is not known; behind the ? is a setting that is not "
-        .. "known; its port is no number from 1 to 65535; its sslmode is none of disable,",
+      '5:3: orders.url: behind the ? is a setting sslmod that is not known; did you mean "sslmode"?; behind the ? is a '
+        .. "setting that is not known; its port is no number from 1 to 65535; its sslmode is none of disable,",
       "6:3: orders.file: expected a text, got a number",
       '7:3: orders.creat: unknown setting; did you mean "create"?',
       "8:3: orders.create: expected true or false, got a string",

@@ -26,6 +26,7 @@ test     postgresql-15     a real PostgreSQL, started and stopped by the specs
 test     openssl           certificates for its TLS
 test     man-db            reads the manual pages
 test     patch             plants bugs that the simulation must find
+test     spin              checks the model of the ledger
 lint     clang-format      layout of the C files
 lint     clang-tidy        looks for mistakes in C
 lint     cppcheck          looks for other mistakes in C

@@ -55,6 +55,21 @@ for file in $(find lua resources policies examples -name '*.lua' 2>/dev/null | s
     }
 done
 
+# A step of the model is a function of the ledger.
+for step in $(sed -n 's/^inline \(permits_[a-z_]*\).*/\1/p' spec/model/ledger.pml); do
+    grep -q "\b$step(" engine/core/ledger.h || {
+        echo "spec/model/ledger.pml: engine/core/ledger.h has no $step()"
+        status=1
+    }
+done
+for function in $(sed -n 's/^[a-z].*[ *]\(permits_[a-z_]*\)(.*/\1/p' engine/core/ledger.h); do
+    case $function in permits_join | permits_out | permits_has_come | permits_has_excess) continue ;; esac # they change nothing that others see
+    grep -q "^inline $function(" spec/model/ledger.pml || {
+        echo "engine/core/ledger.h: spec/model/ledger.pml has no $function"
+        status=1
+    }
+done
+
 uses=$(pkg-config --cflags libuv libpq libssl sqlite3 jansson luajit | sed 's/-I/-isystem /g')
 for header in $(find engine spec -name '*.h' | sort); do
     # shellcheck disable=SC2086

@@ -22,7 +22,7 @@ has_changed_since() {
 }
 
 status=0
-for file in $(grep -rl NEBULA_PROVE spec --include='*_spec.c' --include='*_spec.lua' | sort); do
+for file in $(grep -rl NEBULA_PROVE spec --include='*_spec.c' --include='*_spec.lua' --include='*_spec.sh' | sort); do
     name=$(basename "${file%.*}")
     state=$proofs/$name
     if [ -f "$state.done" ] && ! has_changed_since "$state.done" "$file"; then

@@ -1,0 +1,83 @@
+/* ledger.h - what holds for all workers of a process together: how many connections there may be.
+ *
+ * Workers share nothing but this. The permits of a resource in one role are as many as its max, and
+ * each connection, live or connecting, has one of them; whoever opens one takes a permit first. With
+ * none left a worker asks, and says since when the first of its waiters waits. Who holds connections
+ * is told, and serves whoever waited longest, of his own or of another worker's, by the connection
+ * itself (a parcel) where the driver can let go of it, else by its permit.
+ *
+ * Nothing of this is on the way to an idle connection. All of it is one lock for each resource and
+ * role, held for some instructions: it is touched when a connection is opened, closed or handed over,
+ * each of which costs a thousand times as much. News reach a worker's loop as a note that says "look",
+ * once, however often there was a reason.
+ *
+ *   a worker, of one pool:  permits_join ... permits_leave
+ *     to open               permits_take, or permits_ask and wait for look()
+ *     nobody waits any more permits_unask
+ *     closed                permits_give
+ *     one came home         permits_asked_us, permits_hand
+ *     look()                permits_receive
+ */
+#ifndef CORE_LEDGER_H
+#define CORE_LEDGER_H
+
+#include "core/loop.h"
+
+#define LEDGER_WORKERS_MOST 64
+#define LEDGER_NOBODY INT64_MAX /* asks */
+
+struct ledger;
+struct permits;
+
+/* A connection on its way from worker to worker. */
+struct parcel {
+    struct parcel *next;
+};
+
+/* One worker's part in the permits of one pool: the pool's own, and of one thread but for what the
+ * lock of the permits protects. */
+struct stake {
+    struct permits *permits; /* NULL: there is no ledger, and whoever asks gets one */
+    int32_t worker;
+    void (*look)(struct stake *s); /* on the worker's loop: something has come, or somebody asks */
+};
+
+/* For so many workers; 1 to LEDGER_WORKERS_MOST. NULL when out of memory. */
+struct ledger *ledger_new(int32_t workers);
+void ledger_free(struct ledger **l); /* nobody has a stake any more */
+
+/* A stake in the permits called `name` of this role, which are made when nobody has one yet. max: what
+ * this worker was told; all are told the same. False when out of memory. */
+bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const char *name,
+                  int32_t role, int32_t max);
+/* Stops asking. Nothing is held and nothing is to be received, and look() runs no more. */
+void permits_leave(struct stake *s);
+
+/* One permit, if there is one. */
+bool permits_take(struct stake *s);
+/* One permit, or false: then look() says when there is something. arrived_us: of the first waiter, on
+ * the clock of all; asking again replaces it. Who has something to receive gets that first. */
+bool permits_ask(struct stake *s, int64_t arrived_us);
+void permits_unask(struct stake *s); /* idempotent */
+/* The permit of a connection that is gone, or was never opened. */
+void permits_give(struct stake *s);
+
+/* Whether there are more than may be, since max became less, not counting those that were doomed; and
+ * dooms one, which its holder closes. */
+bool permits_has_excess(const struct stake *s);
+bool permits_doom(struct stake *s);
+
+/* Since when the first waiter of any other worker waits; LEDGER_NOBODY when none asks. */
+int64_t permits_asked_us(const struct stake *s);
+/* Gives the parcel, with its permit, to the worker that asks for longest. False when none asks any
+ * more: it stays the caller's. */
+bool permits_hand(struct stake *s, struct parcel *p);
+/* What has come since: parcels, NULL when none, and *permits_out of permits alone. What nobody needs
+ * any more is the caller's to give or to hand on. */
+struct parcel *permits_receive(struct stake *s, int32_t *permits_out);
+bool permits_has_come(const struct stake *s); /* there is something to receive */
+
+void permits_resize(struct stake *s, int32_t max);
+int32_t permits_out(const struct stake *s); /* in all workers together */
+
+#endif

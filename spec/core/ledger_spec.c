@@ -1,0 +1,433 @@
+/* ledger_spec.c - one cap for all workers: first each rule by itself, on loops of one thread, then all at once on
+ * real threads. limit: 600 s
+ *
+ * TRANSFERS=n is how often a connection is given by the threads to one another (20000; NEBULA_PROVE: 10000000).
+ */
+#include "core/ledger.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+
+/* --- some workers on one thread --------------------------------------------------------------- */
+
+#define CREW 4
+
+struct member {
+    struct loop *loop;
+    struct stake stake;
+    int looks;
+};
+
+static struct crew {
+    struct world *world;
+    struct ledger *ledger;
+    struct member of[CREW];
+} crew;
+
+static void looked(struct stake *s)
+{
+    container_of(s, struct member, stake)->looks++;
+}
+
+static void join(int i, const char *name, int32_t role, int32_t max)
+{
+    struct member *m = &crew.of[i];
+    m->stake = (struct stake){.worker = i, .look = looked};
+    assert_true(permits_join(&m->stake, crew.ledger, m->loop, name, role, max));
+}
+
+static void begin(int32_t max)
+{
+    crew.world = world_real();
+    crew.ledger = ledger_new(CREW);
+    for (int i = 0; i < CREW; i++) {
+        crew.of[i] = (struct member){.loop = loop_new(crew.world)};
+        join(i, "shop", 0, max);
+    }
+}
+
+static void end(void)
+{
+    for (int i = 0; i < CREW; i++) {
+        permits_leave(&crew.of[i].stake);
+        loop_free(&crew.of[i].loop);
+    }
+    ledger_free(&crew.ledger);
+    free(crew.world);
+}
+
+/* How often it was told to look, since the last time. */
+static int looks_of(int i)
+{
+    crew.of[i].looks = 0;
+    loop_turn(crew.of[i].loop, 0);
+    return crew.of[i].looks;
+}
+
+static struct stake *stake(int i)
+{
+    return &crew.of[i].stake;
+}
+
+static int32_t granted_to(int i)
+{
+    int32_t permits;
+    assert_null(permits_receive(stake(i), &permits));
+    return permits;
+}
+
+static void the_cap_is_one_for_all(void **unused)
+{
+    (void)unused;
+    begin(2);
+    assert_true(permits_take(stake(0)));
+    assert_true(permits_ask(stake(1), 10));
+    assert_false(permits_take(stake(2)));
+    assert_int_equal(permits_out(stake(3)), 2);
+    permits_give(stake(0));
+    assert_true(permits_take(stake(2)));
+    permits_give(stake(1));
+    permits_give(stake(2));
+    assert_int_equal(permits_out(stake(0)), 0);
+    end();
+}
+
+static void other_names_and_roles_have_their_own(void **unused)
+{
+    (void)unused;
+    struct stake other = {.worker = 0, .look = looked};
+    begin(1);
+    assert_true(permits_take(stake(0)));
+    assert_true(permits_join(&other, crew.ledger, crew.of[0].loop, "shop", 1, 1));
+    assert_true(permits_take(&other));
+    permits_give(&other);
+    permits_leave(&other);
+    assert_true(permits_join(&other, crew.ledger, crew.of[0].loop, "sho", 0, 1));
+    assert_true(permits_take(&other));
+    permits_give(&other);
+    permits_leave(&other);
+    permits_give(stake(0));
+    end();
+}
+
+static void without_a_ledger_there_is_no_bound(void **unused)
+{
+    (void)unused;
+    struct stake s = {.permits = NULL};
+    assert_true(permits_take(&s) && permits_ask(&s, 1));
+    assert_true(permits_asked_us(&s) == LEDGER_NOBODY);
+    permits_unask(&s);
+    permits_give(&s);
+    permits_resize(&s, 3);
+    assert_int_equal(permits_out(&s), 0);
+    permits_leave(&s);
+}
+
+static void who_asked_first_gets_what_is_given_back(void **unused)
+{
+    (void)unused;
+    begin(1);
+    assert_true(permits_take(stake(0)));
+    assert_false(permits_ask(stake(1), 30));
+    assert_false(permits_ask(stake(2), 20));
+    permits_give(stake(0));
+    assert_int_equal(looks_of(1), 0);
+    assert_int_equal(looks_of(2), 1);
+    assert_int_equal(granted_to(2), 1);
+    assert_int_equal(granted_to(2), 0);
+    permits_give(stake(2));
+    assert_int_equal(looks_of(1), 1);
+    assert_int_equal(granted_to(1), 1);
+    permits_give(stake(1));
+    end();
+}
+
+static void who_holds_one_is_told_that_somebody_asks(void **unused)
+{
+    (void)unused;
+    begin(1);
+    assert_true(permits_take(stake(3)));
+    assert_false(permits_ask(stake(0), 30));
+    assert_false(permits_ask(stake(0), 40)); /* asked before */
+    assert_int_equal(looks_of(3), 1);
+    assert_int_equal(looks_of(3), 0);
+    assert_int_equal(looks_of(1), 0);
+    assert_true(permits_asked_us(stake(3)) == 40);
+    assert_true(permits_asked_us(stake(0)) == LEDGER_NOBODY); /* of the others, none */
+    permits_unask(stake(0));
+    assert_true(permits_asked_us(stake(3)) == LEDGER_NOBODY);
+    permits_give(stake(3));
+    assert_int_equal(permits_out(stake(0)), 0);
+    end();
+}
+
+static void a_connection_goes_with_its_permit(void **unused)
+{
+    (void)unused;
+    struct parcel one, two;
+    begin(2);
+    assert_true(permits_take(stake(0)) && permits_take(stake(0)));
+    assert_false(permits_hand(stake(0), &one)); /* nobody asks: it stays */
+    assert_false(permits_ask(stake(1), 5));
+    assert_true(permits_hand(stake(0), &one));
+    assert_false(permits_hand(stake(0), &two)); /* he has not asked for another */
+    assert_int_equal(looks_of(1), 1);
+    int32_t permits;
+    struct parcel *p = permits_receive(stake(1), &permits);
+    assert_ptr_equal(p, &one);
+    assert_null(p->next);
+    assert_int_equal(permits, 0);
+    assert_int_equal(permits_out(stake(1)), 2);
+    permits_give(stake(1));
+    permits_give(stake(0));
+    end();
+}
+
+static void who_has_not_received_what_came_gets_no_more(void **unused)
+{
+    (void)unused;
+    struct parcel one, two;
+    int32_t permits;
+    begin(2);
+    assert_true(permits_take(stake(0)) && permits_take(stake(1)));
+    assert_false(permits_ask(stake(2), 5));
+    assert_true(permits_hand(stake(0), &one));
+    assert_false(permits_ask(stake(2), 6));
+    assert_false(permits_hand(stake(1), &two));
+    assert_ptr_equal(permits_receive(stake(2), &permits), &one);
+    assert_int_equal(looks_of(2), 1);
+    assert_false(permits_ask(stake(2), 6));
+    assert_true(permits_hand(stake(1), &two));
+    assert_ptr_equal(permits_receive(stake(2), &permits), &two);
+    permits_give(stake(2));
+    permits_give(stake(2));
+    end();
+}
+
+static void whoever_leaves_passes_on_what_he_has(void **unused)
+{
+    (void)unused;
+    begin(1);
+    assert_true(permits_take(stake(0)));
+    assert_false(permits_ask(stake(1), 5));
+    permits_give(stake(0)); /* on its way to 1, who leaves */
+    assert_false(permits_ask(stake(2), 6));
+    assert_true(permits_has_come(stake(1)));
+    assert_int_equal(granted_to(1), 1);
+    assert_false(permits_has_come(stake(1)));
+    permits_give(stake(1));
+    permits_leave(stake(1));
+    assert_int_equal(looks_of(1), 0);
+    assert_int_equal(looks_of(2), 1);
+    assert_int_equal(granted_to(2), 1);
+    assert_false(permits_ask(stake(3), 7));
+    permits_leave(stake(3)); /* asks no more */
+    permits_give(stake(2));
+    assert_int_equal(permits_out(stake(0)), 0);
+    end();
+}
+
+static void bounds_change(void **unused)
+{
+    (void)unused;
+    struct parcel one;
+    begin(1);
+    assert_true(permits_take(stake(0)));
+    assert_false(permits_ask(stake(1), 5));
+    assert_false(permits_ask(stake(2), 6));
+    permits_resize(stake(0), 2);
+    assert_int_equal(granted_to(1), 1);
+    assert_int_equal(granted_to(2), 0);
+    permits_resize(stake(0), 1);
+    assert_false(permits_hand(stake(0), &one)); /* one too many: it is to be closed */
+    permits_give(stake(0));
+    assert_int_equal(granted_to(2), 0);
+    assert_int_equal(permits_out(stake(0)), 1);
+    permits_give(stake(1));
+    assert_int_equal(granted_to(2), 1);
+    permits_give(stake(2));
+    end();
+}
+
+/* --- the same on threads ---------------------------------------------------------------------- */
+
+#define THREADS 4
+#define CAP 3
+
+struct connection {
+    struct parcel parcel;
+    long uses; /* no atomic: two that have it at once are a race */
+};
+
+static struct {
+    struct world *world;
+    struct ledger *ledger;
+    atomic_int live;
+    atomic_long handed, uses;
+    long wanted;
+} stage;
+
+struct thread {
+    pthread_t thread;
+    struct loop *loop;
+    struct stake stake;
+    struct connection *mine[CAP];
+    int32_t count, permits;
+    uint32_t dice;
+    int64_t used;
+    bool is_asking;
+};
+
+static uint32_t roll(struct thread *t, uint32_t below)
+{
+    t->dice = t->dice * 1664525u + 1013904223u;
+    uint32_t rolled = (t->dice >> 12) % below;
+    if ((t->dice >> 28) == 0)
+        sched_yield();
+    return rolled;
+}
+
+static void come(struct stake *s)
+{
+    struct thread *t = container_of(s, struct thread, stake);
+    int32_t permits;
+    struct parcel *p = permits_receive(s, &permits), *next;
+    for (; p != NULL; p = next) {
+        next = p->next;
+        CHECK(t->count < CAP);
+        t->mine[t->count++] = container_of(p, struct connection, parcel);
+        t->is_asking = false;
+    }
+    t->permits += permits;
+    t->is_asking = t->is_asking && permits == 0;
+}
+
+static void open_with_permit(struct thread *t)
+{
+    t->permits--;
+    CHECK(atomic_fetch_add(&stage.live, 1) < CAP);
+    CHECK(t->count < CAP);
+    t->mine[t->count] = calloc(1, sizeof *t->mine[0]);
+    CHECK(t->mine[t->count] != NULL);
+    t->count++;
+}
+
+static void close_last(struct thread *t)
+{
+    struct connection *c = t->mine[--t->count];
+    atomic_fetch_add(&stage.uses, c->uses);
+    free(c);
+    atomic_fetch_sub(&stage.live, 1);
+    permits_give(&t->stake);
+}
+
+static void hand_last(struct thread *t)
+{
+    if (permits_hand(&t->stake, &t->mine[t->count - 1]->parcel)) {
+        t->count--;
+        atomic_fetch_add(&stage.handed, 1);
+    }
+}
+
+/* Somebody who has one uses it, and lets it go if another one wants it; a few are closed. */
+static void use_one(struct thread *t)
+{
+    t->mine[t->count - 1]->uses++;
+    t->used++;
+    if (roll(t, 64) == 0)
+        close_last(t);
+    else if (permits_asked_us(&t->stake) != LEDGER_NOBODY)
+        hand_last(t);
+    else
+        loop_turn(t->loop, loop_now_us(t->loop) + 1000); /* somebody will ask, and tells */
+}
+
+static void want_one(struct thread *t)
+{
+    if (t->is_asking && roll(t, 8) == 0) {
+        permits_unask(&t->stake);
+        t->is_asking = false;
+    } else if (!t->is_asking && permits_ask(&t->stake, loop_now_us(t->loop))) {
+        t->permits++;
+    } else {
+        t->is_asking = true;
+    }
+}
+
+static void *work(void *data)
+{
+    struct thread *t = data;
+    t->loop = loop_new(stage.world);
+    CHECK(t->loop != NULL && permits_join(&t->stake, stage.ledger, t->loop, "shop", 0, CAP));
+    while (atomic_load(&stage.handed) < stage.wanted) {
+        if (t->permits > 0)
+            open_with_permit(t);
+        else if (t->count > 0)
+            use_one(t);
+        else
+            want_one(t);
+        bool has_none = t->count + t->permits == 0;
+        loop_turn(t->loop, has_none ? loop_now_us(t->loop) + 1000 : 0);
+    }
+    permits_unask(&t->stake);
+    come(&t->stake);
+    while (t->count > 0)
+        close_last(t);
+    for (; t->permits > 0; t->permits--)
+        permits_give(&t->stake);
+    permits_leave(&t->stake);
+    loop_free(&t->loop);
+    return NULL;
+}
+
+static void threads_never_have_more_than_the_cap(void **unused)
+{
+    (void)unused;
+    const char *told = getenv("TRANSFERS");
+    struct thread t[THREADS];
+    stage.wanted = told != NULL ? atol(told) : getenv("NEBULA_PROVE") != NULL ? 10000000 : 20000;
+    stage.world = world_real();
+    stage.ledger = ledger_new(THREADS);
+    for (int i = 0; i < THREADS; i++) {
+        t[i] = (struct thread){.stake = {.worker = i, .look = come}, .dice = (uint32_t)i + 1};
+        assert_int_equal(pthread_create(&t[i].thread, NULL, work, &t[i]), 0);
+    }
+    int64_t used = 0;
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(t[i].thread, NULL), 0);
+        assert_true(t[i].used > 0);
+        used += t[i].used;
+    }
+    assert_int_equal(atomic_load(&stage.live), 0);
+    assert_true(atomic_load(&stage.uses) == used); /* each use is there once */
+    print_message("# %ld hand-overs, %lld uses\n", atomic_load(&stage.handed), (long long)used);
+    ledger_free(&stage.ledger);
+    free(stage.world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_cap_is_one_for_all),
+        cmocka_unit_test(other_names_and_roles_have_their_own),
+        cmocka_unit_test(without_a_ledger_there_is_no_bound),
+        cmocka_unit_test(who_asked_first_gets_what_is_given_back),
+        cmocka_unit_test(who_holds_one_is_told_that_somebody_asks),
+        cmocka_unit_test(a_connection_goes_with_its_permit),
+        cmocka_unit_test(who_has_not_received_what_came_gets_no_more),
+        cmocka_unit_test(whoever_leaves_passes_on_what_he_has),
+        cmocka_unit_test(bounds_change),
+        cmocka_unit_test(threads_never_have_more_than_the_cap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

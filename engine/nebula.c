@@ -70,6 +70,22 @@ struct nebula *nebula_open(const struct nebula_options *o, char *text, uint32_t 
     return n;
 }
 
+struct nebula *nebula_open_worker(struct nebula_ledger *l, int32_t worker,
+                                  const struct nebula_options *o, char *text, uint32_t size)
+{
+    if (worker < 0 || worker >= l->workers) {
+        explain(text, size, "there is no such worker in the ledger: they are counted from 0");
+        return NULL;
+    }
+    struct nebula *n = nebula_open(o, text, size);
+    if (n != NULL) {
+        n->engine.ledger = l->ledger;
+        n->engine.workers = l->workers;
+        n->engine.worker = worker;
+    }
+    return n;
+}
+
 void nebula_stop(struct nebula *n, int64_t at_us)
 {
     engine_stop(border_enter(n), at_us);

@@ -31,6 +31,7 @@ extern "C" {
 /* [ffi */
 
 struct nebula;
+struct nebula_ledger;
 struct ask;
 
 /* --- values ----------------------------------------------------------------------------------- */
@@ -253,8 +254,7 @@ bool nebula_is_stopped(const struct nebula *n); /* stopping, and no connection i
  * already, nothing happens. */
 void nebula_close(struct nebula **n);
 
-/* Waits for something to do until until_us (0: do not wait), and does it. */
-void nebula_turn(struct nebula *n, int64_t until_us);
+void nebula_turn(struct nebula *n, int64_t until_us); /* waits (0: not), and does what there is */
 /* For a program with a loop of its own: a descriptor that is readable as long as there is something
  * to do, be it a socket, a timer, news from a thread, or a ticket that ended and was not taken. Watch
  * it for reading (level triggered), call nebula_step() when it is readable, and take the tickets that
@@ -262,8 +262,7 @@ void nebula_turn(struct nebula *n, int64_t until_us);
  * It is the engine's until nebula_close(); negative when there is no descriptor or memory left. The
  * first time costs a step, and from then on each engine has a timer of the kernel. */
 int32_t nebula_fd(struct nebula *n);
-/* Does what is due and never waits. */
-void nebula_step(struct nebula *n);
+void nebula_step(struct nebula *n); /* does what is due and never waits */
 /* Ends the wait of the turn under way, or of the next. Any thread may call it, while n is open. */
 void nebula_interrupt(struct nebula *n);
 /* The next ticket that ended; false when there is none. */
@@ -277,9 +276,8 @@ const char *nebula_error_action(int32_t code); /* "retry" "wait" "rotate" "fix" 
 
 /* --- resources -------------------------------------------------------------------------------- */
 
-/* The resource's number (> 0), or a negative code. */
-int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec);
-int32_t nebula_find(struct nebula *n, const char *name); /* 0 when there is none */
+int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec); /* its number, > 0 */
+int32_t nebula_find(struct nebula *n, const char *name);                  /* 0 when there is none */
 /* A resource's name, NULL when there is none of this number. It lives as long as the resource. The
  * number of one that was made for a tenant, see nebula_lease_resource(), may be another tenant's when
  * nobody has asked for him for long. */
@@ -312,8 +310,7 @@ int64_t nebula_retry(struct nebula *n, int32_t resource, int32_t attempts);
 
 /* A new task (> 0) with the deadline of its parent (0: of nobody), or a negative code. */
 int32_t nebula_task_open(struct nebula *n, int32_t parent);
-/* Acts for it from here on; 0: for nobody. */
-void nebula_task_enter(struct nebula *n, int32_t task);
+void nebula_task_enter(struct nebula *n, int32_t task); /* acts for it from here on; 0: nobody */
 /* Sets the deadline of the task entered; 0 none. Returns the one before, to be put back. It is the
  * caller's to keep the sooner one. */
 int64_t nebula_task_deadline(struct nebula *n, int64_t at_us);
@@ -328,8 +325,7 @@ int32_t nebula_task_tenant(struct nebula *n, const char *tenant);
 /* Those of the task entered, "" if none. They live until the task is given another or ends. */
 const char *nebula_task_traceparent(const struct nebula *n);
 const char *nebula_task_tenant_name(const struct nebula *n);
-/* Whether it is a POSIX extended regular expression, as nebula_spec.tenant has to be. */
-bool nebula_is_pattern(const char *pattern);
+bool nebula_is_pattern(const char *pattern); /* POSIX extended, as nebula_spec.tenant has to be */
 /* Ends all its tickets with `cancelled`, and everything it asks for from now on at once. */
 void nebula_task_cancel(struct nebula *n, int32_t task);
 /* A cancelled task may clean up: it is not cancelled until at_us, which is its deadline. */
@@ -469,8 +465,14 @@ enum nebula_error_code {
 };
 /* clang-format on */
 
-/* Of the library that runs; NEBULA_VERSION is of the one that was compiled with. */
-const char *nebula_version(void);
+const char *nebula_version(void); /* of the library that runs; NEBULA_VERSION: compiled with */
+
+/* What 1 to 64 engines, each on its own thread, count together: declared alike, they have at most max
+ * connections in all. Workers count from 0, each has one engine at a time. Freed when all are closed. */
+struct nebula_ledger *nebula_ledger_new(int32_t workers);
+void nebula_ledger_free(struct nebula_ledger **l);
+struct nebula *nebula_open_worker(struct nebula_ledger *l, int32_t worker,
+                                  const struct nebula_options *options, char *text, uint32_t size);
 
 /* Declarations in Lua, as the program `nebula` reads them: from a folder, from a text, or both. */
 struct nebula_source {

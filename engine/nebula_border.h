@@ -5,6 +5,7 @@
  *   nebula_call.c      tickets, requests and their replies
  *   nebula_lease.c     leases
  *   nebula_listen.c    listeners, and what they are told
+ *   nebula_ledger.c    what several engines count together
  *
  * Each function checks the thread and its arguments, then goes one call down.
  */
@@ -17,6 +18,11 @@
 #include "nebula.h"
 
 struct admin;
+
+struct nebula_ledger {
+    struct ledger *ledger;
+    int32_t workers;
+};
 
 struct nebula {
     struct engine engine; /* first: who simulates the world looks behind the border */

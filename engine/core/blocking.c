@@ -171,6 +171,14 @@ void blocking_run(struct blocking *b, struct job *j)
     pthread_mutex_unlock(&b->lock);
 }
 
+void blocking_move(struct blocking *b, struct loop *loop)
+{
+    CHECK(b->under_way == 0);
+    pthread_mutex_lock(&b->lock);
+    b->loop = loop;
+    pthread_mutex_unlock(&b->lock);
+}
+
 void blocking_free(struct blocking **b_in)
 {
     struct blocking *b = *b_in;

@@ -29,6 +29,8 @@ struct job {
 struct blocking *blocking_new(struct loop *loop, const char *name);
 /* Never fails; the job is the thread's until done(). */
 void blocking_run(struct blocking *b, struct job *j);
+/* What it has done is told on that loop from here on. No job is under way. */
+void blocking_move(struct blocking *b, struct loop *loop);
 /* No job is under way. The thread becomes a spare, or is joined: it is idle, so this is short. */
 void blocking_free(struct blocking **b);
 

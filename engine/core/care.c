@@ -116,7 +116,8 @@ static void clean(struct conn *c)
 static bool is_over(const struct conn *c)
 {
     return c->engine->is_stopping || engine_now(c->engine) >= c->life_end_us ||
-           pool_has_excess(c->pool);
+           pool_has_excess(c->pool) ||
+           ((c->pool->gate & GATE_EXCESS) != 0 && permits_doom(&c->pool->stake));
 }
 
 void care_settle(struct conn *c)

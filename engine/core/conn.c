@@ -1,6 +1,7 @@
 #include "core/conn.h"
 
 #include "core/ear.h"
+#include "core/handover.h"
 #include "core/lease.h"
 #include "core/pool.h"
 #include "core/resource.h"
@@ -256,6 +257,7 @@ void conn_closed(struct conn *c)
     c->engine->conns--;
     lease_drop(&c->engine->leases, c);
     free(c);
+    handover_closed(pool);
     keep_soon(pool);
 }
 
@@ -288,6 +290,51 @@ void conn_notice(struct conn *c, const char *text)
 
 /* --- for the pool and for call.c ------------------------------------------------------------- */
 
+/* Of all workers each has its own numbers. */
+static uint32_t next_id(const struct pool *p)
+{
+    struct resource *r = p->resource;
+    const struct engine *e = p->engine;
+    r->last_conn += (uint32_t)(r->last_conn == 0 ? e->worker + 1 : e->workers);
+    return r->last_conn;
+}
+
+bool conn_detach(struct conn *c)
+{
+    struct pool *p = c->pool;
+    CHECK(c->state == CONN_IDLE && c->session == 0);
+    if (c->driver->detach == NULL || c->is_retired || !c->driver->detach(c))
+        return false;
+    idle_remove(&p->idle, c);
+    list_remove(&p->conns, &c->node);
+    p->count[CONN_IDLE]--;
+    p->reach[c->reach].conns--;
+    p->stats.past_uses += lease_uses(c);
+    c->engine->conns--;
+    lease_drop(&c->engine->leases, c);
+    keep_soon(p); /* there is room for another */
+    return true;
+}
+
+void conn_attach(struct conn *c, struct pool *pool)
+{
+    struct engine *e = pool->engine;
+    struct reach *r = &pool->reach[c->reach];
+    lease_add_kept(&e->leases, c);
+    c->pool = pool;
+    c->engine = e;
+    c->driver = pool->driver;
+    c->id = next_id(pool);
+    c->state = CONN_LEASED;
+    c->since_us = engine_now(e);
+    c->rest_lease = c->held_lease = c->place_lease = 0;
+    list_push_tail(&pool->conns, &c->node);
+    pool->count[CONN_IDLE]++; /* as which those leased count */
+    r->conns++;
+    e->conns++;
+    c->driver->attach(c, c->is_easy ? &r->easy : &r->target);
+}
+
 struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
 {
     struct engine *e = pool->engine;
@@ -300,7 +347,7 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
     c->pool = pool;
     c->engine = e;
     c->driver = pool->driver;
-    c->id = ++pool->resource->last_conn;
+    c->id = next_id(pool);
     c->state = CONN_OPENING;
     c->reach = (uint8_t)at;
     c->is_easy = is_easy;

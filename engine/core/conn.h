@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/list.h"
+#include "core/ledger.h"
 #include "core/loop.h"
 
 struct conn;
@@ -65,15 +66,16 @@ struct conn {
     int64_t held_us, held_lease; /* that this lease was held for so long was noted: hold.h */
     const char *place;           /* where place_lease was taken, when that is traced */
     int64_t place_lease;
-    uint32_t id;         /* counts up in a resource; what people see */
-    uint32_t lent;       /* of the requests, the first so many were given to the driver */
-    int32_t sharers;     /* calls that share it, in flight; see share.h */
-    bool is_cancel_sent; /* the driver was asked to cancel and has not said cancelled */
-    bool is_retired;     /* its life was ended before its time */
-    bool is_said_dirty;  /* somebody who knows said so, whatever the driver knows */
-    uint8_t reach;       /* the place of its endpoint in the pool */
-    bool is_easy;        /* its endpoint is not what the role needs */
-    bool was_opened;     /* and so is counted when it is closed */
+    uint32_t id;          /* counts up in a resource; what people see */
+    uint32_t lent;        /* of the requests, the first so many were given to the driver */
+    int32_t sharers;      /* calls that share it, in flight; see share.h */
+    bool is_cancel_sent;  /* the driver was asked to cancel and has not said cancelled */
+    bool is_retired;      /* its life was ended before its time */
+    bool is_said_dirty;   /* somebody who knows said so, whatever the driver knows */
+    uint8_t reach;        /* the place of its endpoint in the pool */
+    bool is_easy;         /* its endpoint is not what the role needs */
+    bool was_opened;      /* and so is counted when it is closed */
+    struct parcel parcel; /* on its way to another worker */
     char driver_bytes[] __attribute__((aligned(16)));
 };
 
@@ -124,6 +126,10 @@ void conn_retire(struct conn *c);
 /* Something changed the session, or will, that its words do not tell: it is made clean before anybody
  * else gets it. Not where the session is the data. */
 void conn_dirty(struct conn *c);
+/* An idle one leaves its pool and this worker; false when the driver cannot let go of it. */
+bool conn_detach(struct conn *c);
+/* It is this pool's from here on, LEASED to nobody and clean. */
+void conn_attach(struct conn *c, struct pool *pool);
 /* Idempotent. What is queued ends with *why, what is in flight as lost once the driver has let go of
  * it. */
 void conn_close(struct conn *c, const struct error *why);

@@ -57,6 +57,10 @@ struct driver {
     void (*send)(struct conn *c, struct request *r);
     void (*cancel)(struct conn *c, struct request *r); /* NULL: closing is the only way */
     void (*close)(struct conn *c);
+    /* Both or none. Lets go of the loop, with nothing under way, so that another worker's takes it; false when it cannot
+     * now. And takes up that loop: t is for the same endpoint, as that worker knows it. */
+    bool (*detach)(struct conn *c);
+    void (*attach)(struct conn *c, const struct target *t);
     /* Whether the options of a declaration can be meant; *e says why not. NULL: all can. */
     bool (*check)(const struct driver *d, const struct target *t, struct error *e);
 };

@@ -25,8 +25,11 @@ static void time_is_up(struct timer *t)
 bool engine_init(struct engine *e, struct loop *loop)
 {
     const void *thread = __builtin_thread_pointer();
-    *e = (struct engine){
-        .thread = thread, .unwatched = thread, .world = loop_world(loop), .loop = loop};
+    *e = (struct engine){.thread = thread,
+                         .unwatched = thread,
+                         .world = loop_world(loop),
+                         .loop = loop,
+                         .workers = 1};
     loop_keep(loop, &e->now_us);
     table_init(&e->tickets, ENGINE_TICKETS_MOST);
     table_init(&e->tasks, ENGINE_TASKS_MOST);

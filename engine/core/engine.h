@@ -24,6 +24,7 @@
 
 struct hold;
 struct lease_row;
+struct ledger;
 struct pool;
 struct resource;
 struct task;
@@ -32,6 +33,7 @@ struct task;
 struct lease_table {
     struct lease_row *row; /* row[0] is never used */
     int32_t size, free_head, used;
+    int32_t kept; /* of the free ones, for connections that come from other workers */
 };
 
 /* Leases held for too long, the oldest note first: see core/hold.h. */
@@ -57,10 +59,12 @@ struct engine {
     struct tracer *tracer;
     struct world *world;
     struct loop *loop;
-    struct log log;         /* says nothing until the host sets it up */
-    struct secrets secrets; /* never shown */
-    struct names said;      /* by declarations, alike */
-    struct list alike;      /* what they say alike as a whole: see core/alike.h */
+    struct ledger *ledger;   /* of all workers of the process, borrowed; NULL: it is alone */
+    int32_t worker, workers; /* which of how many */
+    struct log log;          /* says nothing until the host sets it up */
+    struct secrets secrets;  /* never shown */
+    struct names said;       /* by declarations, alike */
+    struct list alike;       /* what they say alike as a whole: see core/alike.h */
     struct table tickets, tasks, resources, listeners;
     int64_t listened;    /* listeners there ever were; see core/listener.h */
     struct index names;  /* of resources */

@@ -2,6 +2,7 @@
  * these is due. */
 #include "core/ear.h"
 #include "core/errand.h"
+#include "core/handover.h"
 #include "core/hold.h"
 #include "core/pool.h"
 #include "core/resource.h"
@@ -9,9 +10,11 @@
 
 #define EASY_LIFE_US 10000000 /* of a connection that is not what the role needs */
 
+/* One at least, where the minimum is kept: in the others nobody waits for what may be had by none. */
 static bool is_warm(const struct pool *p)
 {
-    return pool_warm(p) >= (p->size.min > 0 ? p->size.min : 1);
+    int32_t least = handover_is_home(p->resource) ? 1 : 0;
+    return pool_warm(p) >= (p->size.min > least ? p->size.min : least);
 }
 
 static void tell_starters(struct pool *p, const struct error *why)
@@ -127,9 +130,12 @@ static void open_missing(struct pool *p)
             p->open_again_us = reach_again_us(p);
             return;
         }
+        if (!handover_may_open(p))
+            return;
         p->last = (p->resource->spec->role_choice[p->role] & NEBULA_SPREAD) != 0 ? at : p->last;
         if (conn_open(p, at, is_easy) != NULL)
             continue;
+        handover_closed(p);
         struct error why;
         error_set(&why, ERROR_MEMORY, "%s: no memory for one more connection", p->resource->name);
         failed(p, at, &why);
@@ -259,7 +265,7 @@ static void close_old(struct pool *p)
         close_at_end_of_life(c);
     }
     close_listening(p);
-    while (pool_has_excess(p) && (c = idle_oldest(&p->idle)) != NULL)
+    while ((c = idle_oldest(&p->idle)) != NULL && (pool_has_excess(p) || permits_doom(&p->stake)))
         close_because(c, "one too many");
     while (idle_us > 0 && is_spare(p) && (c = idle_oldest(&p->idle)) != NULL &&
            now_us >= conn_idle_since(c) + idle_us)
@@ -314,6 +320,8 @@ static int64_t next_look(const struct pool *p)
         if (oldest != NULL)
             sooner(&at_us, conn_idle_since(oldest) + idle_us);
     }
+    if (handover_given_up_us(p) > engine_now(p->engine))
+        sooner(&at_us, handover_given_up_us(p));
     for (struct list_node *i = list_head(&p->conns); i != NULL; i = list_next(&p->conns, i)) {
         const struct conn *c = container_of(i, struct conn, node);
         life_end(&at_us, c);
@@ -324,11 +332,18 @@ static int64_t next_look(const struct pool *p)
     return at_us;
 }
 
+/* All connections are here, and some stuck; or no other worker has one to spare. */
+static bool is_in_vain(const struct pool *p)
+{
+    if (pool_all(p) < p->size.max)
+        return engine_now(p->engine) >= handover_given_up_us(p);
+    return pool_stuck(p) > 0;
+}
+
 /* What the impatient waited for does not come back in time, and there is no room for another. */
 static void refuse_if_stuck(struct pool *p)
 {
-    if (list_is_empty(&p->waiters) || pool_coming(p) > 0 || pool_stuck(p) == 0 ||
-        pool_all(p) < p->size.max)
+    if (list_is_empty(&p->waiters) || pool_coming(p) > 0 || !is_in_vain(p))
         return;
     struct error why;
     error_set(&why, ERROR_FULL, "%s: all %d connections are in use", p->resource->name,
@@ -339,7 +354,7 @@ static void refuse_if_stuck(struct pool *p)
 /* The short path takes no notice of numbers. */
 static void watch_excess(struct pool *p)
 {
-    if (pool_staying(p) > p->size.max)
+    if (pool_staying(p) > p->size.max || permits_has_excess(&p->stake))
         p->gate |= GATE_EXCESS;
     else
         p->gate &= ~(uint32_t)GATE_EXCESS;
@@ -353,6 +368,7 @@ static void look_after(struct pool *p)
     close_old(p);
     share_look(p);
     watch_excess(p);
+    handover_look(p);
     pool_serve(p);
     open_missing(p);
     refuse_if_stuck(p);
@@ -428,6 +444,7 @@ void keep_resume(struct pool *p)
 void keep_resize(struct pool *p)
 {
     p->size = resource_size(p->resource, p->role);
+    permits_resize(&p->stake, p->size.max);
     if ((p->gate & GATE_DRAINING) != 0)
         p->size.min = 0;
     if (is_warm(p))
@@ -471,6 +488,7 @@ void keep_stop(struct pool *p)
         ear_stop(p->ear);
     tell_starters(p, &why);
     pool_refuse_all(p, &why);
+    handover_stop(p);
     close_all(p, 1U << CONN_OPENING | 1U << CONN_IDLE);
 }
 

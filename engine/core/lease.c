@@ -26,16 +26,45 @@ static bool grow(struct lease_table *t)
     return true;
 }
 
-bool lease_add(struct lease_table *t, struct conn *c)
+/* One more than those that are kept. */
+static bool has_free(struct lease_table *t)
 {
-    if (t->free_head == 0 && !grow(t))
-        return false;
+    return t->size - 1 - t->used > t->kept || grow(t);
+}
+
+bool lease_keep(struct lease_table *t)
+{
+    bool is_kept = has_free(t);
+    t->kept += is_kept;
+    return is_kept;
+}
+
+void lease_unkeep(struct lease_table *t)
+{
+    t->kept--;
+}
+
+static void add(struct lease_table *t, struct conn *c)
+{
     struct lease_row *row = &t->row[t->free_head];
     t->free_head = row->next_free;
     t->used++;
     row->conn = c;
     c->lease = c->first_lease = row->last_number;
+}
+
+bool lease_add(struct lease_table *t, struct conn *c)
+{
+    if (!has_free(t))
+        return false;
+    add(t, c);
     return true;
+}
+
+void lease_add_kept(struct lease_table *t, struct conn *c)
+{
+    lease_unkeep(t);
+    add(t, c);
 }
 
 void lease_drop(struct lease_table *t, const struct conn *c)
@@ -96,7 +125,7 @@ void lease_explain(const struct lease_table *t, const struct conn *c, struct err
 
 void lease_fini(struct lease_table *t)
 {
-    CHECK(t->used == 0);
+    CHECK(t->used == 0 && t->kept == 0);
     free(t->row);
     t->row = NULL;
     t->size = t->free_head = 0;

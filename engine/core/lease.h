@@ -31,6 +31,10 @@ bool lease_add(struct lease_table *t, struct conn *c);
 void lease_drop(struct lease_table *t, const struct conn *c);
 /* Ends the lease of one that goes. state: the server's own code for it, or "". */
 void lease_lose(struct lease_table *t, struct conn *c, const char *state);
+/* A row that is free when a connection comes that cannot be refused. False when out of memory. */
+bool lease_keep(struct lease_table *t);
+void lease_unkeep(struct lease_table *t);
+void lease_add_kept(struct lease_table *t, struct conn *c); /* and is not kept any more */
 /* Ends the lease of a connection that stays, because it was held for so long. */
 void lease_reclaim(struct lease_table *t, struct conn *c, int64_t held_us);
 /* Why there is no lease of this number: refused with `stale`, but `lost` when its connection was, and

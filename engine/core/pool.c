@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/ear.h"
+#include "core/handover.h"
 #include "core/lease.h"
 #include "core/resource.h"
 #include "core/share.h"
@@ -29,6 +30,11 @@ struct pool *pool_new(struct resource *r, int32_t role)
     list_init(&p->conns);
     list_init(&p->sharing);
     keep_init(p);
+    if (!handover_join(p)) {
+        reach_fini(p);
+        free(p);
+        return NULL;
+    }
     return p;
 }
 
@@ -41,6 +47,7 @@ void pool_free(struct pool **pool)
     loop_unsoon(p->engine->loop, &p->look);
     if (p->ear != NULL)
         ear_free(&p->ear);
+    handover_leave(p);
     reach_fini(p);
     free(p->trouble);
     free(p);
@@ -50,7 +57,7 @@ bool pool_is_in_use(const struct pool *p)
 {
     bool is_listened_to = p->ear != NULL && !list_is_empty(&p->ear->listeners);
     return pool_all(p) > 0 || !list_is_empty(&p->waiters) || !list_is_empty(&p->starters) ||
-           is_listened_to;
+           is_listened_to || permits_has_come(&p->stake);
 }
 
 int32_t pool_all(const struct pool *p)
@@ -135,6 +142,7 @@ static void leave_queue(struct pool *p, struct waiter *w)
     if (!list_is_empty(&p->waiters))
         return;
     p->gate &= ~(uint32_t)GATE_QUEUE;
+    handover_unask(p);
     if ((p->gate & GATE_DRAINING) != 0)
         keep_soon(p); /* nobody has a use for what is idle any more */
 }
@@ -254,13 +262,14 @@ static void hand_over(struct pool *p, struct waiter *w, struct conn *c)
 void pool_settled(struct pool *p, struct conn *c)
 {
     struct waiter *w = is_paused(p) ? NULL : next_waiter(p);
-    if (w != NULL) {
+    if (w != NULL && !handover_is_due(p, w->arrived_us)) {
         hand_over(p, w, c);
         if (p->share > 1) /* with those behind him, maybe */
             pool_serve(p);
         return;
     }
     conn_move(c, CONN_IDLE);
+    handover_look(p);
 }
 
 /* --- taking and giving ----------------------------------------------------------------------- */
@@ -341,7 +350,8 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
 {
     e->code = ERROR_OK;
     node_init(&w->node);
-    if (!pool_is_closed(p) && (p->gate & GATE_DRAINING) == 0 && next_waiter(p) == NULL) {
+    if (!pool_is_closed(p) && (p->gate & GATE_DRAINING) == 0 && next_waiter(p) == NULL &&
+        !handover_is_due(p, w->arrived_us)) {
         struct conn *c = find(p, w);
         if (c != NULL) {
             lend(c);
@@ -363,7 +373,8 @@ void pool_serve(struct pool *p)
 {
     struct waiter *w;
     struct conn *c;
-    while (!pool_is_closed(p) && (w = next_waiter(p)) != NULL && (c = find(p, w)) != NULL)
+    while (!pool_is_closed(p) && (w = next_waiter(p)) != NULL &&
+           !handover_is_due(p, w->arrived_us) && (c = find(p, w)) != NULL)
         hand_over(p, w, c);
 }
 

@@ -13,6 +13,7 @@
  *   drain.c  run empty
  *   keepalive.c  ask those that nobody uses
  *   hold.c   note who holds one for too long
+ *   handover.c   one max for all workers
  */
 #ifndef CORE_POOL_H
 #define CORE_POOL_H
@@ -25,6 +26,7 @@
 #include "core/idle.h"
 #include "core/keepalive.h"
 #include "core/lease.h"
+#include "core/ledger.h"
 #include "core/reach.h"
 #include "core/reconnect.h"
 #include "nebula.h"
@@ -42,6 +44,7 @@ enum {
     GATE_QUEUE = 4,
     GATE_DRAINING = 8, /* nobody new */
     GATE_EXCESS = 16,  /* there are more connections than may be: look at those that come home */
+    GATE_ASKED = 32,   /* so does somebody in another worker */
 };
 
 struct pool_stats {
@@ -85,9 +88,15 @@ struct pool {
     int64_t open_again_us; /* when one is wanted and no endpoint may be tried before */
     struct error *trouble; /* why no endpoint could be connected to, NULL since one was */
     struct list starters;
+    struct stake stake;    /* in the permits of all workers: see handover.h */
+    int32_t permits;       /* granted, and not used yet */
+    struct soon hand;      /* one on: never while a driver still speaks of it */
+    bool has_row;          /* in the table of leases, for a connection that comes */
+    int64_t asks_since_us; /* another worker, INT64_MAX: it does not ask */
     struct reconnect reconnect;
-    int64_t cut_us;  /* of a drain: when what is left is cut off */
-    struct ear *ear; /* listens by one of the connections; NULL until somebody wants it */
+    int64_t renewed_us; /* the last one began; one that comes and is older has to leave too */
+    int64_t cut_us;     /* of a drain: when what is left is cut off */
+    struct ear *ear;    /* listens by one of the connections; NULL until somebody wants it */
     struct timer keeper;
     struct soon look;
     struct endpoint own; /* of a resource that names none */

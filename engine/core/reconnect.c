@@ -42,6 +42,7 @@ static void say(const struct pool *p, const char *text)
 void reconnect_begin(struct pool *p, int32_t percent, int64_t every_us)
 {
     int32_t all = pool_all(p);
+    p->renewed_us = engine_now(p->engine);
     p->reconnect = (struct reconnect){.last = p->resource->last_conn,
                                       .all = all,
                                       .step = (all * percent + 99) / 100,

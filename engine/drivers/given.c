@@ -181,6 +181,11 @@ void blocking_run(struct blocking *b, struct job *j)
     given()->blocking_run(b, j);
 }
 
+void blocking_move(struct blocking *b, struct loop *loop)
+{
+    given()->blocking_move(b, loop);
+}
+
 void blocking_free(struct blocking **b)
 {
     given()->blocking_free(b);

@@ -48,6 +48,7 @@ struct given {
     __typeof__(loop_computer) *loop_computer;
     __typeof__(blocking_new) *blocking_new;
     __typeof__(blocking_run) *blocking_run;
+    __typeof__(blocking_move) *blocking_move;
     __typeof__(blocking_free) *blocking_free;
 };
 

@@ -36,5 +36,6 @@ const struct given given_table = {
     .loop_computer = loop_computer,
     .blocking_new = blocking_new,
     .blocking_run = blocking_run,
+    .blocking_move = blocking_move,
     .blocking_free = blocking_free,
 };

@@ -277,6 +277,29 @@ static void postgres_close(struct conn *c)
         pg_closed(p);
 }
 
+/* --- from worker to worker -------------------------------------------------------------------- */
+
+static bool postgres_detach(struct conn *c)
+{
+    struct postgres *p = conn_driver(c);
+    if (p->phase != PG_IDLE || p->owes != 0 || p->is_cancelling ||
+        pg_cancel_is_under_way(p->cancel))
+        return false;
+    pg_watch(p, 0);
+    loop_unsoon(conn_loop(c), &p->soon);
+    return true;
+}
+
+/* What the server said meanwhile makes the socket readable here. */
+static void postgres_attach(struct conn *c, const struct target *t)
+{
+    struct postgres *p = conn_driver(c);
+    p->target = t;
+    if (p->cancel != NULL)
+        pg_cancel_move(p->cancel, conn_loop(c));
+    pg_watch(p, WATCH_READ);
+}
+
 const struct driver driver_postgres = {.name = "postgres",
                                        .size = sizeof(struct postgres),
                                        .takes_batches = true,
@@ -286,4 +309,6 @@ const struct driver driver_postgres = {.name = "postgres",
                                        .send = postgres_send,
                                        .cancel = postgres_cancel,
                                        .close = postgres_close,
+                                       .detach = postgres_detach,
+                                       .attach = postgres_attach,
                                        .check = pg_open_check};

@@ -201,6 +201,7 @@ struct pg_cancel;
 struct pg_cancel *pg_cancel_new(struct loop *loop, PGconn *pg, void (*returned)(void *data),
                                 void *data);
 void pg_cancel_send(struct pg_cancel *k);
+void pg_cancel_move(struct pg_cancel *k, struct loop *loop); /* to another one; none is under way */
 bool pg_cancel_is_under_way(const struct pg_cancel *k);
 /* It must not be under way. Joins the thread: it is idle, so this is short. */
 void pg_cancel_free(struct pg_cancel **k);

@@ -112,6 +112,14 @@ void pg_cancel_send(struct pg_cancel *k)
     pthread_mutex_unlock(&k->lock);
 }
 
+void pg_cancel_move(struct pg_cancel *k, struct loop *loop)
+{
+    CHECK(!k->is_under_way);
+    pthread_mutex_lock(&k->lock);
+    k->loop = loop;
+    pthread_mutex_unlock(&k->lock);
+}
+
 bool pg_cancel_is_under_way(const struct pg_cancel *k)
 {
     return k != NULL && k->is_under_way;

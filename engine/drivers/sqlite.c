@@ -181,6 +181,23 @@ static void close_session(struct conn *c)
         begin_close(s);
 }
 
+/* --- from worker to worker ------------------------------------------------------------------ */
+
+static bool detach_session(struct conn *c)
+{
+    const struct sqlite *s = conn_driver(c);
+    return s->thread != NULL && !s->is_working && !s->is_closing && !s->session.is_lost;
+}
+
+/* The declaration is the same there, in other bytes. */
+static void attach_session(struct conn *c, const struct target *t)
+{
+    struct sqlite *s = conn_driver(c);
+    CHECK(sqlite_options_read(&s->session.options, t, &s->session.error) == ERROR_OK);
+    s->session.world = loop_world(conn_loop(c));
+    blocking_move(s->thread, conn_loop(c));
+}
+
 const struct driver driver_sqlite = {
     .name = "sqlite",
     .size = sizeof(struct sqlite),
@@ -188,4 +205,6 @@ const struct driver driver_sqlite = {
     .send = send_request,
     .cancel = cancel_request,
     .close = close_session,
+    .detach = detach_session,
+    .attach = attach_session,
 };

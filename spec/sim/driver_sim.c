@@ -37,8 +37,10 @@ struct link {
     int behinds, depth;
     struct request *cancelled; /* while cancelling */
     struct soon sorry;         /* there is no memory for them */
+    struct soon news;          /* what happened while it was away */
     int32_t at;                /* of a batch: the part under way, or one of the two below */
     bool is_open, is_cancelling, is_closing;
+    bool is_away; /* between two workers */
 };
 
 static void cell(const struct result *r, int32_t row, int32_t column, struct nebula_value *out)
@@ -116,6 +118,10 @@ static void failed(struct wire *w, enum error_code code, const char *state, cons
 {
     struct link *l = link_of(w);
     struct error e;
+    if (l->is_away) {
+        l->is_open = false;
+        return;
+    }
     error_set(&e, code, "%s: %s", conn_resource(l->conn), text);
     memcpy(e.state, state, strlen(state) + 1);
     l->is_open = l->is_cancelling = false;
@@ -272,6 +278,11 @@ static void closed(struct wire *w)
 }
 
 /* The request was not sent: there is no memory for its answer. */
+static void tell_news(struct soon *s)
+{
+    failed(&container_of(s, struct link, news)->wire, ERROR_LOST, "", "the connection broke");
+}
+
 static void say_sorry(struct soon *s)
 {
     struct link *l = container_of(s, struct link, sorry);
@@ -296,6 +307,7 @@ static void sim_open(struct conn *c, const struct target *t)
     l->conn = c;
     l->depth = t->depth;
     soon_init(&l->sorry, say_sorry);
+    soon_init(&l->news, tell_news);
     struct server *s = server_find(target_get(t, "server", ""));
     CHECK(s != NULL);
     wire_connect(&l->wire, s, t->role);
@@ -366,8 +378,31 @@ static void sim_close(struct conn *c)
     }
     l->is_closing = true;
     loop_unsoon(conn_loop(c), &l->sorry);
+    loop_unsoon(conn_loop(c), &l->news);
     drop_all(l);
     wire_hang_up(&l->wire);
+}
+
+static bool sim_detach(struct conn *c)
+{
+    struct link *l = conn_driver(c);
+    if (l->is_away || l->request != NULL || l->is_cancelling || l->is_closing)
+        law_broken("a connection was let go of that has something under way");
+    if (!l->is_open)
+        return false;
+    l->is_away = true;
+    return true;
+}
+
+static void sim_attach(struct conn *c, const struct target *t)
+{
+    struct link *l = conn_driver(c);
+    (void)t;
+    if (!l->is_away)
+        law_broken("a connection came that was not on its way");
+    l->is_away = false;
+    if (!l->is_open)
+        loop_soon(conn_loop(c), &l->news);
 }
 
 static bool sim_may_share(const struct driver *d, const struct request *r)
@@ -384,7 +419,9 @@ static const struct driver sim = {.name = "sim",
                                   .open = sim_open,
                                   .send = sim_send,
                                   .cancel = sim_cancel,
-                                  .close = sim_close};
+                                  .close = sim_close,
+                                  .detach = sim_detach,
+                                  .attach = sim_attach};
 
 static const struct driver sim_plain = {.name = "sim_plain",
                                         .size = sizeof(struct link),

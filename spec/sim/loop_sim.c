@@ -15,6 +15,7 @@
 #define SOONS_A_TURN 100000 /* more of them never end */
 
 struct loop {
+    struct list_node node;
     struct world *world;
     struct wheel wheel;
     struct list soons;
@@ -22,11 +23,18 @@ struct loop {
     int64_t now_us, *kept;
 };
 
+/* Those of all engines: in whichever of them something happens, it is the same time. */
+static struct list loops;
+
 struct loop *loop_new(struct world *world)
 {
     struct loop *l = calloc(1, sizeof *l);
     if (l == NULL)
         return NULL;
+    if (loops.ring.next == NULL)
+        list_init(&loops);
+    node_init(&l->node);
+    list_push_tail(&loops, &l->node);
     l->world = world;
     l->now_us = world->now_us(world);
     l->note_end = &l->note;
@@ -42,6 +50,7 @@ void loop_free(struct loop **loop)
         law_broken("loop freed with %u timers armed", l->wheel.count);
     if (!list_is_empty(&l->soons))
         law_broken("loop freed with %u soons to run", l->soons.count);
+    list_remove(&loops, &l->node);
     free(l);
     *loop = NULL;
 }
@@ -58,9 +67,12 @@ int64_t loop_now_us(const struct loop *loop)
 
 int64_t loop_refresh(struct loop *loop)
 {
-    loop->now_us = world_time_us();
-    if (loop->kept != NULL)
-        *loop->kept = loop->now_us;
+    for (struct list_node *n = list_head(&loops); n != NULL; n = list_next(&loops, n)) {
+        struct loop *l = container_of(n, struct loop, node);
+        l->now_us = world_time_us();
+        if (l->kept != NULL)
+            *l->kept = l->now_us;
+    }
     return loop->now_us;
 }
 

@@ -1,0 +1,196 @@
+#include "core/handover.h"
+
+#include "core/resource.h"
+
+/* FNV-1a (Fowler, Noll, Vo), 32 bits. */
+static uint32_t number_of(const char *name)
+{
+    uint32_t h = 0x811c9dc5;
+    for (; *name != '\0'; name++)
+        h = (h ^ (unsigned char)*name) * 0x01000193;
+    return h;
+}
+
+bool handover_is_home(const struct resource *r)
+{
+    const struct engine *e = r->engine;
+    return number_of(r->name) % (uint32_t)e->workers == (uint32_t)e->worker;
+}
+
+bool handover_is_due(const struct pool *p, int64_t arrived_us)
+{
+    if ((p->gate & GATE_ASKED) == 0)
+        return false;
+    int64_t asked_us = permits_asked_us(&p->stake);
+    return asked_us != LEDGER_NOBODY && asked_us + HANDOVER_LEAD_US < arrived_us;
+}
+
+/* A connection that comes must find room: without it nobody asks for one. */
+static bool keep_row(struct pool *p)
+{
+    p->has_row = p->has_row || lease_keep(&p->engine->leases);
+    return p->has_row;
+}
+
+/* --- to others -------------------------------------------------------------------------------- */
+
+static int64_t first_arrival_us(const struct pool *p)
+{
+    struct list_node *n = list_head(&p->waiters);
+    return n == NULL ? INT64_MAX : container_of(n, struct waiter, node)->arrived_us;
+}
+
+/* The one that came home last is as good as any, and found at once. Where the driver cannot let go of
+ * it, it closes, and its permit goes on when it is gone. */
+static bool hand_on(struct pool *p, struct conn *c)
+{
+    struct error why;
+    if (!conn_detach(c)) {
+        error_set(&why, ERROR_CLOSED, "%s: connection %u makes room for another worker",
+                  p->resource->name, c->id);
+        conn_close(c, &why);
+        return true;
+    }
+    if (permits_hand(&p->stake, &c->parcel))
+        return true;
+    CHECK(keep_row(p)); /* the one that it had is free */
+    p->has_row = false;
+    conn_attach(c, p); /* whoever asked does not any more */
+    conn_move(c, CONN_IDLE);
+    return false;
+}
+
+static bool has_one_for_others(const struct pool *p)
+{
+    return p->idle.first != NULL && handover_is_due(p, first_arrival_us(p));
+}
+
+static void serve(struct soon *s)
+{
+    struct pool *p = container_of(s, struct pool, hand);
+    while (has_one_for_others(p))
+        if (!hand_on(p, p->idle.first))
+            return;
+}
+
+static void watch(struct pool *p)
+{
+    if (permits_asked_us(&p->stake) == LEDGER_NOBODY)
+        p->gate &= ~(uint32_t)GATE_ASKED;
+    else
+        p->gate |= GATE_ASKED;
+}
+
+/* --- from others ------------------------------------------------------------------------------ */
+
+static void adopt(struct pool *p, struct conn *c)
+{
+    p->has_row = false;
+    conn_attach(c, p);
+    if (c->created_us < p->renewed_us)
+        conn_retire(c);
+    care_settle(c);
+}
+
+static void receive(struct pool *p)
+{
+    int32_t permits;
+    struct parcel *next, *parcel = permits_receive(&p->stake, &permits);
+    p->permits += permits;
+    if (permits > 0 || parcel != NULL)
+        p->asks_since_us = INT64_MAX; /* that was it */
+    for (; parcel != NULL; parcel = next) {
+        next = parcel->next;
+        adopt(p, container_of(parcel, struct conn, parcel));
+    }
+}
+
+static void came(struct stake *s)
+{
+    struct pool *p = container_of(s, struct pool, stake);
+    receive(p);
+    watch(p);
+    keep_look(p);
+}
+
+void handover_unask(struct pool *p)
+{
+    if (p->asks_since_us == INT64_MAX)
+        return;
+    p->asks_since_us = INT64_MAX;
+    permits_unask(&p->stake);
+}
+
+static void give_back(struct pool *p)
+{
+    for (; p->permits > 0; p->permits--)
+        permits_give(&p->stake);
+}
+
+bool handover_may_open(struct pool *p)
+{
+    if (p->stake.permits == NULL)
+        return true;
+    bool has_one = p->permits > 0;
+    p->permits -= has_one;
+    if (has_one || permits_take(&p->stake))
+        return true;
+    if (list_is_empty(&p->waiters) || !keep_row(p))
+        return false;
+    if (permits_ask(&p->stake, first_arrival_us(p)))
+        return true;
+    if (p->asks_since_us == INT64_MAX)
+        p->asks_since_us = engine_now(p->engine);
+    return false;
+}
+
+void handover_closed(struct pool *p)
+{
+    permits_give(&p->stake);
+}
+
+int64_t handover_given_up_us(const struct pool *p)
+{
+    return p->asks_since_us == INT64_MAX ? INT64_MAX : p->asks_since_us + POOL_TURN_US;
+}
+
+void handover_look(struct pool *p)
+{
+    if (p->stake.permits == NULL)
+        return;
+    if (list_is_empty(&p->waiters))
+        give_back(p);
+    watch(p);
+    if (has_one_for_others(p))
+        loop_soon(p->engine->loop, &p->hand);
+}
+
+/* --- the beginning and the end ---------------------------------------------------------------- */
+
+bool handover_join(struct pool *p)
+{
+    const struct engine *e = p->engine;
+    p->asks_since_us = INT64_MAX;
+    soon_init(&p->hand, serve);
+    p->stake = (struct stake){.worker = e->worker, .look = came};
+    return e->ledger == NULL ||
+           permits_join(&p->stake, e->ledger, e->loop, p->resource->name, p->role, p->size.max);
+}
+
+void handover_stop(struct pool *p)
+{
+    if (p->stake.permits == NULL)
+        return;
+    handover_unask(p);
+    receive(p);
+    give_back(p);
+}
+
+void handover_leave(struct pool *p)
+{
+    give_back(p);
+    permits_leave(&p->stake);
+    loop_unsoon(p->engine->loop, &p->hand);
+    if (p->has_row)
+        lease_unkeep(&p->engine->leases);
+}

@@ -1,0 +1,39 @@
+/* handover.h - what a pool has to do with the pools of the same name in other workers.
+ *
+ * To open a connection takes a permit, of which there are max in the process (core/ledger). With none
+ * left the pool asks with its first waiter's time of arrival; whoever has a connection that comes home
+ * gives it to whoever waited longest, here or elsewhere. As long as somebody elsewhere asks, the gate
+ * keeps the short path shut, so that coming home is looked at; else none of this costs anything.
+ *
+ * A waiter here is preferred to one elsewhere who came little earlier: to hand over costs both workers
+ * a wake-up. Nobody is served after one who came HANDOVER_LEAD_US later.
+ */
+#ifndef CORE_HANDOVER_H
+#define CORE_HANDOVER_H
+
+#include "core/pool.h"
+
+#define HANDOVER_LEAD_US 2000
+
+/* False when out of memory. Without a ledger there is nothing to join. */
+bool handover_join(struct pool *p);
+void handover_leave(struct pool *p); /* no connection is left */
+/* Nobody waits here any more: what comes is closed. */
+void handover_stop(struct pool *p);
+/* Whether this worker keeps the resource's minimum: one of them does. */
+bool handover_is_home(const struct resource *r);
+
+/* A permit for one more connection; with none left it asks for one, if somebody waits. */
+bool handover_may_open(struct pool *p);
+/* The permit of a connection that is gone. */
+void handover_closed(struct pool *p);
+void handover_unask(struct pool *p); /* nobody waits any more */
+/* Gives back what nobody waits for, and soon serves those elsewhere who waited longer than anybody here. */
+void handover_look(struct pool *p);
+/* Somebody elsewhere waited longer than one who arrived then. */
+bool handover_is_due(const struct pool *p, int64_t arrived_us);
+/* When nobody who does not want to wait counts on others any more, whom the pool has asked; INT64_MAX
+ * when it has asked none. */
+int64_t handover_given_up_us(const struct pool *p);
+
+#endif

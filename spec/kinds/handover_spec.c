@@ -1,0 +1,282 @@
+/* handover_spec.c - engines on threads of their own under one cap, on real databases: nobody is refused, nothing is done
+ * twice or not at all, the server never sees more than max, and each thread has its share. limit: 300 s
+ */
+#include "nebula.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "support/pg.h"
+
+#define THREADS 4
+#define ROUNDS 400
+
+struct database {
+    const char *driver;
+    const struct nebula_option *option;
+    int32_t options, max;
+};
+
+struct worker {
+    pthread_t thread;
+    const struct database *database;
+    struct nebula_ledger *ledger;
+    int number;
+    uint32_t dice;
+    int64_t done, refused, slowest_us;
+};
+
+static int32_t declare(struct worker *w, struct nebula *n)
+{
+    bool is_sqlite = w->database->driver[0] == 's';
+    const struct nebula_spec spec = {
+        .name = "shop",
+        .kind = w->database->driver,
+        .driver = w->database->driver,
+        .policy_name = "plain",
+        .file = __FILE__,
+        .line = __LINE__,
+        .roles = is_sqlite ? 2 : 1,
+        .role_name = {is_sqlite ? "reader" : "primary", "writer"},
+        .role_max = {0, 1},
+        .writer = is_sqlite ? 1 : 0,
+        .check = "select 1",
+        .rollback = "rollback",
+        .reset = is_sqlite ? NULL : "discard temp",
+        .option = w->database->option,
+        .options = w->database->options,
+        .pool = {.max = w->database->max,
+                 .queue = 100,
+                 .connecting = 2,
+                 .check_us = 30000000,
+                 .connect_us = 20000000,
+                 .start_us = 20000000},
+        .policy = {.deadline_us = 60000000, .wait_us = 60000000, .tries = 1},
+    };
+    int32_t resource = nebula_declare(n, &spec);
+    CHECK(resource > 0);
+    return resource;
+}
+
+static int32_t await(struct nebula *n, int32_t ticket, struct nebula_reply *reply)
+{
+    struct nebula_event event;
+    CHECK(ticket > 0);
+    while (!nebula_next(n, &event))
+        nebula_turn(n, INT64_MAX);
+    CHECK(event.ticket == ticket);
+    nebula_reply(n, ticket, reply);
+    int32_t code = reply->code;
+    if (code != 0)
+        fprintf(stderr, "# %s\n", reply->text);
+    nebula_done(n, ticket);
+    return code;
+}
+
+static uint32_t roll(struct worker *w, uint32_t below)
+{
+    w->dice = w->dice * 1664525u + 1013904223u;
+    return (w->dice >> 12) % below;
+}
+
+static bool add_one(struct worker *w, struct nebula *n, int32_t resource, int64_t lease)
+{
+    static const char text[] = "update tally set n = n + 1";
+    const struct nebula_request request = {.lease = lease,
+                                           .resource = resource,
+                                           .role = w->database->driver[0] == 's' ? 1 : 0,
+                                           .verb = NEBULA_RUN,
+                                           .text = text,
+                                           .text_size = sizeof text - 1};
+    struct nebula_reply reply;
+    return await(n, nebula_call(n, &request), &reply) == 0;
+}
+
+static void lease_and_add(struct worker *w, struct nebula *n, int32_t resource)
+{
+    int32_t role = w->database->driver[0] == 's' ? 1 : 0;
+    struct nebula_reply reply;
+    int64_t lease = nebula_lease(n, resource, role, 0, false);
+    if (lease == 0 && await(n, nebula_ticket(n), &reply) == 0)
+        lease = reply.lease;
+    if (lease <= 0) {
+        w->refused++;
+        return;
+    }
+    w->done += add_one(w, n, resource, lease);
+    CHECK(nebula_release(n, lease, roll(w, 50) == 0 ? NEBULA_SPOILED : NEBULA_GOOD) == 0);
+}
+
+static void *work(void *data)
+{
+    struct worker *w = data;
+    char text[200] = "";
+    const struct nebula_options options = {.name = "worker", .log_level = 3, .log_fd = 2};
+    struct nebula *n = nebula_open_worker(w->ledger, w->number, &options, text, sizeof text);
+    CHECK(n != NULL);
+    int32_t resource = declare(w, n);
+    for (int i = 0; i < ROUNDS; i++) {
+        int64_t begun_us = nebula_now_us(n);
+        if (roll(w, 4) == 0)
+            w->done += add_one(w, n, resource, 0);
+        else
+            lease_and_add(w, n, resource);
+        int64_t took_us = nebula_now_us(n) - begun_us;
+        w->slowest_us = took_us > w->slowest_us ? took_us : w->slowest_us;
+        if (roll(w, 100) == 0)
+            nebula_turn(n, nebula_now_us(n) + 2000); /* does something else for a while */
+    }
+    nebula_close(&n);
+    return NULL;
+}
+
+static void run(struct worker *w, const struct database *d)
+{
+    struct nebula_ledger *ledger = nebula_ledger_new(THREADS);
+    assert_non_null(ledger);
+    for (int i = 0; i < THREADS; i++) {
+        w[i] = (struct worker){
+            .database = d, .ledger = ledger, .number = i, .dice = (uint32_t)i * 77 + 1};
+        assert_int_equal(pthread_create(&w[i].thread, NULL, work, &w[i]), 0);
+    }
+}
+
+static void end(struct worker *w)
+{
+    struct nebula_ledger *ledger = w[0].ledger;
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(w[i].thread, NULL), 0);
+        assert_int_equal(w[i].refused, 0);
+        assert_int_equal(w[i].done, ROUNDS);
+        print_message("# worker %d: the slowest took %lld us\n", i, (long long)w[i].slowest_us);
+    }
+    nebula_ledger_free(&ledger);
+}
+
+/* --- one engine alone, before and after ------------------------------------------------------- */
+
+static int64_t ask(const struct database *d, int32_t verb, const char *text)
+{
+    struct worker w = {.database = d};
+    const struct nebula_options options = {.name = "alone", .log_level = 3, .log_fd = 2};
+    struct nebula *n = nebula_open(&options, NULL, 0);
+    struct nebula_reply reply;
+    struct nebula_value value = {.integer = 0};
+    const struct nebula_request request = {.resource = declare(&w, n),
+                                           .role = d->driver[0] == 's' ? 1 : 0,
+                                           .verb = verb,
+                                           .text = text,
+                                           .text_size = (uint32_t)strlen(text)};
+    int32_t ticket = nebula_call(n, &request);
+    struct nebula_event event;
+    while (!nebula_next(n, &event))
+        nebula_turn(n, INT64_MAX);
+    nebula_reply(n, ticket, &reply);
+    assert_int_equal(reply.code, 0);
+    if (reply.rows > 0)
+        nebula_cell(n, ticket, 0, 0, &value);
+    nebula_done(n, ticket);
+    nebula_close(&n);
+    return value.integer;
+}
+
+static void run_all(const struct database *d)
+{
+    struct worker w[THREADS];
+    ask(d, NEBULA_SCRIPT, "create table tally (n bigint); insert into tally values (0)");
+    run(w, d);
+    end(w);
+    assert_int_equal(ask(d, NEBULA_RUN, "select n from tally"), THREADS * ROUNDS);
+    ask(d, NEBULA_SCRIPT, "drop table tally");
+}
+
+/* --- PostgreSQL ------------------------------------------------------------------------------- */
+
+static struct pg server;
+static atomic_bool is_over;
+
+/* The most sessions that were there at once. */
+static void *count_sessions(void *data)
+{
+    int64_t *most = data;
+    while (!atomic_load(&is_over)) {
+        int64_t now = atol(
+            pg_server_ask(&server, "select count(*) from pg_stat_activity where usename = 'app'"));
+        *most = now > *most ? now : *most;
+        usleep(200);
+    }
+    return NULL;
+}
+
+static void on_postgres(int32_t max)
+{
+    const struct nebula_option option[] = {
+        {.name = "host", .value = "127.0.0.1"},       {.name = "port", .value = server.port},
+        {.name = "dbname", .value = "app"},           {.name = "user", .value = "app"},
+        {.name = "password", .value = "sesame-open"}, {.name = "sslmode", .value = "disable"}};
+    const struct database d = {
+        .driver = "postgres", .option = option, .options = COUNT(option), .max = max};
+    pthread_t counter;
+    int64_t most = 0;
+    atomic_store(&is_over, false);
+    assert_int_equal(pthread_create(&counter, NULL, count_sessions, &most), 0);
+    run_all(&d);
+    atomic_store(&is_over, true);
+    assert_int_equal(pthread_join(counter, NULL), 0);
+    assert_in_range(most, 1, max);
+}
+
+static void one_connection_to_postgres_goes_round(void **unused)
+{
+    (void)unused;
+    on_postgres(1);
+}
+
+static void so_do_three(void **unused)
+{
+    (void)unused;
+    on_postgres(3);
+}
+
+/* --- SQLite ----------------------------------------------------------------------------------- */
+
+static void the_writer_of_sqlite_goes_round(void **unused)
+{
+    (void)unused;
+    char folder[] = "/tmp/nebula-spec-XXXXXX", file[64];
+    static const char *const left[] = {"", "-wal", "-shm"};
+    assert_non_null(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/shop.db", folder);
+    const struct nebula_option option[] = {{.name = "file", .value = file}};
+    const struct database d = {.driver = "sqlite", .option = option, .options = 1, .max = 2};
+    run_all(&d);
+    for (size_t i = 0; i < COUNT(left); i++) {
+        char path[80];
+        snprintf(path, sizeof path, "%s%s", file, left[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_connection_to_postgres_goes_round),
+        cmocka_unit_test(so_do_three),
+        cmocka_unit_test(the_writer_of_sqlite_goes_round),
+    };
+    pg_server_start(&server);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    pg_server_stop(&server);
+    return failed;
+}

@@ -25,11 +25,22 @@ bool handover_is_due(const struct pool *p, int64_t arrived_us)
     return asked_us != LEDGER_NOBODY && asked_us + HANDOVER_LEAD_US < arrived_us;
 }
 
-/* A connection that comes must find room: without it nobody asks for one. */
-static bool keep_row(struct pool *p)
+/* A connection that comes must find room in the table of leases: nobody asks for more than that. */
+static void keep_rows(struct pool *p)
 {
-    p->has_row = p->has_row || lease_keep(&p->engine->leases);
-    return p->has_row;
+    while (p->rows < ASKS_MOST && lease_keep(&p->engine->leases))
+        p->rows++;
+}
+
+static struct asks asks_of(struct pool *p)
+{
+    struct asks a = {.count = 0};
+    keep_rows(p);
+    a.room = p->rows;
+    struct list_node *n = list_head(&p->waiters);
+    for (; n != NULL && a.count < ASKS_MOST; n = list_next(&p->waiters, n))
+        a.arrived_us[a.count++] = container_of(n, struct waiter, node)->arrived_us;
+    return a;
 }
 
 /* --- to others -------------------------------------------------------------------------------- */
@@ -53,9 +64,8 @@ static bool hand_on(struct pool *p, struct conn *c)
     }
     if (permits_hand(&p->stake, &c->parcel))
         return true;
-    CHECK(keep_row(p)); /* the one that it had is free */
-    p->has_row = false;
-    conn_attach(c, p); /* whoever asked does not any more */
+    CHECK(lease_keep(&p->engine->leases)); /* the one that it had is free */
+    conn_attach(c, p);                     /* whoever asked does not any more */
     conn_move(c, CONN_IDLE);
     return false;
 }
@@ -68,9 +78,9 @@ static bool has_one_for_others(const struct pool *p)
 static void serve(struct soon *s)
 {
     struct pool *p = container_of(s, struct pool, hand);
-    while (has_one_for_others(p))
-        if (!hand_on(p, p->idle.first))
-            return;
+    while (has_one_for_others(p) && hand_on(p, p->idle.first))
+        continue;
+    pool_serve(p); /* what others do not want any more */
 }
 
 static void watch(struct pool *p)
@@ -85,7 +95,7 @@ static void watch(struct pool *p)
 
 static void adopt(struct pool *p, struct conn *c)
 {
-    p->has_row = false;
+    p->rows--;
     conn_attach(c, p);
     if (c->created_us < p->renewed_us)
         conn_retire(c);
@@ -121,10 +131,38 @@ void handover_unask(struct pool *p)
     permits_unask(&p->stake);
 }
 
+void handover_next_waiter(struct pool *p)
+{
+    if (p->asks_since_us != INT64_MAX)
+        keep_soon(p); /* asks anew, with his arrival */
+}
+
 static void give_back(struct pool *p)
 {
     for (; p->permits > 0; p->permits--)
         permits_give(&p->stake);
+}
+
+static void note_asking(struct pool *p)
+{
+    if (p->asks_since_us == INT64_MAX)
+        p->asks_since_us = engine_now(p->engine);
+}
+
+/* One that is being opened may take longer than others need theirs. */
+static void wish(struct pool *p)
+{
+    if (engine_now(p->engine) < handover_wish_us(p))
+        return;
+    const struct asks a = asks_of(p);
+    permits_wish(&p->stake, &a);
+    note_asking(p);
+}
+
+int64_t handover_wish_us(const struct pool *p)
+{
+    bool is_alone = p->stake.permits == NULL || list_is_empty(&p->waiters);
+    return is_alone ? INT64_MAX : first_arrival_us(p) + HANDOVER_LEAD_US;
 }
 
 bool handover_may_open(struct pool *p)
@@ -135,12 +173,12 @@ bool handover_may_open(struct pool *p)
     p->permits -= has_one;
     if (has_one || permits_take(&p->stake))
         return true;
-    if (list_is_empty(&p->waiters) || !keep_row(p))
+    if (list_is_empty(&p->waiters))
         return false;
-    if (permits_ask(&p->stake, first_arrival_us(p)))
+    const struct asks a = asks_of(p);
+    if (permits_ask(&p->stake, &a))
         return true;
-    if (p->asks_since_us == INT64_MAX)
-        p->asks_since_us = engine_now(p->engine);
+    note_asking(p);
     return false;
 }
 
@@ -160,6 +198,7 @@ void handover_look(struct pool *p)
         return;
     if (list_is_empty(&p->waiters))
         give_back(p);
+    wish(p);
     watch(p);
     if (has_one_for_others(p))
         loop_soon(p->engine->loop, &p->hand);
@@ -191,6 +230,6 @@ void handover_leave(struct pool *p)
     give_back(p);
     permits_leave(&p->stake);
     loop_unsoon(p->engine->loop, &p->hand);
-    if (p->has_row)
+    for (; p->rows > 0; p->rows--)
         lease_unkeep(&p->engine->leases);
 }

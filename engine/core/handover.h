@@ -27,11 +27,14 @@ bool handover_is_home(const struct resource *r);
 bool handover_may_open(struct pool *p);
 /* The permit of a connection that is gone. */
 void handover_closed(struct pool *p);
-void handover_unask(struct pool *p); /* nobody waits any more */
+void handover_unask(struct pool *p);       /* nobody waits any more */
+void handover_next_waiter(struct pool *p); /* it may be another one who waits for longest */
 /* Gives back what nobody waits for, and soon serves those elsewhere who waited longer than anybody here. */
 void handover_look(struct pool *p);
 /* Somebody elsewhere waited longer than one who arrived then. */
 bool handover_is_due(const struct pool *p, int64_t arrived_us);
+/* When the first waiter has waited for so long that others are asked; INT64_MAX: nobody waits. */
+int64_t handover_wish_us(const struct pool *p);
 /* When nobody who does not want to wait counts on others any more, whom the pool has asked; INT64_MAX
  * when it has asked none. */
 int64_t handover_given_up_us(const struct pool *p);

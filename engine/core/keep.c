@@ -322,6 +322,8 @@ static int64_t next_look(const struct pool *p)
     }
     if (handover_given_up_us(p) > engine_now(p->engine))
         sooner(&at_us, handover_given_up_us(p));
+    if (handover_wish_us(p) > engine_now(p->engine))
+        sooner(&at_us, handover_wish_us(p));
     for (struct list_node *i = list_head(&p->conns); i != NULL; i = list_next(&p->conns, i)) {
         const struct conn *c = container_of(i, struct conn, node);
         life_end(&at_us, c);

@@ -15,9 +15,10 @@ struct share {
     struct stake *stake;     /* NULL: it has none */
     struct loop *loop;       /* while it has one */
     bool is_told;            /* the note is on its way */
-    int64_t ask_us;          /* LEDGER_NOBODY: it does not ask */
+    struct asks asks;        /* none: it does not ask */
     int32_t held;            /* of its connections, and of what waits for it here: */
     int32_t granted;         /* permits alone */
+    int32_t parcels;
     struct parcel *first, **last;
 };
 
@@ -107,6 +108,11 @@ static void tell(struct share *share)
 
 /* --- under the lock --------------------------------------------------------------------------- */
 
+static int64_t asked_us(const struct share *share)
+{
+    return share->asks.count == 0 ? LEDGER_NOBODY : share->asks.arrived_us[0];
+}
+
 static struct share *share_of(const struct stake *s)
 {
     return &s->permits->share[s->worker];
@@ -127,10 +133,17 @@ static struct share *oldest(struct permits *p, const struct share *but)
     struct share *found = NULL;
     for (int32_t i = 0; i < p->shares; i++) {
         struct share *share = &p->share[i];
-        if (share != but && share->ask_us < (found == NULL ? LEDGER_NOBODY : found->ask_us))
+        if (share != but && asked_us(share) < (found == NULL ? LEDGER_NOBODY : asked_us(found)))
             found = share;
     }
     return found;
+}
+
+/* It has what its first waiters asked for. */
+static void drop_asks(struct asks *a, int32_t count)
+{
+    a->count -= count < a->count ? count : a->count;
+    memmove(a->arrived_us, a->arrived_us + count, (size_t)a->count * sizeof a->arrived_us[0]);
 }
 
 /* The permit is `to`'s from here on. */
@@ -138,7 +151,7 @@ static void move(struct share *from, struct share *to)
 {
     from->held--;
     to->held++;
-    to->ask_us = LEDGER_NOBODY;
+    drop_asks(&to->asks, 1);
     tell(to);
 }
 
@@ -186,8 +199,7 @@ static struct permits *permits_new(struct ledger *l, const char *key, int32_t ma
     pthread_mutex_init(&p->lock, NULL);
     for (int32_t i = 0; i < p->shares; i++) {
         struct share *share = &p->share[i];
-        *share = (struct share){
-            .note.arrived = arrived, .permits = p, .ask_us = LEDGER_NOBODY, .last = &share->first};
+        *share = (struct share){.note.arrived = arrived, .permits = p, .last = &share->first};
     }
     return p;
 }
@@ -233,7 +245,7 @@ void permits_leave(struct stake *s)
     pthread_mutex_lock(&p->lock);
     struct share *share = share_of(s);
     CHECK(share->first == NULL && share->held == 0);
-    share->ask_us = LEDGER_NOBODY;
+    share->asks.count = 0;
     share->stake = NULL;
     pthread_mutex_unlock(&p->lock);
     s->permits = NULL;
@@ -253,20 +265,41 @@ bool permits_take(struct stake *s)
     return is_taken;
 }
 
-bool permits_ask(struct stake *s, int64_t arrived_us)
+/* What is on its way to the worker is for its first waiters. */
+static void ask(struct permits *p, struct share *share, const struct asks *a)
+{
+    int32_t coming = share->parcels + share->granted;
+    bool is_new = share->asks.count == 0;
+    share->asks = *a;
+    if (share->asks.count > a->room)
+        share->asks.count = a->room;
+    drop_asks(&share->asks, coming);
+    if (is_new && share->asks.count > 0)
+        tell_holders(p, share);
+}
+
+bool permits_ask(struct stake *s, const struct asks *a)
 {
     struct permits *p = s->permits;
     if (p == NULL)
         return true;
     pthread_mutex_lock(&p->lock);
     struct share *share = share_of(s);
-    bool has_more = share->first != NULL || share->granted > 0;
-    bool is_taken = !has_more && take(p, share), is_new = share->ask_us == LEDGER_NOBODY;
-    share->ask_us = is_taken || has_more ? LEDGER_NOBODY : arrived_us;
-    if (share->ask_us != LEDGER_NOBODY && is_new)
-        tell_holders(p, share);
+    bool is_taken = take(p, share);
+    if (!is_taken)
+        ask(p, share, a);
     pthread_mutex_unlock(&p->lock);
     return is_taken;
+}
+
+void permits_wish(struct stake *s, const struct asks *a)
+{
+    struct permits *p = s->permits;
+    if (p == NULL)
+        return;
+    pthread_mutex_lock(&p->lock);
+    ask(p, share_of(s), a);
+    pthread_mutex_unlock(&p->lock);
 }
 
 void permits_unask(struct stake *s)
@@ -275,7 +308,7 @@ void permits_unask(struct stake *s)
     if (p == NULL)
         return;
     pthread_mutex_lock(&p->lock);
-    share_of(s)->ask_us = LEDGER_NOBODY;
+    share_of(s)->asks.count = 0;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -299,9 +332,9 @@ int64_t permits_asked_us(const struct stake *s)
         return LEDGER_NOBODY;
     pthread_mutex_lock(&p->lock);
     const struct share *first = oldest(p, share_of(s));
-    int64_t asked_us = first == NULL ? LEDGER_NOBODY : first->ask_us;
+    int64_t at_us = first == NULL ? LEDGER_NOBODY : asked_us(first);
     pthread_mutex_unlock(&p->lock);
-    return asked_us;
+    return at_us;
 }
 
 bool permits_hand(struct stake *s, struct parcel *parcel)
@@ -313,6 +346,7 @@ bool permits_hand(struct stake *s, struct parcel *parcel)
         parcel->next = NULL;
         *to->last = parcel;
         to->last = &parcel->next;
+        to->parcels++;
         move(share_of(s), to);
     }
     pthread_mutex_unlock(&p->lock);
@@ -326,7 +360,7 @@ struct parcel *permits_receive(struct stake *s, int32_t *permits_out)
     struct share *share = share_of(s);
     struct parcel *first = share->first;
     *permits_out = share->granted;
-    share->granted = 0;
+    share->granted = share->parcels = 0;
     share->first = NULL;
     share->last = &share->first;
     pthread_mutex_unlock(&p->lock);
@@ -359,7 +393,7 @@ void permits_resize(struct stake *s, int32_t max)
     struct share *to;
     while ((to = oldest(p, NULL)) != NULL && take(p, to)) {
         to->granted++;
-        to->ask_us = LEDGER_NOBODY;
+        drop_asks(&to->asks, 1);
         tell(to);
     }
     pthread_mutex_unlock(&p->lock);

@@ -13,6 +13,7 @@
  *
  *   a worker, of one pool:  permits_join ... permits_leave
  *     to open               permits_take, or permits_ask and wait for look()
+ *     somebody waits long   permits_wish
  *     nobody waits any more permits_unask
  *     closed                permits_give
  *     one came home         permits_asked_us, permits_hand
@@ -55,9 +56,18 @@ void permits_leave(struct stake *s);
 
 /* One permit, if there is one. */
 bool permits_take(struct stake *s);
-/* One permit, or false: then look() says when there is something. arrived_us: of the first waiter, on
- * the clock of all; asking again replaces it. Who has something to receive gets that first. */
-bool permits_ask(struct stake *s, int64_t arrived_us);
+/* When the first waiters arrived, on the clock of all, the first one first: of several, so that between
+ * two looks none of them is passed over. At most `room` connections can be taken in. */
+#define ASKS_MOST 8
+struct asks {
+    int64_t arrived_us[ASKS_MOST];
+    int32_t count, room;
+};
+/* One permit, or false: then it is asked for, and look() says when there is something. What is on its
+ * way is for the first of them. Asking again replaces what was asked before. */
+bool permits_ask(struct stake *s, const struct asks *a);
+/* Only asks, and takes none: whoever opens one for his first waiter may have one from others sooner. */
+void permits_wish(struct stake *s, const struct asks *a);
 void permits_unask(struct stake *s); /* idempotent */
 /* The permit of a connection that is gone, or was never opened. */
 void permits_give(struct stake *s);

@@ -139,8 +139,10 @@ static bool is_paused(const struct pool *p)
 static void leave_queue(struct pool *p, struct waiter *w)
 {
     list_remove(&p->waiters, &w->node);
-    if (!list_is_empty(&p->waiters))
+    if (!list_is_empty(&p->waiters)) {
+        handover_next_waiter(p);
         return;
+    }
     p->gate &= ~(uint32_t)GATE_QUEUE;
     handover_unask(p);
     if ((p->gate & GATE_DRAINING) != 0)

@@ -91,7 +91,7 @@ struct pool {
     struct stake stake;    /* in the permits of all workers: see handover.h */
     int32_t permits;       /* granted, and not used yet */
     struct soon hand;      /* one on: never while a driver still speaks of it */
-    bool has_row;          /* in the table of leases, for a connection that comes */
+    int32_t rows;          /* in the table of leases, for connections that come */
     int64_t asks_since_us; /* another worker, INT64_MAX: it does not ask */
     struct reconnect reconnect;
     int64_t renewed_us; /* the last one began; one that comes and is older has to leave too */

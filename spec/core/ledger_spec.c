@@ -79,6 +79,11 @@ static struct stake *stake(int i)
     return &crew.of[i].stake;
 }
 
+static bool ask(int i, int64_t arrived_us)
+{
+    return permits_ask(stake(i), &(struct asks){.arrived_us = {arrived_us}, .count = 1, .room = 1});
+}
+
 static int32_t granted_to(int i)
 {
     int32_t permits;
@@ -91,7 +96,7 @@ static void the_cap_is_one_for_all(void **unused)
     (void)unused;
     begin(2);
     assert_true(permits_take(stake(0)));
-    assert_true(permits_ask(stake(1), 10));
+    assert_true(ask(1, 10));
     assert_false(permits_take(stake(2)));
     assert_int_equal(permits_out(stake(3)), 2);
     permits_give(stake(0));
@@ -124,7 +129,7 @@ static void without_a_ledger_there_is_no_bound(void **unused)
 {
     (void)unused;
     struct stake s = {.permits = NULL};
-    assert_true(permits_take(&s) && permits_ask(&s, 1));
+    assert_true(permits_take(&s) && permits_ask(&s, &(struct asks){.count = 0}));
     assert_true(permits_asked_us(&s) == LEDGER_NOBODY);
     permits_unask(&s);
     permits_give(&s);
@@ -138,8 +143,8 @@ static void who_asked_first_gets_what_is_given_back(void **unused)
     (void)unused;
     begin(1);
     assert_true(permits_take(stake(0)));
-    assert_false(permits_ask(stake(1), 30));
-    assert_false(permits_ask(stake(2), 20));
+    assert_false(ask(1, 30));
+    assert_false(ask(2, 20));
     permits_give(stake(0));
     assert_int_equal(looks_of(1), 0);
     assert_int_equal(looks_of(2), 1);
@@ -157,8 +162,8 @@ static void who_holds_one_is_told_that_somebody_asks(void **unused)
     (void)unused;
     begin(1);
     assert_true(permits_take(stake(3)));
-    assert_false(permits_ask(stake(0), 30));
-    assert_false(permits_ask(stake(0), 40)); /* asked before */
+    assert_false(ask(0, 30));
+    assert_false(ask(0, 40)); /* asked before */
     assert_int_equal(looks_of(3), 1);
     assert_int_equal(looks_of(3), 0);
     assert_int_equal(looks_of(1), 0);
@@ -178,7 +183,7 @@ static void a_connection_goes_with_its_permit(void **unused)
     begin(2);
     assert_true(permits_take(stake(0)) && permits_take(stake(0)));
     assert_false(permits_hand(stake(0), &one)); /* nobody asks: it stays */
-    assert_false(permits_ask(stake(1), 5));
+    assert_false(ask(1, 5));
     assert_true(permits_hand(stake(0), &one));
     assert_false(permits_hand(stake(0), &two)); /* he has not asked for another */
     assert_int_equal(looks_of(1), 1);
@@ -200,13 +205,13 @@ static void who_has_not_received_what_came_gets_no_more(void **unused)
     int32_t permits;
     begin(2);
     assert_true(permits_take(stake(0)) && permits_take(stake(1)));
-    assert_false(permits_ask(stake(2), 5));
+    assert_false(ask(2, 5));
     assert_true(permits_hand(stake(0), &one));
-    assert_false(permits_ask(stake(2), 6));
+    assert_false(ask(2, 6));
     assert_false(permits_hand(stake(1), &two));
     assert_ptr_equal(permits_receive(stake(2), &permits), &one);
     assert_int_equal(looks_of(2), 1);
-    assert_false(permits_ask(stake(2), 6));
+    assert_false(ask(2, 6));
     assert_true(permits_hand(stake(1), &two));
     assert_ptr_equal(permits_receive(stake(2), &permits), &two);
     permits_give(stake(2));
@@ -219,9 +224,9 @@ static void whoever_leaves_passes_on_what_he_has(void **unused)
     (void)unused;
     begin(1);
     assert_true(permits_take(stake(0)));
-    assert_false(permits_ask(stake(1), 5));
+    assert_false(ask(1, 5));
     permits_give(stake(0)); /* on its way to 1, who leaves */
-    assert_false(permits_ask(stake(2), 6));
+    assert_false(ask(2, 6));
     assert_true(permits_has_come(stake(1)));
     assert_int_equal(granted_to(1), 1);
     assert_false(permits_has_come(stake(1)));
@@ -230,7 +235,7 @@ static void whoever_leaves_passes_on_what_he_has(void **unused)
     assert_int_equal(looks_of(1), 0);
     assert_int_equal(looks_of(2), 1);
     assert_int_equal(granted_to(2), 1);
-    assert_false(permits_ask(stake(3), 7));
+    assert_false(ask(3, 7));
     permits_leave(stake(3)); /* asks no more */
     permits_give(stake(2));
     assert_int_equal(permits_out(stake(0)), 0);
@@ -243,8 +248,8 @@ static void bounds_change(void **unused)
     struct parcel one;
     begin(1);
     assert_true(permits_take(stake(0)));
-    assert_false(permits_ask(stake(1), 5));
-    assert_false(permits_ask(stake(2), 6));
+    assert_false(ask(1, 5));
+    assert_false(ask(2, 6));
     permits_resize(stake(0), 2);
     assert_int_equal(granted_to(1), 1);
     assert_int_equal(granted_to(2), 0);
@@ -256,6 +261,33 @@ static void bounds_change(void **unused)
     permits_give(stake(1));
     assert_int_equal(granted_to(2), 1);
     permits_give(stake(2));
+    end();
+}
+
+static void between_two_looks_several_are_served(void **unused)
+{
+    (void)unused;
+    struct parcel one, two, three;
+    const struct asks a = {.arrived_us = {5, 6, 30}, .count = 3, .room = 3};
+    int32_t permits;
+    begin(3);
+    assert_true(permits_take(stake(0)) && permits_take(stake(0)) && permits_take(stake(1)));
+    assert_false(permits_ask(stake(2), &a));
+    assert_false(ask(3, 20));
+    assert_true(permits_hand(stake(0), &one) && permits_hand(stake(0), &two));
+    assert_true(permits_asked_us(stake(1)) == 20);
+    permits_wish(stake(2), &a); /* what is on its way is for the first two */
+    assert_true(permits_asked_us(stake(1)) == 20);
+    assert_true(permits_hand(stake(1), &three));
+    assert_true(permits_asked_us(stake(1)) == 30);
+    assert_ptr_equal(permits_receive(stake(3), &permits), &three);
+    assert_ptr_equal(permits_receive(stake(2), &permits), &one);
+    assert_ptr_equal(one.next, &two);
+    permits_wish(stake(2), &(struct asks){.arrived_us = {6}, .count = 1, .room = 0});
+    assert_true(permits_asked_us(stake(1)) == LEDGER_NOBODY); /* there is no room for it */
+    permits_give(stake(2));
+    permits_give(stake(2));
+    permits_give(stake(3));
     end();
 }
 
@@ -357,7 +389,10 @@ static void want_one(struct thread *t)
     if (t->is_asking && roll(t, 8) == 0) {
         permits_unask(&t->stake);
         t->is_asking = false;
-    } else if (!t->is_asking && permits_ask(&t->stake, loop_now_us(t->loop))) {
+    } else if (!t->is_asking &&
+               permits_ask(
+                   &t->stake,
+                   &(struct asks){.arrived_us = {loop_now_us(t->loop)}, .count = 1, .room = 1})) {
         t->permits++;
     } else {
         t->is_asking = true;
@@ -425,6 +460,7 @@ int main(void)
         cmocka_unit_test(who_holds_one_is_told_that_somebody_asks),
         cmocka_unit_test(a_connection_goes_with_its_permit),
         cmocka_unit_test(who_has_not_received_what_came_gets_no_more),
+        cmocka_unit_test(between_two_looks_several_are_served),
         cmocka_unit_test(whoever_leaves_passes_on_what_he_has),
         cmocka_unit_test(bounds_change),
         cmocka_unit_test(threads_never_have_more_than_the_cap),

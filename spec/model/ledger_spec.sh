@@ -25,7 +25,7 @@ check() {
         shift
         spin "$@" -a "$model" >log 2>&1 && gcc -O2 -DSAFETY -DCOLLAPSE -DVECTORSZ=512 -o pan pan.c >>log 2>&1 ||
             { echo "it does not compile"; exit; }
-        ./pan -m1000000 -w25 >log 2>&1
+        ./pan -m1000000 -w27 >log 2>&1
         if grep -q 'errors: 0$' log && ! grep -q 'out of memory\|max search depth too small' log; then
             awk '/states, stored/ { printf "%d\n", $1 }' log
         elif grep -q 'errors: 1$' log; then
@@ -50,7 +50,7 @@ holds() {
 # Each mistake alone; a few workers are enough for it to show.
 plant() {
     for fault; do
-        for setting in '-DWORKERS=2 -DARRIVALS=3' '-DWORKERS=3 -DARRIVALS=3 -DMAX=1 -DEVENTS=0'; do
+        for setting in '-DWORKERS=2 -DARRIVALS=3' '-DWORKERS=2 -DARRIVALS=2 -DMAX=1' '-DWORKERS=3 -DARRIVALS=3 -DMAX=1 -DEVENTS=0'; do
             # shellcheck disable=SC2086
             answer=$(check "fault-$fault" -DFAULT="$fault" $setting)
             [ "$answer" != found ] || break
@@ -61,7 +61,7 @@ plant() {
 
 holds two-workers 1000000 -DWORKERS=2 -DARRIVALS=3
 if [ -n "${NEBULA_PROVE:-}" ]; then
-    holds three-workers 10000000 -DWORKERS=3 -DARRIVALS=3 -DEVENTS=0 -DMAX=2
+    holds three-workers 10000000 -DWORKERS=3 -DARRIVALS=3
     # shellcheck disable=SC2046
     plant $(seq 1 20)
 else

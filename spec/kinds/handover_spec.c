@@ -114,7 +114,9 @@ static void lease_and_add(struct worker *w, struct nebula *n, int32_t resource)
         return;
     }
     w->done += add_one(w, n, resource, lease);
-    CHECK(nebula_release(n, lease, roll(w, 50) == 0 ? NEBULA_SPOILED : NEBULA_GOOD) == 0);
+    /* A server goes on counting a session that was closed, for a moment. */
+    bool is_spoiled = w->database->driver[0] == 's' && roll(w, 50) == 0;
+    CHECK(nebula_release(n, lease, is_spoiled ? NEBULA_SPOILED : NEBULA_GOOD) == 0);
 }
 
 static void *work(void *data)
@@ -190,17 +192,27 @@ static int64_t ask(const struct database *d, int32_t verb, const char *text)
     return value.integer;
 }
 
+static void begin(const struct database *d)
+{
+    ask(d, NEBULA_SCRIPT, "create table tally (n bigint); insert into tally values (0)");
+}
+
 static void run_all(const struct database *d)
 {
     struct worker w[THREADS];
-    ask(d, NEBULA_SCRIPT, "create table tally (n bigint); insert into tally values (0)");
     run(w, d);
     end(w);
+}
+
+static void compare(const struct database *d)
+{
     assert_int_equal(ask(d, NEBULA_RUN, "select n from tally"), THREADS * ROUNDS);
     ask(d, NEBULA_SCRIPT, "drop table tally");
 }
 
 /* --- PostgreSQL ------------------------------------------------------------------------------- */
+
+#define SESSIONS "select count(*) from pg_stat_activity where usename = 'app'"
 
 static struct pg server;
 static atomic_bool is_over;
@@ -210,8 +222,7 @@ static void *count_sessions(void *data)
 {
     int64_t *most = data;
     while (!atomic_load(&is_over)) {
-        int64_t now = atol(
-            pg_server_ask(&server, "select count(*) from pg_stat_activity where usename = 'app'"));
+        int64_t now = atol(pg_server_ask(&server, SESSIONS));
         *most = now > *most ? now : *most;
         usleep(200);
     }
@@ -228,12 +239,15 @@ static void on_postgres(int32_t max)
         .driver = "postgres", .option = option, .options = COUNT(option), .max = max};
     pthread_t counter;
     int64_t most = 0;
+    begin(&d);
+    assert_true(pg_server_comes_to(&server, "0", SESSIONS));
     atomic_store(&is_over, false);
     assert_int_equal(pthread_create(&counter, NULL, count_sessions, &most), 0);
     run_all(&d);
     atomic_store(&is_over, true);
     assert_int_equal(pthread_join(counter, NULL), 0);
     assert_in_range(most, 1, max);
+    compare(&d);
 }
 
 static void one_connection_to_postgres_goes_round(void **unused)
@@ -259,7 +273,9 @@ static void the_writer_of_sqlite_goes_round(void **unused)
     snprintf(file, sizeof file, "%s/shop.db", folder);
     const struct nebula_option option[] = {{.name = "file", .value = file}};
     const struct database d = {.driver = "sqlite", .option = option, .options = 1, .max = 2};
+    begin(&d);
     run_all(&d);
+    compare(&d);
     for (size_t i = 0; i < COUNT(left); i++) {
         char path[80];
         snprintf(path, sizeof path, "%s%s", file, left[i]);

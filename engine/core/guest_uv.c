@@ -81,7 +81,7 @@ void loop_stir(struct loop *loop)
 {
     loop_must_be_mine(loop);
     if (loop->is_guest && !loop->is_turning)
-        CHECK(uv_async_send(&loop->news) == 0);
+        loop_wake(loop);
 }
 
 /* After a turn. An alarm that will ring sooner stays. */

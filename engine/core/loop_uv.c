@@ -128,9 +128,19 @@ static void hand_out_notes(struct loop *loop)
     }
 }
 
-static void news_came(uv_async_t *uv)
+static void news_came(uv_poll_t *uv, int status, int events)
 {
-    hand_out_notes(loop_awake(uv));
+    struct loop *loop = loop_awake(uv);
+    uint64_t count;
+    (void)events;
+    CHECK(status == 0 && read(loop->news_fd, &count, sizeof count) == sizeof count);
+    hand_out_notes(loop);
+}
+
+void loop_wake(struct loop *loop)
+{
+    static const uint64_t one = 1;
+    CHECK(write(loop->news_fd, &one, sizeof one) == sizeof one);
 }
 
 /* The wake-up is sent under the lock: who sees that no note is left may free the loop. */
@@ -142,7 +152,7 @@ void loop_post(struct loop *loop, struct note *n)
     *loop->tail = n;
     loop->tail = &n->next;
     if (is_first)
-        CHECK(uv_async_send(&loop->news) == 0);
+        loop_wake(loop);
     pthread_mutex_unlock(&loop->lock);
 }
 
@@ -189,10 +199,11 @@ static void bound_passed(uv_timer_t *uv)
     uv_stop(uv->loop);
 }
 
-/* libuv ends the whole process when it finds no descriptors for its first pipe and its epoll. */
+/* libuv ends the whole process when it finds no descriptors for its first pipe and its epoll; and one
+ * is ours. */
 static bool has_descriptors(void)
 {
-    int fd[3], n = 0;
+    int fd[4], n = 0;
     while (n < (int)COUNT(fd) && (fd[n] = eventfd(0, EFD_CLOEXEC)) >= 0)
         n++;
     for (int i = 0; i < n; i++)
@@ -211,11 +222,15 @@ struct loop *loop_new(struct world *world)
         free(loop);
         return NULL;
     }
-    if (uv_async_init(&loop->uv, &loop->news, news_came) != 0) {
+    loop->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->news_fd < 0 || uv_poll_init(&loop->uv, &loop->news, loop->news_fd) != 0) {
+        if (loop->news_fd >= 0)
+            close(loop->news_fd);
         CHECK(uv_loop_close(&loop->uv) == 0);
         free(loop);
         return NULL;
     }
+    CHECK(uv_poll_start(&loop->news, UV_READABLE, news_came) == 0);
     CHECK(uv_timer_init(&loop->uv, &loop->bound) == 0);
     uv_loop_set_data(&loop->uv, loop);
     pthread_mutex_init(&loop->lock, NULL);
@@ -242,6 +257,7 @@ void loop_free(struct loop **loop_in)
     uv_close((uv_handle_t *)&loop->bound, NULL);
     CHECK(uv_run(&loop->uv, UV_RUN_DEFAULT) == 0);
     CHECK(uv_loop_close(&loop->uv) == 0);
+    close(loop->news_fd);
     pthread_mutex_destroy(&loop->lock);
     free(loop);
 }

@@ -13,7 +13,8 @@ struct loop {
     uv_loop_t uv;
     uv_timer_t bound; /* of the wait */
     int64_t bound_us; /* when it passes, INT64_MAX when it is off */
-    uv_async_t news;
+    uv_poll_t news;
+    int news_fd; /* an eventfd of ours: at libuv's own whoever wakes up spins until its writer is back */
     const void *thread;
     struct world *world;
     struct resolver *resolver; /* NULL until the first name */
@@ -46,6 +47,7 @@ void guest_ring(struct loop *loop, int64_t at_us);
 void guest_settle(struct loop *loop);
 void guest_leave(struct loop *loop);
 
+void loop_wake(struct loop *loop); /* from any thread, while the loop lives */
 /* One turn, whoever's loop it is in. */
 void loop_go_round(struct loop *loop, int64_t until_us);
 /* A timer was armed. */

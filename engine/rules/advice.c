@@ -1,0 +1,82 @@
+#include "rules/advice.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define HEADROOM 1.25
+
+struct words {
+    char text[64];
+};
+
+/* Three digits, or all of those before the point. */
+static struct words show(double number, const char *unit)
+{
+    struct words w;
+    snprintf(w.text, sizeof w.text, number < 999.5 ? "%.3g%s" : "%.0f%s", number, unit);
+    return w;
+}
+
+static struct words show_span(int64_t span_us)
+{
+    double us = (double)span_us;
+    if (us < 999.5)
+        return show(us, " us");
+    return us < 999.5e3 ? show(us / 1e3, " ms") : show(us / 1e6, " s");
+}
+
+static bool is_by_mean(const struct advice_on *on)
+{
+    return on->hold_mean_us > on->hold_p95_us;
+}
+
+static int64_t hold_us(const struct advice_on *on)
+{
+    return is_by_mean(on) ? on->hold_mean_us : on->hold_p95_us;
+}
+
+/* By the law alone; what lies a hair above a whole number is the whole number. */
+static int32_t computed(const struct advice_on *on)
+{
+    double in_use = on->arrivals_per_s * (double)hold_us(on) / 1e6 * HEADROOM;
+    double wanted = ceil(in_use + on->listening - 1e-6);
+    if (wanted > ADVICE_MAX_MOST)
+        return ADVICE_MAX_MOST;
+    return wanted < 1 ? 1 : (int32_t)wanted;
+}
+
+static bool has_bursts(const struct advice_on *on)
+{
+    return on->wait_p95_us > 0 && computed(on) < on->max;
+}
+
+int32_t advice_max(const struct advice_on *on)
+{
+    if (on->is_fixed || on->leases < ADVICE_LEASES_LEAST)
+        return 0;
+    return has_bursts(on) ? on->max : computed(on);
+}
+
+void advice_words(const struct advice_on *on, char *out, size_t size)
+{
+    char listening[32] = "", sum[256];
+    if (on->is_fixed) {
+        snprintf(out, size, "no advice: its kind says that max is %d", on->max);
+        return;
+    }
+    if (on->leases < ADVICE_LEASES_LEAST) {
+        snprintf(out, size, "no advice: %llu leases in the last %.1f s, at least %d are wanted",
+                 (unsigned long long)on->leases, (double)on->window_us / 1e6, ADVICE_LEASES_LEAST);
+        return;
+    }
+    if (on->listening > 0)
+        snprintf(listening, sizeof listening, " + %d listening", on->listening);
+    snprintf(sum, sizeof sum, "%s arrivals/s x %s %s hold x %g%s",
+             show(on->arrivals_per_s, "").text, show_span(hold_us(on)).text,
+             is_by_mean(on) ? "mean" : "p95", HEADROOM, listening);
+    if (has_bursts(on))
+        snprintf(out, size, "%d as it is: %s is %d, but the p95 of the waits is %s", on->max, sum,
+                 computed(on), show_span(on->wait_p95_us).text);
+    else
+        snprintf(out, size, "%d would do: %s", computed(on), sum);
+}

@@ -1,0 +1,116 @@
+#include "rules/advice.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/check.h"
+
+#define MS 1000
+#define SECOND 1000000
+
+/* Each is busy enough for a conclusion, unless it says otherwise. */
+static const struct {
+    struct advice_on on;
+    int32_t max;
+    const char *words;
+} row[] = {
+    {{.leases = 40800, .arrivals_per_s = 340, .hold_p95_us = 28 * MS, .hold_mean_us = 9 * MS},
+     12,
+     "12 would do: 340 arrivals/s x 28 ms p95 hold x 1.25"},
+    {{.leases = 100, .arrivals_per_s = 0.8333, .hold_p95_us = 450, .max = 20},
+     1,
+     "1 would do: 0.833 arrivals/s x 450 us p95 hold x 1.25"},
+    {{.leases = 99, .arrivals_per_s = 340, .hold_p95_us = 28 * MS, .window_us = 180 * SECOND},
+     0,
+     "no advice: 99 leases in the last 180.0 s, at least 100 are wanted"},
+    {{.leases = 900, .arrivals_per_s = 340, .hold_p95_us = 28 * MS, .max = 1, .is_fixed = true},
+     0,
+     "no advice: its kind says that max is 1"},
+    {{.leases = 0}, 0, "no advice: 0 leases in the last 0.0 s, at least 100 are wanted"},
+    {{.leases = 900, .arrivals_per_s = 7.5, .hold_p95_us = 1234 * MS},
+     12,
+     "12 would do: 7.5 arrivals/s x 1.23 s p95 hold x 1.25"},
+    /* exactly ten, where a double is a hair more */
+    {{.leases = 900, .arrivals_per_s = 100, .hold_p95_us = 80 * MS},
+     10,
+     "10 would do: 100 arrivals/s x 80 ms p95 hold x 1.25"},
+    {{.leases = 900, .arrivals_per_s = 100.1, .hold_p95_us = 80 * MS},
+     11,
+     "11 would do: 100 arrivals/s x 80 ms p95 hold x 1.25"},
+    /* few very long ones, of which the percentile knows nothing */
+    {{.leases = 900, .arrivals_per_s = 100, .hold_p95_us = 0, .hold_mean_us = 400 * MS},
+     50,
+     "50 would do: 100 arrivals/s x 400 ms mean hold x 1.25"},
+    {{.leases = 900, .arrivals_per_s = 8, .hold_p95_us = 100 * MS, .listening = 1},
+     2,
+     "2 would do: 8 arrivals/s x 100 ms p95 hold x 1.25 + 1 listening"},
+    {{.leases = 900,
+      .arrivals_per_s = 100,
+      .hold_p95_us = 20 * MS,
+      .wait_p95_us = 4 * MS,
+      .max = 5},
+     5,
+     "5 as it is: 100 arrivals/s x 20 ms p95 hold x 1.25 is 3, but the p95 of the waits is 4 "
+     "ms"},
+    {{.leases = 900,
+      .arrivals_per_s = 100,
+      .hold_p95_us = 40 * MS,
+      .wait_p95_us = 4 * MS,
+      .max = 5},
+     5,
+     "5 would do: 100 arrivals/s x 40 ms p95 hold x 1.25"},
+    {{.leases = 900,
+      .arrivals_per_s = 100,
+      .hold_p95_us = 90 * MS,
+      .wait_p95_us = 4 * MS,
+      .max = 5},
+     12,
+     "12 would do: 100 arrivals/s x 90 ms p95 hold x 1.25"},
+    {{.leases = 900000, .arrivals_per_s = 123456, .hold_p95_us = 2 * SECOND},
+     10000,
+     "10000 would do: 123456 arrivals/s x 2 s p95 hold x 1.25"},
+    {{.leases = 900000, .arrivals_per_s = 1e300, .hold_p95_us = INT64_MAX}, 10000, NULL},
+    {{.leases = 900, .arrivals_per_s = 999.7, .hold_p95_us = 999800},
+     1250,
+     "1250 would do: 1000 arrivals/s x 1 s p95 hold x 1.25"},
+    {{.leases = 900, .arrivals_per_s = 900, .hold_p95_us = 0},
+     1,
+     "1 would do: 900 arrivals/s x 0 us p95 hold x 1.25"},
+};
+
+static void each_number_has_its_arithmetic(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < COUNT(row); i++) {
+        char words[200];
+        int32_t max = advice_max(&row[i].on);
+        advice_words(&row[i].on, words, sizeof words);
+        if (max != row[i].max)
+            fail_msg("row %zu: %d, not %d", i, max, row[i].max);
+        if (row[i].words != NULL)
+            assert_string_equal(words, row[i].words);
+    }
+}
+
+static void words_are_cut_off_where_there_is_no_room(void **unused)
+{
+    (void)unused;
+    static const struct advice_on on = {
+        .leases = 900, .arrivals_per_s = 340, .hold_p95_us = 28 * MS};
+    char words[9];
+    advice_words(&on, words, sizeof words);
+    assert_string_equal(words, "12 would");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_number_has_its_arithmetic),
+        cmocka_unit_test(words_are_cut_off_where_there_is_no_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -63,25 +63,50 @@ END
 } >"$folder/troubleshooting.md"
 
 # The rows look like: X(NAME, "name", KIND, "manual text") \
-awk -F '"' '
-    BEGIN {
-        means["NOW"] = "now"
-        means["TOTAL"] = "since it was declared"
-        print "# Counters\n"
-        print "Written by `make docs` from `engine/core/counters.h`.\n"
-        print "`resource:stats()` returns them by name, of the resource as a whole and, in `roles`, of each role;"
-        print "`nebula inspect --json` has them for each role that was used. From `calls` on they are of the resource"
-        print "alone.\n"
-        print "| counter | of | what it counts |"
-        print "|---|---|---|"
-    }
-    /^ *X\(/ {
-        kind = $3
-        gsub(/[ ,]/, "", kind)
-        if (!(kind in means)) { print FILENAME ":" FNR ": unknown kind " kind > "/dev/stderr"; exit 1 }
-        printf "| `%s` | %s | %s |\n", $2, means[kind], $4
-        rows++
-    }
-    END { if (!rows) exit 1 }' engine/core/counters.h >"$folder/counters.md"
+counted() {
+    awk -F '"' '
+        BEGIN {
+            means["NOW"] = "now"
+            means["TOTAL"] = "since it was declared"
+            means["WHOLE"] = "whole number"
+            means["REAL"] = "number"
+        }
+        /^ *X\(/ {
+            kind = $3
+            gsub(/[ ,]/, "", kind)
+            if (!(kind in means)) { print FILENAME ":" FNR ": unknown kind " kind > "/dev/stderr"; exit 1 }
+            printf "| `%s` | %s | %s |\n", $2, means[kind], $4
+            rows++
+        }
+        END { if (!rows) exit 1 }' "$1"
+}
+
+{
+    cat <<'END'
+# Counters
+
+Written by `make docs` from `engine/core/counters.h` and `engine/core/monitor.h`.
+
+`resource:stats()` returns them by name, of the resource as a whole and, in `roles`, of each role;
+`nebula inspect --json` has them for each role that was used. From `calls` on they are of the resource
+alone.
+
+| counter | of | what it counts |
+|---|---|---|
+END
+    counted engine/core/counters.h
+    cat <<'END'
+
+## The last minutes
+
+`window` of each role that was used, in `stats().roles` and in `nebula inspect --json`, tells what its last two to
+four minutes were like; from the shell with `advice` beside it, the recommendation in words. Times are in
+microseconds. Quantiles are less than 2 % off, the longest is exact.
+
+| figure | | what it tells |
+|---|---|---|
+END
+    counted engine/core/monitor.h
+} >"$folder/counters.md"
 
 "${NEBULA_BUILD:-build}/nebula-lua" docs/settings.lua >"$folder/settings.md"

@@ -250,8 +250,7 @@ struct nebula *nebula_open(const struct nebula_options *options, char *text, uin
  * at_us, then they are cancelled. Again with a sooner time hurries it. */
 void nebula_stop(struct nebula *n, int64_t at_us);
 bool nebula_is_stopped(const struct nebula *n); /* stopping, and no connection is left */
-/* Closes whatever is left and frees. Blocks until the drivers are done. *n becomes NULL; when it is NULL
- * already, nothing happens. */
+/* Closes whatever is left and frees. Blocks until the drivers are done. *n becomes NULL, and may be so. */
 void nebula_close(struct nebula **n);
 
 void nebula_turn(struct nebula *n, int64_t until_us); /* waits (0: not), and does what there is */
@@ -373,8 +372,7 @@ int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t w
                      bool is_fail_fast);
 /* Of the last lease or call that has to wait for a connection. */
 int32_t nebula_ticket(const struct nebula *n);
-/* 0, or -ERROR_STALE. A connection that is not clean is made clean, or closed, before anybody else
- * gets it. */
+/* 0, or -ERROR_STALE. A connection that is not clean is made so, or closed, before anybody gets it. */
 int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict);
 /* Says that its session was changed in a way that no statement told, so that it is made clean before
  * anybody else gets it. 0, or -ERROR_STALE. */
@@ -394,8 +392,7 @@ struct nebula_hold {
 bool nebula_hold(struct nebula *n, struct nebula_hold *out);
 /* Whether a transaction is open in its session, as its server said last: 0, 1, or -ERROR_STALE. */
 int32_t nebula_in_transaction(struct nebula *n, int64_t lease);
-/* The number of the resource that it is of: where that is another one for each tenant, of the tenant's
- * own. Or -ERROR_STALE. */
+/* The number of its resource, of the tenant's own where each tenant has one; or -ERROR_STALE. */
 int32_t nebula_lease_resource(struct nebula *n, int64_t lease);
 
 /* --- listeners -------------------------------------------------------------------------------- */
@@ -424,11 +421,15 @@ int32_t nebula_unlisten(struct nebula *n, int64_t listener);
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
-/* What is counted of a role, or with role -1 of the resource as a whole: fills at most `size` numbers.
- * How many there are, or a negative code. See docs/reference/counters.md. */
+/* What is counted of a role, or with role -1 of the resource as a whole; and what the last two to four
+ * minutes of a role were like: waits, holds, utilisation, which max would do. They fill at most `size`
+ * numbers. How many there are, of the latter 0 when the role was not used; or a negative code. See
+ * docs/reference/counters.md. */
 int32_t nebula_stats(struct nebula *n, int32_t resource, int32_t role, int64_t *out, int32_t size);
-/* The name of the i-th of these numbers; NULL from their end on. */
+int32_t nebula_figures(struct nebula *n, int32_t resource, int32_t role, double *out, int32_t size);
+/* The names of the i-th of these numbers; NULL from their end on. */
 const char *nebula_counter(int32_t i);
+const char *nebula_figure(int32_t i);
 /* One request of the control socket, as JSON ({"verb":"ls"}), answered as one JSON line, whose
  * bytes live until the next call of this. */
 const char *nebula_ask(struct nebula *n, const char *request);
@@ -440,8 +441,7 @@ struct ask *nebula_ask_begin(const char *path, const char *request, int64_t with
 /* Waits for the answer and gives the ask back. The line, to be freed with nebula_free(); NULL when
  * there is none, and why in *code_out: deadline, or lost when the other side hung up. */
 char *nebula_ask_end(struct ask *a, int32_t *code_out);
-/* The text with *** where a secret stands, as an engine that knew them would show it; to be freed
- * with nebula_free(). NULL when there is no memory. */
+/* The text with *** where a secret stands, to be freed with nebula_free(); NULL: there is no memory. */
 char *nebula_mask(const char *text, const char *const *secret, int32_t secrets);
 void nebula_free(void *answer);
 

@@ -50,15 +50,14 @@ static struct conn *leased(struct nebula *n, int64_t lease)
 __attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, int64_t lease,
                                                               int32_t verdict)
 {
-    struct engine *e = border_enter(n);
-    struct conn *c = verdict == NEBULA_GOOD ? lend_return(e, lease) : NULL;
-    if (c != NULL) {
+    struct conn *c = leased(n, lease);
+    if (c == NULL)
+        return -ERROR_STALE;
+    monitor_held(c);
+    if (verdict == NEBULA_GOOD && pool_return(c->pool, c, engine_now(&n->engine))) {
         conn_tell(c, CONN_LEASED);
         return 0;
     }
-    c = leased(n, lease);
-    if (c == NULL)
-        return -ERROR_STALE;
     lease_end(c);
     pool_give(c->pool, c, (enum nebula_verdict)verdict);
     return 0;

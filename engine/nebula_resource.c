@@ -145,6 +145,29 @@ const char *nebula_counter(int32_t i)
     return i >= 0 && i < COUNTERS ? counter_name((enum counter)i) : NULL;
 }
 
+int32_t nebula_figures(struct nebula *n, int32_t resource, int32_t role, double *out, int32_t size)
+{
+    struct engine *e = border_enter(n);
+    const struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    if (role < 0 || role >= r->spec->roles)
+        return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->name, role);
+    struct pool *p = resource_peek(r, role);
+    if (p == NULL)
+        return 0;
+    double all[FIGURES];
+    monitor_read(p, all);
+    if (size > 0)
+        memcpy(out, all, (size_t)(size < FIGURES ? size : FIGURES) * sizeof *out);
+    return FIGURES;
+}
+
+const char *nebula_figure(int32_t i)
+{
+    return i >= 0 && i < FIGURES ? figure_name((enum figure)i) : NULL;
+}
+
 int64_t nebula_retry(struct nebula *n, int32_t resource, int32_t attempts)
 {
     struct engine *e = border_enter(n);

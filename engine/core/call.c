@@ -87,14 +87,10 @@ static void give_back(struct call *c, struct conn *conn)
 {
     if (c->is_leased || conn == NULL)
         return;
-    if (c->request.is_shared) {
+    if (c->request.is_shared)
         share_end(conn);
-        return;
-    }
-    if (pool_return(c->pool, conn, engine_now(c->ticket.engine)))
-        conn_tell(conn, CONN_LEASED);
     else
-        pool_give(c->pool, conn, NEBULA_GOOD);
+        pool_give_back(conn);
 }
 
 static void attempt_ended(struct call *c)

@@ -64,6 +64,7 @@ void conn_move(struct conn *c, enum conn_state to)
     if (from == CONN_IDLE)
         idle_remove(&p->idle, c);
     list_remove(&p->sharing, &c->in_sharing);
+    monitor_held(c);
     conn_shift(c, to, engine_now(c->engine));
     if (to == CONN_IDLE && conn_was_resting(c))
         idle_put_back(&p->idle, c);

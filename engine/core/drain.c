@@ -17,7 +17,7 @@ void drain_begin(struct pool *p, int64_t at_us)
     p->gate = (p->gate & ~(uint32_t)GATE_PAUSED) | GATE_DRAINING;
     p->cut_us = at_us;
     p->size.min = 0;
-    keep_refuse_starters(p, &why);
+    keep_tell_starters(p, &why);
     keep_look(p);
 }
 

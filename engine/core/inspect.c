@@ -141,7 +141,21 @@ static json_t *reaches_json(struct telling *t, const struct pool *p)
     return list;
 }
 
-static json_t *pool_json(struct telling *t, const struct pool *p)
+static json_t *window_json(struct telling *t, struct pool *p)
+{
+    json_t *o = json_object();
+    double number[FIGURES];
+    char advice[256];
+    monitor_read(p, number);
+    monitor_advice(p, advice, sizeof advice);
+    for (enum figure i = 0; i < FIGURES; i++)
+        put(t, o, figure_name(i),
+            figure_is_whole(i) ? json_integer((int64_t)number[i]) : json_real(number[i]));
+    put_text(t, o, "advice", advice);
+    return o;
+}
+
+static json_t *pool_json(struct telling *t, struct pool *p)
 {
     json_t *o = json_object();
     put_text(t, o, "role", p->resource->spec->role_name[p->role]);
@@ -149,6 +163,7 @@ static json_t *pool_json(struct telling *t, const struct pool *p)
     counters_add_role(p->resource, p->role, number);
     for (enum counter i = 0; i < COUNTERS_OF_ROLE; i++)
         put_number(t, o, counter_name(i), number[i]);
+    put(t, o, "window", window_json(t, p));
     if (p->reconnect.last > 0) {
         put_number(t, o, "reconnecting", p->reconnect.all);
         put_number(t, o, "reconnecting_left", reconnect_left(p));

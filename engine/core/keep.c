@@ -17,7 +17,7 @@ static bool is_warm(const struct pool *p)
     return pool_warm(p) >= (p->size.min > least ? p->size.min : least);
 }
 
-static void tell_starters(struct pool *p, const struct error *why)
+void keep_tell_starters(struct pool *p, const struct error *why)
 {
     struct list_node *n;
     while ((n = list_pop_head(&p->starters)) != NULL) {
@@ -100,7 +100,7 @@ static void despair(struct pool *p, const struct error *last)
         *p->trouble = why;
     if (error_is_hopeless(why.code)) {
         pool_refuse_all(p, &why);
-        tell_starters(p, &why);
+        keep_tell_starters(p, &why);
     } else {
         tell_impatient(p, &why);
     }
@@ -199,7 +199,7 @@ void keep_opened(struct conn *c)
     c->life_end_us = life_end_of(c);
     care_settle(c);
     if (is_warm(p))
-        tell_starters(p, &(struct error){.code = ERROR_OK});
+        keep_tell_starters(p, &(struct error){.code = ERROR_OK});
     keep_look(p);
 }
 
@@ -310,6 +310,7 @@ static int64_t next_look(const struct pool *p)
     sooner(&at_us, drain_next(p));
     sooner(&at_us, keepalive_next(p));
     sooner(&at_us, hold_next(p));
+    sooner(&at_us, monitor_next(p));
     struct fill_counts n = count(p);
     if (!pool_is_closed(p) && p->open_again_us > engine_now(p->engine) &&
         fill_wanted(&p->size, &n) > 0)
@@ -364,6 +365,7 @@ static void watch_excess(struct pool *p)
 
 static void look_after(struct pool *p)
 {
+    monitor_look(p);
     drain_look(p);
     hold_look(p);
     reconnect_look(p);
@@ -423,11 +425,6 @@ void keep_unstart(struct pool *p, struct starter *s)
     list_remove(&p->starters, &s->node);
 }
 
-void keep_refuse_starters(struct pool *p, const struct error *why)
-{
-    tell_starters(p, why);
-}
-
 void keep_pause(struct pool *p)
 {
     p->gate |= GATE_PAUSED;
@@ -450,7 +447,7 @@ void keep_resize(struct pool *p)
     if ((p->gate & GATE_DRAINING) != 0)
         p->size.min = 0;
     if (is_warm(p))
-        tell_starters(p, &(struct error){.code = ERROR_OK});
+        keep_tell_starters(p, &(struct error){.code = ERROR_OK});
     keep_look(p);
 }
 
@@ -488,7 +485,7 @@ void keep_stop(struct pool *p)
     loop_disarm(p->engine->loop, &p->keeper);
     if (p->ear != NULL)
         ear_stop(p->ear);
-    tell_starters(p, &why);
+    keep_tell_starters(p, &why);
     pool_refuse_all(p, &why);
     handover_stop(p);
     close_all(p, 1U << CONN_OPENING | 1U << CONN_IDLE);

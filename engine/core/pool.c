@@ -30,6 +30,7 @@ struct pool *pool_new(struct resource *r, int32_t role)
     list_init(&p->conns);
     list_init(&p->sharing);
     keep_init(p);
+    monitor_init(p);
     if (!handover_join(p)) {
         reach_fini(p);
         free(p);
@@ -49,6 +50,7 @@ void pool_free(struct pool **pool)
         ear_free(&p->ear);
     handover_leave(p);
     reach_fini(p);
+    monitor_fini(p);
     free(p->trouble);
     free(p);
 }
@@ -257,6 +259,7 @@ static void hand_over(struct pool *p, struct waiter *w, struct conn *c)
     lend(c);
     p->stats.waited++;
     p->stats.waited_us += waited_us;
+    monitor_waited(p, waited_us);
     engine_trace(p->engine, TRACE_SERVED, p->resource->number, c->id, waited_us, 0);
     w->served(w, c);
 }
@@ -394,6 +397,15 @@ void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict)
     } else {
         care_settle(c);
     }
+}
+
+void pool_give_back(struct conn *c)
+{
+    monitor_held(c);
+    if (pool_return(c->pool, c, engine_now(c->engine)))
+        conn_tell(c, CONN_LEASED);
+    else
+        pool_give(c->pool, c, NEBULA_GOOD);
 }
 
 void pool_give_all(struct engine *e, const struct task *task)

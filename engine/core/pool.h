@@ -14,6 +14,7 @@
  *   keepalive.c  ask those that nobody uses
  *   hold.c   note who holds one for too long
  *   handover.c   one max for all workers
+ *   monitor.c    what the last minutes were like
  */
 #ifndef CORE_POOL_H
 #define CORE_POOL_H
@@ -27,6 +28,7 @@
 #include "core/keepalive.h"
 #include "core/lease.h"
 #include "core/ledger.h"
+#include "core/monitor.h"
 #include "core/reach.h"
 #include "core/reconnect.h"
 #include "nebula.h"
@@ -80,6 +82,7 @@ struct pool {
     int32_t sharers, shared; /* calls that share, and the connections that they share */
     uint32_t leaving;        /* those retired that are not closing yet */
     struct pool_stats stats;
+    struct monitor monitor;
 
     struct engine *engine;
     struct resource *resource;
@@ -125,6 +128,8 @@ void pool_leave(struct pool *p, struct waiter *w);
 void pool_late(struct pool *p, struct waiter *w, struct error *out);
 /* A leased connection comes home. */
 void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict);
+/* So does one that a call had. */
+void pool_give_back(struct conn *c);
 /* So does everything that was lent to the task and still is. */
 void pool_give_all(struct engine *e, const struct task *t);
 
@@ -184,7 +189,8 @@ struct starter {
 };
 void keep_start(struct pool *p, struct starter *s);
 void keep_unstart(struct pool *p, struct starter *s); /* idempotent */
-void keep_refuse_starters(struct pool *p, const struct error *why);
+/* All of them. */
+void keep_tell_starters(struct pool *p, const struct error *why);
 
 /* Paused or stopping: nobody is served from what is idle, and nothing is opened. */
 static inline bool pool_is_closed(const struct pool *p)
@@ -217,13 +223,14 @@ static inline void pool_hit(struct pool *p, struct conn *c, int64_t now_us)
     lease_use(c);
 }
 
-/* Comes home. False when it has to be looked after first: take the long path. */
+/* Comes home in the turn in which it was lent. False when it has to be looked after first, or its hold
+ * is to be noted (monitor_held(), after which this may be tried again): take the long path. */
 static inline bool pool_return(struct pool *p, struct conn *c, int64_t now_us)
 {
-    if ((c->session | p->gate | c->requests.count) != 0 || now_us >= c->life_end_us ||
-        c->state != CONN_LEASED)
+    if ((c->session | p->gate | c->requests.count) != 0 || now_us != c->since_us ||
+        now_us >= c->life_end_us || c->state != CONN_LEASED)
         return false;
-    conn_shift(c, CONN_IDLE, now_us);
+    conn_shift(c, CONN_IDLE, c->since_us);
     idle_push(&p->idle, c);
     return true;
 }

@@ -48,10 +48,7 @@ void share_begin(struct conn *c)
 static void come_home(struct conn *c)
 {
     list_remove(&c->pool->sharing, &c->in_sharing);
-    if (pool_return(c->pool, c, engine_now(c->engine)))
-        conn_tell(c, CONN_LEASED);
-    else
-        pool_give(c->pool, c, NEBULA_GOOD);
+    pool_give_back(c);
 }
 
 void share_end(struct conn *c)

@@ -103,7 +103,8 @@ function of_resource:resize(given)
   return told(self, lib.nebula_resize(engine, self.id, role, min, max))
 end
 
---- What is counted of it: numbers by name, and in `roles` those of each role. See docs/reference/counters.md.
+--- What is counted of it: numbers by name, and in `roles` those of each role, with the `window` of its last minutes:
+--- waits, holds, utilisation and the max that would do. See docs/reference/counters.md.
 ---@return nebula.Stats
 function of_resource:stats()
   return stats(self)

@@ -67,6 +67,31 @@ local function show_pools(pools)
   end
 end
 
+local function milliseconds(us)
+  return ("%.2fms"):format(us / 1e3)
+end
+
+-- What the last minutes were like.
+local function show_windows(pools)
+  local rows = {}
+  for i, p in ipairs(pools) do
+    local w = p.window
+    rows[i] = { p.role, ("%.0fs"):format(w.window_us / 1e6), ("%.1f"):format(w.arrivals_per_s),
+      ("%.0f %%"):format(w.utilisation * 100), milliseconds(w.wait_p50_us), milliseconds(w.wait_p95_us),
+      milliseconds(w.wait_p99_us), milliseconds(w.wait_max_us), milliseconds(w.hold_p50_us),
+      milliseconds(w.hold_p95_us), milliseconds(w.hold_p99_us), milliseconds(w.hold_max_us) }
+  end
+  if #rows == 0 then
+    return
+  end
+  print()
+  show.table({ "ROLE", "IN THE LAST", "ARRIVALS/S", "UTILISED", "WAIT P50", "P95", "P99", "LONGEST", "HOLD P50", "P95",
+    "P99", "LONGEST" }, rows)
+  for _, p in ipairs(pools) do
+    print(("  %s: max is %d; %s"):format(p.role, p.max, p.window.advice))
+  end
+end
+
 local function show_endpoints(pools)
   local rows = {}
   for _, p in ipairs(pools) do
@@ -118,6 +143,7 @@ local function show_resource(answer)
   show_options(r.options)
   line("calls", "%d, %d failed, %d in doubt, %d retries", r.calls, r.failed, r.in_doubt, r.retries)
   show_pools(r.pools)
+  show_windows(r.pools)
   show_endpoints(r.pools)
   show_connections(r.connections, answer.now)
   if r.ear then
@@ -208,6 +234,8 @@ return {
 Asks every engine of yours that runs. When none has the resource, it is shown from the files.
 Of a resource with several hosts each is shown as each role knows it: down does not answer, unfit answers and is not
 what the role needs, fit is, unknown was not asked; and what it failed with last.
+Of each role is shown what its last two to four minutes were like: how long connections were waited for and held (half,
+95 and 99 in 100 leases no longer than that, and the longest), how much of max was leased, and which max would do.
 Times are how long ago; of a connection: its state and since when, when it was created and last used, and how
 many leases it has served. An engine that does not answer within 2 s (its workflow computes, or its process was
 stopped) is named on stderr, and in `silent` of the JSON: a list of objects with pid and error.

@@ -6,11 +6,11 @@
 package.path = "./?.lua;" .. package.path
 local ending = require "spec.support.ending"
 local measure = require "bench.measure"
+local peers = require "bench.peer"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
 local PAIRS, WARM_MS, ROUND_MS, CONNECTIONS = 15, 400, 800, 8
-local FETCHING = 120000 -- ms
 
 local bank = measure.declare(('postgres "bank" { %s, pool = { min = %d, max = %d, start_within = "10s" } }'):format(
   measure.postgres, CONNECTIONS, CONNECTIONS))
@@ -28,27 +28,15 @@ for i, number in ipairs { measure.TASKS, CONNECTIONS, measure.ACCOUNTS, WARM_MS,
   numbers[i] = ("%d"):format(number)
 end
 
-local function sh(script, ...)
-  local ran = process.run { "sh", "-ec", script, "sh", within = FETCHING, ... }
-  return ran.code == 0, ran.errors
-end
-
 local function read(answer)
   local asked, wall_us, cpu_us = answer:match "^(%d+) ([%d.]+) ([%d.]+)%s*$"
   if not asked then error(answer) end
   return asked * 1e6 / wall_us, cpu_us / asked
 end
 
-local node = { id = "pg.peers.node", folder = process.program "peers/node" }
+local node = { id = "pg.peers.node", folder = peers.folder "node" }
 
-function node.missing()
-  if not sh "node --version && npm --version" then return "node and npm are not here" end
-  return not sh([[
-    [ -d "$1/node_modules/pg" ] && cmp -s bench/peers/node/package-lock.json "$1/package-lock.json" && exit
-    mkdir -p "$1" && cp bench/peers/node/* "$1" && cd "$1"
-    npm ci --ignore-scripts --no-audit --no-fund]], node.folder)
-    and "npm cannot fetch node-postgres"
-end
+function node.missing() return peers.missing "node" end
 
 function node.run()
   local ran = process.run { "node", "select.js", folder = node.folder, within = 60000, unpack(numbers) }
@@ -57,12 +45,11 @@ function node.run()
 end
 
 -- pgmoon is in no registry of packages: PGMOON names a folder that has it.
-local nginx = { id = "pg.peers.openresty", folder = process.program "peers/nginx", pgmoon = os.getenv "PGMOON" }
+local nginx = { id = "pg.peers.openresty", folder = peers.folder "openresty", pgmoon = os.getenv "PGMOON" }
 
 function nginx.missing()
   if not nginx.pgmoon then return "pgmoon is no package of the distribution: name its folder in PGMOON" end
-  return not sh([[sh bench/peers/openresty/get.sh "$1"]], nginx.folder)
-    and "nginx with its Lua module cannot be fetched"
+  return peers.missing "openresty"
 end
 
 local function absolute(path)

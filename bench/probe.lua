@@ -6,7 +6,7 @@ local postgres = require "spec.support.postgres"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
-local BOUND = 240000 -- ms, of one probe
+local BOUND = 240000 -- ms, of one probe that makes no peers first
 
 local probe = {}
 
@@ -35,13 +35,13 @@ local function environment(folder)
 end
 
 ---The pairs by row, and why there are none.
----@param one { name: string, needs_server: boolean? } a row of bench/rows.lua
+---@param one { name: string, needs_server: boolean?, within: integer? } a row of bench/rows.lua
 ---@param where? string the folder of another revision
 ---@return table<string, { ours: number, other: number, cpu_ours: number?, cpu_other: number? }[]> measured
 ---@return table<string, string> skipped
 function probe.run(one, where)
   if one.needs_server and not server then server = start_server() end
-  local words = { process.program("bench/" .. one.name), within = BOUND, folder = where }
+  local words = { process.program("bench/" .. one.name), within = one.within or BOUND, folder = where }
   words.env = environment(tmp.folder())
   if one.name:find "%.lua$" then words[1], words[2] = process.program "nebula-lua", "bench/" .. one.name end
   local ran = process.run(words)

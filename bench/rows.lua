@@ -4,6 +4,14 @@
 -- Those in C lie in build/bench, those in Lua run under build/nebula-lua. unit is that of OURS and OTHER; the CPU is in
 -- us an operation. is_rate: more is better. The goal of a row noise.* is 1: the same thing beside itself.
 
+local MAKING = 1200000 -- ms, with peers that are made for the first time
+local lent = "lease and release of an idle connection from C: 10 connections, one thread"
+
+-- A pool of another language beside pool.hit.c.
+local function pool(name, goal, peer)
+  return { id = "pool.hit." .. name, goal = goal, unit = "ns", what = lent, peer = peer }
+end
+
 local probes = {
   {
     name = "hit",
@@ -25,6 +33,24 @@ local probes = {
         id = "pool.hit.lua", goal = 0.3, unit = "ns",
         what = "resource:lease() and lease:release() from Lua: 10 connections in 3 resources in turn",
         peer = "compare-and-swap pair",
+      },
+    },
+  },
+  {
+    name = "pools.lua", within = MAKING,
+    rows = {
+      pool("hikari", 9, "HikariCP 7.1.0, no isValid: used within 500 ms"),
+      pool("bag", 1, "HikariCP's ConcurrentBag alone"),
+      pool("commons", 1, "commons-pool2 2.13.1"),
+      pool("puddle", 9, "puddle 2.2.3, Go"),
+      pool("deadpool", 14, "deadpool 0.13.1, Rust"),
+      pool("deadpool.unmanaged", 1, "deadpool without a manager"),
+      pool("bb8", 1, "bb8 0.9.1, Rust"),
+      pool("generic-pool", 1, "generic-pool 3.9.0, Node.js"),
+      pool("tarn", 1, "tarn 3.1.2, Node.js"),
+      pool("mutex", 1, "a mutex and a condition variable, C"),
+      {
+        id = "noise.pools", goal = 1, unit = "ns", peer = "itself", what = "lease and release beside another process",
       },
     },
   },
@@ -97,7 +123,7 @@ local probes = {
     },
   },
   {
-    name = "peers.lua", needs_server = true,
+    name = "peers.lua", needs_server = true, within = MAKING,
     rows = {
       {
         id = "pg.peers.node", goal = 1, unit = "1/s", is_rate = true, peer = "node-postgres 8, prepared",

@@ -116,6 +116,11 @@ double bench_cpu_us(void)
     return clock_us(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+double bench_thread_ns(void)
+{
+    return clock_us(CLOCK_THREAD_CPUTIME_ID) * 1e3;
+}
+
 double bench_balance_us(struct nebula *n, int32_t resource, const char *text, int64_t gone_us)
 {
     struct nebula_value id = {.type = NEBULA_INT, .integer = 1}, balance;
@@ -154,4 +159,15 @@ void bench_pair(const char *row, double ours, double other)
 {
     printf("pair %s %.6g %.6g\n", row, ours, other);
     fflush(stdout);
+}
+
+void bench_slices(void (*act)(void *at, int64_t times), void *at)
+{
+    char line[32];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        double begun_ns = bench_thread_ns();
+        act(at, strtoll(line, NULL, 10));
+        printf("%.0f\n", bench_thread_ns() - begun_ns);
+        fflush(stdout);
+    }
 }

@@ -36,9 +36,13 @@ double bench_balance_us(struct nebula *n, int32_t resource, const char *text, in
 void bench_must(struct nebula *n, bool is_ok, const char *what);
 
 double bench_wall_us(void);
-double bench_cpu_us(void); /* of the whole process */
+double bench_cpu_us(void);    /* of the whole process */
+double bench_thread_ns(void); /* processor's time of this thread */
 /* The value of an environment variable that bench/run.lua sets. */
 const char *bench_setting(const char *name);
 void bench_pair(const char *row, double ours, double other);
+/* What bench/pools.lua asks of each pool: for every line on the input, a number of times to do it, a line with the ns
+ * of this thread that it took. Until the input ends. */
+void bench_slices(void (*act)(void *at, int64_t times), void *at);
 
 #endif

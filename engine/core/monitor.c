@@ -18,7 +18,6 @@ static void record(struct histogram **h, int64_t us)
 void monitor_waited(struct pool *p, int64_t waited_us)
 {
     record(&p->monitor.wait, waited_us);
-    monitor_look(p);
 }
 
 void monitor_held(struct conn *c)
@@ -27,7 +26,6 @@ void monitor_held(struct conn *c)
     int64_t now_us = engine_now(c->engine), held_us = now_us - c->since_us;
     if (c->state != CONN_LEASED || held_us == 0)
         return;
-    monitor_look(c->pool);
     record(&m->hold, held_us);
     m->noted++;
     m->held_us += held_us;
@@ -157,9 +155,9 @@ static void read_times(const struct histogram *h, uint64_t zeros, double *number
     number[COUNT(permille)] = (double)histogram_max_us(h);
 }
 
-static double mean_us(const struct histogram *h, uint64_t count)
+static int64_t mean_us(const struct histogram *h, uint64_t count)
 {
-    return h == NULL || count == 0 ? 0 : (double)(histogram_sum_us(h) / (int64_t)count);
+    return h == NULL || count == 0 ? 0 : histogram_sum_us(h) / (int64_t)count;
 }
 
 static struct advice_on advised_on(const struct pool *p, const double *number)
@@ -190,7 +188,7 @@ void monitor_read(struct pool *p, double *number)
     number[FIGURE_ARRIVALS_PER_S] = a_second(w.leases + w.refused, w.at_us);
     number[FIGURE_UTILISATION] = a_second((uint64_t)w.leased_us, w.at_us) / 1e6 / p->size.max;
     number[FIGURE_ENDED] = (double)w.ended;
-    number[FIGURE_HOLD_MEAN_US] = mean_us(m->hold, w.ended);
+    number[FIGURE_HOLD_MEAN_US] = (double)mean_us(m->hold, w.ended);
     read_times(m->wait, w.leases - w.waited, &number[FIGURE_WAIT_P50_US]);
     read_times(m->hold, w.ended - w.noted, &number[FIGURE_HOLD_P50_US]);
     const struct advice_on on = advised_on(p, number);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "sim/memory.h"
+#include "sim/listening.h"
 #include "sim/rig.h"
 
 #define HALF ((int64_t)MONITOR_HALF_US)
@@ -339,6 +340,19 @@ static void the_max_that_would_do_is_told_with_its_arithmetic(void **unused)
     rig_end(&r);
 }
 
+static void who_listens_needs_one_more(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    open_warm(&r, 3);
+    listening_to(&r, "5");
+    for (int i = 0; i < 120; i++)
+        hold_for(&r, 20 * MS);
+    assert_int_equal(tell(&r).us[FIGURE_ADVISED_MAX], 3); /* 1.25, and the one by which it hears */
+    expect_advice(&r, " p95 hold x 1.25 + 1 listening\"");
+    rig_end(&r);
+}
+
 static void who_never_used_it_is_told_nothing(void **unused)
 {
     (void)unused;
@@ -395,6 +409,7 @@ int main(void)
         cmocka_unit_test(what_is_older_than_two_halves_is_forgotten),
         cmocka_unit_test(a_pool_that_had_no_connection_for_long_tells_nothing_old),
         cmocka_unit_test(the_max_that_would_do_is_told_with_its_arithmetic),
+        cmocka_unit_test(who_listens_needs_one_more),
         cmocka_unit_test(who_never_used_it_is_told_nothing),
         cmocka_unit_test(without_memory_a_figure_is_missing_and_nothing_else),
     };

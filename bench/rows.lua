@@ -55,6 +55,23 @@ local probes = {
     },
   },
   {
+    name = "workers",
+    rows = {
+      {
+        id = "pool.hit.two", goal = 0.9, unit = "x", peer = "two bare loops",
+        what = "a hit while another worker hits the same resource, as a multiple of one alone",
+      },
+      {
+        id = "pool.cross", goal = 0.8, unit = "us", peer = "an eventfd's wake-up",
+        what = "one connection from worker to worker, each of which waits for it",
+      },
+      {
+        id = "pool.cross.fair", goal = 0.8, unit = "", is_rate = true, peer = "an equal share",
+        what = "the smallest share of 2, 4 and 8 workers that lease as fast as they can; max 1, 2 and one too few",
+      },
+    },
+  },
+  {
     name = "context",
     rows = {
       {

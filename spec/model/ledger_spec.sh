@@ -3,7 +3,7 @@
 # mistakes that are planted. limit: 900 s
 #
 # It builds a checker of its own, the usual way: not under coverage, not under asan, not under tsan. Speaks TAP.
-# NEBULA_PROVE: three workers, and all mistakes instead of three.
+# NEBULA_PROVE: more waiters, three workers, and all mistakes instead of three.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=${NEBULA_BUILD:-build}/model
@@ -61,7 +61,8 @@ plant() {
 
 holds two-workers 1000000 -DWORKERS=2 -DARRIVALS=3
 if [ -n "${NEBULA_PROVE:-}" ]; then
-    holds three-workers 10000000 -DWORKERS=3 -DARRIVALS=3
+    holds two-workers-and-more 10000000 -DWORKERS=2 -DARRIVALS=5
+    holds three-workers 7000000 -DWORKERS=3 -DARRIVALS=2
     # shellcheck disable=SC2046
     plant $(seq 1 20)
 else

@@ -7,19 +7,10 @@
 
 #define FIRST_SIZE 16
 
-/* FNV-1a (Fowler, Noll, Vo), 64 bits. */
-static uint64_t hash(const char *name)
-{
-    uint64_t h = 0xcbf29ce484222325;
-    for (; *name != '\0'; name++)
-        h = (h ^ (unsigned char)*name) * 0x100000001b3;
-    return h ^ h >> 32;
-}
-
 /* The entry of this name, or the free one where it would stand. There is always a free one. */
 static struct index_entry *place(const struct index *x, const char *name)
 {
-    uint32_t at = (uint32_t)hash(name) & (x->size - 1);
+    uint32_t at = (uint32_t)index_hash(name) & (x->size - 1);
     while (x->entry[at].name != NULL && strcmp(x->entry[at].name, name) != 0)
         at = (at + 1) & (x->size - 1);
     return &x->entry[at];
@@ -67,7 +58,7 @@ void index_drop(struct index *x, const char *name)
     uint32_t mask = x->size - 1, hole = (uint32_t)(place(x, name) - x->entry);
     CHECK(x->entry[hole].name != NULL);
     for (uint32_t at = (hole + 1) & mask; x->entry[at].name != NULL; at = (at + 1) & mask) {
-        uint32_t home = (uint32_t)hash(x->entry[at].name) & mask;
+        uint32_t home = (uint32_t)index_hash(x->entry[at].name) & mask;
         if (((at - home) & mask) < ((at - hole) & mask))
             continue;
         x->entry[hole] = x->entry[at];

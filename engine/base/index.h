@@ -8,6 +8,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* FNV-1a (Fowler, Noll, Vo), 64 bits, folded so that the low bits are as good as the others. */
+static inline uint64_t index_hash(const char *name)
+{
+    uint64_t h = 0xcbf29ce484222325;
+    for (; *name != '\0'; name++)
+        h = (h ^ (unsigned char)*name) * 0x100000001b3;
+    return h ^ h >> 32;
+}
+
 struct index_entry {
     const char *name; /* NULL when free */
     void *thing;

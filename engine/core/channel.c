@@ -3,13 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* FNV-1a (Fowler, Noll, Vo), 32 bits. */
+#include "base/index.h"
+
 static uint32_t bucket_of(const char *name)
 {
-    uint32_t h = 0x811c9dc5;
-    for (; *name != '\0'; name++)
-        h = (h ^ (unsigned char)*name) * 0x01000193;
-    return h % CHANNEL_BUCKETS;
+    return index_hash(name) % CHANNEL_BUCKETS;
 }
 
 static struct channel *channel_at(struct list_node *n)

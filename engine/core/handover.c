@@ -2,19 +2,10 @@
 
 #include "core/resource.h"
 
-/* FNV-1a (Fowler, Noll, Vo), 32 bits. */
-static uint32_t number_of(const char *name)
-{
-    uint32_t h = 0x811c9dc5;
-    for (; *name != '\0'; name++)
-        h = (h ^ (unsigned char)*name) * 0x01000193;
-    return h;
-}
-
 bool handover_is_home(const struct resource *r)
 {
     const struct engine *e = r->engine;
-    return number_of(r->name) % (uint32_t)e->workers == (uint32_t)e->worker;
+    return index_hash(r->name) % (uint64_t)e->workers == (uint64_t)e->worker;
 }
 
 bool handover_is_due(const struct pool *p, int64_t arrived_us)

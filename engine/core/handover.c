@@ -1,5 +1,7 @@
 #include "core/handover.h"
 
+#include <stdio.h>
+
 #include "core/resource.h"
 
 bool handover_is_home(const struct resource *r)
@@ -197,14 +199,41 @@ void handover_look(struct pool *p)
 
 /* --- the beginning and the end ---------------------------------------------------------------- */
 
+/* Of what the connections are, by value: two workers that call different things alike share none. No
+ * secret is in it. */
+static char *identity_of(const struct pool *p)
+{
+    const struct resource *r = p->resource;
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    if (f == NULL)
+        return NULL;
+    fprintf(f, "%d %s %s", p->role, r->driver->name, r->name);
+    for (int32_t i = 0; i < r->options; i++) {
+        const struct nebula_option *o = &r->option[i];
+        if (!o->is_secret)
+            fprintf(f, "\n%d %d %s = %s", o->role, o->endpoint, o->name, o->value);
+    }
+    if (fclose(f) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
 bool handover_join(struct pool *p)
 {
     const struct engine *e = p->engine;
     p->asks_since_us = INT64_MAX;
     soon_init(&p->hand, serve);
     p->stake = (struct stake){.worker = e->worker, .look = came};
-    return e->ledger == NULL ||
-           permits_join(&p->stake, e->ledger, e->loop, p->resource->name, p->role, p->size.max);
+    if (e->ledger == NULL)
+        return true;
+    char *identity = identity_of(p);
+    bool has_joined =
+        identity != NULL && permits_join(&p->stake, e->ledger, e->loop, identity, p->size.max);
+    free(identity);
+    return has_joined;
 }
 
 void handover_stop(struct pool *p)

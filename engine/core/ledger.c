@@ -1,7 +1,6 @@
 #include "core/ledger.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +28,7 @@ struct permits {
     int32_t out, max, shares;
     int32_t doomed; /* of those that are out: they will be closed, and nobody gets their permits */
     struct share *share; /* by worker */
-    char key[];
+    char identity[];
 };
 
 struct ledger {
@@ -77,7 +76,7 @@ static void use(struct permits *p, int32_t by)
     p->users += by;
     bool is_last = p->users == 0;
     if (is_last)
-        index_drop(&l->permits, p->key);
+        index_drop(&l->permits, p->identity);
     pthread_mutex_unlock(&l->lock);
     if (is_last)
         permits_free(p);
@@ -185,14 +184,14 @@ static void tell_holders(struct permits *p, const struct share *asking)
 
 /* --- joining and leaving ---------------------------------------------------------------------- */
 
-static struct permits *permits_new(struct ledger *l, const char *key, int32_t max)
+static struct permits *permits_new(struct ledger *l, const char *identity, int32_t max)
 {
-    struct permits *p = calloc(1, sizeof *p + strlen(key) + 1);
+    struct permits *p = calloc(1, sizeof *p + strlen(identity) + 1);
     if (p == NULL || (p->share = calloc((size_t)l->workers, sizeof *p->share)) == NULL) {
         free(p);
         return NULL;
     }
-    memcpy(p->key, key, strlen(key) + 1);
+    memcpy(p->identity, identity, strlen(identity) + 1);
     p->ledger = l;
     p->max = max;
     p->shares = l->workers;
@@ -205,10 +204,11 @@ static struct permits *permits_new(struct ledger *l, const char *key, int32_t ma
 }
 
 /* Found or made, and used once more; the ledger's lock is held. NULL when out of memory. */
-static struct permits *find(struct ledger *l, const char *key, int32_t max)
+static struct permits *find(struct ledger *l, const char *identity, int32_t max)
 {
-    struct permits *p = index_get(&l->permits, key);
-    if (p == NULL && (p = permits_new(l, key, max)) != NULL && !index_add(&l->permits, p->key, p)) {
+    struct permits *p = index_get(&l->permits, identity);
+    if (p == NULL && (p = permits_new(l, identity, max)) != NULL &&
+        !index_add(&l->permits, p->identity, p)) {
         permits_free(p);
         p = NULL;
     }
@@ -217,16 +217,12 @@ static struct permits *find(struct ledger *l, const char *key, int32_t max)
     return p;
 }
 
-bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const char *name,
-                  int32_t role, int32_t max)
+bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const char *identity,
+                  int32_t max)
 {
-    char *key = NULL;
-    if (asprintf(&key, "%d %s", role, name) < 0)
-        return false;
     pthread_mutex_lock(&l->lock);
-    s->permits = find(l, key, max);
+    s->permits = find(l, identity, max);
     pthread_mutex_unlock(&l->lock);
-    free(key);
     if (s->permits == NULL)
         return false;
     pthread_mutex_lock(&s->permits->lock);

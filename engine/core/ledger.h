@@ -47,10 +47,10 @@ struct stake {
 struct ledger *ledger_new(int32_t workers);
 void ledger_free(struct ledger **l); /* nobody has a stake any more */
 
-/* A stake in the permits called `name` of this role, which are made when nobody has one yet. max: what
- * this worker was told; all are told the same. False when out of memory. */
-bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const char *name,
-                  int32_t role, int32_t max);
+/* A stake in the permits for connections of this identity, which is copied; they are made when nobody
+ * has one yet, as many as max says to the first. False when out of memory. */
+bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const char *identity,
+                  int32_t max);
 /* Stops asking. Nothing is held and nothing is to be received, and look() runs no more. */
 void permits_leave(struct stake *s);
 

@@ -350,6 +350,23 @@ static void what_is_older_than_a_reconnect_leaves_where_it_comes_to(void **unuse
     end(&w);
 }
 
+static void different_things_of_one_name_share_nothing(void **unused)
+{
+    (void)unused;
+    struct crew w;
+    const struct nebula_option other[] = {{.name = "server", .value = "shop"},
+                                          {.name = "wants", .value = "primary"}};
+    begin(&w, 1);
+    server_cap(w.of[0].server, 0, 2);
+    w.of[1].spec.option = other;
+    w.of[1].spec.options = 2;
+    open_all(&w);
+    int64_t lease = lease_within(&w, 0, 100 * MS), another = lease_within(&w, 1, 100 * MS);
+    assert_true(lease > 0 && another > 0);
+    assert_int_equal(server_opened(w.of[0].server), 2);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +380,7 @@ int main(void)
         cmocka_unit_test(the_minimum_is_kept_by_one),
         cmocka_unit_test(bounds_are_those_of_all),
         cmocka_unit_test(whoever_does_not_wait_hears_soon_that_it_is_full),
+        cmocka_unit_test(different_things_of_one_name_share_nothing),
         cmocka_unit_test(what_is_older_than_a_reconnect_leaves_where_it_comes_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,11 +39,11 @@ static void looked(struct stake *s)
     container_of(s, struct member, stake)->looks++;
 }
 
-static void join(int i, const char *name, int32_t role, int32_t max)
+static void join(int i, const char *identity, int32_t max)
 {
     struct member *m = &crew.of[i];
     m->stake = (struct stake){.worker = i, .look = looked};
-    assert_true(permits_join(&m->stake, crew.ledger, m->loop, name, role, max));
+    assert_true(permits_join(&m->stake, crew.ledger, m->loop, identity, max));
 }
 
 static void begin(int32_t max)
@@ -52,7 +52,7 @@ static void begin(int32_t max)
     crew.ledger = ledger_new(CREW);
     for (int i = 0; i < CREW; i++) {
         crew.of[i] = (struct member){.loop = loop_new(crew.world)};
-        join(i, "shop", 0, max);
+        join(i, "shop", max);
     }
 }
 
@@ -107,17 +107,17 @@ static void the_cap_is_one_for_all(void **unused)
     end();
 }
 
-static void other_names_and_roles_have_their_own(void **unused)
+static void another_identity_has_its_own(void **unused)
 {
     (void)unused;
     struct stake other = {.worker = 0, .look = looked};
     begin(1);
     assert_true(permits_take(stake(0)));
-    assert_true(permits_join(&other, crew.ledger, crew.of[0].loop, "shop", 1, 1));
+    assert_true(permits_join(&other, crew.ledger, crew.of[0].loop, "shop, but another", 1));
     assert_true(permits_take(&other));
     permits_give(&other);
     permits_leave(&other);
-    assert_true(permits_join(&other, crew.ledger, crew.of[0].loop, "sho", 0, 1));
+    assert_true(permits_join(&other, crew.ledger, crew.of[0].loop, "sho", 1));
     assert_true(permits_take(&other));
     permits_give(&other);
     permits_leave(&other);
@@ -403,7 +403,7 @@ static void *work(void *data)
 {
     struct thread *t = data;
     t->loop = loop_new(stage.world);
-    CHECK(t->loop != NULL && permits_join(&t->stake, stage.ledger, t->loop, "shop", 0, CAP));
+    CHECK(t->loop != NULL && permits_join(&t->stake, stage.ledger, t->loop, "shop", CAP));
     while (atomic_load(&stage.handed) < stage.wanted) {
         if (t->permits > 0)
             open_with_permit(t);
@@ -454,7 +454,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cap_is_one_for_all),
-        cmocka_unit_test(other_names_and_roles_have_their_own),
+        cmocka_unit_test(another_identity_has_its_own),
         cmocka_unit_test(without_a_ledger_there_is_no_bound),
         cmocka_unit_test(who_asked_first_gets_what_is_given_back),
         cmocka_unit_test(who_holds_one_is_told_that_somebody_asks),

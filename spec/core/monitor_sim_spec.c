@@ -108,6 +108,34 @@ static void calls_hold_one_as_well(void **unused)
     rig_end(&r);
 }
 
+/* Each until the next one comes, so that all together they are what the connection was leased. */
+static void of_one_that_is_shared_no_time_is_counted_twice(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.pool.min = r.spec.pool.max = 1;
+    r.spec.pool.pipeline = 4;
+    rig_open(&r);
+    assert_int_equal(rig_await(&r, nebula_start(r.nebula, r.shop), NULL), ERROR_OK);
+    int32_t ticket[4];
+    for (size_t i = 0; i < COUNT(ticket); i++) {
+        ticket[i] =
+            rig_request(&r, (struct nebula_request){.text = "get 1 1", .is_idempotent = true});
+        rig_pass(&r, 100);
+    }
+    for (size_t i = 0; i < COUNT(ticket); i++)
+        assert_int_equal(rig_await(&r, ticket[i], NULL), ERROR_OK);
+    struct window w = tell(&r);
+    assert_int_equal(w.us[FIGURE_LEASES], 4);
+    assert_int_equal(w.us[FIGURE_ENDED], 4);
+    assert_int_equal(w.us[FIGURE_HOLD_P50_US] / 100, 1);
+    int64_t leased_us = (int64_t)(w.number[FIGURE_UTILISATION] * w.number[FIGURE_WINDOW_US] + 0.5);
+    assert_in_range(4 * w.us[FIGURE_HOLD_MEAN_US], leased_us - 4, leased_us);
+    assert_int_equal(rig_pool(&r)->monitor.held_us, leased_us);
+    rig_end(&r);
+}
+
 static void end_well(struct rig *r, int64_t lease)
 {
     rig_release(r, lease);
@@ -402,6 +430,7 @@ int main(void)
         cmocka_unit_test(holds_are_told_by_their_quantiles_and_how_much_was_in_use),
         cmocka_unit_test(one_that_comes_home_in_its_turn_counts_as_held_for_no_time),
         cmocka_unit_test(calls_hold_one_as_well),
+        cmocka_unit_test(of_one_that_is_shared_no_time_is_counted_twice),
         cmocka_unit_test(however_a_lease_ends_its_hold_is_told),
         cmocka_unit_test(what_is_still_held_is_in_use),
         cmocka_unit_test(waits_are_told_of_all_leases),

@@ -118,6 +118,11 @@ local function decoder_of(oid)
 end
 
 describe("rubbish from a server", function()
+  it("is no document where it is none, and is not read to its end again and again", function()
+    local text = "{" .. ("\\"):rep(20000) .. '"x"'
+    assert.same({ true, text }, { bounded(decoder_of(114), text) })
+  end)
+
   for _, oid in ipairs(names_of(samples)) do
     it("is a value or the words as they are: " .. oid, function()
       fuzz(decoder_of(oid), samples[oid], one_way[oid])

@@ -103,7 +103,9 @@ local function object_at(text, at)
   repeat
     local name
     name, at = string_at(text, text:match("^%s*()", at + 1))
-    object[name], at = value_at(text, text:match("^%s*:()", at))
+    at = text:match("^%s*:()", at)
+    if not at then error("no value", 0) end -- and not from the beginning of the text
+    object[name], at = value_at(text, at)
     at = text:match("^%s*()", at)
   until text:sub(at, at) ~= ","
   return object, at + 1

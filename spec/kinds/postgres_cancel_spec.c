@@ -101,6 +101,13 @@ static void a_cancel_reads_a_stream_to_its_end(void **unused)
     lone_close(&l);
 }
 
+/* One in so many is hit, and one is not: a machine that computes much else hits few in time. */
+#ifdef __SANITIZE_THREAD__
+#define RACED 100
+#else
+#define RACED 20
+#endif
+
 /* The cancel and the reply are under way at the same time, in every proportion. */
 static void no_cancel_hits_the_next_statement(void **unused)
 {
@@ -138,8 +145,8 @@ static void no_cancel_hits_the_next_statement(void **unused)
             fail_msg("cancel %d of %d hit the next statement: %s", i, count, next.reply.error.text);
         reply_fini(&next.reply);
     }
-    assert_true(hits > count / 20 && misses > count / 20); /* else nothing raced */
     lone_close(&l);
+    assert_true(hits > count / RACED && misses > count / RACED); /* else nothing raced */
 }
 
 /* A signal that waits until its process goes on: bit 1 is SIGINT, by which one session is

@@ -100,8 +100,8 @@ static void receive(struct pool *p)
     int32_t permits;
     struct parcel *next, *parcel = permits_receive(&p->stake, &permits);
     p->permits += permits;
-    if (permits > 0 || parcel != NULL)
-        p->asks_since_us = INT64_MAX; /* that was it */
+    if (p->asks_since_us != INT64_MAX && (permits > 0 || parcel != NULL))
+        p->asks_since_us = engine_now(p->engine); /* for the next one as long again */
     for (; parcel != NULL; parcel = next) {
         next = parcel->next;
         adopt(p, container_of(parcel, struct conn, parcel));

@@ -262,6 +262,26 @@ static void what_nobody_waits_for_any_more_serves_the_next(void **unused)
     end(&w);
 }
 
+/* Of two who asked one was served, and the other has gone by then. */
+static void who_has_gone_is_not_asked_for_any_more(void **unused)
+{
+    (void)unused;
+    struct crew w;
+    begin(&w, 1);
+    open_all(&w);
+    int64_t lease = lease_within(&w, 0, 100 * MS);
+    int32_t first = asks(&w, 1), second = asks(&w, 1);
+    pass(&w, 0);
+    rig_release(&w.of[0], lease);
+    pass(&w, 0);
+    nebula_cancel(w.of[1].nebula, second);
+    pass(&w, 0);
+    rig_await(&w.of[1], second, NULL);
+    assert_true(permits_asked_us(&rig_pool(&w.of[0])->stake) == LEDGER_NOBODY);
+    rig_release(&w.of[1], take(&w, 1, first));
+    end(&w);
+}
+
 static void the_minimum_is_kept_by_one(void **unused)
 {
     (void)unused;
@@ -377,6 +397,7 @@ int main(void)
         cmocka_unit_test(one_that_breaks_on_its_way_is_replaced),
         cmocka_unit_test(who_leaves_takes_nothing_with_him),
         cmocka_unit_test(what_nobody_waits_for_any_more_serves_the_next),
+        cmocka_unit_test(who_has_gone_is_not_asked_for_any_more),
         cmocka_unit_test(the_minimum_is_kept_by_one),
         cmocka_unit_test(bounds_are_those_of_all),
         cmocka_unit_test(whoever_does_not_wait_hears_soon_that_it_is_full),

@@ -33,7 +33,7 @@ struct permits {
 
 struct ledger {
     pthread_mutex_t lock;
-    int32_t workers, joined;
+    int32_t workers;
     struct index permits;
 };
 

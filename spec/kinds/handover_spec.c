@@ -224,7 +224,6 @@ static void *count_sessions(void *data)
     while (!atomic_load(&is_over)) {
         int64_t now = atol(pg_server_ask(&server, SESSIONS));
         *most = now > *most ? now : *most;
-        usleep(200);
     }
     return NULL;
 }

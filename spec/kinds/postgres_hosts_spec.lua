@@ -284,7 +284,7 @@ describe("several hosts", function()
     assert(written.gap < 5000, written.gap)
     primary:is_replayed_by(standby)
     assert.equal("primary", states(db)[1]) -- it went there and back
-    -- One that was not what the role needs, taken while no standby was there, is kept for some seconds.
-    clock.eventually("reads go to the standby", function() return db:value(PORT) == second.port end, 20000)
+    -- One that was not what the role needs, taken while no standby was there, lives for 10 s at most.
+    clock.eventually("reads go to the standby", function() return db:value(PORT) == second.port end, 12000)
   end)
 end)

@@ -6,17 +6,11 @@
 # NEBULA_PROVE: more waiters, three workers, and all mistakes instead of three.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. spec/support/verdict.sh
 build=${NEBULA_BUILD:-build}/model
 model=$PWD/spec/model/ledger.pml
 mkdir -p "$build"
 cd "$build" || exit 1
-
-number=0 failed=0
-verdict() {
-    number=$((number + 1))
-    echo "$1 $number - $2"
-    [ "$1" = ok ] || failed=1
-}
 
 # Says what came of it: the number of states, "found", or what is wrong.
 check() {

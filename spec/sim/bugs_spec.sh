@@ -28,12 +28,7 @@ cp -Rp engine spec Makefile "$build/healthy" && with_objects "$build/healthy" &&
     exit 1
 }
 
-number=0 failed=0
-verdict() {
-    number=$((number + 1))
-    echo "$1 $number - $2"
-    [ "$1" = ok ] || failed=1
-}
+. spec/support/verdict.sh
 
 plant() {
     name=$(basename "$1" .patch)

@@ -70,7 +70,7 @@ end
 
 local value_at
 
--- What does not begin with a quote is no string: else each of many such would be read to the end of the text.
+-- What does not begin with a quote is no string.
 local function string_at(text, at)
   if text:sub(at, at) ~= '"' then error("no string", 0) end
   local last = at

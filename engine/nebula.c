@@ -112,6 +112,7 @@ void nebula_turn(struct nebula *n, int64_t until_us)
 {
     struct engine *e = border_enter(n);
     loop_turn(e->loop, list_is_empty(&e->ready) ? until_us : 0);
+    engine_turned(e);
 }
 
 int32_t nebula_fd(struct nebula *n)
@@ -125,6 +126,7 @@ void nebula_step(struct nebula *n)
 {
     struct engine *e = border_enter(n);
     loop_step(e->loop);
+    engine_turned(e);
     if (!list_is_empty(&e->ready))
         loop_stir(e->loop);
 }

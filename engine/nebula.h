@@ -365,9 +365,9 @@ void nebula_done(struct nebula *n, int32_t ticket);
 /* Lending at once reads no clock: it believes the time of the last turn. Who has not turned for long
  * calls nebula_now_us() first, so that what was idle for long is asked whether it lives.
  *
- * A lease (> 0); or 0 when one has to be waited for, with the ticket in nebula_ticket(); or a
- * negative code. within_us: how long to wait; 0: as the policy's wait says. Never beyond the task's
- * deadline. */
+ * A lease (> 0); or 0 with the ticket in nebula_ticket(), when one has to be waited for, and each 64th time
+ * without a turn though one is idle; or a negative code. within_us: how long to wait; 0: as the policy's
+ * wait says. Never beyond the task's deadline. */
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
                      bool is_fail_fast);
 /* Of the last lease or call that has to wait for a connection. */

@@ -15,6 +15,12 @@ lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us
         conn_tell(c, CONN_IDLE);
         return c->lease;
     }
+    c = e->hits_left == 0 ? lend_ready(e, resource, role) : NULL;
+    if (c != NULL) {
+        int64_t lease = lend_next_turn(c);
+        conn_tell(c, CONN_IDLE);
+        return lease;
+    }
     struct resource *r = table_get(&e->resources, resource);
     if (r == NULL)
         return border_no_resource(e, resource);

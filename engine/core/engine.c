@@ -29,7 +29,8 @@ bool engine_init(struct engine *e, struct loop *loop)
                          .unwatched = thread,
                          .world = loop_world(loop),
                          .loop = loop,
-                         .workers = 1};
+                         .workers = 1,
+                         .hits_left = ENGINE_HITS_A_TURN};
     loop_keep(loop, &e->now_us);
     table_init(&e->tickets, ENGINE_TICKETS_MOST);
     table_init(&e->tasks, ENGINE_TASKS_MOST);

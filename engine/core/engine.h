@@ -21,6 +21,7 @@
 #define ENGINE_RESOURCES_MOST 100000
 #define ENGINE_LISTENERS_MOST 100000
 #define ROLES_MOST 4
+#define ENGINE_HITS_A_TURN 63
 
 struct hold;
 struct lease_row;
@@ -52,6 +53,7 @@ struct engine {
     const void *unwatched; /* its thread, NULL when there is a tracer: so both are asked at once */
     int64_t now_us;        /* the loop's time of this turn, see loop_keep() */
     struct task *task;     /* for whom the host acts now */
+    uint32_t hits_left;    /* leases by the short path until the turn has to go on */
     struct lease_table leases;
     struct pool_table pools;
 
@@ -91,6 +93,12 @@ void engine_watch(struct engine *e, struct tracer *t);
 
 void engine_stop(struct engine *e, int64_t at_us);
 bool engine_is_stopped(const struct engine *e);
+
+/* The turn has gone on. */
+static inline void engine_turned(struct engine *e)
+{
+    e->hits_left = ENGINE_HITS_A_TURN;
+}
 
 static inline int64_t engine_now(const struct engine *e)
 {

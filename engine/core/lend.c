@@ -7,28 +7,38 @@ struct lend {
     struct ticket ticket;
     struct waiter waiter;
     struct timer timer;
+    struct soon soon; /* lent already, and told in the next turn */
     struct pool *pool;
     int64_t lease; /* number, once served */
     struct error error;
 };
 
+/* A lease that nobody can know of would be nobody's to give back. */
+static void give_back(struct lend *l)
+{
+    struct conn *c = lease_find(&l->ticket.engine->leases, l->lease);
+    if (c == NULL)
+        return;
+    lease_end(c);
+    pool_give(c->pool, c, NEBULA_GOOD);
+}
+
 static void lend_abandon(struct ticket *t)
 {
     struct lend *l = (struct lend *)t;
     loop_disarm(t->engine->loop, &l->timer);
+    loop_unsoon(t->engine->loop, &l->soon);
     pool_leave(l->pool, &l->waiter);
+    give_back(l);
+    l->lease = 0;
     error_set(&l->error, ERROR_CANCELLED, "%s: the task was cancelled", l->pool->resource->name);
 }
 
-/* A lease that nobody can know of would be nobody's to give back. */
 static void lend_free(struct ticket *t)
 {
     struct lend *l = (struct lend *)t;
-    struct conn *c = lease_find(&t->engine->leases, l->lease);
-    if (t->state == TICKET_ENDED && c != NULL) {
-        lease_end(c);
-        pool_give(c->pool, c, NEBULA_GOOD);
-    }
+    if (t->state == TICKET_ENDED)
+        give_back(l);
     free(l);
 }
 
@@ -41,6 +51,16 @@ static void served(struct waiter *w, struct conn *c)
     struct engine *e = l->ticket.engine;
     loop_disarm(e->loop, &l->timer);
     l->lease = lease_begin(c, l->ticket.task);
+    ticket_end(&l->ticket, ERROR_OK);
+}
+
+/* Held from now on: before, nobody knew that he had it. */
+static void next_turn(struct soon *s)
+{
+    struct lend *l = container_of(s, struct lend, soon);
+    struct conn *c = lease_find(&l->ticket.engine->leases, l->lease);
+    if (c != NULL)
+        c->since_us = engine_now(c->engine);
     ticket_end(&l->ticket, ERROR_OK);
 }
 
@@ -74,35 +94,81 @@ int64_t lend_lease(const struct lend *l)
     return l->lease;
 }
 
-static struct lend *lend_new(struct pool *p, int64_t within_us, bool is_fail_fast)
+/* Loose, and waits for nothing. The words of the error are not touched before there are any: they are
+ * most of it. */
+static struct lend *lend_new(struct pool *p)
 {
-    struct engine *e = p->engine;
-    struct lend *l = calloc(1, sizeof *l);
+    struct lend *l = malloc(sizeof *l);
     if (l == NULL)
         return NULL;
+    l->pool = p;
+    l->lease = 0;
+    l->waiter = (struct waiter){.served = served, .refused = refused};
+    node_init(&l->waiter.node);
+    timer_init(&l->timer, too_late);
+    soon_init(&l->soon, next_turn);
+    l->error.code = ERROR_OK;
+    l->error.retry_after_us = 0;
+    l->error.state[0] = l->error.text[0] = '\0';
+    return l;
+}
+
+static void wait_within(struct lend *l, int64_t within_us, bool is_fail_fast)
+{
+    const struct pool *p = l->pool;
+    struct engine *e = p->engine;
     const struct nebula_policy *policy = &p->resource->spec->policy;
     int64_t wait_us = policy->wait_us < policy->deadline_us ? policy->wait_us : policy->deadline_us;
     int64_t span_us = within_us > 0 ? within_us : wait_us;
     int64_t at_us = span_us > INT64_MAX - engine_now(e) ? INT64_MAX : engine_now(e) + span_us;
     bool is_last_chance = e->task->deadline_us <= at_us;
-    l->pool = p;
-    l->waiter =
-        (struct waiter){.arrived_us = engine_now(e),
-                        .deadline_us = is_last_chance ? e->task->deadline_us : at_us,
-                        .is_last_chance = is_last_chance,
-                        .is_fail_fast = is_fail_fast || p->resource->spec->pool.is_fail_fast,
-                        .served = served,
-                        .refused = refused};
-    node_init(&l->waiter.node);
-    timer_init(&l->timer, too_late);
-    return l;
+    l->waiter.arrived_us = engine_now(e);
+    l->waiter.deadline_us = is_last_chance ? e->task->deadline_us : at_us;
+    l->waiter.is_last_chance = is_last_chance;
+    l->waiter.is_fail_fast = is_fail_fast || p->resource->spec->pool.is_fail_fast;
+}
+
+/* --- in the next turn ------------------------------------------------------------------------- */
+
+static int64_t tell_next_turn(struct lend *l, struct conn *c)
+{
+    struct engine *e = l->ticket.engine;
+    l->lease = lease_begin(c, e->task);
+    loop_soon(e->loop, &l->soon);
+    e->queued = l->ticket.number;
+    return 0;
+}
+
+int64_t lend_next_turn(struct conn *c)
+{
+    struct engine *e = c->engine;
+    pool_hit(c->pool, c, engine_now(e));
+    struct lend *l = lend_new(c->pool);
+    if (l != NULL && ticket_begin(&l->ticket, e, &lend_ticket) > 0)
+        return tell_next_turn(l, c);
+    free(l);
+    return lease_begin(c, e->task);
+}
+
+/* --- by the long path ------------------------------------------------------------------------- */
+
+/* What there was at once counts as a hit. */
+static int64_t lend(struct lend *l, struct conn *c)
+{
+    struct engine *e = l->ticket.engine;
+    loop_disarm(e->loop, &l->timer);
+    if (e->hits_left == 0)
+        return tell_next_turn(l, c);
+    e->hits_left--;
+    ticket_drop(&l->ticket);
+    return lease_begin(c, e->task);
 }
 
 static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
 {
     struct engine *e = p->engine;
     const char *name = p->resource->name;
-    struct lend *l = lend_new(p, within_us, is_fail_fast);
+    struct lend *l = lend_new(p);
     if (l == NULL)
         return engine_refuse(e, ERROR_MEMORY, "%s: no memory to wait for a lease", name);
     int32_t number = ticket_begin(&l->ticket, e, &lend_ticket);
@@ -111,18 +177,17 @@ static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
         return number;
     }
     struct error why;
+    wait_within(l, within_us, is_fail_fast);
     loop_arm(e->loop, &l->timer, l->waiter.deadline_us);
     struct conn *c = pool_take(p, &l->waiter, &why);
-    int64_t result = 0;
     if (c != NULL)
-        result = lease_begin(c, e->task);
-    else if (why.code != ERROR_OK)
-        result = engine_refuse(e, why.code, "%s", why.text);
-    if (result == 0)
+        return lend(l, c);
+    if (why.code == ERROR_OK) {
         e->queued = number;
-    else
-        ticket_drop(&l->ticket);
-    return result;
+        return 0;
+    }
+    ticket_drop(&l->ticket);
+    return engine_refuse(e, why.code, "%s", why.text);
 }
 
 int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast)

@@ -17,18 +17,32 @@ struct lend *lend_of(struct ticket *t);
 struct error *lend_error(struct lend *l);
 int64_t lend_lease(const struct lend *l);
 
-/* The short path, for the current task: what it lent; NULL, and nothing was done: the long path. */
-static inline struct conn *lend_at_once(struct engine *e, int32_t resource, int32_t role)
+/* For the current task: what the short path may lend; NULL: nothing. */
+static inline struct conn *lend_ready(const struct engine *e, int32_t resource, int32_t role)
 {
     struct pool *p = engine_pool(e, resource, role);
     int64_t now_us = engine_now(e);
     struct conn *c = p == NULL ? NULL : pool_ready(p, now_us);
-    if (c == NULL || task_is_done(e->task, now_us))
+    return c != NULL && !task_is_done(e->task, now_us) ? c : NULL;
+}
+
+/* The short path: what it lent; NULL, and nothing was done: the long path. Every so often, without a turn
+ * between, it lends nothing, so that the turn goes on. */
+static inline struct conn *lend_at_once(struct engine *e, int32_t resource, int32_t role)
+{
+    struct conn *c = lend_ready(e, resource, role);
+    if (c == NULL || e->hits_left == 0)
         return NULL;
-    pool_hit(p, c, now_us);
+    e->hits_left--;
+    pool_hit(c->pool, c, engine_now(e));
     lease_begin(c, e->task);
     return c;
 }
+
+/* Then c, which is ready, is lent all the same, and whoever asked, who may never wait for anything else,
+ * gets to know of it in the next turn: 0 with the engine's `queued`. At once, with its number, where there
+ * is no room for a ticket. */
+int64_t lend_next_turn(struct conn *c);
 
 /* The short path back, alike. What is leased with nothing under way is no one-shot call's, so its
  * number tells who it is. */

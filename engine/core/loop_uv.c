@@ -15,6 +15,9 @@
 /* What a turn does at most before it looks at the descriptors again. */
 #define TIMERS_A_TURN 1000
 #define SOONS_A_TURN 1000
+/* Turns that do not wait, because of what is to be done soon, may follow each other faster than the kernel
+ * answers: they look at the descriptors no oftener than this. */
+#define POLL_EVERY_US 50
 
 /* An address that differs from thread to thread names the thread without a call. */
 static _Thread_local char here;
@@ -289,6 +292,19 @@ static void poll_once(struct loop *loop, int64_t until_us)
     uv_run(&loop->uv, waits ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     if (!loop->is_fresh)
         loop_refresh(loop);
+    loop->polled_us = loop->now_us;
+}
+
+static bool may_poll_later(struct loop *loop)
+{
+    return !list_is_empty(&loop->soons) && loop_refresh(loop) < loop->polled_us + POLL_EVERY_US;
+}
+
+/* What is due by the loop's time. */
+static void run_all(struct loop *loop)
+{
+    wheel_turn(&loop->wheel, loop->now_us, TIMERS_A_TURN);
+    run_soons(loop);
 }
 
 void loop_go_round(struct loop *loop, int64_t until_us)
@@ -297,13 +313,17 @@ void loop_go_round(struct loop *loop, int64_t until_us)
     loop->is_turning = true;
     int64_t timer_us = wheel_next_us(&loop->wheel);
     poll_once(loop, timer_us < until_us ? timer_us : until_us);
-    wheel_turn(&loop->wheel, loop->now_us, TIMERS_A_TURN);
-    run_soons(loop);
+    run_all(loop);
     loop->is_turning = false;
 }
 
 void loop_turn(struct loop *loop, int64_t until_us)
 {
+    loop_must_be_mine(loop);
+    if (!loop->is_guest && may_poll_later(loop)) {
+        run_all(loop);
+        return;
+    }
     loop_go_round(loop, until_us);
     guest_settle(loop);
 }

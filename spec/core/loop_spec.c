@@ -194,6 +194,13 @@ static void soon_is_in_order_and_once(void **state)
     assert_string_equal(ran, "dca");
 }
 
+static void pass(struct loop *loop, int64_t span_us)
+{
+    int64_t until_us = loop_refresh(loop) + span_us;
+    while (loop_refresh(loop) < until_us)
+        continue;
+}
+
 static void a_turn_does_not_wait_while_something_is_soon(void **state)
 {
     struct stage *s = *state;
@@ -203,11 +210,39 @@ static void a_turn_does_not_wait_while_something_is_soon(void **state)
     for (int i = 1; i <= 5; i++) {
         loop_soon(s->loop, &e.soon);
         polls.count = 0;
+        pass(s->loop, 60);             /* else it may poll later */
         loop_turn(s->loop, INT64_MAX); /* for ever, if it waits */
         assert_int_equal(strlen(ran), i);
         assert_int_equal(polls.count, 1);
         assert_int_equal(polls.timeout_ms, 0);
     }
+}
+
+/* The kernel is asked every 50 us, and the clock each time. */
+static void turns_that_follow_each_other_fast_poll_now_and_then(void **state)
+{
+    struct stage *s = *state;
+    struct errand e;
+    char ran[10] = "";
+    errands_init(s, &e, 1, ran);
+    loop_soon(s->loop, &e.soon);
+    loop_turn(s->loop, INT64_MAX);
+    polls.count = 0;
+    int turns = 0, polled = 0;
+    int64_t begun_us = loop_refresh(s->loop), polled_us = begun_us;
+    for (; loop_now_us(s->loop) < begun_us + 5 * MS; turns++) {
+        loop_soon(s->loop, &e.soon);
+        loop_turn(s->loop, INT64_MAX);
+        assert_false(node_is_listed(&e.soon.node));
+        if (polls.count > polled)
+            polled_us = loop_now_us(s->loop);
+        polled = polls.count;
+        assert_true(loop_now_us(s->loop) < polled_us + 50);
+        pass(s->loop, 2);
+    }
+    int64_t took_us = loop_refresh(s->loop) - begun_us;
+    assert_true(polls.count <= 1 + took_us / 50);
+    assert_true(polls.count < turns);
 }
 
 static void one_that_always_says_soon_starves_nobody(void **state)
@@ -342,6 +377,7 @@ int main(void)
         STAGED(a_flood_of_timers_is_spread_over_turns),
         STAGED(soon_is_in_order_and_once),
         STAGED(a_turn_does_not_wait_while_something_is_soon),
+        STAGED(turns_that_follow_each_other_fast_poll_now_and_then),
         STAGED(one_that_always_says_soon_starves_nobody),
         STAGED(news_arrives_once_and_in_the_order_of_its_sender),
         STAGED(a_signal_arrives_on_the_loop),

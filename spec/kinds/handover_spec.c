@@ -1,5 +1,6 @@
 /* handover_spec.c - engines on threads of their own under one cap, on real databases: nobody is refused, nothing is done
- * twice or not at all, the server never sees more than max, and each thread has its share. limit: 300 s
+ * twice or not at all, the server never sees more than max, each thread has its share, and one that does nothing
+ * but hit lets others have theirs. limit: 300 s
  */
 #include "nebula.h"
 
@@ -263,18 +264,15 @@ static void so_do_three(void **unused)
 
 /* --- SQLite ----------------------------------------------------------------------------------- */
 
-static void the_writer_of_sqlite_goes_round(void **unused)
+static void on_sqlite(int32_t max, void (*story)(const struct database *d))
 {
-    (void)unused;
     char folder[] = "/tmp/nebula-spec-XXXXXX", file[64];
     static const char *const left[] = {"", "-wal", "-shm"};
     assert_non_null(mkdtemp(folder));
     snprintf(file, sizeof file, "%s/shop.db", folder);
     const struct nebula_option option[] = {{.name = "file", .value = file}};
-    const struct database d = {.driver = "sqlite", .option = option, .options = 1, .max = 2};
-    begin(&d);
-    run_all(&d);
-    compare(&d);
+    const struct database d = {.driver = "sqlite", .option = option, .options = 1, .max = max};
+    story(&d);
     for (size_t i = 0; i < COUNT(left); i++) {
         char path[80];
         snprintf(path, sizeof path, "%s%s", file, left[i]);
@@ -283,12 +281,116 @@ static void the_writer_of_sqlite_goes_round(void **unused)
     assert_int_equal(rmdir(folder), 0);
 }
 
+static void go_round(const struct database *d)
+{
+    begin(d);
+    run_all(d);
+    compare(d);
+}
+
+static void the_writer_of_sqlite_goes_round(void **unused)
+{
+    (void)unused;
+    on_sqlite(2, go_round);
+}
+
+/* --- one that only hits ----------------------------------------------------------------------- */
+
+#define ASKS 41
+#define LEAD_US 2000 /* of whoever has it before whoever asks from elsewhere */
+
+static void take_and_give(struct nebula *n, int32_t resource)
+{
+    struct nebula_reply reply;
+    int64_t lease = nebula_lease(n, resource, 0, 0, false);
+    if (lease == 0 && await(n, nebula_ticket(n), &reply) == 0)
+        lease = reply.lease;
+    CHECK(nebula_release(n, lease, NEBULA_GOOD) == 0);
+}
+
+static struct nebula *open_one(struct worker *w, int32_t *resource_out)
+{
+    const struct nebula_options options = {.name = "worker", .log_level = 3, .log_fd = 2};
+    struct nebula *n = nebula_open_worker(w->ledger, w->number, &options, NULL, 0);
+    CHECK(n != NULL);
+    *resource_out = declare(w, n);
+    return n;
+}
+
+/* Turns for no other reason than that a lease says so. */
+static void *only_hit(void *data)
+{
+    struct worker *w = data;
+    int32_t resource;
+    struct nebula *n = open_one(w, &resource);
+    for (; !atomic_load(&is_over); w->done++)
+        take_and_give(n, resource);
+    nebula_close(&n);
+    return NULL;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static int64_t median(int64_t *list)
+{
+    qsort(list, ASKS, sizeof *list, by_size);
+    return list[ASKS / 2];
+}
+
+/* How long it waits for the connection, and how long for a timer of what that may take at most. */
+static void ask_now_and_then(struct worker *w, int64_t *waited_us, int64_t *slept_us)
+{
+    int32_t resource;
+    struct nebula *n = open_one(w, &resource);
+    for (int i = 0; i < ASKS; i++) {
+        struct nebula_reply reply;
+        int64_t begun_us = nebula_now_us(n);
+        CHECK(await(n, nebula_sleep(n, LEAD_US), &reply) == 0);
+        int64_t middle_us = nebula_now_us(n);
+        take_and_give(n, resource);
+        slept_us[i] = middle_us - begun_us;
+        waited_us[i] = nebula_now_us(n) - middle_us;
+    }
+    nebula_close(&n);
+}
+
+static void have_one_hit(const struct database *d)
+{
+    struct nebula_ledger *ledger = nebula_ledger_new(2);
+    struct worker hitter = {.database = d, .ledger = ledger, .number = 0};
+    struct worker asker = {.database = d, .ledger = ledger, .number = 1};
+    int64_t waited_us[ASKS], slept_us[ASKS];
+    assert_non_null(ledger);
+    atomic_store(&is_over, false);
+    assert_int_equal(pthread_create(&hitter.thread, NULL, only_hit, &hitter), 0);
+    ask_now_and_then(&asker, waited_us, slept_us);
+    atomic_store(&is_over, true);
+    assert_int_equal(pthread_join(hitter.thread, NULL), 0);
+    nebula_ledger_free(&ledger);
+    int64_t waited = median(waited_us), slept = median(slept_us);
+    print_message("# %lld hits; waited %lld us, where a timer took %lld\n", (long long)hitter.done,
+                  (long long)waited, (long long)slept);
+    assert_true(hitter.done > 64 * ASKS);
+    assert_true(waited < slept + LEAD_US);
+}
+
+static void one_that_only_hits_hands_over_in_time(void **unused)
+{
+    (void)unused;
+    on_sqlite(1, have_one_hit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_connection_to_postgres_goes_round),
         cmocka_unit_test(so_do_three),
         cmocka_unit_test(the_writer_of_sqlite_goes_round),
+        cmocka_unit_test(one_that_only_hits_hands_over_in_time),
     };
     pg_server_start(&server);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,6 +121,31 @@ describe("a lease", function()
     end
   end)
 
+  it("that is always there at once still lets others have their turn", function()
+    local hits, naps, late, control = 0, 40, {}, {}
+    local function nap(into)
+      for i = 1, naps do
+        local begun = clock.now()
+        sleep "1ms"
+        into[i] = clock.now() - begun
+      end
+      table.sort(into)
+    end
+    nap(control)
+    local sleeper = task(nap, late)
+    local hitter = task(function()
+      while not late[naps] and hits < 2e8 do
+        shop:lease():release()
+        hits = hits + 1
+      end
+    end)
+    sleeper:join()
+    hitter:join()
+    assert.is_true(hits > 64 * naps and hits < 2e8, hits .. " hits")
+    local half = naps / 2
+    assert.is_true(late[half] < control[half] + 1, ("%g ms beside %g"):format(late[half], control[half]))
+  end)
+
   -- In a process of its own, and the best of three: LuaJIT throws dice when it gives up on a trace, and in one process of
   -- a hundred or so it never compiles lease() into the loops that call it.
   it("costs no memory on the way in and out, also when it was often waited for before", function()

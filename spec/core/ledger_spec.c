@@ -1,8 +1,5 @@
-/* ledger_spec.c - one cap for all workers: first each rule by itself, on loops of one thread, then all at once on
- * real threads. limit: 600 s
- *
- * TRANSFERS=n is how often a connection is given by the threads to one another (20000; NEBULA_PROVE: 10000000).
- */
+/* ledger_spec.c - one cap for all workers: each rule by itself, on loops of one thread. On real threads:
+ * ledger_threads_spec.c. */
 #include "core/ledger.h"
 
 #include <setjmp.h>
@@ -10,10 +7,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -291,165 +284,6 @@ static void between_two_looks_several_are_served(void **unused)
     end();
 }
 
-/* --- the same on threads ---------------------------------------------------------------------- */
-
-#define THREADS 4
-#define CAP 3
-
-struct connection {
-    struct parcel parcel;
-    long uses; /* no atomic: two that have it at once are a race */
-};
-
-static struct {
-    struct world *world;
-    struct ledger *ledger;
-    atomic_int live;
-    atomic_long handed, uses;
-    long wanted;
-} stage;
-
-struct thread {
-    pthread_t thread;
-    struct loop *loop;
-    struct stake stake;
-    struct connection *mine[CAP];
-    int32_t count, permits;
-    uint32_t dice;
-    int64_t used;
-    bool is_asking;
-};
-
-static uint32_t roll(struct thread *t, uint32_t below)
-{
-    t->dice = t->dice * 1664525u + 1013904223u;
-    uint32_t rolled = (t->dice >> 12) % below;
-    if ((t->dice >> 28) == 0)
-        sched_yield();
-    return rolled;
-}
-
-static void come(struct stake *s)
-{
-    struct thread *t = container_of(s, struct thread, stake);
-    int32_t permits;
-    struct parcel *p = permits_receive(s, &permits), *next;
-    for (; p != NULL; p = next) {
-        next = p->next;
-        CHECK(t->count < CAP);
-        t->mine[t->count++] = container_of(p, struct connection, parcel);
-        t->is_asking = false;
-    }
-    t->permits += permits;
-    t->is_asking = t->is_asking && permits == 0;
-}
-
-static void open_with_permit(struct thread *t)
-{
-    t->permits--;
-    CHECK(atomic_fetch_add(&stage.live, 1) < CAP);
-    CHECK(t->count < CAP);
-    t->mine[t->count] = calloc(1, sizeof *t->mine[0]);
-    CHECK(t->mine[t->count] != NULL);
-    t->count++;
-}
-
-static void close_last(struct thread *t)
-{
-    struct connection *c = t->mine[--t->count];
-    atomic_fetch_add(&stage.uses, c->uses);
-    free(c);
-    atomic_fetch_sub(&stage.live, 1);
-    permits_give(&t->stake);
-}
-
-static void hand_last(struct thread *t)
-{
-    if (permits_hand(&t->stake, &t->mine[t->count - 1]->parcel)) {
-        t->count--;
-        atomic_fetch_add(&stage.handed, 1);
-    }
-}
-
-/* Somebody who has one uses it, and lets it go if another one wants it; a few are closed. */
-static void use_one(struct thread *t)
-{
-    t->mine[t->count - 1]->uses++;
-    t->used++;
-    if (roll(t, 64) == 0)
-        close_last(t);
-    else if (permits_asked_us(&t->stake) != LEDGER_NOBODY)
-        hand_last(t);
-    else
-        loop_turn(t->loop, loop_now_us(t->loop) + 1000); /* somebody will ask, and tells */
-}
-
-static void want_one(struct thread *t)
-{
-    if (t->is_asking && roll(t, 8) == 0) {
-        permits_unask(&t->stake);
-        t->is_asking = false;
-    } else if (!t->is_asking &&
-               permits_ask(
-                   &t->stake,
-                   &(struct asks){.arrived_us = {loop_now_us(t->loop)}, .count = 1, .room = 1})) {
-        t->permits++;
-    } else {
-        t->is_asking = true;
-    }
-}
-
-static void *work(void *data)
-{
-    struct thread *t = data;
-    t->loop = loop_new(stage.world);
-    CHECK(t->loop != NULL && permits_join(&t->stake, stage.ledger, t->loop, "shop", CAP));
-    while (atomic_load(&stage.handed) < stage.wanted) {
-        if (t->permits > 0)
-            open_with_permit(t);
-        else if (t->count > 0)
-            use_one(t);
-        else
-            want_one(t);
-        bool has_none = t->count + t->permits == 0;
-        loop_turn(t->loop, has_none ? loop_now_us(t->loop) + 1000 : 0);
-    }
-    permits_unask(&t->stake);
-    come(&t->stake);
-    while (t->count > 0)
-        close_last(t);
-    for (; t->permits > 0; t->permits--)
-        permits_give(&t->stake);
-    permits_leave(&t->stake);
-    loop_free(&t->loop);
-    return NULL;
-}
-
-static void threads_never_have_more_than_the_cap(void **unused)
-{
-    (void)unused;
-    const char *told = getenv("TRANSFERS");
-    struct thread t[THREADS];
-    stage.wanted = told != NULL ? atol(told) : getenv("NEBULA_PROVE") != NULL ? 10000000 : 20000;
-    stage.world = world_real();
-    stage.ledger = ledger_new(THREADS);
-    for (int i = 0; i < THREADS; i++) {
-        t[i] = (struct thread){.stake = {.worker = i, .look = come}, .dice = (uint32_t)i + 1};
-        assert_int_equal(pthread_create(&t[i].thread, NULL, work, &t[i]), 0);
-    }
-    int64_t used = 0;
-    for (int i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_join(t[i].thread, NULL), 0);
-        assert_true(t[i].used > 0);
-        used += t[i].used;
-    }
-    assert_int_equal(atomic_load(&stage.live), 0);
-    assert_true(atomic_load(&stage.uses) == used); /* each use is there once */
-    print_message("# %ld hand-overs, %lld uses\n", atomic_load(&stage.handed), (long long)used);
-    ledger_free(&stage.ledger);
-    free(stage.world);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,7 +297,6 @@ int main(void)
         cmocka_unit_test(between_two_looks_several_are_served),
         cmocka_unit_test(whoever_leaves_passes_on_what_he_has),
         cmocka_unit_test(bounds_change),
-        cmocka_unit_test(threads_never_have_more_than_the_cap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,7 +209,7 @@ static char *identity_of(const struct pool *p)
     FILE *f = open_memstream(&text, &size);
     if (f == NULL)
         return NULL;
-    fprintf(f, "%d %s %s", p->role, r->driver->name, r->name);
+    fprintf(f, "permits %d %s %s", p->role, r->driver->name, r->name);
     for (int32_t i = 0; i < r->options; i++) {
         const struct nebula_option *o = &r->option[i];
         if (!o->is_secret)

@@ -8,8 +8,7 @@
  *
  * Nothing of this is on the way to an idle connection. All of it is one lock for each resource and
  * role, held for some instructions: it is touched when a connection is opened, closed or handed over,
- * each of which costs a thousand times as much. News reach a worker's loop as a note that says "look",
- * once, however often there was a reason.
+ * each of which costs a thousand times as much.
  *
  *   a worker, of one pool:  permits_join ... permits_leave
  *     to open               permits_take, or permits_ask and wait for look()
@@ -22,12 +21,10 @@
 #ifndef CORE_LEDGER_H
 #define CORE_LEDGER_H
 
-#include "core/loop.h"
+#include "core/common.h"
 
-#define LEDGER_WORKERS_MOST 64
 #define LEDGER_NOBODY INT64_MAX /* asks */
 
-struct ledger;
 struct permits;
 
 /* A connection on its way from worker to worker. */
@@ -42,10 +39,6 @@ struct stake {
     int32_t worker;
     void (*look)(struct stake *s); /* on the worker's loop: something has come, or somebody asks */
 };
-
-/* For so many workers; 1 to LEDGER_WORKERS_MOST. NULL when out of memory. */
-struct ledger *ledger_new(int32_t workers);
-void ledger_free(struct ledger **l); /* nobody has a stake any more */
 
 /* A stake in the permits for connections of this identity, which is copied; they are made when nobody
  * has one yet, as many as max says to the first. False when out of memory. */

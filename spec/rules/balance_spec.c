@@ -1,0 +1,391 @@
+#include "rules/balance.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/check.h"
+
+#define MOST 16
+
+static uint64_t dice_state;
+
+static uint64_t dice(void)
+{
+    uint64_t x = dice_state += 0x9e3779b97f4a7c15U;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
+    return x ^ x >> 31;
+}
+
+/* --- sentences -------------------------------------------------------------------------------- */
+
+/* A sentence has a word for each endpoint: x is out, - is busy, + is ready. Behind it stand weight,
+ * outstanding, latency and credit or the number of the last use, as far as they matter. */
+static int32_t understand(const char *sentence, struct balance_of *of)
+{
+    char copy[200], *rest = copy;
+    int32_t count = 0;
+    snprintf(copy, sizeof copy, "%s", sentence);
+    for (char *word; (word = strsep(&rest, " ")) != NULL; count++) {
+        int weight = 100, outstanding = 0, latency = 0, more = 0;
+        sscanf(word + 1, "%d:%d:%d:%d", &weight, &outstanding, &latency, &more);
+        of[count] = (struct balance_of){
+            .state = *word == 'x'   ? BALANCE_OUT
+                     : *word == '-' ? BALANCE_BUSY
+                                    : BALANCE_READY,
+            .weight = weight,
+            .outstanding = outstanding,
+            .latency_us = latency,
+            .credit = more,
+            .used = (uint64_t)more,
+            .name = balance_hash((const char *)&count, sizeof count),
+        };
+    }
+    return count;
+}
+
+static void each_rule_names_the_best_and_the_best_that_is_ready(void **unused)
+{
+    (void)unused;
+    static const struct {
+        enum balance_rule rule;
+        const char *sentence;
+        uint64_t dice;
+        int32_t best, ready;
+    } row[] = {
+        {BALANCE_ROUND_ROBIN, "+ + +", 0, 0, 0},
+        {BALANCE_ROUND_ROBIN, "+100:0:0:-200 +100:0:0:100 +100:0:0:100", 0, 1, 1},
+        {BALANCE_ROUND_ROBIN, "+50 +100", 0, 1, 1},
+        {BALANCE_ROUND_ROBIN, "+50 -100 +70", 0, 1, 2},
+        {BALANCE_ROUND_ROBIN, "x100 +1", 0, 1, 1},
+        {BALANCE_ROUND_ROBIN, "x - x", 0, 1, -1},
+        {BALANCE_ROUND_ROBIN, "x x", 0, -1, -1},
+        {BALANCE_LEAST_OUTSTANDING, "+100:3 +100:2 +100:4", 0, 1, 1},
+        {BALANCE_LEAST_OUTSTANDING, "+100:3 -100:2 +100:4", 0, 1, 0},
+        {BALANCE_LEAST_OUTSTANDING, "+100:3 x100:0 +100:4", 0, 0, 0},
+        {BALANCE_LEAST_OUTSTANDING, "+50:1 +100:2", 0, 1, 1}, /* 2 / 0.5 and 3 / 1 */
+        {BALANCE_LEAST_OUTSTANDING, "+50:0 +100:2", 0, 0, 0},
+        {BALANCE_LEAST_OUTSTANDING, "+ + +", 1, 1, 1},
+        {BALANCE_LEAST_OUTSTANDING, "+ + +", 2, 2, 2},
+        {BALANCE_LEAST_OUTSTANDING, "x -", 1, 1, -1},
+        {BALANCE_TWO_CHOICES, "+", 0, 0, 0},
+        {BALANCE_TWO_CHOICES, "x", 0, -1, -1},
+        {BALANCE_TWO_CHOICES, "+100:0:900 +100:0:100", 0, 1, 1}, /* both are drawn */
+        {BALANCE_TWO_CHOICES, "+100:0:900 +100:9:100", 0, 0, 0}, /* 900 and 1000 */
+        {BALANCE_TWO_CHOICES, "+10:0:100 +100:0:900", 0, 1, 1},  /* 1000 and 900 */
+        {BALANCE_TWO_CHOICES, "+100:0:900 -100:0:100", 0, 1, 0},
+        {BALANCE_TWO_CHOICES, "+100:0:0 +100:1:500", 0, 0, 0}, /* unknown is as usual */
+        /* only two are drawn: the first and the second, the last and the second */
+        {BALANCE_TWO_CHOICES, "+100:0:9 +100:0:8 +100:0:7", 0, 1, 1},
+        {BALANCE_TWO_CHOICES, "+100:0:9 +100:0:8 +100:0:7", 2 | 1UL << 32, 2, 2},
+        {BALANCE_LEAST_RECENTLY_USED, "+100:0:0:7 +100:0:0:5 +100:0:0:6", 0, 1, 1},
+        {BALANCE_LEAST_RECENTLY_USED, "+100:0:0:7 -100:0:0:5 +100:0:0:6", 0, 1, 2},
+        {BALANCE_LEAST_RECENTLY_USED, "+100:0:0:7 +10:0:0:5 +100:0:0:6", 50, 2, 2}, /* it passes */
+        {BALANCE_LEAST_RECENTLY_USED, "+100:0:0:7 +10:0:0:5 +100:0:0:6", 9, 1, 1},
+        {BALANCE_LEAST_RECENTLY_USED, "+10:0:0:7 +10:0:0:5", 50, 1, 1}, /* both pass: the oldest */
+        {BALANCE_STICKY, "+100:3 +100:2 +100:4", 0, 1, 1}, /* no key: least outstanding */
+    };
+    for (size_t i = 0; i < COUNT(row); i++) {
+        struct balance_of of[MOST];
+        int32_t count = understand(row[i].sentence, of);
+        struct balance_choice c = balance_choose(row[i].rule, of, count, 0, row[i].dice);
+        if (c.best != row[i].best || c.ready != row[i].ready)
+            fail_msg("%s, rule %d: %d and %d, not %d and %d", row[i].sentence, row[i].rule, c.best,
+                     c.ready, row[i].best, row[i].ready);
+    }
+}
+
+static void weights_are_products_of_what_counts(void **unused)
+{
+    (void)unused;
+    static const struct {
+        enum balance_rule rule;
+        struct balance_weight of;
+        int32_t weight;
+    } row[] = {
+        {BALANCE_ROUND_ROBIN, {1, 1, 1, 1}, 100},
+        {BALANCE_ROUND_ROBIN, {0.5, 1, 0.5, 1}, 25},
+        {BALANCE_ROUND_ROBIN, {1, 0.8, 0.5, 0.5}, 20},
+        {BALANCE_ROUND_ROBIN, {0.0625, 0.02, 0.1, 0.1}, 1},
+        {BALANCE_TWO_CHOICES, {0.5, 1, 0.1, 1}, 50},
+        {BALANCE_LEAST_OUTSTANDING, {1, 0.8, 0.1, 0.5}, 40},
+        {BALANCE_LEAST_RECENTLY_USED, {1, 1, 0.1, 0.1}, 10},
+        {BALANCE_STICKY, {0.5, 0.5, 0.1, 0.3}, 30},
+    };
+    for (size_t i = 0; i < COUNT(row); i++)
+        assert_int_equal(balance_weight(row[i].rule, &row[i].of), row[i].weight);
+    assert_float_equal(balance_health(0), 1, 0);
+    assert_float_equal(balance_health(2), 0.25, 0);
+    assert_float_equal(balance_health(INT32_MAX), 0.0625, 0);
+    assert_float_equal(balance_success(0, 0), 1, 0);
+    assert_float_equal(balance_success(0, 2), 0.5, 0);
+    assert_float_equal(balance_success(98, 100), 0.5, 0);
+    assert_float_equal(balance_speed(0, 100), 1, 0);
+    assert_float_equal(balance_speed(400, 100), 0.25, 0);
+    assert_float_equal(balance_speed(40000, 100), 0.1, 0);
+    assert_float_equal(balance_slow_start(0, 0), 1, 0);
+    assert_float_equal(balance_slow_start(0, 1000), 0.1, 0);
+    assert_float_equal(balance_slow_start(700, 1000), 0.7, 1e-9);
+    assert_float_equal(balance_slow_start(1000, 1000), 1, 0);
+}
+
+static void the_latency_follows_and_is_forgotten(void **unused)
+{
+    (void)unused;
+    struct balance_latency l = {.mean_us = 0};
+    assert_float_equal(balance_latency_at(&l, 5), 0, 0);
+    balance_latency_note(&l, 800, 1000);
+    assert_float_equal(balance_latency_at(&l, 1000), 800, 0);
+    balance_latency_note(&l, 1600, 1000);
+    assert_float_equal(l.mean_us, 900, 1e-9); /* an eighth of the way */
+    assert_float_equal(balance_latency_at(&l, 1000 + BALANCE_DECAY_US), 900 / 2.718281828, 1e-3);
+    balance_latency_note(&l, 100, 1000 + 100 * (int64_t)BALANCE_DECAY_US);
+    assert_float_equal(l.mean_us, 100, 1e-9); /* of what was before, nothing is left */
+    balance_latency_note(&l, 0, 1000 + 100 * (int64_t)BALANCE_DECAY_US);
+    assert_true(l.mean_us > 0);
+}
+
+/* --- properties ------------------------------------------------------------------------------- */
+
+static int32_t draw(struct balance_of *of, bool is_weighted)
+{
+    int32_t count = 1 + (int32_t)(dice() % MOST);
+    for (int32_t i = 0; i < count; i++)
+        of[i] = (struct balance_of){.state = BALANCE_READY,
+                                    .weight = is_weighted ? 1 + (int32_t)(dice() % 100) : 100,
+                                    .name = balance_hash((const char *)&i, sizeof i)};
+    return count;
+}
+
+static int32_t take(enum balance_rule rule, struct balance_of *of, int32_t count, uint64_t number)
+{
+    struct balance_choice c = balance_choose(rule, of, count, 0, dice());
+    assert_int_equal(c.best, c.ready);
+    balance_use(of, count, c.best, number);
+    return c.best;
+}
+
+static void round_robin_is_exact_over_a_cycle_and_smooth_within_it(void **unused)
+{
+    (void)unused;
+    dice_state = 1;
+    for (int round = 0; round < 200; round++) {
+        struct balance_of of[MOST];
+        int32_t count = draw(of, true), all = 0, had[MOST] = {0};
+        for (int32_t i = 0; i < count; i++)
+            all += of[i].weight;
+        for (int32_t turn = 1; turn <= 2 * all; turn++) {
+            had[take(BALANCE_ROUND_ROBIN, of, count, (uint64_t)turn)]++;
+            for (int32_t i = 0; i < count; i++) {
+                /* Never ahead of its due, nor behind it, by a whole call. */
+                int32_t ahead = had[i] * all - turn * of[i].weight;
+                assert_true(ahead < all && ahead > -all);
+                assert_int_equal(of[i].credit, -ahead);
+                assert_true(turn % all != 0 || ahead == 0);
+            }
+        }
+    }
+}
+
+static void round_robin_never_owes_more_than_a_round(void **unused)
+{
+    (void)unused;
+    dice_state = 2;
+    for (int round = 0; round < 200; round++) {
+        struct balance_of of[MOST];
+        int32_t count = draw(of, true), all = 0;
+        for (int32_t i = 0; i < count; i++)
+            all += of[i].weight;
+        for (uint64_t turn = 1; turn <= 3000; turn++) {
+            int32_t at = (int32_t)(dice() % (uint64_t)count); /* whoever came home */
+            of[at].state = dice() % 4 == 0 ? BALANCE_OUT : BALANCE_READY;
+            balance_use(of, count, at, turn);
+            for (int32_t i = 0; i < count; i++)
+                assert_true(of[i].credit <= all && of[i].credit >= -all);
+        }
+    }
+}
+
+static void who_was_used_longest_ago_comes_in_turn(void **unused)
+{
+    (void)unused;
+    dice_state = 3;
+    struct balance_of of[MOST];
+    int32_t count = draw(of, false), had[MOST] = {0};
+    for (int32_t turn = 1; turn <= 10 * count; turn++)
+        had[take(BALANCE_LEAST_RECENTLY_USED, of, count, (uint64_t)turn)]++;
+    for (int32_t i = 0; i < count; i++)
+        assert_int_equal(had[i], 10);
+}
+
+/* Calls that are always under way, each for as long as its endpoint takes: how many each has done. */
+static void keep_busy(enum balance_rule rule, struct balance_of *of, int32_t count, int calls,
+                      const int *span, int *done, int64_t *load)
+{
+    int at[64], left[64];
+    memset(left, 0, sizeof left);
+    for (int now = 0; now < 40000; now++)
+        for (int i = 0; i < calls; i++) {
+            if (left[i]-- > 0)
+                continue;
+            if (now > 0) {
+                of[at[i]].outstanding--;
+                done[at[i]]++;
+            }
+            at[i] = take(rule, of, count, (uint64_t)now + 1);
+            of[at[i]].outstanding++;
+            load[at[i]] += span[at[i]];
+            left[i] = span[at[i]] - 1;
+        }
+}
+
+static void two_choices_prefer_the_faster_in_proportion(void **unused)
+{
+    (void)unused;
+    for (int times = 2; times <= 10; times += 2) {
+        const int span[] = {10, 10 * times};
+        struct balance_of of[COUNT(span)];
+        int done[COUNT(span)] = {0};
+        int64_t load[COUNT(span)] = {0};
+        dice_state = 4;
+        for (size_t i = 0; i < COUNT(span); i++)
+            of[i] = (struct balance_of){
+                .state = BALANCE_READY, .weight = 100, .latency_us = span[i] * 1000};
+        keep_busy(BALANCE_TWO_CHOICES, of, COUNT(span), 60, span, done, load);
+        double ratio = (double)load[0] / (double)load[1];
+        if (ratio < times * 0.75 || ratio > times * 1.25)
+            fail_msg("%d times as fast, it had %.2f times as much to do", times, ratio);
+    }
+}
+
+static void two_choices_draw_the_slowest_too(void **unused)
+{
+    (void)unused;
+    static const int span[] = {10, 20, 40, 80};
+    struct balance_of of[COUNT(span)];
+    int done[COUNT(span)] = {0}, all = 0;
+    int64_t load[COUNT(span)] = {0};
+    dice_state = 4;
+    for (size_t i = 0; i < COUNT(span); i++)
+        of[i] = (struct balance_of){
+            .state = BALANCE_READY, .weight = 100, .latency_us = span[i] * 1000};
+    keep_busy(BALANCE_TWO_CHOICES, of, COUNT(span), 40, span, done, load);
+    for (size_t i = 0; i < COUNT(span); i++)
+        all += done[i];
+    for (size_t i = 1; i < COUNT(span); i++)
+        assert_true(done[i - 1] > done[i]);
+    assert_true(done[3] > 0);
+    assert_true(done[0] <= all * 0.52); /* it is drawn for half of them */
+}
+
+static void least_outstanding_leaves_as_much_to_do_with_each(void **unused)
+{
+    (void)unused;
+    static const int span[] = {10, 100};
+    struct balance_of of[COUNT(span)];
+    int done[COUNT(span)] = {0};
+    int64_t load[COUNT(span)] = {0};
+    dice_state = 5;
+    for (size_t i = 0; i < COUNT(span); i++)
+        of[i] = (struct balance_of){.state = BALANCE_READY, .weight = 100};
+    keep_busy(BALANCE_LEAST_OUTSTANDING, of, COUNT(span), 20, span, done, load);
+    double ratio = (double)done[0] / done[1];
+    assert_true(ratio > 8 && ratio < 12);
+}
+
+/* --- sticky ----------------------------------------------------------------------------------- */
+
+#define KEYS 20000
+
+static int32_t place_of(const struct balance_of *of, int32_t count, uint32_t key)
+{
+    uint64_t hash = balance_hash((const char *)&key, sizeof key);
+    return balance_choose(BALANCE_STICKY, of, count, hash, dice()).best;
+}
+
+static void a_key_moves_only_when_its_endpoint_leaves(void **unused)
+{
+    (void)unused;
+    dice_state = 6;
+    for (int round = 0; round < 20; round++) {
+        struct balance_of of[MOST];
+        int32_t count = draw(of, true), before[2000], gone;
+        gone = (int32_t)(dice() % (uint64_t)count);
+        for (uint32_t key = 0; key < COUNT(before); key++)
+            before[key] = place_of(of, count, key);
+        of[gone].state = BALANCE_OUT;
+        for (uint32_t key = 0; key < COUNT(before); key++) {
+            int32_t after = place_of(of, count, key);
+            assert_true(before[key] == gone ? after != gone : after == before[key]);
+        }
+        of[gone].state = BALANCE_READY;
+        for (uint32_t key = 0; key < COUNT(before); key++)
+            assert_int_equal(place_of(of, count, key), before[key]);
+    }
+}
+
+static void keys_are_shared_out_by_weight(void **unused)
+{
+    (void)unused;
+    static const int32_t weight[] = {100, 100, 50, 10};
+    struct balance_of of[COUNT(weight)];
+    int had[COUNT(weight)] = {0};
+    for (int32_t i = 0; i < (int32_t)COUNT(weight); i++)
+        of[i] = (struct balance_of){.state = BALANCE_READY,
+                                    .weight = weight[i],
+                                    .name = balance_hash((const char *)&i, sizeof i)};
+    for (uint32_t key = 0; key < KEYS; key++)
+        had[place_of(of, COUNT(weight), key)]++;
+    for (size_t i = 0; i < COUNT(weight); i++) {
+        double due = KEYS * weight[i] / 260.0;
+        if (had[i] < due * 0.9 || had[i] > due * 1.1)
+            fail_msg("endpoint %zu has %d keys, and is due %.0f", i, had[i], due);
+    }
+}
+
+/* As one comes back slowly, keys go to it and never elsewhere. */
+static void a_slow_start_takes_keys_from_others_and_gives_none_back(void **unused)
+{
+    (void)unused;
+    struct balance_of of[4];
+    int32_t before[2000];
+    for (int32_t i = 0; i < 4; i++)
+        of[i] = (struct balance_of){.state = BALANCE_READY,
+                                    .weight = 100,
+                                    .name = balance_hash((const char *)&i, sizeof i)};
+    of[2].weight = 10;
+    for (uint32_t key = 0; key < COUNT(before); key++)
+        before[key] = place_of(of, 4, key);
+    for (of[2].weight = 20; of[2].weight <= 100; of[2].weight += 10)
+        for (uint32_t key = 0; key < COUNT(before); key++) {
+            int32_t after = place_of(of, 4, key);
+            assert_true(after == before[key] || after == 2);
+            before[key] = after;
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_rule_names_the_best_and_the_best_that_is_ready),
+        cmocka_unit_test(weights_are_products_of_what_counts),
+        cmocka_unit_test(the_latency_follows_and_is_forgotten),
+        cmocka_unit_test(round_robin_is_exact_over_a_cycle_and_smooth_within_it),
+        cmocka_unit_test(round_robin_never_owes_more_than_a_round),
+        cmocka_unit_test(who_was_used_longest_ago_comes_in_turn),
+        cmocka_unit_test(two_choices_prefer_the_faster_in_proportion),
+        cmocka_unit_test(two_choices_draw_the_slowest_too),
+        cmocka_unit_test(least_outstanding_leaves_as_much_to_do_with_each),
+        cmocka_unit_test(a_key_moves_only_when_its_endpoint_leaves),
+        cmocka_unit_test(keys_are_shared_out_by_weight),
+        cmocka_unit_test(a_slow_start_takes_keys_from_others_and_gives_none_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -213,12 +213,6 @@ end
 
 -- --- codecs -----------------------------------------------------------------------------------------
 
--- A parameter in its type's words.
-local Coded = {
-  words = function(self) return self.text end,
-  __tostring = function(self) return self.text end,
-}
-
 local function check(codec)
   if type(codec) ~= "table" then
     errors.raise("codec(name, codec): codec must be a table, not %s", type(codec))
@@ -240,7 +234,7 @@ local function maker_of(name, codec)
     if not ok or type(text) ~= "string" then
       errors.raise("the codec of %s makes no words of this: %s", name, tostring(text))
     end
-    return setmetatable({ text = text }, Coded)
+    return words.coded(text)
   end
 end
 

@@ -36,12 +36,22 @@ function Composite.__tostring(self)
   return Composite.words(self)
 end
 
+local made_of = setmetatable({}, { __mode = "k" }) -- what class() was given, by class
+
+--- What a metatable of class() was made of, for whoever makes the same one elsewhere.
+---@param class table
+---@return { names: string[], are_bytes: table<integer, boolean> }|nil
+function M.made_of(class)
+  return made_of[class]
+end
+
 --- The metatable of what has these fields.
 ---@param names string[]
 ---@param are_bytes table<integer, boolean> fields whose strings are bytes, by place
 ---@return table
 function M.class(names, are_bytes)
   local class = {}
+  made_of[class] = { names = names, are_bytes = are_bytes }
   function class.words(self)
     return write(function(at)
       local value = self[names[at]]

@@ -18,8 +18,13 @@ local M = {}
 ---@class nebula.sql.json.List a list even when it is empty
 local List = {}
 
----@class nebula.sql.json.Null the document `null`
-M.null = setmetatable({}, { __tostring = function() return "null" end })
+---@class nebula.sql.json.Null the document `null`; a copy from another worker is equal to it
+local Null = {}
+M.null = setmetatable({}, Null)
+
+function Null.__eq() return true end
+
+function Null.__tostring() return "null" end
 
 --- Marks a table as a list, so that it is written as [] when it is empty.
 ---@generic T: table

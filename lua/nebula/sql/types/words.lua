@@ -37,6 +37,21 @@ function M.of(value)
   return text or error(("a %s is nothing for a database"):format(type(value)), 0)
 end
 
+---@class nebula.Coded a parameter that a codec made
+---@field text string
+local Coded = {}
+
+function Coded.words(self) return self.text end
+
+Coded.__tostring = Coded.words
+
+--- A parameter in its type's words.
+---@param text string
+---@return nebula.Coded
+function M.coded(text)
+  return setmetatable({ text = text }, Coded)
+end
+
 --- Whether they can stand inside others without quotes.
 ---@param value any
 ---@return boolean

@@ -1,9 +1,9 @@
 #include "core/monitor.h"
 
+#include "base/histogram.h"
 #include "core/pool.h"
 #include "core/resource.h"
 #include "rules/advice.h"
-#include "rules/histogram.h"
 
 /* --- recording ------------------------------------------------------------------------------- */
 
@@ -92,10 +92,17 @@ void monitor_init(struct pool *p)
     p->monitor.first.at_us = p->monitor.middle.at_us = engine_now(p->engine);
 }
 
+static void drop(struct histogram *h)
+{
+    if (h != NULL)
+        histogram_fini(h);
+    free(h);
+}
+
 void monitor_fini(struct pool *p)
 {
-    free(p->monitor.wait);
-    free(p->monitor.hold);
+    drop(p->monitor.wait);
+    drop(p->monitor.hold);
 }
 
 /* --- reading --------------------------------------------------------------------------------- */

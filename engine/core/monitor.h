@@ -2,9 +2,10 @@
  * it was held, how much of the pool was in use, and how large it should be by that.
  *
  * What is told is of the last two to four minutes: totals are noted every two, histograms forget by
- * halves (rules/histogram.h), and both take their turn together, at the keeper's look, for which it wakes
+ * halves (base/histogram.h), and both take their turn together, at the keeper's look, for which it wakes
  * up as long as there is a connection, and before they are read. A histogram comes with the first wait
- * or hold there is to record, 7.2 kB each; without memory for it the figure is missing and nothing else.
+ * or hold there is to record, mostly less than 1 kB each; without memory for it the figure is missing and
+ * nothing else.
  *
  * The short path records nothing. A lease that comes home in the turn of the loop in which it was lent,
  * and so was held through no wait of whatever kind, goes by the short path and counts as held for 0 us: less

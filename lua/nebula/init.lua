@@ -43,6 +43,7 @@ local nebula = {
   cancel = tasks.cancel,
   defer = tasks.defer,
   sleep = time.sleep,
+  stopping = time.stopping,
   deadline = time.deadline,
   trace = context.trace,
   tenant = context.tenant,

@@ -20,22 +20,34 @@ end
 ---@return nebula.Error|nil err cancelled, the deadline, or closed: the program is shutting down
 function time.sleep(span)
   local self = mine("sleep()")
-  local ticket = lib.nebula_sleep(engine, options.span("sleep()", span))
+  local us = options.span("sleep()", span)
+  local hears = self.is_hurried and not self.is_ending -- what was deferred cleans up
+  local ticket = lib.nebula_sleep(engine, hears and 0 or us)
   self.sleeping = ticket > 0 and ticket or nil
   local ok, err = wait.settle(ticket)
   self.sleeping = nil
-  if not ok and self.is_hurried and not self.is_cancelled then
+  if self.is_hurried and not self.is_cancelled and not self.is_ending then
     self.is_hurried = nil
     return nil, errors.new("closed", "stop", "failed", "the program is shutting down")
   end
   return ok, err
 end
 
---- Ends every sleep under way, because the program is shutting down. Once: who sleeps again, sleeps.
+local is_stopping = false
+
+--- Whether the program is shutting down: a signal has come, and what is under way may come to its end.
+---@return boolean
+function time.stopping()
+  return is_stopping
+end
+
+--- The program is shutting down: every task that lives now hears it once, in the sleep under way or else in its next
+--- one. Who sleeps again, sleeps.
 function time.hurry()
+  is_stopping = true
   for _, task in pairs(tree.alive()) do
+    task.is_hurried = true
     if task.sleeping then
-      task.is_hurried = true
       lib.nebula_cancel(engine, task.sleeping)
     end
   end

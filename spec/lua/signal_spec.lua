@@ -28,6 +28,36 @@ describe("a signal", function()
     end
   end)
 
+  it("is heard once by every task that lives: in its sleep, or else in the next one", function()
+    local child = started [[
+      local done = channel()
+      task(function()
+        print(select(2, sleep "1h").code, (sleep "20ms"))
+        task(function() print((sleep "1ms")) done:send(true) end):join()
+      end)
+      print "ready"
+      print(stopping())
+      done:receive()
+      print(stopping(), select(2, sleep "1h").code)
+      print((sleep "1ms"))
+    ]]
+    assert.equal("false", child:line())
+    child:signal "TERM"
+    assert.equal("closed\ttrue\ntrue\ntrue\tclosed\ntrue\n", ended(0, over(child)).output)
+  end)
+
+  it("leaves to what is deferred the sleeps that it needs", function()
+    local child = started [[
+      local done = channel()
+      task(function() sleep "1h" done:send(true) end)
+      print "ready"
+      done:receive()
+      defer(function() print((sleep "1ms")) end)
+    ]]
+    child:signal "TERM"
+    assert.equal("true\n", ended(0, over(child)).output)
+  end)
+
   it("lets what is under way end, and begins nothing new", function()
     local child = started [[
       local shop = use "shop"

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "home.h"
-#include "worker.h"
+#include "process.h"
 
 /* A core would hold the secrets of every connection. */
 static void keep_no_core(void)
@@ -76,14 +76,13 @@ int main(int argc, char **argv)
     keep_no_core();
     share_the_heap();
     signal(SIGPIPE, SIG_IGN);
-    struct worker *worker = worker_new(home);
-    if (worker == NULL) {
+    struct process *process = process_new(home);
+    if (process == NULL) {
         fprintf(stderr, "nebula: no memory to begin with\n");
         return 1;
     }
-    int code = worker_run(worker, is_lua ? "nebula.cli.script" : "nebula.cli",
-                          argc > 0 ? argc - 1 : 0, argv + 1);
-    fflush(stdout); /* whoever reads it does not wait for all that closes */
-    worker_free(&worker);
+    int code = process_run(process, is_lua ? "nebula.cli.script" : "nebula.cli",
+                           argc > 0 ? argc - 1 : 0, argv + 1);
+    process_free(&process);
     return written(code);
 }

@@ -82,6 +82,8 @@ struct nebula *nebula_open_worker(struct nebula_ledger *l, int32_t worker,
         n->engine.ledger = l->ledger;
         n->engine.workers = l->workers;
         n->engine.worker = worker;
+        if (l->workers > 1)
+            n->engine.log.writer = (struct log_field){.key = "worker", .number = worker};
     }
     return n;
 }

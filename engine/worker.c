@@ -8,37 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "host.h"
 #include "judge.h"
+#include "mailbox.h"
 #include "modules.h"
 #include "nebula.h"
+#include "process.h"
 #include "signals.h"
 #include "traversal.h"
 
 #define EVENTS_A_TURN 512 /* then the outside world gets its turn */
-
-/* A task that waits. task.lua keeps the coroutine from the collector. */
-struct parked {
-    lua_State *co; /* NULL: nobody waits for this ticket */
-    int32_t task;
-};
-
-struct worker {
-    lua_State *lua;
-    struct nebula *engine;
-    struct parked *parked; /* by ticket */
-    int32_t parked_size;
-    struct signals *signals;
-    int32_t signal_ticket; /* 0: Lua does not listen */
-    bool is_signal_told;
-    bool hears_holds;
-    bool is_done;
-    int exit_code;
-    const char *home;
-};
+#define PANIC_AT (-1)     /* of the registry, where luaL_ref() puts nothing */
 
 /* --- tasks ------------------------------------------------------------------------------------ */
 
@@ -58,7 +41,7 @@ static bool has_room(struct worker *w, int32_t ticket)
     return true;
 }
 
-static void end(struct worker *w, int code)
+void worker_end(struct worker *w, int code)
 {
     w->is_done = true;
     w->exit_code = code;
@@ -73,21 +56,37 @@ static bool is_out_of_files(void)
     return fd < 0 && (errno == EMFILE || errno == ENFILE);
 }
 
-/* Tasks catch what they raise; what arrives here leaves Lua without a way to go on. */
-static void fail(struct worker *w, const char *why)
+static void say(struct worker *w, const char *text)
 {
-    fprintf(stderr, "nebula: %s\n", why != NULL ? why : "an error that is no text");
-    if (is_out_of_files())
-        fprintf(stderr, "nebula: too many open files: raise the limit (ulimit -n)\n");
-    end(w, 1);
+    if (w->index == 0)
+        fprintf(stderr, "nebula: %s\n", text);
+    else if (w->engine == NULL)
+        fprintf(stderr, "nebula: worker %d leaves: %s\n", w->index, text);
+    else
+        nebula_log(w->engine, 3, text);
 }
 
-static void park(struct worker *w, struct parked who, int32_t ticket)
+/* Tasks catch what they raise; what arrives here leaves Lua without a way to go on. */
+void worker_fail(struct worker *w, const char *why)
+{
+    snprintf(w->why, sizeof w->why, "%s", why != NULL ? why : "an error that is no text");
+    say(w, w->why);
+    if (is_out_of_files())
+        say(w, "too many open files: raise the limit (ulimit -n)");
+    worker_end(w, 1);
+}
+
+const char *worker_why(const struct worker *w)
+{
+    return w->why;
+}
+
+void worker_park(struct worker *w, struct parked who, int32_t ticket)
 {
     if (ticket == 0)
         return;
     if (!has_room(w, ticket)) {
-        fail(w, "no memory for one more waiting task");
+        worker_fail(w, "no memory for one more waiting task");
         return;
     }
     CHECK(w->parked[ticket].co == NULL);
@@ -120,9 +119,9 @@ static void resume(struct worker *w, const struct nebula_event *event)
         status = lua_resume(who.co, 1);
     }
     if (status == LUA_YIELD)
-        park(w, who, ticket);
+        worker_park(w, who, ticket);
     else if (status != 0)
-        fail(w, lua_tostring(who.co, -1));
+        worker_fail(w, lua_tostring(who.co, -1));
 }
 
 static void hear_signal(struct worker *w)
@@ -134,6 +133,19 @@ static void hear_signal(struct worker *w)
     signals_heard(w->signals);
     nebula_wake(w->engine, w->signal_ticket, 0);
     w->signal_ticket = 0;
+}
+
+static void hear_mail(struct worker *w)
+{
+    int code;
+    if (!mailbox_has_news(w->mailbox))
+        return;
+    if (mailbox_is_over(w->mailbox, &code)) {
+        worker_end(w, code);
+    } else if (w->mail_ticket != 0) {
+        nebula_wake(w->engine, w->mail_ticket, 0);
+        w->mail_ticket = 0;
+    }
 }
 
 /* To the function that Lua gave for it, which runs in no task and cannot wait. */
@@ -156,7 +168,7 @@ static void tell_hold(struct worker *w, const struct nebula_hold *hold)
     lua_pushstring(lua, hold->place);
     lua_setfield(lua, -2, "place");
     if (lua_pcall(lua, 1, 0, 0) != 0)
-        fail(w, lua_tostring(lua, -1));
+        worker_fail(w, lua_tostring(lua, -1));
 }
 
 static void tell_holds(struct worker *w)
@@ -172,6 +184,7 @@ static void loop(struct worker *w)
     while (!w->is_done) {
         nebula_turn(w->engine, may_wait ? INT64_MAX : 0);
         hear_signal(w);
+        hear_mail(w);
         tell_holds(w);
         struct nebula_event event;
         int left = EVENTS_A_TURN;
@@ -183,192 +196,7 @@ static void loop(struct worker *w)
     }
 }
 
-/* --- what Lua sees ---------------------------------------------------------------------------- */
-
-static struct worker *self(lua_State *lua)
-{
-    return lua_touserdata(lua, lua_upvalueindex(1));
-}
-
-static int refuse(lua_State *lua, const char *why)
-{
-    lua_pushnil(lua);
-    lua_pushstring(lua, why);
-    return 2;
-}
-
-static int32_t number_field(lua_State *lua, const char *name, int32_t fallback)
-{
-    lua_getfield(lua, 1, name);
-    int32_t number = (int32_t)luaL_optinteger(lua, -1, fallback);
-    lua_pop(lua, 1);
-    return number;
-}
-
-static int worker_open(lua_State *lua)
-{
-    struct worker *w = self(lua);
-    luaL_checktype(lua, 1, LUA_TTABLE);
-    if (w->engine != NULL)
-        return refuse(lua, "the engine is open already");
-    lua_getfield(lua, 1, "control"); /* both strings stay on the stack until they were copied */
-    lua_getfield(lua, 1, "name");
-    struct nebula_options options = {
-        .control = luaL_optstring(lua, 2, NULL),
-        .name = luaL_optstring(lua, 3, "nebula"),
-        .log_format = number_field(lua, "log_format", 1),
-        .log_level = number_field(lua, "log_level", 1),
-        .log_fd = STDERR_FILENO,
-    };
-    char text[256] = "";
-    w->engine = nebula_open(&options, text, sizeof text);
-    if (w->engine == NULL)
-        return refuse(lua, text);
-    lua_pushlightuserdata(lua, w->engine);
-    lua_setfield(lua, lua_upvalueindex(2), "engine");
-    lua_pushboolean(lua, true);
-    return 1;
-}
-
-static int worker_start(lua_State *lua)
-{
-    struct worker *w = self(lua);
-    lua_State *co = lua_tothread(lua, 1);
-    luaL_argcheck(lua, co != NULL, 1, "a coroutine is expected");
-    struct parked who = {.co = co, .task = (int32_t)luaL_checkinteger(lua, 2)};
-    int32_t ticket = (int32_t)luaL_checkinteger(lua, 3);
-    luaL_argcheck(lua, ticket > 0, 3, "a ticket is expected");
-    park(w, who, ticket);
-    return 0;
-}
-
-static int worker_listen(lua_State *lua)
-{
-    struct worker *w = self(lua);
-    if (w->signals == NULL)
-        w->signals = signals_new(w->engine, (int64_t)luaL_checknumber(lua, 1),
-                                 (int64_t)luaL_checknumber(lua, 2));
-    if (w->signals == NULL)
-        return refuse(lua, "no memory or threads to listen to signals");
-    lua_pushboolean(lua, true);
-    return 1;
-}
-
-static int worker_on_signal(lua_State *lua)
-{
-    struct worker *w = self(lua);
-    w->signal_ticket = (int32_t)luaL_checkinteger(lua, 1);
-    if (w->signals == NULL || signals_first(w->signals) == 0)
-        return 0;
-    lua_pushinteger(lua, signals_first(w->signals));
-    return 1;
-}
-
-static int worker_on_hold(lua_State *lua)
-{
-    struct worker *w = self(lua);
-    luaL_checktype(lua, 1, LUA_TFUNCTION);
-    lua_pushlightuserdata(lua, &w->hears_holds);
-    lua_pushvalue(lua, 1);
-    lua_rawset(lua, LUA_REGISTRYINDEX);
-    w->hears_holds = true;
-    return 0;
-}
-
-static int worker_exit(lua_State *lua)
-{
-    end(self(lua), (int)luaL_checkinteger(lua, 1));
-    return 0;
-}
-
-/* For commands, which have no loop. */
-static int worker_nap(lua_State *lua)
-{
-    usleep((useconds_t)(luaL_checknumber(lua, 1) * 1e6));
-    return 0;
-}
-
-static int worker_is_terminal(lua_State *lua)
-{
-    lua_pushboolean(lua, isatty((int)luaL_checkinteger(lua, 1)));
-    return 1;
-}
-
-static int worker_is_home(lua_State *lua)
-{
-    struct stat home, other;
-    bool is_home = stat(self(lua)->home, &home) == 0 &&
-                   stat(luaL_checkstring(lua, 1), &other) == 0 && home.st_dev == other.st_dev &&
-                   home.st_ino == other.st_ino;
-    lua_pushboolean(lua, is_home);
-    return 1;
-}
-
-static int worker_is_file(lua_State *lua)
-{
-    struct stat found;
-    if (stat(luaL_checkstring(lua, 1), &found) != 0)
-        return 0;
-    lua_pushboolean(lua, S_ISREG(found.st_mode));
-    return 1;
-}
-
-static int worker_run_dir(lua_State *lua)
-{
-    const char *own = getenv("NEBULA_RUN_DIR");
-    const char *session = getenv("XDG_RUNTIME_DIR");
-    if (own != NULL && *own != '\0')
-        lua_pushstring(lua, own);
-    else if (session != NULL && *session != '\0')
-        lua_pushfstring(lua, "%s/nebula", session);
-    else
-        lua_pushfstring(lua, "/tmp/nebula-%d", (int)getuid());
-    const char *path = lua_tostring(lua, -1);
-    struct stat found;
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return refuse(lua, lua_pushfstring(lua, "%s: %s", path, strerror(errno)));
-    if (lstat(path, &found) != 0 || !S_ISDIR(found.st_mode) || found.st_uid != getuid())
-        return refuse(lua, lua_pushfstring(lua, "%s: not a folder of yours", path));
-    return 1;
-}
-
 /* --- life ------------------------------------------------------------------------------------- */
-
-static int open_module(lua_State *lua)
-{
-    /* clang-format off */
-    static const luaL_Reg functions[] = {
-        {"open", worker_open},
-        {"start", worker_start},
-        {"listen", worker_listen},
-        {"on_signal", worker_on_signal},
-        {"on_hold", worker_on_hold},
-        {"exit", worker_exit},
-        {"nap", worker_nap},
-        {"is_terminal", worker_is_terminal},
-        {"is_home", worker_is_home},
-        {"is_file", worker_is_file},
-        {"run_dir", worker_run_dir},
-    };
-    /* clang-format on */
-    struct worker *w = self(lua);
-    lua_createtable(lua, 0, COUNT(functions) + 5);
-    for (size_t i = 0; i < COUNT(functions); i++) {
-        lua_pushlightuserdata(lua, w);
-        lua_pushvalue(lua, -2);
-        lua_pushcclosure(lua, functions[i].func, 2);
-        lua_setfield(lua, -2, functions[i].name);
-    }
-    lua_pushlightuserdata(lua, w);
-    lua_setfield(lua, -2, "tag");
-    lua_pushlightuserdata(lua, NULL);
-    lua_setfield(lua, -2, "null");
-    lua_pushstring(lua, w->home);
-    lua_setfield(lua, -2, "home");
-    lua_pushinteger(lua, getpid());
-    lua_setfield(lua, -2, "pid");
-    return 1;
-}
 
 /* Our own modules come first, so that nothing in the folder of a workflow can take their place.
  * Kinds and workflows share the cache of traces, which needs more room than its defaults. Before
@@ -396,11 +224,9 @@ static int prepare(lua_State *lua)
     luaL_openlibs(lua);
     traversal_repair(lua);
     modules_offer(lua);
+    host_offer(lua, w);
     lua_getglobal(lua, "package");
     lua_getfield(lua, -1, "preload");
-    lua_pushlightuserdata(lua, w);
-    lua_pushcclosure(lua, open_module, 1);
-    lua_setfield(lua, -2, "nebula.worker");
     lua_pushcfunction(lua, luaopen_nebula_judge);
     lua_setfield(lua, -2, "nebula.judge");
     if (luaL_loadbuffer(lua, prelude, sizeof prelude - 1, "=prelude") != 0)
@@ -410,12 +236,25 @@ static int prepare(lua_State *lua)
     return 0;
 }
 
-struct worker *worker_new(const char *home)
+/* An error where nothing protects, while an event is told for example: LuaJIT would end the process. It
+ * leaves no frame of ours behind but the loop's. */
+static int panicked(lua_State *lua)
+{
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, PANIC_AT);
+    struct worker *w = lua_touserdata(lua, -1);
+    worker_fail(w, lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : NULL);
+    longjmp(*w->panic, 1);
+}
+
+struct worker *worker_new(const char *home, struct process *process, int32_t index)
 {
     struct worker *w = calloc(1, sizeof *w);
     if (w == NULL)
         return NULL;
     w->home = home;
+    w->process = process;
+    w->index = index;
+    w->mailbox = process_mailbox(process, index);
     w->lua = luaL_newstate();
     if (w->lua == NULL)
         worker_free(&w);
@@ -428,39 +267,53 @@ void worker_free(struct worker **worker)
     *worker = NULL;
     if (w->lua != NULL)
         lua_close(w->lua); /* its finalisers give back what they hold */
+    mailbox_close(w->mailbox);
     if (w->signals != NULL)
         signals_leave(w->signals);
     if (w->engine != NULL)
         nebula_close(&w->engine);
     signals_free(&w->signals);
+    free(w->reading);
     free(w->parked);
     free(w);
 }
 
-int worker_run(struct worker *w, const char *entry, int count, char **arguments)
+static void run(struct worker *w, const char *entry, int count, char **arguments)
 {
     lua_State *lua = w->lua;
+    lua_pushlightuserdata(lua, w);
+    lua_rawseti(lua, LUA_REGISTRYINDEX, PANIC_AT);
     lua_pushcfunction(lua, traceback);
     if (lua_cpcall(lua, prepare, w) != 0) {
-        fail(w, lua_tostring(lua, -1));
-        return w->exit_code;
+        worker_fail(w, lua_tostring(lua, -1));
+        return;
     }
     lua_getglobal(lua, "require");
     lua_pushstring(lua, entry);
     if (!lua_checkstack(lua, count)) {
-        fail(w, "too many arguments");
-        return w->exit_code;
+        worker_fail(w, "too many arguments");
+        return;
     }
     if (lua_pcall(lua, 1, 1, 1) == 0) {
         for (int i = 0; i < count; i++)
             lua_pushstring(lua, arguments[i]);
         if (lua_pcall(lua, count, 1, 1) == 0) {
             if (lua_isnumber(lua, -1))
-                end(w, (int)lua_tointeger(lua, -1));
+                worker_end(w, (int)lua_tointeger(lua, -1));
             loop(w);
-            return w->exit_code;
+            return;
         }
     }
-    fail(w, lua_tostring(lua, -1));
+    worker_fail(w, lua_tostring(lua, -1));
+}
+
+int worker_run(struct worker *w, const char *entry, int count, char **arguments)
+{
+    jmp_buf panic;
+    w->panic = &panic;
+    lua_atpanic(w->lua, panicked);
+    if (setjmp(panic) == 0)
+        run(w, entry, count, arguments);
+    w->panic = NULL;
     return w->exit_code;
 }

@@ -3,39 +3,70 @@
  *
  * A task is a coroutine that waits for a ticket. The worker resumes it with the code of the
  * ticket's event, from its own loop and from nowhere else: so no call of the engine can find the
- * Lua state in the middle of something. The tree of tasks is Lua's (lua/nebula/task.lua).
+ * Lua state in the middle of something. The tree of tasks is Lua's (lua/nebula/task.lua). What Lua
+ * sees of its worker is in host.h.
  *
- * What Lua sees of it is `require "nebula.worker"`:
- *
- *   home             the folder with lua/, resources/ and policies/
- *   null             what stands for NULL: cjson's null too
- *   tag              what our yields carry: coroutine.yield(tag, ticket), ticket 0 for never
- *   engine           struct nebula *, once open() has succeeded
- *   open(options)    options as struct nebula_options -> true | nil, why
- *   start(co, task, ticket)   resumes co for the first time when the ticket ends
- *   listen(drain_us, cut_us)   SIGINT, SIGTERM and SIGHUP no longer end the process but call for a
- *                    drain -> true | nil, why
- *   on_signal(ticket)   the ticket of a nebula_wait() that the next signal wakes; 0 for none
- *                    -> the signal that came, or nil
- *   exit(code)       ends the loop once the running task has parked
- *   is_terminal(fd)  whether a person looks at it
- *   is_home(path)    whether path, written in whatever way, is the home
- *   is_file(path)    whether it is a regular file; nil when there is nothing
- *   run_dir()        the folder of the control sockets, made when it is not there
- *                    -> path | nil, why
- *   pid              of this process
+ * An error that leaves Lua, wherever it is raised, ends the loop of this worker, and no other.
  */
 #ifndef WORKER_H
 #define WORKER_H
 
-struct worker;
+#include <lua.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
 
-/* home is borrowed. NULL when out of memory. */
-struct worker *worker_new(const char *home);
+#define WORKER_WHY 512 /* bytes of what is kept of an error */
+
+struct mailbox;
+struct message;
+struct nebula;
+struct process;
+struct signals;
+
+/* A task that waits. task.lua keeps the coroutine from the collector. */
+struct parked {
+    lua_State *co; /* NULL: nobody waits for this ticket */
+    int32_t task;
+};
+
+struct worker {
+    lua_State *lua;
+    struct nebula *engine;
+    struct parked *parked; /* by ticket */
+    int32_t parked_size;
+    struct signals *signals;
+    int32_t signal_ticket; /* 0: Lua does not listen */
+    int32_t mail_ticket;   /* 0: Lua does not wait for mail */
+    bool is_signal_told;
+    bool hears_holds;
+    bool is_done;
+    int exit_code;
+    const char *home;
+    struct process *process;
+    int32_t index; /* in the process */
+    struct mailbox *mailbox;
+    struct message *reading; /* while Lua makes a string of it */
+    jmp_buf *panic;          /* where an error goes on that nothing protects from */
+    char why[WORKER_WHY];    /* it has failed; "" when it has not */
+};
+
+/* home and process are borrowed. NULL when out of memory. */
+struct worker *worker_new(const char *home, struct process *process, int32_t index);
 void worker_free(struct worker **w); /* closes the engine, whatever is open */
 
 /* Requires the module `entry` and calls it with the arguments. When it returns a number that is the
- * exit code; otherwise tasks run until worker.exit(code). Says what went wrong on stderr. */
+ * exit code; otherwise tasks run until worker_end(). Of worker 0 it says on stderr what went wrong; of
+ * another one in the log, and in worker_why(). */
 int worker_run(struct worker *w, const char *entry, int count, char **arguments);
+const char *worker_why(const struct worker *w);
+
+/* --- for host.c ------------------------------------------------------------------------------- */
+
+void worker_end(struct worker *w, int code); /* the loop, once the running task has parked */
+/* The same, because of something. NULL: it is no text. */
+void worker_fail(struct worker *w, const char *why);
+/* Resumes who waits with the event of the ticket. */
+void worker_park(struct worker *w, struct parked who, int32_t ticket);
 
 #endif

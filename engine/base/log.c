@@ -166,6 +166,13 @@ static void put_time(const struct log *l, struct line *line, int64_t wall_us)
     put(line, text);
 }
 
+/* So that a line which is cut has it too. */
+static void put_writer(const struct log *l, struct line *line)
+{
+    if (l->writer.key != NULL)
+        put_field(l, line, &l->writer);
+}
+
 static void put_pretty(const struct log *l, struct line *line, enum log_level level,
                        int64_t wall_us, const char *text)
 {
@@ -177,7 +184,9 @@ static void put_pretty(const struct log *l, struct line *line, enum log_level le
     put_colour(l, line, colour[level]);
     put(line, log_level_name(level));
     put_colour(l, line, "\x1b[0m");
-    put_bytes(line, "      ", 6 - strlen(log_level_name(level)));
+    put_bytes(line, "     ", 5 - strlen(log_level_name(level)));
+    put_writer(l, line);
+    put(line, " ");
     put_masked(line, l->secrets, text, false);
     put(line, " ");
 }
@@ -194,7 +203,9 @@ static void put_head(const struct log *l, struct line *line, enum log_level leve
     put_time(l, line, wall_us);
     put(line, is_json ? "\",\"level\":\"" : " level=");
     put(line, log_level_name(level));
-    put(line, is_json ? "\",\"text\":" : " text=");
+    put(line, is_json ? "\"" : "");
+    put_writer(l, line);
+    put(line, is_json ? ",\"text\":" : " text=");
     put_value(l, line, text);
 }
 

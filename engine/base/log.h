@@ -41,6 +41,7 @@ struct log {
     enum log_level level;          /* nothing below it is written */
     bool is_coloured;              /* pretty on a terminal, unless NO_COLOR is set or it is dumb */
     const struct secrets *secrets; /* borrowed, may be NULL */
+    struct log_field writer;       /* stands before the text of every line; none without a key */
     uint64_t lost;                 /* lines that could not be written */
     uint64_t lost_told;            /* of them, how many a later line has told of */
 };

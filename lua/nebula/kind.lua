@@ -150,13 +150,21 @@ local function environment(path)
   })
 end
 
-local function read(name, path)
-  local chunk, problem = loadfile(path)
-  if not chunk then error(problem, 0) end
+local kept ---@type table<string, nebula.KeptKind>|nil by name, when they are kept
+
+local function make(name, path, chunk)
   local made = setfenv(chunk, environment(path))()
   if type(made) ~= "table" or made.name ~= name then
     error(('%s: a kind file ends with: return kind "%s" { ... }'):format(path, name), 0)
   end
+  return made
+end
+
+local function read(name, path)
+  local chunk, problem = loadfile(path)
+  if not chunk then error(problem, 0) end
+  local made = make(name, path, chunk)
+  if kept then kept[name] = { path = path, code = string.dump(chunk) } end
   return made
 end
 
@@ -170,6 +178,7 @@ end
 local function with_driver(made, path)
   local beside = (path:match "^(.*)/[^/]*/[^/]*$" or ".") .. "/nebula-" .. made.driver .. ".so"
   if is_there(beside) then made.driver = beside end
+  if kept then kept[made.name].driver = made.driver end
   return made
 end
 
@@ -195,6 +204,30 @@ local function add_folder(paths, folder)
     paths[#paths + 1] = folder .. "/resources/" .. name
   end
   return names, why
+end
+
+---@class nebula.KeptKind a kind as it was read, so that it can be made again elsewhere
+---@field path string
+---@field code string compiled
+---@field driver string
+
+--- From now on what is read is kept.
+---@return table<string, nebula.KeptKind> kinds by name; those that are read later, too
+function M.keep()
+  kept = kept or {}
+  return kept
+end
+
+--- Kinds that were kept.
+---@param list table<string, nebula.KeptKind>
+---@return table<string, nebula.Kind>
+function M.made_of(list)
+  local kinds = {}
+  for name, one in pairs(list) do
+    kinds[name] = make(name, one.path, assert(loadstring(one.code)))
+    kinds[name].driver = one.driver
+  end
+  return kinds
 end
 
 --- The kinds that ship, and those of other folders.

@@ -5,8 +5,7 @@
 -- time hears of nothing: the process ends with the drain.
 
 local c = require "nebula.c"
-local failures = require "nebula.failure"
-local json = require "cjson"
+local lazy = require "nebula.lazy"
 local log = require "nebula.log"
 local plain = require "nebula.plain"
 local resources = require "nebula.resource"
@@ -16,18 +15,22 @@ local tree = require "nebula.tree"
 local wait = require "nebula.wait"
 local worker = require "nebula.worker"
 
+local crew = lazy "nebula.crew"
+local open = lazy "nebula.open"
 local lib, engine = c.lib, c.engine
 
 local CUT_US = 2000000    -- for cancelled tasks to clean up
 local MARGIN_US = 2000000 -- before the process ends by force
-local SHOWN = 20          -- tasks named of those that are still open
+local LEAVE_US = 500000   -- of that: for the other workers, to come to their end
 
 local signal_names = { [1] = "SIGHUP", [2] = "SIGINT", [15] = "SIGTERM" }
 
 local supervisor = {}
 
+local cut_us -- what is still there then ends by force; nil while nothing drains
+
 local function now_us()
-  return lib.nebula_now_us(engine)
+  return tonumber(lib.nebula_now_us(engine))
 end
 
 -- Waits for the end of the flow (nil: of nothing), a signal, or the deadline in force.
@@ -41,46 +44,21 @@ local function wait_for(flow)
   return err
 end
 
-local function open_tasks(flow)
-  local list = {}
-  for _, task in pairs(tree.alive()) do
-    if task ~= flow.parent then
-      list[#list + 1] = task
-    end
-  end
-  table.sort(list, function(a, b)
-    return a.id < b.id
-  end)
-  return list
-end
-
-local function say_what_is_open(flow)
-  local list = open_tasks(flow)
-  for i = 1, math.min(#list, SHOWN) do
-    log.warn("still open: the task of %s, waiting at %s", list[i].place or "the workflow",
-      failures.place_of(list[i].co) or "an unknown place")
-  end
-  if #list > SHOWN then
-    log.warn("still open: %d more tasks", #list - SHOWN)
-  end
-  for _, resource in ipairs(json.decode(c.string(lib.nebula_ask(engine, '{"verb":"ls"}'))).resources) do
-    if resource.leased > 0 then
-      log.warn("still open: %d leases of %s", resource.leased, resource.name)
-    end
-  end
-end
-
 local function drain(flow, signum, drain_us)
   log.warn("%s: draining for at most %g s; a second signal stops at once", signal_names[signum], drain_us / 1e6)
   local at_us = now_us() + drain_us
-  lib.nebula_stop(engine, at_us + CUT_US) -- hurried below, once what is open has been seen
+  cut_us = at_us + CUT_US
+  lib.nebula_stop(engine, cut_us) -- hurried below, once what is open has been seen
+  if worker.count > 1 then
+    crew.drain(at_us, cut_us)
+  end
   time.hurry()
   lib.nebula_task_deadline(engine, at_us)
   while not flow.is_ended and not wait_for(flow) do end
   if flow.is_ended then
     return
   end
-  say_what_is_open(flow)
+  open.say()
   lib.nebula_stop(engine, now_us())
   flow:cancel()
   lib.nebula_task_deadline(engine, now_us() + CUT_US)
@@ -128,14 +106,32 @@ end
 ---@field arguments string[]
 ---@field drain_us integer
 ---@field is_staying boolean|nil keep the engine up afterwards
+---@field crew nebula.Given|nil what other workers begin with
+
+-- Everywhere. They begin while this one does.
+local function start(given)
+  wait.current().is_of_worker = true
+  if given.crew then
+    local has_begun, why = crew.begin(given.crew)
+    if not has_begun then
+      return nil, why
+    end
+  end
+  local ok, err = resources.start()
+  if ok and given.crew then
+    ok, err = crew.ready()
+  end
+  return ok, err
+end
 
 local function supervise(given)
-  local ok, err = resources.start()
+  local ok, err = start(given)
   if not ok then
     say(tostring(err))
     return 1
   end
   local flow = tasks.task(given.chunk, unpack(given.arguments))
+  tree.work = flow
   while not flow.is_ended do
     wait_for(flow)
     local signum = not flow.is_ended and worker.on_signal(0)
@@ -161,7 +157,11 @@ function supervisor.begin(given)
     return
   end
   tree.root(function()
-    worker.exit(supervise(given))
+    local code = supervise(given)
+    if given.crew then
+      crew.leave(math.max(cut_us or now_us() + CUT_US, now_us()) + LEAVE_US)
+    end
+    worker.exit(code)
   end, function(failure)
     if failure then
       say(tostring(failure))

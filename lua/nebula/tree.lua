@@ -30,10 +30,9 @@ local Task = {}
 Task.__index = Task
 
 local alive = {} -- by number; keeps the coroutines from the collector
-
 local nobody = {}
 
-local tree = { Task = Task }
+local tree = { Task = Task } -- and `work`: the task below which runs what other workers ask for
 
 -- --- the tree ---------------------------------------------------------------------------------------
 
@@ -273,6 +272,7 @@ end
 function tree.root(fn, ended, ...)
   jit.opt.start "hotloop=56" -- LuaJIT's own; until here the program only started
   local self = tree.open(nil, fn, ...)
+  tree.work = tree.work or self
   self.scope = {
     ended = function()
       ended(self.failure)

@@ -209,6 +209,23 @@ static void a_long_line_is_cut_and_says_so(void **state)
     assert_int_equal(d->log.lost, 0);
 }
 
+static void who_writes_stands_before_the_text(void **state)
+{
+    static const char *const head[] = {
+        "{\"time\":\"2024-05-01T12:00:00.123456Z\",\"level\":\"warn\",\"worker\":3,\"text\":\"xx",
+        "time=2024-05-01T12:00:00.123456Z level=warn worker=3 text=xx",
+        "12:00:00.123 warn  worker=3 xx"};
+    struct desk *d = *state;
+    static char text[2 * LOG_LINE];
+    memset(text, 'x', sizeof text - 1);
+    for (int format = LOG_JSON; format <= LOG_PRETTY; format++) {
+        begin(d, (enum log_format)format);
+        d->log.writer = (struct log_field){.key = "worker", .number = 3};
+        log_write(&d->log, LOG_WARN, NOON, text, NULL, 0); /* it is cut, and says so all the same */
+        assert_memory_equal(read_line(d), head[format], strlen(head[format]));
+    }
+}
+
 static void every_format_marks_a_cut(void **state)
 {
     static const char *const mark[] = {"\",\"truncated\":true}\n", "x truncated=true\n", "x...\n"};
@@ -293,6 +310,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(secrets_do_not_get_into_a_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bytes_that_are_no_text_do_no_harm, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_line_is_cut_and_says_so, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_writes_stands_before_the_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_format_marks_a_cut, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_line_that_cannot_be_written_is_counted, set_up,
                                         tear_down),

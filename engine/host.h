@@ -1,0 +1,47 @@
+/* host.h - what Lua sees of its worker: `require "nebula.worker"`.
+ *
+ *   home             the folder with lua/, resources/ and policies/
+ *   null             what stands for NULL: cjson's null too
+ *   tag              what our yields carry: coroutine.yield(tag, ticket), ticket 0 for never
+ *   engine           struct nebula *, once open() has succeeded
+ *   open(options)    options as struct nebula_options -> true | nil, why
+ *   start(co, task, ticket)   resumes co for the first time when the ticket ends
+ *   listen(drain_us, cut_us)   SIGINT, SIGTERM and SIGHUP no longer end the process but call for a
+ *                    drain -> true | nil, why
+ *   on_signal(ticket)   the ticket of a nebula_wait() that the next signal wakes; 0 for none
+ *                    -> the signal that came, or nil
+ *   on_hold(fn)      called with each lease that is held for too long, as struct nebula_hold
+ *   exit(code)       ends the process once the running task has parked
+ *   nap(seconds)     blocks; for commands, which have no loop
+ *   is_terminal(fd)  whether a person looks at it
+ *   is_home(path)    whether path, written in whatever way, is the home
+ *   is_file(path)    whether it is a regular file; nil when there is nothing
+ *   run_dir()        the folder of the control sockets, made when it is not there
+ *                    -> path | nil, why
+ *   pid              of this process
+ *
+ * And of the others, see process.h and mailbox.h; lua/nebula/mail.lua is what to use of these:
+ *
+ *   index, count     which of how many workers, the first is 0
+ *   grow(count)      so many workers, for worker 0 before it opens its engine -> true | nil, why
+ *   begin(entry, bytes)   the others begin with these bytes and this module -> true | nil, why
+ *   given()          these bytes, for each of the others, once
+ *   leave()          ends this worker alone, once the running task has parked
+ *   fail(why)        the same, because of an error
+ *   why(worker)      of one that has left: why, "" when it was told to
+ *   send(to, bytes, is_urgent)   -> true | nil, why: "full", "limit", "closed", "memory"
+ *   receive()        -> from, bytes; or from, nil when that worker has left; nil when nothing has come
+ *   on_mail(ticket)  the ticket of a nebula_wait() that the next mail wakes; 0 for none
+ *                    -> whether there is some already
+ */
+#ifndef HOST_H
+#define HOST_H
+
+#include <lua.h>
+
+struct worker;
+
+/* Makes the module known to `require` of this worker's state. May raise. */
+void host_offer(lua_State *lua, struct worker *w);
+
+#endif

@@ -1,0 +1,165 @@
+#include "mailbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "nebula.h"
+
+void mailbox_init(struct mailbox *m)
+{
+    *m = (struct mailbox){.last = &m->first};
+    pthread_mutex_init(&m->lock, NULL);
+}
+
+static void empty(struct mailbox *m)
+{
+    struct message *next;
+    for (; m->first != NULL; m->first = next) {
+        next = m->first->next;
+        free(m->first);
+    }
+    m->last = &m->first;
+    m->count = 0;
+    m->bytes = 0;
+}
+
+void mailbox_fini(struct mailbox *m)
+{
+    empty(m);
+    pthread_mutex_destroy(&m->lock);
+}
+
+/* Under the lock. Once is enough until the reader has seen all there is. */
+static void wake(struct mailbox *m)
+{
+    if (!atomic_exchange_explicit(&m->has_news, true, memory_order_release) && m->reader != NULL)
+        nebula_interrupt(m->reader);
+}
+
+void mailbox_read_by(struct mailbox *m, struct nebula *reader)
+{
+    pthread_mutex_lock(&m->lock);
+    m->reader = reader;
+    if (reader != NULL && mailbox_has_news(m))
+        nebula_interrupt(reader);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void mailbox_close(struct mailbox *m)
+{
+    pthread_mutex_lock(&m->lock);
+    m->is_closed = true;
+    m->reader = NULL;
+    empty(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* --- posting ---------------------------------------------------------------------------------- */
+
+static enum error_code may_post(const struct mailbox *m, size_t size, bool is_urgent)
+{
+    if (m->is_closed)
+        return ERROR_CLOSED;
+    if (is_urgent)
+        return m->count < MAILBOX_MESSAGES_MOST + MAILBOX_KEPT ? ERROR_OK : ERROR_FULL;
+    bool has_room = m->count < MAILBOX_MESSAGES_MOST && m->bytes + size <= MAILBOX_BYTES_MOST;
+    return has_room ? ERROR_OK : ERROR_FULL;
+}
+
+static void append(struct mailbox *m, struct message *message)
+{
+    *m->last = message;
+    m->last = &message->next;
+    m->count++;
+    m->bytes += message->size;
+    wake(m);
+}
+
+enum error_code mailbox_post(struct mailbox *m, int32_t from, const void *bytes, size_t size,
+                             bool is_urgent)
+{
+    if (size > MAILBOX_BYTES_MOST)
+        return ERROR_LIMIT;
+    struct message *message = malloc(sizeof *message + size);
+    if (message == NULL)
+        return ERROR_MEMORY;
+    message->next = NULL;
+    message->from = from;
+    message->size = size;
+    memcpy(message->bytes, bytes, size);
+    pthread_mutex_lock(&m->lock);
+    enum error_code code = may_post(m, size, is_urgent);
+    if (code == ERROR_OK)
+        append(m, message);
+    pthread_mutex_unlock(&m->lock);
+    if (code != ERROR_OK)
+        free(message);
+    return code;
+}
+
+void mailbox_post_left(struct mailbox *m, int32_t worker)
+{
+    CHECK(worker >= 0 && worker < 64);
+    pthread_mutex_lock(&m->lock);
+    m->left |= UINT64_C(1) << worker;
+    m->ahead = m->count;
+    wake(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void mailbox_end(struct mailbox *m, int code)
+{
+    pthread_mutex_lock(&m->lock);
+    if (!m->is_over)
+        m->code = code;
+    m->is_over = true;
+    wake(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+bool mailbox_is_over(struct mailbox *m, int *code_out)
+{
+    pthread_mutex_lock(&m->lock);
+    bool is_over = m->is_over;
+    *code_out = m->code;
+    pthread_mutex_unlock(&m->lock);
+    return is_over;
+}
+
+/* Under the lock. */
+static struct message *take_first(struct mailbox *m)
+{
+    struct message *message = m->first;
+    if (message == NULL || (m->left != 0 && m->ahead == 0))
+        return NULL;
+    m->first = message->next;
+    if (m->first == NULL)
+        m->last = &m->first;
+    m->ahead -= m->ahead > 0;
+    m->count--;
+    m->bytes -= message->size;
+    return message;
+}
+
+static int32_t take_left(struct mailbox *m)
+{
+    if (m->left == 0)
+        return -1;
+    int32_t worker = __builtin_ctzll(m->left);
+    m->left &= m->left - 1;
+    return worker;
+}
+
+struct message *mailbox_take(struct mailbox *m, int32_t *left_out)
+{
+    pthread_mutex_lock(&m->lock);
+    struct message *message = take_first(m);
+    *left_out = message == NULL ? take_left(m) : -1;
+    if (message == NULL && *left_out < 0) /* that it has to end is looked at each time */
+        atomic_store_explicit(&m->has_news, m->is_over, memory_order_relaxed);
+    pthread_mutex_unlock(&m->lock);
+    return message;
+}

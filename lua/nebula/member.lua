@@ -1,0 +1,97 @@
+--- member: the life of a worker that is not the first.
+--
+-- It declares what worker 0 has read, and says that it is ready. Then it does what others ask for by mail (mail.lua),
+-- until worker 0 tells it to drain and to leave. What it runs is below one task, and ends with that.
+
+local buffer = require "string.buffer"
+local worker = require "nebula.worker"
+
+---@class nebula.Given what the other workers begin with
+---@field engine table what worker.open() takes
+---@field arguments string[]
+---@field path string package.path
+---@field kinds table<string, nebula.KeptKind>
+---@field resources nebula.DeclaredResource[] with the names of their kinds instead of these
+
+-- Raises when one is refused.
+local function declare(given)
+  local kinds = require("nebula.kind").made_of(given.kinds)
+  local resources = require "nebula.resource"
+  for _, one in ipairs(given.resources) do
+    one.kind = kinds[one.kind]
+    local resource, err = resources.declare(one)
+    if not resource then
+      error(tostring(err), 0)
+    end
+  end
+end
+
+local function main()
+  local c = require "nebula.c"
+  local mail = require "nebula.mail"
+  local resources = require "nebula.resource"
+  local open = require "nebula.open"
+  local time = require "nebula.time"
+  local wait = require "nebula.wait"
+  local lib, engine = c.lib, c.engine
+  local self = wait.current()
+  local drain_us, is_leaving, ticket -- told by worker 0; on which it waits for that
+
+  local function wake()
+    if ticket then
+      lib.nebula_wake(engine, ticket, 0)
+    end
+  end
+
+  mail.on("member.drain", function(_, at_us, cut_us)
+    drain_us = at_us
+    lib.nebula_stop(engine, cut_us)
+    time.hurry()
+    wake()
+  end)
+  mail.on("member.leave", function()
+    is_leaving = true
+    wake()
+  end)
+
+  -- Until it was told something, or the drain's time is over.
+  local function pause()
+    lib.nebula_task_deadline(engine, drain_us or 0)
+    ticket = lib.nebula_wait(engine)
+    lib.nebula_task_deadline(engine, 0) -- those below do not inherit it
+    local ok, err = wait.settle(ticket)
+    ticket = nil
+    return ok or err.code == "deadline" or error(err, 0)
+  end
+
+  self.is_of_worker = true
+  local ok, err = resources.start()
+  mail.urge(0, "crew.ready", not ok and tostring(err) or nil)
+  while not is_leaving and not (drain_us and lib.nebula_now_us(engine) >= drain_us) do
+    pause()
+  end
+  if drain_us then
+    open.say()
+    lib.nebula_stop(engine, lib.nebula_now_us(engine))
+  end
+end
+
+return function()
+  local given = buffer.decode(worker.given())
+  local opened, why = worker.open(given.engine)
+  if not opened then
+    worker.fail(why)
+    return
+  end
+  local nebula = require "nebula"
+  require "nebula.exit"
+  nebula.args, package.path = given.arguments, given.path
+  declare(given)
+  require("nebula.tree").root(main, function(failure)
+    if failure then
+      worker.fail(tostring(failure) .. "\n" .. failure.traceback)
+    else
+      worker.leave()
+    end
+  end)
+end

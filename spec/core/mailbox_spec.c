@@ -1,0 +1,275 @@
+/* mailbox_spec.c - what one worker has to say to another: in order, bounded, heard by a loop that waits, and from many
+ * threads at once.
+ *
+ * MESSAGES=n is how many each thread sends (20000).
+ */
+#include "mailbox.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nebula.h"
+
+static void post(struct mailbox *m, int32_t from, const char *text)
+{
+    assert_int_equal(mailbox_post(m, from, text, strlen(text), false), ERROR_OK);
+}
+
+static void takes(struct mailbox *m, int32_t from, const char *text)
+{
+    int32_t left;
+    struct message *message = mailbox_take(m, &left);
+    assert_non_null(message);
+    assert_int_equal(message->from, from);
+    assert_int_equal(message->size, strlen(text));
+    assert_memory_equal(message->bytes, text, message->size);
+    free(message);
+}
+
+static void takes_left(struct mailbox *m, int32_t worker)
+{
+    int32_t left;
+    assert_null(mailbox_take(m, &left));
+    assert_int_equal(left, worker);
+}
+
+static void is_read_in_the_order_of_posting(void **state)
+{
+    (void)state;
+    struct mailbox m;
+    mailbox_init(&m);
+    assert_false(mailbox_has_news(&m));
+    takes_left(&m, -1);
+    post(&m, 3, "first");
+    post(&m, 1, "");
+    post(&m, 3, "third");
+    assert_true(mailbox_has_news(&m));
+    takes(&m, 3, "first");
+    takes(&m, 1, "");
+    takes(&m, 3, "third");
+    assert_true(mailbox_has_news(&m)); /* nobody has seen yet that it is empty */
+    takes_left(&m, -1);
+    assert_false(mailbox_has_news(&m));
+    post(&m, 0, "again");
+    takes(&m, 0, "again");
+    mailbox_fini(&m);
+}
+
+static void is_bounded_in_messages(void **state)
+{
+    (void)state;
+    struct mailbox m;
+    mailbox_init(&m);
+    for (int i = 0; i < MAILBOX_MESSAGES_MOST; i++)
+        post(&m, 1, "x");
+    assert_int_equal(mailbox_post(&m, 1, "x", 1, false), ERROR_FULL);
+    for (int i = 0; i < MAILBOX_KEPT; i++)
+        assert_int_equal(mailbox_post(&m, 1, "y", 1, true), ERROR_OK);
+    assert_int_equal(mailbox_post(&m, 1, "y", 1, true), ERROR_FULL);
+    takes(&m, 1, "x");
+    assert_int_equal(mailbox_post(&m, 1, "x", 1, false),
+                     ERROR_FULL); /* what is urgent lies in it, too */
+    mailbox_fini(&m);
+}
+
+static void is_bounded_in_bytes(void **state)
+{
+    (void)state;
+    struct mailbox m;
+    mailbox_init(&m);
+    char *large = calloc(1, MAILBOX_BYTES_MOST + 1);
+    assert_non_null(large);
+    assert_int_equal(mailbox_post(&m, 1, large, MAILBOX_BYTES_MOST + 1, false), ERROR_LIMIT);
+    assert_int_equal(mailbox_post(&m, 1, large, MAILBOX_BYTES_MOST + 1, true), ERROR_LIMIT);
+    assert_int_equal(mailbox_post(&m, 1, large, MAILBOX_BYTES_MOST, false), ERROR_OK);
+    assert_int_equal(mailbox_post(&m, 1, "x", 1, false), ERROR_FULL);
+    assert_int_equal(mailbox_post(&m, 1, "x", 1, true), ERROR_OK);
+    int32_t left;
+    free(mailbox_take(&m, &left));
+    post(&m, 1, "x");
+    free(large);
+    mailbox_fini(&m);
+}
+
+static void refuses_when_nobody_reads_any_more(void **state)
+{
+    (void)state;
+    struct mailbox m;
+    mailbox_init(&m);
+    post(&m, 1, "lost");
+    mailbox_close(&m);
+    assert_int_equal(mailbox_post(&m, 1, "x", 1, false), ERROR_CLOSED);
+    assert_int_equal(mailbox_post(&m, 1, "x", 1, true), ERROR_CLOSED);
+    takes_left(&m, -1);
+    mailbox_close(&m);
+    mailbox_fini(&m);
+}
+
+static void tells_who_has_left_behind_what_they_had_sent(void **state)
+{
+    (void)state;
+    struct mailbox m;
+    mailbox_init(&m);
+    post(&m, 5, "last words");
+    mailbox_post_left(&m, 5);
+    post(&m, 2, "later"); /* which does not put it off */
+    mailbox_post_left(&m, 63);
+    takes(&m, 5, "last words");
+    takes(&m, 2, "later");
+    takes_left(&m, 5);
+    post(&m, 2, "much later");
+    takes_left(&m, 63);
+    takes(&m, 2, "much later");
+    takes_left(&m, -1);
+    mailbox_fini(&m);
+}
+
+static void tells_that_it_is_over_until_the_reader_ends(void **state)
+{
+    (void)state;
+    struct mailbox m;
+    int code = 0;
+    mailbox_init(&m);
+    assert_false(mailbox_is_over(&m, &code));
+    mailbox_end(&m, 7);
+    mailbox_end(&m, 8);
+    takes_left(&m, -1);
+    assert_true(mailbox_has_news(&m));
+    assert_true(mailbox_is_over(&m, &code));
+    assert_int_equal(code, 7);
+    mailbox_fini(&m);
+}
+
+/* --- real threads ----------------------------------------------------------------------------- */
+
+#define SENDERS 4
+
+static struct {
+    struct mailbox mailbox;
+    int messages;
+    atomic_int refused;
+} street;
+
+static int messages(void)
+{
+    const char *said = getenv("MESSAGES");
+    return said != NULL ? atoi(said) : 20000;
+}
+
+/* Its number, in the order of sending; and then it leaves. */
+static void *sends(void *data)
+{
+    int32_t self = (int32_t)(intptr_t)data;
+    for (int i = 0; i < street.messages;) {
+        if (mailbox_post(&street.mailbox, self, &i, sizeof i, false) == ERROR_OK)
+            i++;
+        else
+            atomic_fetch_add(&street.refused, 1);
+    }
+    mailbox_post_left(&street.mailbox, self);
+    return NULL;
+}
+
+/* All that has come. How many have left. */
+static int reads(int *next)
+{
+    int count = 0;
+    int32_t left;
+    struct message *message;
+    while ((message = mailbox_take(&street.mailbox, &left)) != NULL || left >= 0) {
+        if (message == NULL) {
+            assert_int_equal(next[left], street.messages); /* nothing of it comes behind this */
+            count++;
+            continue;
+        }
+        int number;
+        memcpy(&number, message->bytes, sizeof number);
+        assert_int_equal(number, next[message->from]);
+        next[message->from]++;
+        free(message);
+    }
+    return count;
+}
+
+/* A sleeping loop hears of each: were one wake-up lost, this would wait for ever. */
+static void wakes_a_loop_that_waits(void **state)
+{
+    (void)state;
+    struct nebula_options options = {.log_level = 4};
+    struct nebula *reader = nebula_open(&options, NULL, 0);
+    assert_non_null(reader);
+    street.messages = messages();
+    mailbox_init(&street.mailbox);
+    mailbox_read_by(&street.mailbox, reader);
+    pthread_t sender[SENDERS];
+    for (intptr_t i = 0; i < SENDERS; i++)
+        assert_int_equal(pthread_create(&sender[i], NULL, sends, (void *)i), 0);
+    int next[SENDERS] = {0}, left = 0;
+    while (left < SENDERS) {
+        nebula_turn(reader, mailbox_has_news(&street.mailbox) ? 0 : INT64_MAX);
+        if (mailbox_has_news(&street.mailbox))
+            left += reads(next);
+    }
+    for (int i = 0; i < SENDERS; i++) {
+        pthread_join(sender[i], NULL);
+        assert_int_equal(next[i], street.messages);
+    }
+    mailbox_close(&street.mailbox);
+    mailbox_fini(&street.mailbox);
+    nebula_close(&reader);
+}
+
+/* Who leaves closes his engine; whoever posts meanwhile must not wake what is gone. */
+static void *posts_until_closed(void *data)
+{
+    struct mailbox *m = data;
+    while (mailbox_post(m, 1, "x", 1, false) != ERROR_CLOSED)
+        mailbox_post_left(m, 2);
+    return NULL;
+}
+
+static void may_be_closed_while_others_post(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        struct nebula_options options = {.log_level = 4};
+        struct nebula *reader = nebula_open(&options, NULL, 0);
+        struct mailbox m;
+        mailbox_init(&m);
+        mailbox_read_by(&m, reader);
+        pthread_t poster[2];
+        for (int p = 0; p < 2; p++)
+            assert_int_equal(pthread_create(&poster[p], NULL, posts_until_closed, &m), 0);
+        int32_t left;
+        for (int turns = 0; turns < 5; turns++) {
+            nebula_turn(reader, mailbox_has_news(&m) ? 0 : INT64_MAX);
+            free(mailbox_take(&m, &left));
+        }
+        mailbox_close(&m);
+        nebula_close(&reader);
+        for (int p = 0; p < 2; p++)
+            pthread_join(poster[p], NULL);
+        mailbox_fini(&m);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(is_read_in_the_order_of_posting),
+        cmocka_unit_test(is_bounded_in_messages),
+        cmocka_unit_test(is_bounded_in_bytes),
+        cmocka_unit_test(refuses_when_nobody_reads_any_more),
+        cmocka_unit_test(tells_who_has_left_behind_what_they_had_sent),
+        cmocka_unit_test(tells_that_it_is_over_until_the_reader_ends),
+        cmocka_unit_test(wakes_a_loop_that_waits),
+        cmocka_unit_test(may_be_closed_while_others_post),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

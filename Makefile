@@ -172,6 +172,11 @@ $(BUILD)/spec/kinds/postgres_rubbish_spec: private CFLAGS += -Wl,--wrap=PQgetRes
 $(BUILD)/spec/kinds/sqlite_fault_spec: private CFLAGS += \
 	$(foreach f,malloc calloc realloc statfs,-Wl,--wrap=$(f))
 
+# What is above the border and in no library.
+HUB_SPECS := $(BUILD)/spec/core/hub_spec $(BUILD)/spec/core/hub_threads_spec
+$(HUB_SPECS): $(call objects,engine/hub.c engine/hub_line.c)
+$(HUB_SPECS): private LDLIBS := $(LIBRARY) $(LDLIBS)
+
 # This one counts what the way to an idle connection must not do.
 $(BUILD)/spec/core/hit_spec: private CFLAGS += \
 	$(foreach f,malloc calloc realloc free pthread_mutex_lock clock_gettime,-Wl,--wrap=$(f))

@@ -56,23 +56,28 @@ static bool is_out_of_files(void)
     return fd < 0 && (errno == EMFILE || errno == ENFILE);
 }
 
+/* Of the others the log says it; who has no engine yet leaves it to worker 0. */
 static void say(struct worker *w, const char *text)
 {
-    if (w->index == 0)
+    char line[2048];
+    if (w->index == 0) {
         fprintf(stderr, "nebula: %s\n", text);
-    else if (w->engine == NULL)
-        fprintf(stderr, "nebula: worker %d leaves: %s\n", w->index, text);
-    else
-        nebula_log(w->engine, 3, text);
+    } else if (w->engine != NULL) {
+        snprintf(line, sizeof line, "this worker leaves: %s", text);
+        nebula_log(w->engine, 3, line);
+    }
 }
 
 /* Tasks catch what they raise; what arrives here leaves Lua without a way to go on. */
 void worker_fail(struct worker *w, const char *why)
 {
-    snprintf(w->why, sizeof w->why, "%s", why != NULL ? why : "an error that is no text");
-    say(w, w->why);
-    if (is_out_of_files())
-        say(w, "too many open files: raise the limit (ulimit -n)");
+    static const char out_of_files[] = "too many open files: raise the limit (ulimit -n)";
+    bool is_out = is_out_of_files();
+    why = why != NULL ? why : "an error that is no text";
+    say(w, why);
+    if (is_out)
+        say(w, out_of_files);
+    snprintf(w->why, sizeof w->why, "%s%s%s", is_out ? out_of_files : "", is_out ? ": " : "", why);
     worker_end(w, 1);
 }
 

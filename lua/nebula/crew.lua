@@ -34,7 +34,7 @@ mail.on_leave(function(index, why)
   if not ready[index] then
     log.error("worker %d could not begin: %s; %d of %d go on", index, why, there, worker.count)
   elseif why ~= "" then
-    log.error("worker %d has left: %s; %d of %d go on", index, why, there, worker.count)
+    log.error("worker %d has left, as it says; %d of %d go on", index, there, worker.count)
   end
   wake()
 end)

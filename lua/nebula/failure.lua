@@ -142,6 +142,13 @@ function failures.of(x, fn)
   return failure
 end
 
+--- The sentence, and the lines of the workflow below it.
+---@param failure nebula.Failure
+---@return string
+function failures.text_of(failure)
+  return tostring(failure) .. (failure.traceback ~= "" and "\n" .. failure.traceback or "")
+end
+
 --- FILE:LINE: what was raised.
 function Failure:__tostring()
   local text = tostring(self.value):gsub("^[^\n]-:0: ", "") -- as LuaJIT places an overflow in compiled code

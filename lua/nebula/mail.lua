@@ -17,6 +17,7 @@
 
 local buffer = require "string.buffer"
 local c = require "nebula.c"
+local failures = require "nebula.failure"
 local tree = require "nebula.tree"
 local wait = require "nebula.wait"
 local worker = require "nebula.worker"
@@ -90,7 +91,7 @@ function mail.open()
   reader.is_of_worker = true
   reader.scope = {
     ended = function(_, self)
-      worker.fail(("%s\n%s"):format(tostring(self.failure), self.failure and self.failure.traceback or ""))
+      worker.fail(failures.text_of(self.failure))
     end,
   }
 end

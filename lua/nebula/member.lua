@@ -83,13 +83,13 @@ return function()
     worker.fail(why)
     return
   end
-  local nebula = require "nebula"
+  local failures, nebula = require "nebula.failure", require "nebula"
   require "nebula.exit"
   nebula.args, package.path = given.arguments, given.path
   declare(given)
   require("nebula.tree").root(main, function(failure)
     if failure then
-      worker.fail(tostring(failure) .. "\n" .. failure.traceback)
+      worker.fail(failures.text_of(failure))
     else
       worker.leave()
     end

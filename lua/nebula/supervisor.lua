@@ -5,6 +5,7 @@
 -- time hears of nothing: the process ends with the drain.
 
 local c = require "nebula.c"
+local failures = require "nebula.failure"
 local lazy = require "nebula.lazy"
 local log = require "nebula.log"
 local plain = require "nebula.plain"
@@ -78,8 +79,7 @@ local function judge(flow, file)
   end
   local ended = { tree.try(flow.join, flow) }
   if not ended[1] then
-    local failure = flow.failure
-    say(tostring(failure) .. (failure.traceback ~= "" and "\n" .. failure.traceback or ""))
+    say(failures.text_of(flow.failure))
     return 1
   elseif ended[2] == nil and ended[3] ~= nil then
     say(("%s: %s"):format(file, tostring(ended[3])))

@@ -116,9 +116,8 @@ function tree.try(fn, ...)
 end
 
 local function report(self, failure)
-  local lines = failure.traceback ~= "" and "\n" .. failure.traceback or ""
-  lib.nebula_log(engine, 3, ("%s: %s%s"):format(self.place and "the task of " .. self.place or "the workflow",
-    tostring(failure), lines))
+  lib.nebula_log(engine, 3, ("%s: %s"):format(self.place and "the task of " .. self.place or "the workflow",
+    failures.text_of(failure)))
 end
 
 local function run_deferred(self)

@@ -42,10 +42,12 @@ put_all() {
     link "libnebula.so.$ABI" "$LIBDIR/libnebula.so"
     put 644 "$BUILD/installed/libnebula.a" "$LIBDIR/libnebula.a"
     put 644 "$BUILD/installed/nebula.pc" "$LIBDIR/pkgconfig/nebula.pc"
-    for header in nebula.h nebula_driver.h; do
+    for header in nebula.h nebula_balance.h nebula_driver.h; do
         put 644 "engine/$header" "$PREFIX/include/$header"
     done
-    put 644 engine/nebula.h "$share/engine/nebula.h" # LuaJIT reads it
+    for header in nebula.h nebula_balance.h; do # LuaJIT reads them
+        put 644 "engine/$header" "$share/engine/$header"
+    done
     find lua/nebula resources policies -name '*.lua' | sort >"$new.lua"
     while read -r file; do
         put 644 "$file" "$share/$file"

@@ -9,6 +9,8 @@
 #include "core/task.h"
 #include "core/tenant.h"
 #include "core/ticket.h"
+#include "nebula_balance.h"
+#include "rules/balance.h"
 
 /* --- the engine ------------------------------------------------------------------------------- */
 
@@ -245,6 +247,11 @@ int32_t nebula_task_tenant(struct nebula *n, const char *tenant)
                              "a tenant's name has 1 to %d bytes and no control characters",
                              TENANT_SIZE);
     return hand_down(e, context_traceparent(e->task->context), tenant);
+}
+
+void nebula_task_key(struct nebula *n, const char *key, uint32_t size)
+{
+    border_enter(n)->task->key = size == 0 ? 0 : balance_hash(key, size);
 }
 
 const char *nebula_task_traceparent(const struct nebula *n)

@@ -5,6 +5,7 @@
 
 #include "core/counters.h"
 #include "core/errand.h"
+#include "core/load.h"
 #include "core/operate.h"
 #include "core/pool.h"
 #include "core/resource.h"
@@ -21,6 +22,21 @@ int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec)
                              spec->name);
     struct resource *r = resource_new(e, spec, &why);
     return r == NULL ? engine_refuse(e, why.code, "%s", why.text) : r->number;
+}
+
+int32_t nebula_balance(struct nebula *n, int32_t resource, const struct nebula_balance *b)
+{
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    struct error why;
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    if (load_check(r, b, &why) != ERROR_OK)
+        return engine_refuse(e, why.code, "%s", why.text);
+    for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
+        if (!load_say(one, b))
+            return engine_refuse(e, ERROR_MEMORY, "%s: no memory for its balance", one->name);
+    return 0;
 }
 
 int32_t nebula_find(struct nebula *n, const char *name)

@@ -4,6 +4,7 @@
 
 #include "core/batch.h"
 #include "core/context.h"
+#include "core/load.h"
 #include "core/resource.h"
 #include "core/share.h"
 #include "core/tenant.h"
@@ -93,6 +94,13 @@ static void give_back(struct call *c, struct conn *conn)
         pool_give_back(conn);
 }
 
+/* What was sent by the attempt under way ended so, where somebody wants to know. */
+static void note(const struct call *c, const struct conn *conn, enum error_code code)
+{
+    if (conn != NULL && conn->pool->loads != NULL && c->request.is_lent)
+        load_note(conn, code, engine_now(c->ticket.engine) - c->attempt_us);
+}
+
 static void attempt_ended(struct call *c)
 {
     c->outcome = outcome_of(c);
@@ -121,6 +129,7 @@ static void request_ended(struct request *r)
     if (c->ticket.state != TICKET_PENDING)
         return; /* answered long ago; the connection is on its own way */
     loop_disarm(c->ticket.engine->loop, &c->timer);
+    note(c, conn, r->reply.error.code);
     if (c->is_leased && conn != NULL)
         lease_explain(&c->ticket.engine->leases, conn, &r->reply.error);
     give_back(c, conn);
@@ -134,6 +143,7 @@ static void attempt(struct call *c, struct conn *conn)
     c->state = CALL_SENT;
     c->conn = conn;
     c->attempts++;
+    c->attempt_us = engine_now(c->ticket.engine);
     c->is_in_flight = true;
     c->request.is_sent = false;
     reply_init(&c->request.reply);
@@ -271,6 +281,8 @@ static void timer_fired(struct timer *t)
         return;
     }
     explain_deadline(c);
+    if (c->state == CALL_SENT)
+        note(c, c->conn, c->error.code);
     c->outcome = withdraw(c);
     answer(c);
 }
@@ -338,6 +350,7 @@ static struct call *call_new(struct engine *e, struct resource *r,
     c->waiter =
         (struct waiter){.served = served,
                         .refused = refused,
+                        .key = e->task->key,
                         .is_fail_fast = request->is_fail_fast || r->spec->pool.is_fail_fast};
     node_init(&c->waiter.node);
     timer_init(&c->timer, timer_fired);

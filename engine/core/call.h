@@ -31,7 +31,7 @@ struct call {
     bool is_doubtful;  /* an attempt ended in doubt */
     int32_t role;
     int32_t attempts;
-    int64_t begun_us;
+    int64_t begun_us, attempt_us; /* of all; of the last attempt */
     int64_t deadline_us;
     enum outcome outcome;
     struct part *shown; /* whose reply is read; NULL: that of the whole */

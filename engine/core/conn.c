@@ -3,6 +3,7 @@
 #include "core/ear.h"
 #include "core/handover.h"
 #include "core/lease.h"
+#include "core/load.h"
 #include "core/pool.h"
 #include "core/resource.h"
 
@@ -63,7 +64,8 @@ void conn_move(struct conn *c, enum conn_state to)
     enum conn_state from = c->state;
     if (from == CONN_IDLE)
         idle_remove(&p->idle, c);
-    list_remove(&p->sharing, &c->in_sharing);
+    if (from == CONN_LEASED)
+        list_remove(&p->sharing, &c->in_turn);
     monitor_held(c);
     conn_shift(c, to, engine_now(c->engine));
     if (to == CONN_IDLE && conn_was_resting(c))
@@ -75,6 +77,8 @@ void conn_move(struct conn *c, enum conn_state to)
     p->reach[c->reach].conns -= to == CONN_CLOSING;
     p->count[counted_as(from)]--;
     p->count[counted_as(to)]++;
+    if (p->loads != NULL)
+        load_moved(c, from);
     conn_tell(c, from);
 }
 
@@ -307,6 +311,8 @@ bool conn_detach(struct conn *c)
     if (c->driver->detach == NULL || c->is_retired || !c->driver->detach(c))
         return false;
     idle_remove(&p->idle, c);
+    if (p->loads != NULL)
+        load_left(c);
     list_remove(&p->conns, &c->node);
     p->count[CONN_IDLE]--;
     p->reach[c->reach].conns--;
@@ -333,6 +339,8 @@ void conn_attach(struct conn *c, struct pool *pool)
     pool->count[CONN_IDLE]++; /* as which those leased count */
     r->conns++;
     e->conns++;
+    if (pool->loads != NULL)
+        load_came(c);
     c->driver->attach(c, c->is_easy ? &r->easy : &r->target);
 }
 
@@ -356,7 +364,7 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
     list_init(&c->requests);
     timer_init(&c->timer, too_late);
     node_init(&c->node);
-    node_init(&c->in_sharing);
+    node_init(&c->in_turn);
     list_push_tail(&pool->conns, &c->node);
     pool->count[CONN_OPENING]++;
     r->opening++;

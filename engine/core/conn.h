@@ -54,9 +54,10 @@ struct conn {
     uint32_t session;     /* SESSION_ bits, the driver's word */
     struct list requests; /* in flight or queued, head first */
 
-    int64_t first_lease;         /* the number before the first use */
-    struct list_node node;       /* among all of its pool */
-    struct list_node in_sharing; /* among those that carry several calls and have room */
+    int64_t first_lease;      /* the number before the first use */
+    struct list_node node;    /* among all of its pool */
+    struct list_node in_turn; /* among those that carry several calls and have room; or, of those
+                                    that are idle, among those of its endpoint: see load.h */
     const struct driver *driver;
     struct engine *engine;
     struct timer timer; /* the bound of OPENING, CHECKING, RESETTING, CANCELLING */

@@ -8,9 +8,11 @@
 #include "core/ear.h"
 #include "core/hold.h"
 #include "core/listener.h"
+#include "core/load.h"
 #include "core/order.h"
 #include "core/pool.h"
 #include "core/resource.h"
+#include "core/settings.h"
 #include "core/task.h"
 
 /* An answer in the making. What could not be made leaves no gap in it: there is no answer then. */
@@ -133,11 +135,26 @@ static json_t *reach_json(struct telling *t, const struct reach *r)
     return o;
 }
 
-static json_t *reaches_json(struct telling *t, const struct pool *p)
+static void put_load(struct telling *t, json_t *o, struct pool *p, int32_t at)
+{
+    double number[LOAD_FIGURES];
+    load_read(p, at, number);
+    for (enum load_figure i = 0; i < LOAD_FIGURES; i++)
+        put(t, o, load_figure_name(i),
+            load_figure_is_whole(i) ? json_integer((int64_t)number[i]) : json_real(number[i]));
+    if (number[LOAD_EJECTIONS] > 0)
+        put_text(t, o, "ejected_by", load_ejected_by(p, at));
+}
+
+static json_t *reaches_json(struct telling *t, struct pool *p)
 {
     json_t *list = json_array();
-    for (int32_t i = 0; i < p->reaches; i++)
-        append(t, list, reach_json(t, &p->reach[i]));
+    for (int32_t i = 0; i < p->reaches; i++) {
+        json_t *o = reach_json(t, &p->reach[i]);
+        if (p->loads != NULL)
+            put_load(t, o, p, i);
+        append(t, list, o);
+    }
     return list;
 }
 
@@ -170,6 +187,10 @@ static json_t *pool_json(struct telling *t, struct pool *p)
     }
     if (p->trouble != NULL)
         put_masked(t, o, "trouble", p->trouble->text);
+    if (p->loads != NULL) {
+        put_text(t, o, "balance", load_rule_name(p->loads->said.rule));
+        put(t, o, "panic", json_boolean(load_is_panic(p)));
+    }
     if (p->resource->spec->endpoints > 0)
         put(t, o, "endpoints", reaches_json(t, p));
     return o;
@@ -325,28 +346,6 @@ static json_t *options_json(struct telling *t, const struct resource *r)
     return o;
 }
 
-static json_t *settings_json(const struct resource *r)
-{
-    const struct nebula_pool *p = &r->spec->pool;
-    return json_pack("{s:i, s:i, s:i, s:i, s:b, s:s, s:f, s:f, s:i, s:f, s:f, s:f, s:f, s:f, s:s}",
-                     "min", r->min, "max", r->max, "queue", p->queue, "connecting", p->connecting,
-                     "fail_fast", p->is_fail_fast, "order", p->is_fifo ? "fifo" : "lifo", "idle",
-                     seconds(p->idle_us), "life", seconds(p->life_us), "life_jitter",
-                     p->life_jitter, "check", p->check_us < 0 ? -1.0 : seconds(p->check_us),
-                     "connect", seconds(p->connect_us), "start_within", seconds(p->start_us),
-                     "keepalive", seconds(p->keepalive_us), "hold", seconds(p->hold_us),
-                     "hold_action", p->is_reclaiming ? "reclaim" : "report");
-}
-
-static json_t *policy_json(const struct resource *r)
-{
-    const struct nebula_policy *p = &r->spec->policy;
-    return json_pack("{s:f, s:f, s:i, s:f, s:f, s:i, s:i}", "deadline", seconds(p->deadline_us),
-                     "wait", seconds(p->wait_us), "tries", p->tries, "pause", seconds(p->pause_us),
-                     "pause_max", seconds(p->pause_max_us), "budget", p->budget, "budget_least",
-                     p->budget_least);
-}
-
 static json_t *resource_json(struct telling *t, const struct resource *r)
 {
     json_t *o = summary_json(t, r), *pools = json_array();
@@ -358,8 +357,10 @@ static json_t *resource_json(struct telling *t, const struct resource *r)
         put_number(t, o, "line", r->line);
     }
     put(t, o, "options", options_json(t, r));
-    put(t, o, "pool", settings_json(r));
-    put(t, o, "limits", policy_json(r));
+    put(t, o, "pool", settings_pool(r));
+    put(t, o, "limits", settings_policy(r));
+    if (r->balance != NULL)
+        put(t, o, "balance", settings_balance(r));
     put(t, o, "pools", pools);
     put(t, o, "connections", conns_json(t, r));
     if (ear_of(r) != NULL)

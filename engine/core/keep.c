@@ -4,6 +4,7 @@
 #include "core/errand.h"
 #include "core/handover.h"
 #include "core/hold.h"
+#include "core/load.h"
 #include "core/pool.h"
 #include "core/resource.h"
 #include "core/share.h"
@@ -65,11 +66,12 @@ static struct fill_counts count(const struct pool *p)
 {
     int32_t opening = (int32_t)p->count[CONN_OPENING];
     int32_t starting = !list_is_empty(&p->starters) && !is_warm(p) && opening == 0;
+    int32_t waiting = (int32_t)p->waiters.count + share_crowd(p) + starting;
     return (struct fill_counts){.all = pool_all(p),
                                 .closing = pool_all(p) - pool_staying(p) + reconnect_due(p),
                                 .opening = opening,
                                 .coming = (int32_t)pool_coming(p) - reach_probing(p),
-                                .waiting = (int32_t)p->waiters.count + share_crowd(p) + starting};
+                                .waiting = load_demand(p, waiting)};
 }
 
 static void log_outage(const struct pool *p, enum log_level level, const char *text,
@@ -374,6 +376,7 @@ static void look_after(struct pool *p)
     watch_excess(p);
     handover_look(p);
     pool_serve(p);
+    load_make_room(p);
     open_missing(p);
     refuse_if_stuck(p);
     keepalive_look(p);

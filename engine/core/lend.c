@@ -103,7 +103,7 @@ static struct lend *lend_new(struct pool *p)
         return NULL;
     l->pool = p;
     l->lease = 0;
-    l->waiter = (struct waiter){.served = served, .refused = refused};
+    l->waiter = (struct waiter){.served = served, .refused = refused, .key = p->engine->task->key};
     node_init(&l->waiter.node);
     timer_init(&l->timer, too_late);
     soon_init(&l->soon, next_turn);

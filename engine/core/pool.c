@@ -5,6 +5,7 @@
 #include "core/ear.h"
 #include "core/handover.h"
 #include "core/lease.h"
+#include "core/load.h"
 #include "core/resource.h"
 #include "core/share.h"
 
@@ -31,7 +32,8 @@ struct pool *pool_new(struct resource *r, int32_t role)
     list_init(&p->sharing);
     keep_init(p);
     monitor_init(p);
-    if (!handover_join(p)) {
+    if (!load_init(p) || !handover_join(p)) {
+        load_fini(p);
         reach_fini(p);
         free(p);
         return NULL;
@@ -49,6 +51,7 @@ void pool_free(struct pool **pool)
     if (p->ear != NULL)
         ear_free(&p->ear);
     handover_leave(p);
+    load_fini(p);
     reach_fini(p);
     monitor_fini(p);
     free(p->trouble);
@@ -250,6 +253,8 @@ static void lend(struct conn *c)
 {
     conn_move(c, CONN_LEASED);
     lease_use(c);
+    if (c->pool->loads != NULL)
+        load_use(c);
 }
 
 static void hand_over(struct pool *p, struct waiter *w, struct conn *c)
@@ -296,26 +301,57 @@ static void ask(struct pool *p, struct conn *c)
         care_check(c);
 }
 
-/* The idle connection that is next in turn and may be lent without a question; NULL when there is
- * none. */
+/* May be lent without a question; else it is asked, or closed. */
+static bool is_lendable(struct pool *p, struct conn *c)
+{
+    CHECK(c->state == CONN_IDLE);
+    if (pool_is_fresh(p, c, engine_now(p->engine)))
+        return true;
+    if (engine_now(p->engine) < c->life_end_us)
+        ask(p, c);
+    else
+        retire_old(c);
+    return false;
+}
+
+/* The idle connection that is next in turn; NULL when there is none. */
 static struct conn *next_idle(struct pool *p)
 {
     for (struct conn *c = p->idle.first, *next; c != NULL; c = next) {
         next = c->after;
-        CHECK(c->state == CONN_IDLE);
-        if (pool_is_fresh(p, c, engine_now(p->engine)))
+        if (is_lendable(p, c))
             return c;
-        if (engine_now(p->engine) < c->life_end_us)
-            ask(p, c);
-        else
-            retire_old(c);
+    }
+    return NULL;
+}
+
+static struct conn *next_at(struct pool *p, int32_t at)
+{
+    struct list *idle = &p->loads->of[at].idle;
+    for (struct list_node *n = list_head(idle), *next; n != NULL; n = next) {
+        next = list_next(idle, n);
+        struct conn *c = container_of(n, struct conn, in_turn);
+        if (is_lendable(p, c))
+            return c;
+    }
+    return NULL;
+}
+
+/* That of the endpoint whose turn it is. */
+static struct conn *next_balanced(struct pool *p, uint64_t key)
+{
+    int32_t at;
+    for (uint32_t tried = 0; (at = load_choose(p, key, tried)) >= 0; tried |= 1U << at) {
+        struct conn *c = next_at(p, at);
+        if (c != NULL)
+            return c;
     }
     return NULL;
 }
 
 static struct conn *find(struct pool *p, const struct waiter *w)
 {
-    struct conn *c = next_idle(p);
+    struct conn *c = p->loads == NULL ? next_idle(p) : next_balanced(p, w->key);
     return c == NULL && w->may_share ? share_find(p) : c;
 }
 
@@ -360,6 +396,7 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
         struct conn *c = find(p, w);
         if (c != NULL) {
             lend(c);
+            load_hurry(p);
             return c;
         }
     }

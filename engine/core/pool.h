@@ -9,6 +9,7 @@
  *   care.c   check, reset, retire
  *   keep.c   open, keep warm, pause, stop
  *   reach.c  where to
+ *   load.c   which endpoint's turn it is
  *   reconnect.c   another connection for each
  *   drain.c  run empty
  *   keepalive.c  ask those that nobody uses
@@ -34,6 +35,7 @@
 #include "nebula.h"
 
 struct ear;
+struct loads;
 struct resource;
 
 /* The keeper wakes up as often as it has to look at what nobody tells it, so no oftener than this. */
@@ -44,9 +46,10 @@ enum {
     GATE_PAUSED = 1,
     GATE_STOPPING = 2,
     GATE_QUEUE = 4,
-    GATE_DRAINING = 8, /* nobody new */
-    GATE_EXCESS = 16,  /* there are more connections than may be: look at those that come home */
-    GATE_ASKED = 32,   /* so does somebody in another worker */
+    GATE_DRAINING = 8,  /* nobody new */
+    GATE_EXCESS = 16,   /* there are more connections than may be: look at those that come home */
+    GATE_ASKED = 32,    /* so does somebody in another worker */
+    GATE_BALANCED = 64, /* whose turn it is, is for load.h to say */
 };
 
 struct pool_stats {
@@ -65,6 +68,7 @@ struct waiter {
     bool is_last_chance; /* it is the deadline of all he wants, not of queueing alone */
     bool is_fail_fast;   /* does not wait for other leases, nor through an outage */
     bool may_share;      /* a connection that carries others will do */
+    uint64_t key;        /* of what it is for, 0: none; see load.h */
     void (*served)(struct waiter *w, struct conn *c); /* c is LEASED and his */
     void (*refused)(struct waiter *w, const struct error *why);
 };
@@ -103,6 +107,7 @@ struct pool {
     struct timer keeper;
     struct soon look;
     struct endpoint own; /* of a resource that names none */
+    struct loads *loads; /* of its endpoints, where they are balanced; else NULL */
     int32_t last;        /* where a role that stays is; or the last one chosen */
     int32_t reaches;     /* at least one */
     struct reach reach[];

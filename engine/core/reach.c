@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/load.h"
 #include "core/pool.h"
 #include "core/resource.h"
 #include "rules/choice.h"
@@ -80,6 +81,8 @@ static void survey(const struct pool *p, bool is_easy, struct choice_of *of)
         of[i].state = is_pausing ? CHOICE_USELESS : state_of(r->endpoint, now_us);
         of[i].conns = r->conns;
     }
+    if (p->loads != NULL)
+        load_survey(p, of);
 }
 
 static bool is_all_useless(const struct choice_of *of, int32_t count)
@@ -108,6 +111,8 @@ int64_t reach_again_us(const struct pool *p)
     for (int32_t i = 0; i < p->reaches; i++) {
         const struct reach *r = &p->reach[i];
         int64_t at_us = r->again_us > r->endpoint->again_us ? r->again_us : r->endpoint->again_us;
+        int64_t out_us = p->loads == NULL ? 0 : load_again_us(p, i);
+        at_us = at_us > out_us ? at_us : out_us;
         if (at_us > now_us && (again_us == 0 || at_us < again_us))
             again_us = at_us;
     }
@@ -194,6 +199,7 @@ static void missed(struct pool *p, struct reach *r)
 void reach_failed(struct pool *p, int32_t at, const struct error *why)
 {
     struct reach *r = &p->reach[at];
+    load_arrived(p, at);
     if (why->code != ERROR_UNFIT) {
         went_down(p, r->endpoint, why);
         forget(p, at);
@@ -206,6 +212,7 @@ void reach_failed(struct pool *p, int32_t at, const struct error *why)
 void reach_opened(struct pool *p, int32_t at, bool is_easy)
 {
     struct reach *r = &p->reach[at];
+    load_arrived(p, at);
     answered(p, r->endpoint);
     if (is_easy)
         return;
@@ -223,6 +230,23 @@ void reach_turned(struct pool *p, int32_t at)
         tell(p, r->endpoint, LOG_WARN, "the endpoint is not what the role needs any more", NULL);
     r->misses = 0;
     missed(p, r);
+}
+
+bool reach_may_open(const struct pool *p, int32_t at)
+{
+    int64_t now_us = engine_now(p->engine);
+    const struct reach *r = &p->reach[at];
+    return now_us >= r->again_us && state_of(r->endpoint, now_us) == CHOICE_READY;
+}
+
+bool reach_is_down(const struct reach *r)
+{
+    return is_down(r->endpoint);
+}
+
+bool reach_is_unfit(const struct reach *r)
+{
+    return !r->is_fit && r->misses > 0;
 }
 
 /* --- for people ------------------------------------------------------------------------------- */

@@ -61,6 +61,9 @@ void reach_opened(struct pool *p, int32_t at, bool is_easy);
 void reach_turned(struct pool *p, int32_t at);
 /* Why no endpoint is left, in one sentence; why: of the last attempt. */
 void reach_explain(const struct pool *p, const struct error *why, struct error *out);
+bool reach_may_open(const struct pool *p, int32_t at); /* it does not pause, and has room */
+bool reach_is_down(const struct reach *r);             /* the last attempt failed */
+bool reach_is_unfit(const struct reach *r); /* it answered, and is not what the role needs */
 /* "down" "fit" "unfit" "unknown" */
 const char *reach_state(const struct reach *r);
 

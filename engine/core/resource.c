@@ -369,6 +369,7 @@ void resource_free(struct resource **resource)
         index_drop(&r->engine->names, r->name);
     tenants_free(&r->tenants);
     drop_endpoints(r);
+    free(r->balance);
     drop_secrets(r);
     driver_return(r->driver);
     table_drop(&r->engine->resources, r->number);

@@ -13,6 +13,7 @@
 #include "rules/retry.h"
 
 struct endpoint;
+struct nebula_balance;
 struct pool;
 struct tenants;
 
@@ -24,9 +25,10 @@ struct resource {
     int32_t users;             /* calls and errands that have a pointer to it */
     struct endpoint *endpoint; /* those that the spec names, NULL if it names none */
     const struct driver *driver;
-    struct tenants *tenants;     /* NULL: it is the same for all */
-    struct list_node in_tenants; /* of the same declaration */
-    int64_t used_us;             /* a tenant's: somebody asked for it last */
+    struct tenants *tenants;        /* NULL: it is the same for all */
+    struct list_node in_tenants;    /* of the same declaration */
+    int64_t used_us;                /* a tenant's: somebody asked for it last */
+    struct nebula_balance *balance; /* over its endpoints, NULL: it was said by nobody; load.h */
     struct retry_budget budget;
     uint64_t calls, retries, failed, in_doubt;
     const char *name, *file; /* the file may be NULL */

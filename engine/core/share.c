@@ -1,5 +1,7 @@
 #include "core/share.h"
 
+#include "core/load.h"
+
 #define PATIENCE_US 10000 /* with one that nobody waits for: as a rule it is over at once */
 
 bool share_may(const struct pool *p, const struct request *r)
@@ -18,7 +20,7 @@ struct conn *share_find(struct pool *p)
 {
     struct list_node *n;
     while ((n = list_head(&p->sharing)) != NULL) {
-        struct conn *c = container_of(n, struct conn, in_sharing);
+        struct conn *c = container_of(n, struct conn, in_turn);
         CHECK(c->holder == NULL);
         if (has_room(c))
             return c;
@@ -30,15 +32,17 @@ struct conn *share_find(struct pool *p)
 /* Behind the others that have room: in turn. */
 static void offer(struct conn *c)
 {
-    list_remove(&c->pool->sharing, &c->in_sharing);
+    list_remove(&c->pool->sharing, &c->in_turn);
     if (has_room(c))
-        list_push_tail(&c->pool->sharing, &c->in_sharing);
+        list_push_tail(&c->pool->sharing, &c->in_turn);
 }
 
 void share_begin(struct conn *c)
 {
     struct pool *p = c->pool;
     p->sharers++;
+    if (p->loads != NULL && c->sharers > 0)
+        load_shared(c, 1);
     p->shared += c->sharers++ == 0;
     offer(c);
     if (share_crowd(p) > 0 && pool_all(p) < p->size.max)
@@ -47,7 +51,7 @@ void share_begin(struct conn *c)
 
 static void come_home(struct conn *c)
 {
-    list_remove(&c->pool->sharing, &c->in_sharing);
+    list_remove(&c->pool->sharing, &c->in_turn);
     pool_give_back(c);
 }
 
@@ -56,6 +60,8 @@ void share_end(struct conn *c)
     struct pool *p = c->pool;
     p->sharers--;
     p->shared -= --c->sharers == 0;
+    if (p->loads != NULL && c->sharers > 0)
+        load_shared(c, -1);
     if (c->state != CONN_LEASED)
         return;
     const struct request *head = conn_head(c);

@@ -18,6 +18,7 @@ struct task {
     int64_t deadline_us;     /* INT64_MAX: none */
     int64_t begins_until_us; /* begins nothing new from then on: the deadline, or never once
                                 cancelled */
+    uint64_t key;            /* of what it asks for, 0: none; see load.h */
     int32_t number;
     bool is_cancelled;
 };

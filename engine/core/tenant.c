@@ -5,6 +5,7 @@
 
 #include "core/context.h"
 #include "core/counters.h"
+#include "core/load.h"
 #include "core/reach.h"
 #include "core/task.h"
 
@@ -213,6 +214,11 @@ static struct resource *make(struct resource *mould, const char *name, const cha
     struct resource *r = declare(mould, name, tenant, e);
     if (r == NULL)
         return NULL;
+    if (mould->balance != NULL && !load_say(r, mould->balance)) {
+        resource_free(&r);
+        error_set(e, ERROR_MEMORY, "%s: no memory for one more tenant", mould->name);
+        return NULL;
+    }
     r->is_paused = mould->is_paused;
     r->is_draining = mould->is_draining;
     list_push_tail(&t->known, &r->in_tenants);

@@ -141,7 +141,7 @@ static void inspect_sharing(const struct view *v)
     int32_t sharers = 0, shared = 0;
     for (struct list_node *n = list_head(conns); n != NULL; n = list_next(conns, n)) {
         const struct conn *c = container_of(n, struct conn, node);
-        bool is_offered = node_is_listed(&c->in_sharing);
+        bool is_offered = node_is_listed(&c->in_turn) && v->pool->loads == NULL;
         sharers += c->sharers;
         shared += c->sharers > 0;
         if ((c->sharers > 0 || is_offered) && lease_is_out(c))

@@ -108,6 +108,11 @@ void server_standby(struct server *s, bool is_standby)
     s->is_standby = is_standby;
 }
 
+void server_pace(struct server *s, int64_t pace_us)
+{
+    s->pace_us = pace_us;
+}
+
 void server_watch(struct server *s, struct witness *w)
 {
     s->witness = w;

@@ -100,6 +100,7 @@ void server_room(struct server *s,
                  int32_t most); /* sessions; beyond them it is full. 0: any number */
 void server_writer(struct server *s, int32_t role);     /* only this role may add and put */
 void server_standby(struct server *s, bool is_standby); /* it only reads; a primary at first */
+void server_pace(struct server *s, int64_t pace_us);    /* each statement takes so much longer */
 void server_watch(struct server *s, struct witness *w);
 /* All sessions end; whoever connects before until_us is refused. */
 void server_crash(struct server *s, int64_t until_us);

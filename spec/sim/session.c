@@ -165,7 +165,7 @@ static int64_t act_at(struct session *s, enum fault fault)
         return soon_us(s, 0, 2 * SECOND);
     if (fault == FAULT_OWN_SLOW)
         return soon_us(s, 100 * MS, 8 * SECOND);
-    return soon_us(s, 20, 3 * MS);
+    return soon_us(s, 20, 3 * MS) + s->server->pace_us;
 }
 
 /* "word lessee id" */

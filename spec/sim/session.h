@@ -22,6 +22,7 @@ struct server {
     int32_t room, writer;
     int64_t down_until_us;
     bool is_standby;
+    int64_t pace_us;      /* each statement takes so much longer */
     struct list sessions; /* their own end included, until nobody knows them any more */
     int32_t live;         /* of those, the ones that take room */
     struct witness *witness;

@@ -1,0 +1,409 @@
+#include "core/load.h"
+
+#include "core/pool.h"
+#include "core/resource.h"
+
+/* --- what is known now ------------------------------------------------------------------------ */
+
+#define NEWS_US 10000000 /* between two looks at one that was not what the role needs */
+
+static void tell(const struct pool *p, int32_t at, const char *text, const char *why,
+                 int64_t span_us)
+{
+    const struct log_field field[] = {{.key = "resource", .text = p->resource->name},
+                                      {.key = "endpoint", .text = p->reach[at].endpoint->name},
+                                      {.key = "why", .text = why},
+                                      {.key = "ms", .number = span_us / 1000}};
+    engine_log(p->engine, why == NULL ? LOG_INFO : LOG_WARN, text, field, why == NULL ? 2 : 4);
+}
+
+/* Whoever was ejected, or is back, since somebody looked. */
+static void look_at_ejected(struct pool *p)
+{
+    struct loads *l = p->loads;
+    int64_t now_us = engine_now(p->engine);
+    for (int32_t i = 0; i < p->reaches; i++) {
+        const struct eject *e = &l->eject[i];
+        if (eject_is_out(e, now_us) == l->of[i].is_out)
+            continue;
+        l->of[i].is_out = !l->of[i].is_out;
+        if (l->of[i].is_out) {
+            tell(p, i, "the endpoint is ejected", eject_reason(e->why), e->until_us - now_us);
+            keep_retire(p, i);
+        } else {
+            tell(p, i, "the endpoint is back from its ejection", NULL, 0);
+        }
+    }
+}
+
+static bool is_panic(const struct pool *p)
+{
+    int32_t usable = 0, all = 0;
+    for (int32_t i = 0; i < p->reaches; i++) {
+        const struct reach *r = &p->reach[i];
+        all += !reach_is_unfit(r);
+        usable += !reach_is_unfit(r) && !reach_is_down(r) && !p->loads->of[i].is_out;
+    }
+    return eject_is_panic(&p->loads->policy, usable, all);
+}
+
+static bool may_use(const struct pool *p, int32_t at)
+{
+    return !p->loads->of[at].is_out || p->loads->is_panic;
+}
+
+/* Who was down, ejected, or not what the role needs, comes back slowly. */
+static void look_at_returns(struct pool *p)
+{
+    for (int32_t i = 0; i < p->reaches; i++) {
+        const struct reach *r = &p->reach[i];
+        struct load *l = &p->loads->of[i];
+        bool is_away = l->is_out || reach_is_down(r) || reach_is_unfit(r);
+        if (l->is_away && !is_away)
+            l->back_us = engine_now(p->engine);
+        l->is_away = is_away;
+    }
+}
+
+static void refresh(struct pool *p)
+{
+    struct loads *l = p->loads;
+    struct world *w = p->engine->world;
+    eject_look(&l->fleet, &l->policy, engine_now(p->engine), w->random(w));
+    look_at_ejected(p);
+    look_at_returns(p);
+    l->is_panic = is_panic(p);
+}
+
+static double slow_start_of(const struct pool *p, int32_t at)
+{
+    int64_t back_us = p->loads->of[at].back_us;
+    int64_t since_us = engine_now(p->engine) - back_us;
+    return back_us == 0 ? 1 : balance_slow_start(since_us, p->loads->said.slow_start_us);
+}
+
+static void weigh(struct pool *p, int32_t at, double fastest_us)
+{
+    struct loads *l = p->loads;
+    const struct eject *e = &l->eject[at];
+    struct balance_weight *from = &l->of[at].from;
+    *from = (struct balance_weight){
+        .health = balance_health(e->streak + p->reach[at].endpoint->fill.failures),
+        .success = balance_success(e->well[0] + e->well[1], e->failed[0] + e->failed[1]),
+        .latency = balance_speed(l->balance[at].latency_us, fastest_us),
+        .slow_start = slow_start_of(p, at)};
+    l->balance[at].weight = balance_weight((enum balance_rule)l->said.rule, from);
+}
+
+static void weigh_all(struct pool *p)
+{
+    struct loads *l = p->loads;
+    double fastest_us = 0;
+    for (int32_t i = 0; i < p->reaches; i++) {
+        double own_us = balance_latency_at(&l->of[i].latency, engine_now(p->engine));
+        l->balance[i].latency_us = own_us;
+        if (own_us > 0 && may_use(p, i) && (fastest_us == 0 || own_us < fastest_us))
+            fastest_us = own_us;
+    }
+    for (int32_t i = 0; i < p->reaches; i++)
+        weigh(p, i, fastest_us);
+}
+
+static enum balance_state state_of(const struct pool *p, int32_t at, uint32_t tried)
+{
+    const struct reach *r = &p->reach[at];
+    bool is_idle = !list_is_empty(&p->loads->of[at].idle) && (tried >> at & 1) == 0;
+    if (!may_use(p, at))
+        return BALANCE_OUT;
+    if (is_idle)
+        return BALANCE_READY;
+    return reach_is_unfit(r) || reach_is_down(r) ? BALANCE_OUT : BALANCE_BUSY;
+}
+
+/* --- choosing --------------------------------------------------------------------------------- */
+
+static bool has_room(const struct pool *p)
+{
+    return pool_all(p) < p->size.max || pool_staying(p) < pool_all(p);
+}
+
+/* Where there is no room, who has a connection has to do with it. */
+static void want(struct pool *p, int32_t at)
+{
+    struct load *l = &p->loads->of[at];
+    bool is_vain = p->reach[at].conns > 0 && !has_room(p);
+    p->loads->has_news |= !l->is_wanted && !is_vain;
+    l->is_wanted |= !is_vain;
+}
+
+/* Whoever has no connection because he did not answer, or was not what the role needs, is looked at anew
+ * while there is work: the one as soon as he may be, the other every now and then. */
+static void want_news(struct pool *p)
+{
+    int64_t now_us = engine_now(p->engine);
+    for (int32_t i = 0; i < p->reaches; i++) {
+        struct load *l = &p->loads->of[i];
+        const struct reach *r = &p->reach[i];
+        bool is_due = reach_is_down(r) || (reach_is_unfit(r) && now_us >= l->news_us);
+        if (r->conns > 0 || !is_due || !may_use(p, i) || !reach_may_open(p, i))
+            continue;
+        l->news_us = now_us + NEWS_US;
+        want(p, i);
+    }
+}
+
+int32_t load_choose(struct pool *p, uint64_t key, uint32_t tried)
+{
+    struct loads *l = p->loads;
+    struct world *w = p->engine->world;
+    refresh(p);
+    weigh_all(p);
+    for (int32_t i = 0; i < p->reaches; i++)
+        l->balance[i].state = state_of(p, i, tried);
+    struct balance_choice chosen =
+        balance_choose((enum balance_rule)l->said.rule, l->balance, p->reaches, key, w->random(w));
+    if (chosen.best >= 0 && chosen.best != chosen.ready)
+        want(p, chosen.best);
+    want_news(p);
+    return chosen.ready;
+}
+
+void load_hurry(struct pool *p)
+{
+    if (p->loads != NULL && p->loads->has_news)
+        keep_soon(p);
+}
+
+void load_use(struct conn *c)
+{
+    struct loads *l = c->pool->loads;
+    balance_use(l->balance, c->pool->reaches, c->reach, ++l->uses);
+}
+
+/* --- where connections are -------------------------------------------------------------------- */
+
+static void become_idle(struct conn *c)
+{
+    const struct pool *p = c->pool;
+    struct list *idle = &p->loads->of[c->reach].idle;
+    if (p->idle.is_fifo == conn_was_resting(c)) /* the next to be lent; rested ones were the last */
+        list_push_head(idle, &c->in_turn);
+    else
+        list_push_tail(idle, &c->in_turn);
+}
+
+void load_moved(struct conn *c, enum conn_state from)
+{
+    struct loads *l = c->pool->loads;
+    l->balance[c->reach].outstanding += load_is_carrying(c->state) - load_is_carrying(from);
+    if (from == CONN_IDLE)
+        list_remove(&l->of[c->reach].idle, &c->in_turn);
+    if (c->state == CONN_IDLE)
+        become_idle(c);
+}
+
+void load_came(struct conn *c)
+{
+    c->pool->loads->balance[c->reach].outstanding++; /* it is LEASED, to nobody yet */
+}
+
+void load_left(struct conn *c)
+{
+    list_remove(&c->pool->loads->of[c->reach].idle, &c->in_turn);
+}
+
+void load_shared(struct conn *c, int32_t more)
+{
+    c->pool->loads->balance[c->reach].outstanding += more;
+}
+
+/* --- what came of it -------------------------------------------------------------------------- */
+
+/* The endpoint did not do its part. What a server has against a statement is an answer like others. */
+static bool is_failure(enum error_code code)
+{
+    return code == ERROR_LOST || code == ERROR_DEADLINE || code == ERROR_SERVER ||
+           code == ERROR_PROTOCOL || code == ERROR_STORAGE || code == ERROR_BUSY ||
+           code == ERROR_UNREACHABLE;
+}
+
+/* It says nothing of the endpoint: we did it ourselves. */
+static bool is_ours(const struct pool *p, enum error_code code)
+{
+    return code == ERROR_CANCELLED || code == ERROR_CLOSED || code == ERROR_STALE ||
+           code == ERROR_MEMORY || code == ERROR_UNFIT ||
+           (p->gate & (GATE_STOPPING | GATE_DRAINING)) != 0;
+}
+
+void load_note(const struct conn *c, enum error_code code, int64_t span_us)
+{
+    struct pool *p = c->pool;
+    struct loads *l = p->loads;
+    struct world *w = p->engine->world;
+    if (is_ours(p, code))
+        return;
+    bool is_well = !is_failure(code);
+    int64_t now_us = engine_now(p->engine);
+    eject_note(&l->fleet, &l->policy, c->reach, is_well, now_us, w->random(w));
+    /* Who fails quickly is not fast. */
+    if (is_well || span_us > l->of[c->reach].latency.mean_us)
+        balance_latency_note(&l->of[c->reach].latency, span_us, now_us);
+    look_at_ejected(p);
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+int32_t load_demand(const struct pool *p, int32_t waiting)
+{
+    int32_t wanted = 0;
+    for (int32_t i = 0; p->loads != NULL && i < p->reaches; i++)
+        wanted += p->loads->of[i].is_wanted;
+    return waiting > wanted ? waiting : wanted;
+}
+
+void load_survey(const struct pool *p, struct choice_of *of)
+{
+    bool is_wanted = false;
+    for (int32_t i = 0; i < p->reaches; i++) {
+        const struct load *l = &p->loads->of[i];
+        if (!may_use(p, i))
+            of[i].state = CHOICE_USELESS;
+        of[i].conns = of[i].conns * BALANCE_WEIGHT_MOST / p->loads->balance[i].weight;
+        is_wanted = is_wanted || (l->is_wanted && of[i].state == CHOICE_READY);
+    }
+    for (int32_t i = 0; is_wanted && i < p->reaches; i++)
+        if (!p->loads->of[i].is_wanted && of[i].state == CHOICE_READY)
+            of[i].state = CHOICE_FULL;
+}
+
+void load_arrived(struct pool *p, int32_t at)
+{
+    if (p->loads != NULL)
+        p->loads->of[at].is_wanted = false;
+}
+
+int64_t load_again_us(const struct pool *p, int32_t at)
+{
+    return may_use(p, at) ? 0 : p->loads->eject[at].until_us;
+}
+
+/* The one that would be lent last; NULL. */
+static struct conn *last_idle(const struct pool *p, int32_t at)
+{
+    struct list_node *n = list_tail(&p->loads->of[at].idle);
+    return n == NULL ? NULL : container_of(n, struct conn, in_turn);
+}
+
+static struct conn *of_one_that_is_out(const struct pool *p)
+{
+    for (int32_t i = 0; i < p->reaches; i++)
+        if (!may_use(p, i) && last_idle(p, i) != NULL)
+            return last_idle(p, i);
+    return NULL;
+}
+
+/* The endpoint with the most connections gives one up; never its only one. */
+static struct conn *of_the_richest(const struct pool *p)
+{
+    int32_t richest = -1;
+    for (int32_t i = 0; i < p->reaches; i++)
+        if (last_idle(p, i) != NULL && p->reach[i].conns > 1 &&
+            (richest < 0 || p->reach[i].conns > p->reach[richest].conns))
+            richest = i;
+    return richest < 0 ? NULL : last_idle(p, richest);
+}
+
+/* Somebody is named and has no connection at all. Whoever has one and wants more has to wait for room. */
+static bool is_one_without(struct pool *p)
+{
+    bool is_one = false;
+    for (int32_t i = 0; i < p->reaches; i++) {
+        p->loads->of[i].is_wanted &= p->reach[i].conns == 0;
+        is_one = is_one || p->loads->of[i].is_wanted;
+    }
+    return is_one;
+}
+
+static struct conn *spare(struct pool *p)
+{
+    bool is_one = is_one_without(p);
+    struct conn *c = is_one || !list_is_empty(&p->waiters) ? of_one_that_is_out(p) : NULL;
+    return c == NULL && is_one ? of_the_richest(p) : c;
+}
+
+void load_make_room(struct pool *p)
+{
+    if (p->loads == NULL)
+        return;
+    refresh(p);
+    p->loads->has_news = false;
+    struct conn *c = has_room(p) ? NULL : spare(p);
+    struct error why;
+    if (c == NULL)
+        return;
+    error_set(&why, ERROR_CLOSED, "%s: connection %u makes room for one to another endpoint",
+              p->resource->name, c->id);
+    conn_close(c, &why);
+}
+
+/* --- for people ------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    bool is_whole;
+} figure_table[LOAD_FIGURES] = {
+    [LOAD_WEIGHT] = {"weight", true},
+    [LOAD_HEALTH] = {"health", false},
+    [LOAD_SUCCESS] = {"success", false},
+    [LOAD_SPEED] = {"speed", false},
+    [LOAD_SLOW_START] = {"slow_start", false},
+    [LOAD_OUTSTANDING] = {"outstanding", true},
+    [LOAD_LATENCY] = {"latency", false},
+    [LOAD_CALLS] = {"calls", true},
+    [LOAD_SUCCESS_RATE] = {"success_rate", false},
+    [LOAD_EJECTIONS] = {"ejections", true},
+    [LOAD_EJECTED_FOR] = {"ejected_for", false},
+};
+
+const char *load_figure_name(enum load_figure f)
+{
+    return figure_table[f].name;
+}
+
+bool load_figure_is_whole(enum load_figure f)
+{
+    return figure_table[f].is_whole;
+}
+
+void load_read(struct pool *p, int32_t at, double *number)
+{
+    refresh(p);
+    weigh_all(p);
+    const struct loads *l = p->loads;
+    const struct eject *e = &l->eject[at];
+    const struct balance_weight *from = &l->of[at].from;
+    int64_t well = e->well[0] + e->well[1], calls = well + e->failed[0] + e->failed[1];
+    int64_t left_us = e->until_us - engine_now(p->engine);
+    number[LOAD_WEIGHT] = may_use(p, at) ? l->balance[at].weight : 0;
+    number[LOAD_HEALTH] = from->health;
+    number[LOAD_SUCCESS] = from->success;
+    number[LOAD_SPEED] = from->latency;
+    number[LOAD_SLOW_START] = from->slow_start;
+    number[LOAD_OUTSTANDING] = l->balance[at].outstanding;
+    number[LOAD_LATENCY] = l->balance[at].latency_us / 1e6;
+    number[LOAD_CALLS] = (double)calls;
+    number[LOAD_SUCCESS_RATE] = calls == 0 ? 1 : (double)well / (double)calls;
+    number[LOAD_EJECTIONS] = e->ejections;
+    number[LOAD_EJECTED_FOR] = left_us > 0 ? (double)left_us / 1e6 : 0;
+}
+
+const char *load_ejected_by(const struct pool *p, int32_t at)
+{
+    return eject_reason(p->loads->eject[at].why);
+}
+
+bool load_is_panic(struct pool *p)
+{
+    refresh(p);
+    return p->loads->is_panic;
+}

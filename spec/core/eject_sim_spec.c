@@ -1,0 +1,203 @@
+/* Endpoints that do badly, each promise as a scenario in virtual time: who is left alone, for how long, and
+ * what is nobody's failure. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sim/fleet.h"
+
+/* --- who is left alone ------------------------------------------------------------------------- */
+
+static void failures_in_a_row_eject_and_time_brings_back(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    int by[HOSTS];
+    fleet_begin(&p, 3, NEBULA_ROUND_ROBIN);
+    p.balance.slow_start_us = 20 * (int64_t)SECOND;
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    fleet_break(&p, 1, true);
+    while (!fleet_is_out(&p, 1))
+        fleet_work(&p, 1, 1);
+    assert_int_equal(fleet_loads(&p)->eject[1].why, EJECT_CONSECUTIVE);
+    assert_in_range(fleet_heard(&p, 1), 5, 6);
+    rig_pass(&p.rig, 100 * MS);
+    assert_int_equal(fleet_conns(&p, 1), 0);
+    const char *told = fleet_inspect(&p);
+    assert_non_null(strstr(told, "\"endpoint\":\"beta\",\"state\":\"fit\""));
+    assert_non_null(strstr(told, "\"weight\":0"));
+    assert_non_null(strstr(told, "\"ejections\":1"));
+    assert_non_null(strstr(told, "\"ejected_by\":\"consecutive\""));
+    assert_non_null(strstr(told, "\"balance\":\"round-robin\""));
+    fleet_break(&p, 1, false);
+    fleet_heard_by_all(&p, by);
+    fleet_work(&p, 200, 2);
+    fleet_heard_by_all(&p, by);
+    assert_int_equal(by[1], 0);
+    assert_int_equal(fleet_conns(&p, 1), 0);
+    rig_pass(&p.rig, 31 * SECOND);
+    assert_false(fleet_is_out(&p, 1));
+    for (int i = 0; i < 3; i++) { /* it comes back bit by bit */
+        fleet_work(&p, 4, 1);
+        rig_pass(&p.rig, 50 * MS);
+        fleet_heard_by_all(&p, by);
+        fleet_work(&p, 300, 1);
+        fleet_heard_by_all(&p, by);
+        assert_in_range(by[1], i == 0 ? 10 : i == 1 ? 45 : 80, i == 0 ? 45 : i == 1 ? 80 : 120);
+        rig_pass(&p.rig, 10 * SECOND);
+    }
+    fleet_end(&p);
+}
+
+static void no_more_are_ejected_than_may_be(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    fleet_begin(&p, 3, NEBULA_LEAST_RECENTLY_USED);
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    fleet_break(&p, 0, true);
+    fleet_break(&p, 1, true);
+    for (int i = 0; i < 300; i++) {
+        fleet_work(&p, 1, 1);
+        assert_true(fleet_is_out(&p, 0) + fleet_is_out(&p, 1) <= 1);
+    }
+    assert_int_equal(fleet_is_out(&p, 0) + fleet_is_out(&p, 1), 1);
+    fleet_end(&p);
+}
+
+static void with_too_few_left_all_are_used(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    int by[HOSTS];
+    fleet_begin(&p, 3, NEBULA_LEAST_RECENTLY_USED);
+    p.balance.most = 1;
+    p.balance.panic = 0.5;
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    fleet_break(&p, 0, true);
+    fleet_break(&p, 1, true);
+    while (!fleet_is_out(&p, 0) || !fleet_is_out(&p, 1))
+        fleet_work(&p, 1, 1);
+    fleet_break(&p, 0, false);
+    fleet_break(&p, 1, false);
+    assert_non_null(strstr(fleet_inspect(&p), "\"panic\":true"));
+    fleet_work(&p, 10, 1);
+    rig_pass(&p.rig, 100 * MS);
+    fleet_heard_by_all(&p, by);
+    fleet_work(&p, 300, 1);
+    fleet_heard_by_all(&p, by);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(by[i], 100);
+    assert_true(fleet_is_out(&p, 0) && fleet_is_out(&p, 1));
+    fleet_end(&p);
+}
+
+static void without_panic_whoever_waits_is_served_when_one_is_back(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    fleet_begin(&p, 2, NEBULA_TWO_CHOICES);
+    p.balance.most = 1;
+    p.balance.panic = 0;
+    p.balance.time_us = 5 * SECOND;
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    fleet_break(&p, 0, true);
+    fleet_break(&p, 1, true);
+    while (!fleet_is_out(&p, 0) || !fleet_is_out(&p, 1))
+        fleet_work(&p, 1, 1);
+    fleet_break(&p, 0, false);
+    fleet_break(&p, 1, false);
+    int32_t ticket = rig_call(&p.rig, 0, "add 1 1");
+    rig_pass(&p.rig, 3 * SECOND);
+    assert_false(rig_is_answered(&p.rig, ticket));
+    int64_t from_us = world_time_us();
+    assert_int_equal(rig_await(&p.rig, ticket, NULL), ERROR_OK);
+    assert_true(world_time_us() - from_us < 3 * SECOND);
+    fleet_end(&p);
+}
+
+static void whoever_does_worse_than_the_others_is_ejected(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    fleet_begin(&p, 5, NEBULA_LEAST_RECENTLY_USED);
+    p.balance.consecutive = 0;
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    server_odds(p.server[3], FAULT_LOST_BEFORE, 400);
+    for (int i = 0; i < 100; i++) {
+        fleet_work(&p, 20, 4);
+        rig_pass(&p.rig, 200 * MS);
+        for (int at = 0; at < 5; at++)
+            assert_true(at == 3 || !fleet_is_out(&p, at));
+    }
+    assert_int_equal(fleet_loads(&p)->eject[3].why, EJECT_SUCCESS);
+    assert_true(fleet_loads(&p)->eject[3].ejections >= 1);
+    fleet_end(&p);
+}
+
+static void what_is_nobodys_failure_counts_against_nobody(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    fleet_begin(&p, 2, NEBULA_ROUND_ROBIN);
+    p.rig.spec.pool.max = 2;
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    for (int at = 0; at < 2; at++)
+        server_pace(p.server[at], 50 * MS);
+    for (int i = 0; i < 20; i++) { /* whom the caller did not wait for */
+        int32_t ticket = rig_call(&p.rig, 0, "get 1 1");
+        rig_pass(&p.rig, 10 * MS);
+        nebula_cancel(p.rig.nebula, ticket);
+        assert_int_equal(rig_await(&p.rig, ticket, NULL), ERROR_CANCELLED);
+        rig_pass(&p.rig, 100 * MS);
+    }
+    for (int at = 0; at < 2; at++)
+        server_pace(p.server[at], 0);
+    for (int i = 0; i < 20; i++) /* what the server has against a statement */
+        assert_int_equal(rig_say(&p.rig, 0, "fail 1 1"), ERROR_QUERY);
+    int64_t lease[2] = {rig_lease(&p.rig), rig_lease(&p.rig)};
+    for (int i = 0; i < 20; i++) { /* a full pool */
+        int32_t ticket =
+            rig_request(&p.rig, (struct nebula_request){.text = "get 1 1", .is_fail_fast = true});
+        assert_int_equal(rig_await(&p.rig, ticket, NULL), ERROR_FULL);
+    }
+    for (int i = 0; i < 2; i++)
+        rig_release(&p.rig, lease[i]);
+    for (int at = 0; at < 2; at++) {
+        assert_int_equal(
+            fleet_loads(&p)->eject[at].failed[0] + fleet_loads(&p)->eject[at].failed[1], 0);
+        assert_int_equal(fleet_loads(&p)->eject[at].streak, 0);
+    }
+    for (int i = 0; i < 11; i++) { /* but who was not answered in time */
+        server_pace(p.server[0], 5 * SECOND);
+        server_pace(p.server[1], 5 * SECOND);
+        int32_t ticket =
+            rig_request(&p.rig, (struct nebula_request){.text = "get 1 1", .within_us = 100 * MS});
+        assert_int_equal(rig_await(&p.rig, ticket, NULL), ERROR_DEADLINE);
+        rig_pass(&p.rig, 100 * MS);
+    }
+    assert_int_equal(fleet_is_out(&p, 0) + fleet_is_out(&p, 1), 1);
+    fleet_end(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(failures_in_a_row_eject_and_time_brings_back),
+        cmocka_unit_test(no_more_are_ejected_than_may_be),
+        cmocka_unit_test(with_too_few_left_all_are_used),
+        cmocka_unit_test(without_panic_whoever_waits_is_served_when_one_is_back),
+        cmocka_unit_test(whoever_does_worse_than_the_others_is_ejected),
+        cmocka_unit_test(what_is_nobodys_failure_counts_against_nobody),
+    };
+    return cmocka_run_group_tests_name("eject", tests, NULL, NULL);
+}

@@ -20,16 +20,13 @@ struct hit {
     int32_t resource[RESOURCES];
 };
 
-/* The turn has to go on, as it has every so often, or somebody waits for something else. */
+/* The turn has to go on, as it has every so often. */
 static int64_t turn_first(struct nebula *n)
 {
     struct nebula_event event;
-    struct nebula_reply reply;
     while (!nebula_next(n, &event))
         nebula_turn(n, INT64_MAX);
-    CHECK(nebula_reply(n, event.ticket, &reply) == 0);
-    nebula_done(n, event.ticket);
-    return reply.lease;
+    return nebula_lent(n, event.ticket);
 }
 
 static void lease_and_release(void *of_hit, int64_t times)

@@ -62,6 +62,12 @@ static int worker_open(lua_State *lua)
     return 1;
 }
 
+/* Leaves the coroutine with the tag and a ticket. Nothing happens where C stands between. */
+static int worker_yield(lua_State *lua)
+{
+    return lua_gettop(lua) == 2 && lua_isyieldable(lua) ? lua_yield(lua, 2) : 0;
+}
+
 static int worker_start(lua_State *lua)
 {
     struct worker *w = self(lua);
@@ -277,6 +283,7 @@ static int open_module(lua_State *lua)
     static const luaL_Reg functions[] = {
         {"open", worker_open},
         {"start", worker_start},
+        {"yield", worker_yield},
         {"listen", worker_listen},
         {"on_signal", worker_on_signal},
         {"on_hold", worker_on_hold},

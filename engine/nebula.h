@@ -364,14 +364,14 @@ void nebula_done(struct nebula *n, int32_t ticket);
 
 /* Lending at once reads no clock: it believes the time of the last turn. Who has not turned for long
  * calls nebula_now_us() first, so that what was idle for long is asked whether it lives.
- *
  * A lease (> 0); or 0 with the ticket in nebula_ticket(), when one has to be waited for, and each 64th time
  * without a turn though one is idle; or a negative code. within_us: how long to wait; 0: as the policy's
  * wait says. Never beyond the task's deadline. */
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
                      bool is_fail_fast);
-/* Of the last lease or call that has to wait for a connection. */
-int32_t nebula_ticket(const struct nebula *n);
+int32_t nebula_ticket(const struct nebula *n); /* of the last lease or call that has to wait */
+/* After its event: the lease that it ended with, and gives it back; 0: nebula_reply() has more. */
+int64_t nebula_lent(struct nebula *n, int32_t ticket);
 /* 0, or -ERROR_STALE. A connection that is not clean is made so, or closed, before anybody gets it. */
 int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict);
 /* Says that its session was changed in a way that no statement told, so that it is made clean before

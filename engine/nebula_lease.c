@@ -10,7 +10,7 @@ __attribute__((cold, noinline)) static int64_t
 lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us, bool is_fail_fast)
 {
     struct engine *e = border_enter(n);
-    struct conn *c = lend_at_once(e, resource, role);
+    struct conn *c = border_is_short(n) ? NULL : lend_at_once(e, resource, role);
     if (c != NULL) {
         conn_tell(c, CONN_IDLE);
         return c->lease;
@@ -42,6 +42,12 @@ int32_t nebula_ticket(const struct nebula *n)
     return n->engine.queued;
 }
 
+int64_t nebula_lent(struct nebula *n, int32_t ticket)
+{
+    struct ticket *t = ticket_find(border_enter(n), ticket);
+    return t == NULL ? 0 : lend_take(t);
+}
+
 /* NULL with the sentence, when it has ended: for whoever has nothing to send on it, lost or not, that is
  * a stale one. */
 static struct conn *leased(struct nebula *n, int64_t lease)
@@ -64,6 +70,8 @@ __attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, 
         conn_tell(c, CONN_LEASED);
         return 0;
     }
+    if (verdict == NEBULA_GOOD && pool_pass(c))
+        return 0;
     lease_end(c);
     pool_give(c->pool, c, (enum nebula_verdict)verdict);
     return 0;

@@ -4,6 +4,9 @@
  * timer of a level is due before every timer of the level above, no slot ever holds two rounds, and
  * a slot is taken apart exactly when the wheel reaches its first tick. A timer comes down to the
  * lowest level before anybody can be armed there for the same tick: that keeps the order of arming.
+ *
+ * Most timers are bounds that are disarmed long before, many of them before the loop turns. So one that
+ * was just armed is only noted, and hung where it belongs before anybody asks for the next one.
  */
 #include "base/wheel.h"
 
@@ -35,7 +38,7 @@ static void unhang(struct wheel *w, struct timer *t)
     struct list *slot = t->slot;
     list_remove(slot, &t->node);
     t->slot = NULL;
-    if (slot == &w->due || !list_is_empty(slot))
+    if (slot == &w->due || slot == &w->fresh || !list_is_empty(slot))
         return;
     ptrdiff_t index = slot - w->slot;
     w->busy[index / WHEEL_SLOTS] &= ~((uint64_t)1 << index % WHEEL_SLOTS);
@@ -66,6 +69,15 @@ static struct timer *first_timer(const struct list *slot)
 {
     struct list_node *n = list_head(slot);
     return n == NULL ? NULL : container_of(n, struct timer, node);
+}
+
+static void hang_fresh(struct wheel *w)
+{
+    struct timer *t;
+    while ((t = first_timer(&w->fresh)) != NULL) {
+        unhang(w, t);
+        hang(w, t);
+    }
 }
 
 /* The wheel has reached a slot: what was there is due, or hangs lower now. */
@@ -103,6 +115,7 @@ void wheel_init(struct wheel *w, int64_t now_us)
     CHECK(now_us >= 0);
     *w = (struct wheel){.tick = now_us / WHEEL_TICK_US};
     list_init(&w->due);
+    list_init(&w->fresh);
     for (size_t i = 0; i < COUNT(w->slot); i++)
         list_init(&w->slot[i]);
 }
@@ -122,7 +135,8 @@ void wheel_arm(struct wheel *w, struct timer *t, int64_t at_us)
 {
     wheel_disarm(w, t);
     t->at_us = at_us;
-    hang(w, t);
+    t->slot = &w->fresh;
+    list_push_tail(t->slot, &t->node);
     w->count++;
 }
 
@@ -134,8 +148,9 @@ void wheel_disarm(struct wheel *w, struct timer *t)
     w->count--;
 }
 
-int64_t wheel_next_us(const struct wheel *w)
+int64_t wheel_next_us(struct wheel *w)
 {
+    hang_fresh(w);
     int level = busy_level(w);
     return level == WHEEL_LEVELS ? INT64_MAX : first_tick(w, level) * WHEEL_TICK_US;
 }
@@ -143,6 +158,7 @@ int64_t wheel_next_us(const struct wheel *w)
 int wheel_turn(struct wheel *w, int64_t now_us, int most)
 {
     CHECK(most > 0 && list_is_empty(&w->due));
+    hang_fresh(w);
     advance(w, now_us / WHEEL_TICK_US, (uint32_t)most);
     int fired = 0;
     struct timer *t;

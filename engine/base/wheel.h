@@ -29,6 +29,7 @@ struct wheel {
     int64_t tick; /* all ticks before this one have fired */
     uint32_t count;
     uint64_t busy[WHEEL_LEVELS]; /* a bit for each slot that holds a timer */
+    struct list fresh;           /* armed since it was last asked or turned */
     struct list due;             /* about to fire in this turn; empty between turns */
     struct list slot[WHEEL_LEVELS * WHEEL_SLOTS];
 };
@@ -44,7 +45,7 @@ void wheel_disarm(struct wheel *w, struct timer *t); /* idempotent */
 
 /* When wheel_turn() is next worth calling, in us; INT64_MAX without timers. Never later than the
  * first timer's tick; sooner when timers have to come down a level first. */
-int64_t wheel_next_us(const struct wheel *w);
+int64_t wheel_next_us(struct wheel *w);
 
 /* Fires what is due, at most `most` timers; returns how many. What is left is due at once. A timer
  * may arm and disarm any other, and itself, while it fires. */

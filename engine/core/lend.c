@@ -79,6 +79,15 @@ static void too_late(struct timer *t)
     ticket_end(&l->ticket, l->error.code);
 }
 
+int64_t lend_take(struct ticket *t)
+{
+    bool is_lent = t->type == &lend_ticket && t->state == TICKET_TAKEN && t->code == ERROR_OK;
+    int64_t lease = is_lent ? ((struct lend *)t)->lease : 0;
+    if (is_lent)
+        ticket_drop(t);
+    return lease;
+}
+
 struct lend *lend_of(struct ticket *t)
 {
     return t->type == &lend_ticket ? (struct lend *)t : NULL;

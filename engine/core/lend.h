@@ -10,6 +10,9 @@
 /* A lease (> 0); 0 with the engine's `queued` when one has to be waited for; or a negative code. */
 int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast);
 
+/* The lease of a ticket that was taken and brought one, which is given back with that; else 0. */
+int64_t lend_take(struct ticket *t);
+
 /* What an ended ticket of this kind has to tell; NULL when the ticket is of another kind. The
  * error's code is OK with a lease. */
 struct lend;

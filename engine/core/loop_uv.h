@@ -22,6 +22,7 @@ struct loop {
     struct blocking *computer; /* NULL until the first job */
     int64_t now_us, *kept;     /* see loop_keep() */
     int64_t polled_us;         /* the last look at the descriptors */
+    uint64_t cycle;            /* of the processor, when the clock was read */
     bool is_fresh;             /* now_us was read since the wait ended */
     bool is_turning;
     bool is_changed; /* what libuv is to watch, and the kernel does not know it yet */

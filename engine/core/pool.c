@@ -257,16 +257,40 @@ static void lend(struct conn *c)
         load_use(c);
 }
 
-static void hand_over(struct pool *p, struct waiter *w, struct conn *c)
+/* c, which was lent for him, is his. */
+static void serve(struct pool *p, struct waiter *w, struct conn *c)
 {
     int64_t waited_us = engine_now(p->engine) - w->arrived_us;
-    leave_queue(p, w);
-    lend(c);
     p->stats.waited++;
     p->stats.waited_us += waited_us;
     monitor_waited(p, waited_us);
     engine_trace(p->engine, TRACE_SERVED, p->resource->number, c->id, waited_us, 0);
     w->served(w, c);
+}
+
+static void hand_over(struct pool *p, struct waiter *w, struct conn *c)
+{
+    leave_queue(p, w);
+    lend(c);
+    serve(p, w, c);
+}
+
+bool pool_pass(struct conn *c)
+{
+    struct pool *p = c->pool;
+    int64_t now_us = engine_now(p->engine);
+    struct list_node *n = list_head(&p->waiters);
+    struct waiter *w = n == NULL ? NULL : container_of(n, struct waiter, node);
+    if (w == NULL || p->gate != GATE_QUEUE || p->share > 1 || now_us >= w->deadline_us ||
+        (c->session | c->requests.count) != 0 || now_us >= c->life_end_us ||
+        c->state != CONN_LEASED)
+        return false;
+    leave_queue(p, w);
+    conn_shift(c, CONN_LEASED, now_us);
+    lease_use(c);
+    conn_tell(c, CONN_LEASED);
+    serve(p, w, c);
+    return true;
 }
 
 void pool_settled(struct pool *p, struct conn *c)
@@ -387,6 +411,13 @@ static enum error_code refuse_newcomer(struct pool *p, const struct waiter *w, s
     return ERROR_OK;
 }
 
+/* All that there may be are lent, and the keeper, who knows of them, finds nothing to do. */
+static bool is_exhausted(const struct pool *p)
+{
+    return p->gate == GATE_QUEUE && p->idle.first == NULL && p->leaving == 0 && p->sharers == 0 &&
+           p->count[CONN_IDLE] == p->conns.count && pool_all(p) == p->size.max;
+}
+
 struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
 {
     e->code = ERROR_OK;
@@ -407,7 +438,8 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
     list_push_tail(&p->waiters, &w->node);
     p->gate |= GATE_QUEUE;
     engine_trace(p->engine, TRACE_WAITS, p->resource->number, p->waiters.count, 0, 0);
-    keep_look(p);
+    if (!is_exhausted(p))
+        keep_look(p);
     return NULL;
 }
 

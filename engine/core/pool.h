@@ -133,6 +133,9 @@ void pool_leave(struct pool *p, struct waiter *w);
 void pool_late(struct pool *p, struct waiter *w, struct error *out);
 /* A leased connection comes home. */
 void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict);
+/* The same where nothing is to be done with it but to hand it to whoever waits; its hold was noted. False:
+ * pool_give(). */
+bool pool_pass(struct conn *c);
 /* So does one that a call had. */
 void pool_give_back(struct conn *c);
 /* So does everything that was lent to the task and still is. */

@@ -7,7 +7,9 @@
 
 -- luacheck: globals coroutine
 
-local tag = require("nebula.worker").tag
+local worker = require "nebula.worker"
+
+local tag, leave = worker.tag, worker.yield
 
 local create, status, running = coroutine.create, coroutine.status, coroutine.running
 local resume, yield, isyieldable = coroutine.resume, coroutine.yield, coroutine.isyieldable
@@ -77,9 +79,9 @@ local raw = {}
 
 --- Leaves the task until the host has the ticket's event.
 ---@param ticket integer positive, or 0 to be never resumed
----@return integer code of the event
+---@return integer|nil code of the event; nil, at once, where no wait is possible
 function raw.park(ticket)
-  return yield(tag, ticket)
+  return leave(tag, ticket)
 end
 
 --- Whether a wait is possible here: not inside table.sort, string.gsub, require or another C function.

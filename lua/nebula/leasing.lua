@@ -18,9 +18,10 @@ local lib, engine = c.lib, c.engine
 
 local lease_options = { deadline = "string", role = "string", fail_fast = "boolean" }
 
-local function waited(self, id)
-  if id < 0 then
-    return nil, errors.from_code(self.name, id)
+-- What is alive across a wait and no plain number would be a new object each time.
+local function waited(self, refusal)
+  if refusal < 0 then
+    return nil, errors.from_code(self.name, refusal)
   end
   local ticket = lib.nebula_ticket(engine)
   if call.streams > 0 then
@@ -30,14 +31,14 @@ local function waited(self, id)
   if code < 0 then
     return nil, errors.from_code(self.name, code)
   end
-  lib.nebula_reply(engine, ticket, call.reply)
-  local err = code > 0 and errors.from_reply(self.name, call.reply)
-  local got = call.reply.lease
-  lib.nebula_done(engine, ticket)
-  if err then
-    return nil, err
+  local got = lib.nebula_lent(engine, ticket)
+  if got > 0 then
+    return got
   end
-  return got
+  lib.nebula_reply(engine, ticket, call.reply)
+  local err = errors.from_reply(self.name, call.reply)
+  lib.nebula_done(engine, ticket)
+  return nil, err
 end
 
 local function lease_with(self, given)
@@ -79,8 +80,8 @@ jit.off(make_hot) -- or its loops would be compiled in their place
 return function(methods, kind)
   local new = leases.type(kind)
 
-  local function when_waited(self, id)
-    local got, err = waited(self, id)
+  local function when_waited(self, refusal)
+    local got, err = waited(self, refusal)
     if not got then
       return nil, err
     end
@@ -94,7 +95,7 @@ return function(methods, kind)
     elseif id > 0 then
       return new(id, self.id)
     end
-    return when_waited(self, id)
+    return when_waited(self, tonumber(id))
   end
 
   --- A connection for this task alone, until release() or the end of the task.
@@ -110,7 +111,7 @@ return function(methods, kind)
     if id > 0 then
       return new(id, self.id)
     end
-    return when_waited(self, id)
+    return when_waited(self, tonumber(id))
   end
 
   --- Runs fn with a lease and gives it back, however fn ends.

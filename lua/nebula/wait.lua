@@ -8,7 +8,7 @@ local coroutines = require "nebula.coroutine"
 local errors = require "nebula.error"
 
 local lib, engine = c.lib, c.engine
-local park, may_park = coroutines.park, coroutines.may_park
+local park = coroutines.park
 
 local REFUSALS_MOST = 1000 -- failed waits of a task that is to end, before it is abandoned
 
@@ -57,10 +57,7 @@ function wait.await(ticket)
     failed(self)
     return ticket
   end
-  if not self or not may_park() then
-    refuse(self, ticket)
-  end
-  local code = park(ticket)
+  local code = self and park(ticket) or refuse(self, ticket)
   current = self
   if code ~= 0 then
     failed(self)

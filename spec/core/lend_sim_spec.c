@@ -120,6 +120,32 @@ static void the_long_path_counts_alike(void **unused)
     rig_end(&r);
 }
 
+static void a_lease_is_taken_with_its_ticket(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    int32_t ticket = asked(&r, false);
+    assert_int_equal(nebula_lent(r.nebula, ticket), 0); /* too soon */
+    rig_come(&r, ticket);
+    int64_t lease = nebula_lent(r.nebula, ticket);
+    assert_true(lease > 0);
+    assert_int_equal(nebula_lent(r.nebula, ticket), 0);
+    rig_release(&r, lease);
+    rig_end(&r);
+
+    ticket = asked(&r, false); /* what brought none, and what is no such ticket, stays */
+    nebula_cancel(r.nebula, ticket);
+    rig_come(&r, ticket);
+    assert_int_equal(nebula_lent(r.nebula, ticket), 0);
+    nebula_done(r.nebula, ticket);
+    ticket = rig_call(&r, 0, "get 1 1");
+    rig_come(&r, ticket);
+    assert_int_equal(nebula_lent(r.nebula, ticket), 0);
+    nebula_done(r.nebula, ticket);
+    assert_int_equal(nebula_lent(r.nebula, -1), 0);
+    rig_end(&r);
+}
+
 static void without_memory_for_a_ticket_it_is_told_at_once(void **unused)
 {
     (void)unused;
@@ -141,6 +167,7 @@ int main(void)
         cmocka_unit_test(who_asks_while_it_is_untold_waits_behind_it),
         cmocka_unit_test(given_up_it_is_idle_again),
         cmocka_unit_test(the_long_path_counts_alike),
+        cmocka_unit_test(a_lease_is_taken_with_its_ticket),
         cmocka_unit_test(without_memory_for_a_ticket_it_is_told_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

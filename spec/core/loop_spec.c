@@ -201,6 +201,16 @@ static void pass(struct loop *loop, int64_t span_us)
         continue;
 }
 
+static void what_is_read_is_the_time(void **state)
+{
+    struct stage *s = *state;
+    for (int i = 0; i < 20000; i++) {
+        int64_t before_us = s->world->now_us(s->world);
+        int64_t read_us = loop_refresh(s->loop);
+        assert_in_range(read_us, before_us - 1, s->world->now_us(s->world));
+    }
+}
+
 static void a_turn_does_not_wait_while_something_is_soon(void **state)
 {
     struct stage *s = *state;
@@ -376,6 +386,7 @@ int main(void)
         STAGED(a_turn_ends_at_its_bound_or_before),
         STAGED(a_flood_of_timers_is_spread_over_turns),
         STAGED(soon_is_in_order_and_once),
+        STAGED(what_is_read_is_the_time),
         STAGED(a_turn_does_not_wait_while_something_is_soon),
         STAGED(turns_that_follow_each_other_fast_poll_now_and_then),
         STAGED(one_that_always_says_soon_starves_nobody),

@@ -135,7 +135,7 @@ static void turn(struct game *g, int64_t now_us, int most)
     g->turn_order = 0;
 }
 
-static void compare(const struct game *g)
+static void compare(struct game *g)
 {
     uint32_t armed = 0;
     int64_t first = INT64_MAX / WHEEL_TICK_US;

@@ -172,8 +172,10 @@ static void *live(void *data)
     else if (worker_run(w, p->entry, 0, NULL) != 0)
         note_why(m, worker_why(w));
     tell_left(m);
-    if (w != NULL)
+    if (w != NULL) {
+        worker_close(w);
         worker_free(&w);
+    }
     return NULL;
 }
 
@@ -258,17 +260,17 @@ static _Noreturn void stop_at_once(const struct member *alive, int code)
             "nebula: stopped: worker %d did not come back from its own work; what it had open is "
             "unknown\n",
             alive->index);
-    fflush(stderr);
-    _exit(code == 0 ? 1 : code);
+    _exit(code);
 }
 
-static void end_others(struct process *p, int code)
+static void end_others(struct process *p, const struct worker *first, int code)
 {
     for (int32_t i = 1; i < p->count; i++)
         mailbox_end(&p->member[i].mailbox, 0);
     const struct member *alive = wait_for_all(p);
+    int signum = worker_signal(first);
     if (alive != NULL)
-        stop_at_once(alive, code);
+        stop_at_once(alive, signum > 0 ? 128 + signum : code > 0 ? code : 1);
 }
 
 static void join_others(struct process *p)
@@ -287,8 +289,9 @@ int process_run(struct process *p, const char *entry, int count, char **argument
     }
     int code = worker_run(w, entry, count, arguments);
     fflush(stdout); /* whoever reads it does not wait for all that closes */
-    end_others(p, code);
-    worker_free(&w);
+    end_others(p, w, code);
+    worker_close(w);
     join_others(p);
+    worker_free(&w);
     return code;
 }

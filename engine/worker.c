@@ -86,6 +86,11 @@ const char *worker_why(const struct worker *w)
     return w->why;
 }
 
+int worker_signal(const struct worker *w)
+{
+    return w->signals == NULL ? 0 : signals_first(w->signals);
+}
+
 void worker_park(struct worker *w, struct parked who, int32_t ticket)
 {
     if (ticket == 0)
@@ -266,17 +271,20 @@ struct worker *worker_new(const char *home, struct process *process, int32_t ind
     return w;
 }
 
+void worker_close(struct worker *w)
+{
+    lua_close(w->lua); /* its finalisers give back what they hold */
+    w->lua = NULL;
+    mailbox_close(w->mailbox);
+    if (w->signals != NULL)
+        signals_leave(w->signals);
+    nebula_close(&w->engine);
+}
+
 void worker_free(struct worker **worker)
 {
     struct worker *w = *worker;
     *worker = NULL;
-    if (w->lua != NULL)
-        lua_close(w->lua); /* its finalisers give back what they hold */
-    mailbox_close(w->mailbox);
-    if (w->signals != NULL)
-        signals_leave(w->signals);
-    if (w->engine != NULL)
-        nebula_close(&w->engine);
     signals_free(&w->signals);
     free(w->reading);
     free(w->parked);

@@ -53,13 +53,16 @@ struct worker {
 
 /* home and process are borrowed. NULL when out of memory. */
 struct worker *worker_new(const char *home, struct process *process, int32_t index);
-void worker_free(struct worker **w); /* closes the engine, whatever is open */
+/* Closes the engine, whatever is open. A second signal still ends the process, until worker_free(). */
+void worker_close(struct worker *w);
+void worker_free(struct worker **w); /* closed before */
 
 /* Requires the module `entry` and calls it with the arguments. When it returns a number that is the
  * exit code; otherwise tasks run until worker_end(). Of worker 0 it says on stderr what went wrong; of
  * another one in the log, and in worker_why(). */
 int worker_run(struct worker *w, const char *entry, int count, char **arguments);
 const char *worker_why(const struct worker *w);
+int worker_signal(const struct worker *w); /* the first one that it heard, 0: none */
 
 /* --- for host.c ------------------------------------------------------------------------------- */
 

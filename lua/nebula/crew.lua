@@ -39,6 +39,24 @@ mail.on_leave(function(index, why)
   wake()
 end)
 
+--- What they begin with: all that was read, so that none of them reads it again.
+---@param options table of worker.open()
+---@param arguments string[]
+---@param declared nebula.DeclaredResource[]
+---@param kinds table<string, nebula.KeptKind>
+---@return nebula.Given
+function crew.given(options, arguments, declared, kinds)
+  local resources = {}
+  for i, one in ipairs(declared) do
+    resources[i] = {}
+    for name, value in pairs(one) do
+      resources[i][name] = value
+    end
+    resources[i].kind = one.kind.name
+  end
+  return { engine = options, arguments = arguments, path = package.path, kinds = kinds, resources = resources }
+end
+
 --- Begins them.
 ---@param given nebula.Given
 ---@return true|nil

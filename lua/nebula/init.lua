@@ -11,6 +11,7 @@ local suggest = require "nebula.suggest"
 local tasks = require "nebula.task"
 local time = require "nebula.time"
 local value = require "nebula.value"
+local worker = require "nebula.worker"
 
 local channels = lazy "nebula.channel"
 local composites = lazy "nebula.sql.types.composite"
@@ -73,6 +74,15 @@ local function unknown(_, name)
   error(("there is no global %q%s"):format(tostring(name), hint), 2)
 end
 
+-- Lua's own writes piece by piece, between which other workers may write theirs.
+local function print_line(...)
+  local texts = { ... }
+  for i = 1, select("#", ...) do
+    texts[i] = tostring(texts[i])
+  end
+  io.stdout:write(table.concat(texts, "\t") .. "\n")
+end
+
 --- The globals of a workflow: Lua's and ours. Reading one that is not there is a mistake; setting one is allowed.
 ---@return table
 function nebula.environment()
@@ -84,6 +94,7 @@ function nebula.environment()
     globals[name] = name ~= "environment" and one or nil
   end
   globals._G = globals
+  globals.print = worker.count > 1 and print_line or print
   return globals
 end
 

@@ -10,7 +10,7 @@ local ended, folder, nebula, over, says, started =
 
 tmp.write(folder, "nebula/echo.lua", tmp.read "spec/support/echo.lua")
 
-local HEAD = 'local echo, worker = require "nebula.echo", require "nebula.worker"\n'
+local HEAD = 'local echo, mail, worker = require "nebula.echo", require "nebula.mail", require "nebula.worker"\n'
 
 local function run(workers, text)
   return nebula("run", "--workers", tostring(workers), program.workflow(HEAD .. text))
@@ -95,9 +95,10 @@ describe("workers", function()
     local child = begun(3, [[
       for i = 1, 2 do
         echo.tell(i, "local lease = use('shop'):lease { role = 'reader' } defer(function() print 'deferred' end)\n" ..
-          "while true do if select(2, sleep '1h').code == 'cancelled' then return end end")
+          "_G.package.loaded.there = true while true do if select(2, sleep '1h').code == 'cancelled' then return end end")
+        echo.ask(i, "while not package.loaded.there do sleep '5ms' end")
       end
-      echo.ask(2, "print 'ready'")
+      print "ready"
       while sleep "1h" or true do if select(2, sleep "1h").code == "cancelled" then return end end
     ]], "--drain", "100ms", "--log", "logfmt")
     local before = clock.now()
@@ -138,5 +139,70 @@ describe("workers", function()
       sleep "50ms"
     ]])).errors)
     assert.is_true(clock.now() - before < 6000)
+  end)
+
+  it("are named with the signal's code where they do not come back when it drains", function()
+    local child = begun(2, [[
+      echo.tell(1, "print 'ready' io.stdout:flush() while true do end")
+      sleep "1h"
+    ]], "--drain", "100ms")
+    local before = clock.now()
+    child:signal "TERM"
+    says("worker 1 did not come back from its own work", ended(143, over(child)).errors)
+    assert.is_true(clock.now() - before < 4500) -- the drain, and the 4 s in which it ends
+  end)
+
+  it("write lines that are whole", function()
+    local lines = ended(0, run(4, [[
+      io.stdout:setvbuf "no"
+      for_each({ 0, 1, 2, 3 }, { parallel = 4 }, function(i)
+        return echo.ask(i, "for i = 1, 2000 do print(nil, 'two', i, false) end return true")
+      end)
+    ]])).output
+    assert.equal(8000, select(2, lines:gsub("nil\ttwo\t%d+\tfalse\n", "")))
+    assert.equal("", (lines:gsub("nil\ttwo\t%d+\tfalse\n", "")))
+  end)
+
+  it("say no secret, whichever it is", function()
+    local here = tmp.folder()
+    tmp.write(here, "nebula/echo.lua", tmp.read "spec/support/echo.lua")
+    tmp.write(here, "resources/far.lua", [[
+      postgres "far" { host = "127.0.0.1", port = 1, dbname = "d", user = "u", password = "quite-a-secret-word" } ]])
+    local result = ended(0, nebula("run", "--workers", "3", tmp.write(here, "flow.lua", HEAD .. [[
+      echo.ask(1, "log.warn 'it is quite-a-secret-word'")
+      echo.inside(2, "error 'with quite-a-secret-word'")
+      print(select(2, pcall(echo.ask, 2, "sleep '1h'")):gsub("quite%-a%-secret%-word", "(hidden)")) -- as it was raised
+      sleep "50ms"
+    ]])))
+    says("it is ***", result.errors)
+    says("with ***", result.errors)
+    assert.is_nil(result.errors:find("quite-a", 1, true), result.errors)
+  end)
+
+  it("are told `full` by a mailbox that nobody reads, and lose nothing", function()
+    assert.equal("full\ttrue\ttrue\nlimit\ntrue\n", ended(0, run(2, [[
+      local file = os.tmpname()
+      echo.tell(1, "sum, last = 0, 0 repeat local go = io.open(...) until go:read(1) go:close()", file)
+      sleep "20ms"
+      local sent, why = 0, nil
+      repeat
+        local ok, problem = mail.send(1, "echo.inside", "package.loaded.sum = (package.loaded.sum or 0) + 1")
+        sent, why = sent + (ok and 1 or 0), problem
+      until why
+      local urgent = true
+      for _ = 1, 50 do urgent = urgent and mail.urge(1, "echo.inside", "package.loaded.urgent = (package.loaded.urgent or 0) + 1") end
+      print(why, sent >= 9999, urgent)
+      print(select(2, mail.send(1, "echo.inside", ("x"):rep(17 * 2 ^ 20))))
+      local go = io.open(file, "w")
+      go:write("x")
+      go:close()
+      local is_read, count, urgent_ones
+      repeat
+        sleep "5ms"
+        is_read, count, urgent_ones = pcall(echo.ask, 1, "return package.loaded.sum, package.loaded.urgent")
+      until is_read and urgent_ones == 50
+      os.remove(file)
+      print(count == sent)
+    ]])).output)
   end)
 end)

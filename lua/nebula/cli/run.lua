@@ -49,20 +49,6 @@ local function declare(dir)
   return declared
 end
 
--- What the other workers begin with: all that was read, so that none of them reads it again.
-local function for_others(options, arguments, declared, kinds)
-  local list = {}
-  for i, one in ipairs(declared) do
-    local copy = {}
-    for name, value in pairs(one) do
-      copy[name] = value
-    end
-    copy.kind = one.kind.name
-    list[i] = copy
-  end
-  return { engine = options, arguments = arguments, path = package.path, kinds = kinds, resources = list }
-end
-
 local function load_workflow(file, dir, arguments)
   local nebula = require "nebula"
   package.path = package.path .. ";" .. dir .. "/?.lua"
@@ -121,7 +107,7 @@ local function run(given, arguments)
     arguments = arguments,
     drain_us = drain_us,
     is_staying = given.stay,
-    crew = workers > 1 and for_others(options, arguments, declared, kinds) or nil,
+    crew = workers > 1 and require("nebula.crew").given(options, arguments, declared, kinds) or nil,
   }
 end
 

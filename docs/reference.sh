@@ -85,7 +85,7 @@ counted() {
     cat <<'END'
 # Counters
 
-Written by `make docs` from `engine/core/counters.h` and `engine/core/monitor.h`.
+Written by `make docs` from `engine/core/counters.h` and `engine/core/window.h`.
 
 `resource:stats()` returns them by name, of the resource as a whole and, in `roles`, of each role;
 `nebula inspect --json` has them for each role that was used. From `calls` on they are of the resource
@@ -106,7 +106,7 @@ microseconds. Quantiles are less than 2 % off, the longest is exact.
 | figure | | what it tells |
 |---|---|---|
 END
-    counted engine/core/monitor.h
+    counted engine/core/window.h
 } >"$folder/counters.md"
 
 "${NEBULA_BUILD:-build}/nebula-lua" docs/settings.lua >"$folder/settings.md"

@@ -5,7 +5,11 @@
 
 #include "core/admin.h"
 #include "core/context.h"
-#include "core/inspect.h"
+#include "core/answer.h"
+#include "core/crew.h"
+#include "core/errand.h"
+#include "core/inquiry.h"
+#include "core/standing.h"
 #include "core/task.h"
 #include "core/tenant.h"
 #include "core/ticket.h"
@@ -33,6 +37,7 @@ static void let_go(struct nebula **nebula)
         admin_close(&n->admin);
     if (n->engine.nobody != NULL)
         engine_fini(&n->engine);
+    standing_leave(&n->engine);
     if (n->loop != NULL)
         loop_free(&n->loop);
     free(n->world);
@@ -80,12 +85,17 @@ struct nebula *nebula_open_worker(struct nebula_ledger *l, int32_t worker,
         return NULL;
     }
     struct nebula *n = nebula_open(o, text, size);
-    if (n != NULL) {
-        n->engine.ledger = l->ledger;
-        n->engine.workers = l->workers;
-        n->engine.worker = worker;
-        if (l->workers > 1)
-            n->engine.log.writer = (struct log_field){.key = "worker", .number = worker};
+    if (n == NULL)
+        return NULL;
+    struct engine *e = &n->engine;
+    e->ledger = l->ledger;
+    e->workers = l->workers;
+    e->worker = worker;
+    if (l->workers > 1)
+        e->log.writer = (struct log_field){.key = "worker", .number = worker};
+    if (!standing_join(e) || !crew_join(e)) {
+        explain(text, size, "no memory for a worker");
+        let_go(&n);
     }
     return n;
 }
@@ -109,6 +119,8 @@ void nebula_close(struct nebula **nebula)
     engine_stop(e, engine_now(e));
     while (!engine_is_stopped(e))
         loop_turn(e->loop, INT64_MAX); /* whoever was answered does not ask any more */
+    errand_look(e);
+    crew_leave(e);
     let_go(nebula);
 }
 
@@ -116,6 +128,7 @@ void nebula_turn(struct nebula *n, int64_t until_us)
 {
     struct engine *e = border_enter(n);
     loop_turn(e->loop, list_is_empty(&e->ready) ? until_us : 0);
+    crew_turned(e);
     engine_turned(e);
 }
 
@@ -130,6 +143,7 @@ void nebula_step(struct nebula *n)
 {
     struct engine *e = border_enter(n);
     loop_step(e->loop);
+    crew_turned(e);
     engine_turned(e);
     if (!list_is_empty(&e->ready))
         loop_stir(e->loop);
@@ -306,6 +320,17 @@ const char *nebula_ask(struct nebula *n, const char *request)
 {
     struct engine *e = border_enter(n);
     free(n->answer);
-    n->answer = inspect_answer(e, request, strlen(request));
+    n->answer = answer_alone(e, request, strlen(request));
     return n->answer != NULL ? n->answer : "{\"ok\":false,\"error\":\"memory\"}";
+}
+
+int32_t nebula_ask_all(struct nebula *n, const char *request)
+{
+    return inquiry_begin(border_enter(n), request);
+}
+
+const char *nebula_asked(struct nebula *n, int32_t ticket)
+{
+    struct ticket *t = ticket_find(border_enter(n), ticket);
+    return t == NULL || t->state == TICKET_PENDING ? NULL : inquiry_line(t);
 }

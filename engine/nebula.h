@@ -245,7 +245,6 @@ struct nebula_options {
 
 /* NULL on failure; then the sentence is in text (size bytes, may be NULL). */
 struct nebula *nebula_open(const struct nebula_options *options, char *text, uint32_t size);
-
 /* Begins to stop: nothing new is begun, idle connections close, leases and calls may go on until
  * at_us, then they are cancelled. Again with a sooner time hurries it. */
 void nebula_stop(struct nebula *n, int64_t at_us);
@@ -286,7 +285,7 @@ int32_t nebula_role(struct nebula *n, int32_t resource, const char *name);
 /* A ticket that ends when the first `min` connections (at least one) are open, or start_us has passed;
  * with start_us 0 it ends with the first attempt that fails. Never later than the task's deadline. */
 int32_t nebula_start(struct nebula *n, int32_t resource);
-/* New leases wait until it is resumed. 0 or a negative code. */
+/* In all workers of a ledger, as what follows: new leases wait until it is resumed. 0 or negative. */
 int32_t nebula_pause(struct nebula *n, int32_t resource);
 int32_t nebula_resume(struct nebula *n, int32_t resource);
 /* Another connection for each: `percent` of them (1..100) leave at once and then every every_us, leased
@@ -339,12 +338,10 @@ void nebula_task_close(struct nebula *n, int32_t task);
 int32_t nebula_sleep(struct nebula *n, int64_t span_us);
 int32_t nebula_wait(struct nebula *n);
 int32_t nebula_call(struct nebula *n, const struct nebula_request *request);
-
 /* Ends a nebula_wait() with code (0 ok). A ticket that has ended already is left alone. */
 void nebula_wake(struct nebula *n, int32_t ticket, int32_t code);
 /* Ends a ticket with `cancelled`, now, as an event. */
 void nebula_cancel(struct nebula *n, int32_t ticket);
-
 /* After its event and before nebula_done(): what a ticket ended with. Rows and columns count from
  * 0. All return 0, or -ERROR_STALE when there is no such reply, cell or column; *out is left alone
  * then. It is the caller's, and the bytes that it names are the ticket's, until nebula_done(). */
@@ -423,16 +420,20 @@ int32_t nebula_unlisten(struct nebula *n, int64_t listener);
 
 /* What is counted of a role, or with role -1 of the resource as a whole; and what the last two to four
  * minutes of a role were like: waits, holds, utilisation, which max would do. They fill at most `size`
- * numbers. How many there are, of the latter 0 when the role was not used; or a negative code. See
- * docs/reference/counters.md. */
+ * numbers: those of this worker. How many there are, of the latter 0 when the role was not used; or a
+ * negative code. See docs/reference/counters.md. */
 int32_t nebula_stats(struct nebula *n, int32_t resource, int32_t role, int64_t *out, int32_t size);
 int32_t nebula_figures(struct nebula *n, int32_t resource, int32_t role, double *out, int32_t size);
 /* The names of the i-th of these numbers; NULL from their end on. */
 const char *nebula_counter(int32_t i);
 const char *nebula_figure(int32_t i);
-/* One request of the control socket, as JSON ({"verb":"ls"}), answered as one JSON line, whose
- * bytes live until the next call of this. */
+/* One request of the control socket, as JSON ({"verb":"ls"}), answered as one JSON line, whose bytes live
+ * until the next call of this. It is told of this worker alone; what is ordered is done in all. */
 const char *nebula_ask(struct nebula *n, const char *request);
+/* Told of all workers of the ledger: a ticket, whose line nebula_asked() has until nebula_done(), else
+ * NULL. Who does not turn for a second is left out, and named in it ("silent"). */
+int32_t nebula_ask_all(struct nebula *n, const char *request);
+const char *nebula_asked(struct nebula *n, int32_t ticket);
 /* Asks another engine by its control socket, without waiting; its answer has within_us from now.
  * NULL when that cannot be, and why in *code_out: unreachable when nobody listens there, busy when
  * the engine takes nobody in. For command lines, which have no engine. */
@@ -444,7 +445,6 @@ char *nebula_ask_end(struct ask *a, int32_t *code_out);
 /* The text with *** where a secret stands, to be freed with nebula_free(); NULL: there is no memory. */
 char *nebula_mask(const char *text, const char *const *secret, int32_t secrets);
 void nebula_free(void *answer);
-
 void nebula_log(struct nebula *n, int32_t level, const char *text);
 
 /* ffi] */

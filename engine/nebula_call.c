@@ -6,6 +6,7 @@
 #include "core/batch.h"
 #include "core/call.h"
 #include "core/errand.h"
+#include "core/inquiry.h"
 #include "core/hear.h"
 #include "core/lend.h"
 #include "core/listen.h"
@@ -190,6 +191,8 @@ int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
         describe(out, e, start_error(t));
     } else if (errand_error(t) != NULL) {
         describe(out, e, errand_error(t));
+    } else if (inquiry_error(t) != NULL) {
+        describe(out, e, inquiry_error(t));
     } else {
         out->code = (int32_t)t->code;
         out->outcome = t->code == ERROR_OK ? OUTCOME_OK : OUTCOME_FAILED;

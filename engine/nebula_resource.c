@@ -3,12 +3,14 @@
 
 #include <string.h>
 
+#include "core/answer.h"
 #include "core/counters.h"
 #include "core/errand.h"
 #include "core/load.h"
-#include "core/operate.h"
+#include "core/order.h"
 #include "core/pool.h"
 #include "core/resource.h"
+#include "core/standing.h"
 #include "core/start.h"
 #include "core/task.h"
 #include "core/tenant.h"
@@ -21,7 +23,10 @@ int32_t nebula_declare(struct nebula *n, const struct nebula_spec *spec)
         return engine_refuse(e, ERROR_CONFIG, "%s: the @ in a name stands before that of a tenant",
                              spec->name);
     struct resource *r = resource_new(e, spec, &why);
-    return r == NULL ? engine_refuse(e, why.code, "%s", why.text) : r->number;
+    if (r == NULL)
+        return engine_refuse(e, why.code, "%s", why.text);
+    standing_take(r, NULL);
+    return r->number;
 }
 
 int32_t nebula_balance(struct nebula *n, int32_t resource, const struct nebula_balance *b)
@@ -70,71 +75,55 @@ int32_t nebula_start(struct nebula *n, int32_t resource)
     return r == NULL ? border_no_resource(e, resource) : start_begin(r);
 }
 
-static int32_t tell(struct nebula *n, int32_t resource, void (*what)(struct resource *r))
+static int32_t give(struct nebula *n, int32_t resource, struct order *o)
 {
     struct engine *e = border_enter(n);
     struct resource *r = table_get(&e->resources, resource);
+    struct error why;
     if (r == NULL)
         return border_no_resource(e, resource);
-    what(r);
-    return 0;
+    return answer_order(r, o, &why) == ERROR_OK ? 0 : engine_refuse(e, why.code, "%s", why.text);
 }
 
 int32_t nebula_pause(struct nebula *n, int32_t resource)
 {
-    return tell(n, resource, resource_pause);
+    return give(n, resource, &(struct order){.what = ORDER_PAUSE});
 }
 
-/* The ticket came first, so that nothing is begun without one. */
-static int32_t refuse_errand(struct engine *e, int32_t number, const struct error *why)
+int32_t nebula_resume(struct nebula *n, int32_t resource)
 {
-    ticket_drop(ticket_find(e, number));
-    return engine_refuse(e, why->code, "%s", why->text);
-}
-
-int32_t nebula_reconnect(struct nebula *n, int32_t resource, int32_t percent, int64_t every_us)
-{
-    struct engine *e = border_enter(n);
-    struct resource *r = table_get(&e->resources, resource);
-    if (r == NULL)
-        return border_no_resource(e, resource);
-    struct error why;
-    int32_t number = errand_begin(r, reconnect_is_over);
-    if (number > 0 && operate_reconnect(r, percent, every_us, &why) != ERROR_OK)
-        return refuse_errand(e, number, &why);
-    errand_look(e);
-    return number;
-}
-
-int32_t nebula_drain(struct nebula *n, int32_t resource, int64_t within_us)
-{
-    struct engine *e = border_enter(n);
-    struct resource *r = table_get(&e->resources, resource);
-    if (r == NULL)
-        return border_no_resource(e, resource);
-    struct error why;
-    int32_t number = errand_begin(r, drain_is_over);
-    if (number > 0 && operate_drain(r, within_us, &why) != ERROR_OK)
-        return refuse_errand(e, number, &why);
-    errand_look(e);
-    return number;
+    return give(n, resource, &(struct order){.what = ORDER_RESUME});
 }
 
 int32_t nebula_resize(struct nebula *n, int32_t resource, int32_t role, int32_t min, int32_t max)
 {
     struct engine *e = border_enter(n);
-    struct resource *r = table_get(&e->resources, resource);
-    if (r == NULL)
-        return border_no_resource(e, resource);
-    struct error why;
-    if (operate_resize(r, role, min, max, &why) != ERROR_OK)
-        return engine_refuse(e, why.code, "%s", why.text);
-    return 0;
+    const struct resource *r = table_get(&e->resources, resource);
+    struct order o = {.what = ORDER_RESIZE, .min = min, .max = max};
+    if (r != NULL && (role < -1 || role >= r->spec->roles))
+        return engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->name, role);
+    if (r != NULL && role >= 0)
+        o.role = r->spec->role_name[role];
+    return give(n, resource, &o);
 }
 
-int32_t nebula_resume(struct nebula *n, int32_t resource)
+static int32_t begin(struct nebula *n, int32_t resource, struct order *o, errand_over *is_over)
 {
-    return tell(n, resource, resource_resume);
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    return r == NULL ? border_no_resource(e, resource) : errand_begin(r, o, is_over);
+}
+
+int32_t nebula_reconnect(struct nebula *n, int32_t resource, int32_t percent, int64_t every_us)
+{
+    struct order o = {.what = ORDER_RECONNECT, .percent = percent, .every_us = every_us};
+    return begin(n, resource, &o, reconnect_is_over);
+}
+
+int32_t nebula_drain(struct nebula *n, int32_t resource, int64_t within_us)
+{
+    struct order o = {.what = ORDER_DRAIN, .within_us = within_us};
+    return begin(n, resource, &o, drain_is_over);
 }
 
 int32_t nebula_stats(struct nebula *n, int32_t resource, int32_t role, int64_t *out, int32_t size)
@@ -172,8 +161,10 @@ int32_t nebula_figures(struct nebula *n, int32_t resource, int32_t role, double 
     struct pool *p = resource_peek(r, role);
     if (p == NULL)
         return 0;
+    struct window w;
     double all[FIGURES];
-    monitor_read(p, all);
+    monitor_window(p, &w);
+    window_read(&w, all);
     if (size > 0)
         memcpy(out, all, (size_t)(size < FIGURES ? size : FIGURES) * sizeof *out);
     return FIGURES;

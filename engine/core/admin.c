@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/inspect.h"
+#include "core/answer.h"
 
 #define REST_US 100000
 
@@ -15,7 +15,8 @@ struct client {
     struct watch watch;
     int fd;
     size_t in, out, out_size; /* bytes read; bytes written of out_size */
-    char *answer;             /* what is being written, NULL when nothing is */
+    struct answer *asked; /* the other workers, NULL when they are not; nothing is read meanwhile */
+    char *answer;         /* what is being written, NULL when nothing is */
     char line[ADMIN_LINE];
 };
 
@@ -37,6 +38,7 @@ static void hang_up(struct client *c)
     for (int i = 0; i < ADMIN_CLIENTS; i++)
         if (c->admin->client[i] == c)
             c->admin->client[i] = NULL;
+    answer_forget(&c->asked);
     free(c->answer);
     free(c);
 }
@@ -72,26 +74,48 @@ static bool flush(struct client *c)
     return true;
 }
 
-/* Answers the lines that are complete, one after the other. False when the client is gone or slow.
- */
+/* True when all of it is out. */
+static bool say(struct client *c, char *line)
+{
+    if (line == NULL) {
+        hang_up(c);
+        return false;
+    }
+    c->answer = line;
+    c->out = 0;
+    c->out_size = strlen(line);
+    return flush(c);
+}
+
+static void answered(void *data, char *line);
+
+/* Answers the lines that are complete, one after the other. False when the client is gone or slow, or the
+ * other workers are asked. */
 static bool answer_lines(struct client *c)
 {
     char *end;
     while ((end = memchr(c->line, '\n', c->in)) != NULL) {
         size_t size = (size_t)(end - c->line);
-        c->answer = inspect_answer(c->admin->engine, c->line, size);
+        char *line;
+        c->asked = answer_begin(c->admin->engine, c->line, size, answered, c, &line);
         c->in -= size + 1;
         memmove(c->line, end + 1, c->in);
-        if (c->answer == NULL) {
-            hang_up(c);
+        if (c->asked != NULL) {
+            loop_unwatch(c->admin->engine->loop, &c->watch);
             return false;
         }
-        c->out = 0;
-        c->out_size = strlen(c->answer);
-        if (!flush(c))
+        if (!say(c, line))
             return false;
     }
     return true;
+}
+
+static void answered(void *data, char *line)
+{
+    struct client *c = data;
+    c->asked = NULL;
+    if (say(c, line) && answer_lines(c))
+        want(c, WATCH_READ);
 }
 
 static void client_ready(struct watch *w, int events)

@@ -39,6 +39,7 @@ bool engine_init(struct engine *e, struct loop *loop)
     index_init(&e->names);
     list_init(&e->alike);
     list_init(&e->errands);
+    list_init(&e->sentries);
     list_init(&e->ready);
     secrets_init(&e->secrets);
     names_init(&e->said);

@@ -23,11 +23,13 @@
 #define ROLES_MOST 4
 #define ENGINE_HITS_A_TURN 63
 
+struct crew;
 struct hold;
 struct lease_row;
 struct ledger;
 struct pool;
 struct resource;
+struct standings;
 struct task;
 
 /* Who is behind a lease's number: see core/lease.h. */
@@ -61,23 +63,25 @@ struct engine {
     struct tracer *tracer;
     struct world *world;
     struct loop *loop;
-    struct ledger *ledger;   /* of all workers of the process, borrowed; NULL: it is alone */
-    int32_t worker, workers; /* which of how many */
-    struct log log;          /* says nothing until the host sets it up */
-    struct secrets secrets;  /* never shown */
-    struct names said;       /* by declarations, alike */
-    struct list alike;       /* what they say alike as a whole: see core/alike.h */
+    struct ledger *ledger;       /* of all workers of the process, borrowed; NULL: it is alone */
+    int32_t worker, workers;     /* which of how many */
+    struct crew *crew;           /* the engines of the ledger; NULL: it is alone */
+    struct standings *standings; /* what was ordered of their resources */
+    struct log log;              /* says nothing until the host sets it up */
+    struct secrets secrets;      /* never shown */
+    struct names said;           /* by declarations, alike */
+    struct list alike;           /* what they say alike as a whole: see core/alike.h */
     struct table tickets, tasks, resources, listeners;
-    int64_t listened;    /* listeners there ever were; see core/listener.h */
-    struct index names;  /* of resources */
-    struct list errands; /* that are not over */
-    struct holds holds;  /* noted, and not taken by the host yet */
-    struct list ready;   /* tickets that ended and that the host has not seen */
-    struct task *nobody; /* acts when no task does */
-    int32_t queued;      /* ticket of the last call or lease that has to wait for a connection */
-    struct error error;  /* of the last negative result */
-    char *program;       /* what ls shows, owned; may be NULL */
-    uint32_t conns;      /* alive, of whatever state */
+    int64_t listened;              /* listeners there ever were; see core/listener.h */
+    struct index names;            /* of resources */
+    struct list errands, sentries; /* that are not over; those for other workers */
+    struct holds holds;            /* noted, and not taken by the host yet */
+    struct list ready;             /* tickets that ended and that the host has not seen */
+    struct task *nobody;           /* acts when no task does */
+    int32_t queued;     /* ticket of the last call or lease that has to wait for a connection */
+    struct error error; /* of the last negative result */
+    char *program;      /* what ls shows, owned; may be NULL */
+    uint32_t conns;     /* alive, of whatever state */
     bool is_stopping;
     struct timer stop_timer; /* when what is left is closed */
 };

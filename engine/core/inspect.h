@@ -1,16 +1,17 @@
-/* inspect.h - what an engine tells about itself: the verbs of the control socket, in one table.
- *
- * A request is one JSON object with a member "verb"; the answer is one JSON object on one line,
- * with "ok". The socket (admin.c) and the program itself (nebula_ask()) ask by the same table.
- */
+/* inspect.h - what one engine tells about itself. The process as a whole: see answer.h. */
 #ifndef CORE_INSPECT_H
 #define CORE_INSPECT_H
 
-#include <stddef.h>
+#include "core/resource.h"
+#include "core/telling.h"
+#include "core/window.h"
 
-#include "core/engine.h"
+json_t *inspect_all(struct telling *t); /* `ls` */
+json_t *inspect_one(struct telling *t, struct resource *r);
+/* The numbers of a resource, and of each role those of its own with the window if it was used. */
+json_t *inspect_stats(struct telling *t, struct resource *r);
 
-/* One line with its newline, to be freed by the caller; NULL when out of memory. */
-char *inspect_answer(struct engine *e, const char *request, size_t size);
+json_t *inspect_figures(struct telling *t, const struct window *w);
+json_t *inspect_window(struct telling *t, const struct window *w); /* with the advice */
 
 #endif

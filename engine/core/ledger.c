@@ -9,6 +9,7 @@
 struct share {
     struct seat seat;
     struct asks asks; /* none: it does not ask */
+    int32_t counted;  /* by the last census */
     int32_t held;     /* of its connections, and of what waits for it here: */
     int32_t granted;  /* permits alone */
     int32_t parcels;
@@ -18,6 +19,7 @@ struct share {
 struct permits {
     struct common common; /* its lock is that of all that follows */
     int32_t out, max, shares;
+    int64_t census; /* its number */
     int32_t doomed; /* of those that are out: they will be closed, and nobody gets their permits */
     struct share share[]; /* by worker */
 };
@@ -346,4 +348,23 @@ int32_t permits_out(const struct stake *s)
     int32_t out = p->out;
     unlock(p);
     return out;
+}
+
+/* All count by what the first one saw, because those before them change meanwhile. */
+struct census permits_census(struct stake *s, int64_t number)
+{
+    struct census found = {.all = 0};
+    struct permits *p = s->permits;
+    if (p == NULL)
+        return found;
+    lock(p);
+    for (int32_t i = 0; i < p->shares && p->census != number; i++)
+        p->share[i].counted = p->share[i].held;
+    p->census = number;
+    for (int32_t i = 0; i < p->shares; i++) {
+        found.all += p->share[i].counted;
+        found.before += i < s->worker ? p->share[i].counted : 0;
+    }
+    unlock(p);
+    return found;
 }

@@ -83,4 +83,11 @@ bool permits_has_come(const struct stake *s); /* there is something to receive *
 void permits_resize(struct stake *s, int32_t max);
 int32_t permits_out(const struct stake *s); /* in all workers together */
 
+/* How many there are in all workers, and in those before this one, as it was when the order of this
+ * number was first asked for: whoever asks for a later one begins anew. All zero without permits. */
+struct census {
+    int32_t all, before;
+};
+struct census permits_census(struct stake *s, int64_t number);
+
 #endif

@@ -16,17 +16,17 @@ static enum error_code refuse(const struct resource *r, struct error *why)
     return ERROR_OK;
 }
 
-static void reconnect(const struct resource *r, int32_t percent, int64_t every_us)
+static void reconnect(const struct resource *r, int32_t percent, int64_t every_us, int64_t number)
 {
     for (int32_t role = 0; role < r->spec->roles; role++) {
         struct pool *p = resource_peek(r, role);
         if (p != NULL)
-            reconnect_begin(p, percent, every_us);
+            reconnect_begin(p, percent, every_us, number);
     }
 }
 
 enum error_code operate_reconnect(struct resource *r, int32_t percent, int64_t every_us,
-                                  struct error *why)
+                                  int64_t number, struct error *why)
 {
     const char *name = r->name;
     if (refuse(r, why) != ERROR_OK)
@@ -37,7 +37,7 @@ enum error_code operate_reconnect(struct resource *r, int32_t percent, int64_t e
     if (!resource_is_span(every_us))
         return error_set(why, ERROR_USAGE, "%s: a step is a time from 0 on, and not endless", name);
     for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
-        reconnect(one, percent, every_us);
+        reconnect(one, percent, every_us, number);
     return ERROR_OK;
 }
 

@@ -10,7 +10,7 @@
 
 /* Another connection for each that there is: see reconnect.h. */
 enum error_code operate_reconnect(struct resource *r, int32_t percent, int64_t every_us,
-                                  struct error *why);
+                                  int64_t number, struct error *why);
 
 /* Refuses newcomers with `paused`, lets leases and calls end, closes everything; after within_us what
  * is left is cut off. Until it is resumed. See drain.h. */

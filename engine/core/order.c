@@ -3,93 +3,120 @@
 #include <string.h>
 
 #include "core/operate.h"
+#include "core/standing.h"
 
 #define WITHIN_US 10000000
 #define PERCENT 25
 #define EVERY_US 1000000
 
+const char *order_name(enum order_what what)
+{
+    static const char *const name[ORDERS] = {
+        [ORDER_LS] = "ls",
+        [ORDER_INSPECT] = "inspect",
+        [ORDER_STATS] = "stats",
+        [ORDER_PAUSE] = "pause",
+        [ORDER_RESUME] = "resume",
+        [ORDER_DRAIN] = "drain",
+        [ORDER_RECONNECT] = "reconnect",
+        [ORDER_RESIZE] = "resize",
+    };
+    CHECK((size_t)what < ORDERS);
+    return name[what];
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
 /* A member of a request that is a whole number, and where it goes. */
 struct member {
     const char *name;
+    enum order_what what; /* whose member it is */
     int64_t least, most;
-    int64_t *number; /* as it is when the request says nothing */
+    int64_t number; /* as it is when the request says nothing */
 };
 
-static const struct member *find(const struct member *member, int count, const char *name)
+static struct member *find(struct member *member, size_t count, const struct order *o,
+                           const char *name)
 {
-    for (int i = 0; i < count; i++)
-        if (strcmp(member[i].name, name) == 0)
+    for (size_t i = 0; i < count; i++)
+        if (member[i].what == o->what && strcmp(member[i].name, name) == 0)
             return &member[i];
     return NULL;
 }
 
-static enum error_code read(const struct member *m, const json_t *value, struct error *why)
+static enum error_code read(struct member *m, const json_t *value, struct error *why)
 {
     if (!json_is_integer(value))
         return error_set(why, ERROR_USAGE, "the member \"%s\" is a whole number", m->name);
-    *m->number = json_integer_value(value);
-    if (*m->number < m->least || *m->number > m->most)
+    m->number = json_integer_value(value);
+    if (m->number < m->least || m->number > m->most)
         return error_set(why, ERROR_USAGE, "the member \"%s\" is %lld to %lld", m->name,
                          (long long)m->least, (long long)m->most);
     return ERROR_OK;
 }
 
-/* text may be NULL: the one member that is a text, by its name. */
-static enum error_code read_all(const json_t *request, const struct member *member, int count,
-                                const char *text, struct error *why)
+static bool read_members(const json_t *request, struct order *o, struct error *why)
 {
+    enum { IS_WITHIN = 0, IS_PERCENT, IS_EVERY, IS_MIN, IS_MAX };
+    struct member member[] = {
+        [IS_WITHIN] = {"within_us", ORDER_DRAIN, 0, INT64_MAX, WITHIN_US},
+        [IS_PERCENT] = {"percent", ORDER_RECONNECT, 1, 100, PERCENT},
+        [IS_EVERY] = {"every_us", ORDER_RECONNECT, 0, INT64_MAX, EVERY_US},
+        [IS_MIN] = {"min", ORDER_RESIZE, 0, INT32_MAX, -1},
+        [IS_MAX] = {"max", ORDER_RESIZE, 1, INT32_MAX, -1},
+    };
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)request, name, value)
     {
-        const struct member *m = find(member, count, name);
+        struct member *m = find(member, COUNT(member), o, name);
         if (strcmp(name, "verb") == 0 || strcmp(name, "name") == 0)
             continue;
-        if (text != NULL && strcmp(name, text) == 0 && json_is_string(value))
+        if (m != NULL && read(m, value, why) != ERROR_OK)
+            return false;
+        if (m != NULL)
             continue;
-        if (m == NULL)
-            return error_set(why, ERROR_USAGE,
-                             "the request has a member that its verb does not know");
-        if (read(m, value, why) != ERROR_OK)
-            return why->code;
+        if (o->what != ORDER_RESIZE || strcmp(name, "role") != 0 || !json_is_string(value)) {
+            error_set(why, ERROR_USAGE, "the request has a member that its verb does not know");
+            return false;
+        }
+        o->role = json_string_value(value);
     }
-    return ERROR_OK;
+    o->within_us = member[IS_WITHIN].number;
+    o->percent = (int32_t)member[IS_PERCENT].number;
+    o->every_us = member[IS_EVERY].number;
+    o->min = (int32_t)member[IS_MIN].number;
+    o->max = (int32_t)member[IS_MAX].number;
+    return true;
 }
 
-enum error_code order_pause(struct resource *r, const json_t *request, struct error *why)
+static void no_such_verb(struct error *why)
 {
-    if (read_all(request, NULL, 0, NULL, why) != ERROR_OK)
-        return why->code;
-    resource_pause(r);
-    return ERROR_OK;
+    error_set(why, ERROR_USAGE, "no such verb; there are:");
+    for (enum order_what i = 0; i < ORDERS; i++)
+        error_append(why, "%s %s", i == 0 ? "" : ",", order_name(i));
 }
 
-enum error_code order_resume(struct resource *r, const json_t *request, struct error *why)
+bool order_read(const json_t *request, struct order *o, struct error *why)
 {
-    if (read_all(request, NULL, 0, NULL, why) != ERROR_OK)
-        return why->code;
-    resource_resume(r);
-    return ERROR_OK;
+    const char *verb = json_string_value(json_object_get(request, "verb"));
+    *o = (struct order){.name = json_string_value(json_object_get(request, "name"))};
+    if (verb == NULL) {
+        error_set(why, ERROR_USAGE, "a request is a JSON object with the member \"verb\"");
+        return false;
+    }
+    while (o->what < ORDERS && strcmp(order_name(o->what), verb) != 0)
+        o->what++;
+    if (o->what == ORDERS)
+        no_such_verb(why);
+    else if (o->what != ORDER_LS && o->name == NULL)
+        error_set(why, ERROR_USAGE, "the member \"name\" is missing");
+    else
+        return !order_is_done(o->what) || read_members(request, o, why);
+    return false;
 }
 
-enum error_code order_drain(struct resource *r, const json_t *request, struct error *why)
-{
-    int64_t within_us = WITHIN_US;
-    const struct member member[] = {{"within_us", 0, INT64_MAX, &within_us}};
-    if (read_all(request, member, COUNT(member), NULL, why) != ERROR_OK)
-        return why->code;
-    return operate_drain(r, within_us, why);
-}
-
-enum error_code order_reconnect(struct resource *r, const json_t *request, struct error *why)
-{
-    int64_t percent = PERCENT, every_us = EVERY_US;
-    const struct member member[] = {{"percent", 1, 100, &percent},
-                                    {"every_us", 0, INT64_MAX, &every_us}};
-    if (read_all(request, member, COUNT(member), NULL, why) != ERROR_OK)
-        return why->code;
-    return operate_reconnect(r, (int32_t)percent, every_us, why);
-}
+/* --- doing ------------------------------------------------------------------------------------ */
 
 static int32_t role_of(const struct resource *r, const char *name)
 {
@@ -99,15 +126,44 @@ static int32_t role_of(const struct resource *r, const char *name)
     return ROLES_MOST;
 }
 
-enum error_code order_resize(struct resource *r, const json_t *request, struct error *why)
+static enum error_code resize(struct resource *r, const struct order *o, struct error *why)
 {
-    int64_t min = -1, max = -1;
-    const struct member member[] = {{"min", 0, INT32_MAX, &min}, {"max", 1, INT32_MAX, &max}};
-    if (read_all(request, member, COUNT(member), "role", why) != ERROR_OK)
-        return why->code;
-    const char *name = json_string_value(json_object_get(request, "role"));
-    int32_t role = name == NULL ? -1 : role_of(r, name);
+    int32_t role = o->role == NULL ? -1 : role_of(r, o->role);
     if (role == ROLES_MOST)
         return error_set(why, ERROR_USAGE, "%s has no role of this name", r->name);
-    return operate_resize(r, role, (int32_t)min, (int32_t)max, why);
+    return operate_resize(r, role, o->min, o->max, why);
+}
+
+static enum error_code obey(struct resource *r, const struct order *o, struct error *why)
+{
+    switch (o->what) {
+    case ORDER_PAUSE:
+        resource_pause(r);
+        return ERROR_OK;
+    case ORDER_RESUME:
+        resource_resume(r);
+        return ERROR_OK;
+    case ORDER_DRAIN:
+        return operate_drain(r, o->within_us, why);
+    case ORDER_RECONNECT:
+        return operate_reconnect(r, o->percent, o->every_us, o->number, why);
+    case ORDER_RESIZE:
+        return resize(r, o, why);
+    case ORDER_LS:
+    case ORDER_INSPECT:
+    case ORDER_STATS:
+    case ORDERS:
+        break;
+    }
+    UNREACHABLE();
+}
+
+enum error_code order_obey(struct resource *r, const struct order *o, struct error *why)
+{
+    if (standing_is_later(r, o))
+        return ERROR_OK;
+    enum error_code code = obey(r, o, why);
+    if (code == ERROR_OK)
+        standing_keep(r, o);
+    return code;
 }

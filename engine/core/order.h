@@ -1,6 +1,7 @@
-/* order.h - what an operator orders through the control socket: the verbs that change a resource.
+/* order.h - what an operator asks: to be told, or that something is done. The verbs of the control socket,
+ * in one table; what has a number here has a name there.
  *
- * They answer when they have begun; how far they are is what `inspect` shows.
+ * An order is a value: it is read once, and then goes to every worker of the process.
  */
 #ifndef CORE_ORDER_H
 #define CORE_ORDER_H
@@ -9,12 +10,37 @@
 
 #include "core/resource.h"
 
-/* The request's members beside "verb" and "name" are those of the order, and no others. */
-typedef enum error_code order_verb(struct resource *r, const json_t *request, struct error *why);
+enum order_what {
+    ORDER_LS = 0,
+    ORDER_INSPECT,
+    ORDER_STATS,
+    ORDER_PAUSE, /* from here on something is done */
+    ORDER_RESUME,
+    ORDER_DRAIN,
+    ORDER_RECONNECT,
+    ORDER_RESIZE,
+    ORDERS
+};
 
-order_verb order_pause, order_resume;
-order_verb order_drain;     /* within_us: 10 s unless it is said */
-order_verb order_reconnect; /* percent: 25, every_us: 1 s */
-order_verb order_resize;    /* min, max, role: a name */
+struct order {
+    enum order_what what;
+    const char *name; /* of a resource; NULL: of all */
+    const char *role; /* RESIZE: NULL: of the whole */
+    int64_t number;   /* of those that are done: the larger one is the later one; see crew.h */
+    int64_t within_us, every_us;
+    int32_t percent, min, max; /* -1: as it is */
+};
+
+static inline bool order_is_done(enum order_what what)
+{
+    return what >= ORDER_PAUSE;
+}
+
+const char *order_name(enum order_what what);
+/* What is asked by a request, whose texts it borrows. False with the sentence in *why when it is none, or
+ * lacks something. The members beside "verb" and "name" of one that is done are those of its own. */
+bool order_read(const json_t *request, struct order *o, struct error *why);
+/* Does it in this worker, unless a later one of its sort was given for the same resource. */
+enum error_code order_obey(struct resource *r, const struct order *o, struct error *why);
 
 #endif

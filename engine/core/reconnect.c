@@ -39,13 +39,15 @@ static void say(const struct pool *p, const char *text)
     engine_log(p->engine, LOG_INFO, text, field, COUNT(field));
 }
 
-void reconnect_begin(struct pool *p, int32_t percent, int64_t every_us)
+void reconnect_begin(struct pool *p, int32_t percent, int64_t every_us, int64_t number)
 {
-    int32_t all = pool_all(p);
+    struct census census = permits_census(&p->stake, number);
+    int32_t own = pool_all(p), all = census.all > own ? census.all : own;
     p->renewed_us = engine_now(p->engine);
     p->reconnect = (struct reconnect){.last = p->resource->last_conn,
-                                      .all = all,
+                                      .all = own,
                                       .step = (all * percent + 99) / 100,
+                                      .ahead = census.before,
                                       .every_us = every_us,
                                       .next_us = engine_now(p->engine)};
     say(p, "reconnects");
@@ -96,7 +98,9 @@ void reconnect_look(struct pool *p)
     }
     int32_t staying = count_old(p, true);
     if (engine_now(p->engine) >= r->next_us) {
-        r->due += r->step;
+        int32_t others = r->ahead < r->step ? r->ahead : r->step;
+        r->ahead -= others;
+        r->due += r->step - others;
         r->next_us = engine_now(p->engine) + r->every_us;
     }
     if (r->due > staying)

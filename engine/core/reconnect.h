@@ -16,14 +16,16 @@ struct pool;
 struct reconnect {
     uint32_t last;    /* connections up to this number leave; 0: nothing is under way */
     int32_t all;      /* as many of them there were */
-    int32_t step;     /* as many begin to leave at once */
+    int32_t step;     /* as many begin to leave at once, in all workers */
+    int32_t ahead;    /* those of other workers that leave first */
     int32_t due;      /* should be leaving by now, and still stay */
     int64_t every_us; /* from step to step */
     int64_t next_us;  /* the next step */
 };
 
-/* The first step is at once. One that is under way goes on with what there is now, at the new pace. */
-void reconnect_begin(struct pool *p, int32_t percent, int64_t every_us);
+/* The first step is at once. One that is under way goes on with what there is now, at the new pace. The
+ * workers of an order, which has a number, take turns: percent is of all connections together. */
+void reconnect_begin(struct pool *p, int32_t percent, int64_t every_us, int64_t number);
 int32_t reconnect_left(const struct pool *p); /* that are not closed yet */
 bool reconnect_is_over(const struct pool *p); /* or none was begun */
 

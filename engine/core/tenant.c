@@ -7,6 +7,7 @@
 #include "core/counters.h"
 #include "core/load.h"
 #include "core/reach.h"
+#include "core/standing.h"
 #include "core/task.h"
 
 #define PLACE "{tenant}"
@@ -221,6 +222,7 @@ static struct resource *make(struct resource *mould, const char *name, const cha
     }
     r->is_paused = mould->is_paused;
     r->is_draining = mould->is_draining;
+    standing_take(r, mould);
     list_push_tail(&t->known, &r->in_tenants);
     return r;
 }

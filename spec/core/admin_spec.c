@@ -129,7 +129,7 @@ static void rubbish_is_refused_in_a_sentence(void **state)
         {"{\"verb\":5}\n", "with the member"},
         {"{\"verb\":\"ls\",\"verb\":\"ls\"}\n", "not a JSON object"},
         {"{\"verb\":\"drop\"}\n",
-         "no such verb; there are: ls, inspect, pause, resume, drain, reconnect, resize\""},
+         "no such verb; there are: ls, inspect, stats, pause, resume, drain, reconnect, resize\""},
         {"{\"verb\":\"pause\"}\n", "\\\"name\\\" is missing"},
         {"\x80\xff\n", "not a JSON object"},
     };

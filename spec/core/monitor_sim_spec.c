@@ -12,14 +12,14 @@
 
 #define HALF ((int64_t)MONITOR_HALF_US)
 
-struct window {
+struct told_window {
     double number[FIGURES];
     int64_t us[FIGURES]; /* the same, rounded */
 };
 
-static struct window tell(struct rig *r)
+static struct told_window tell(struct rig *r)
 {
-    struct window t;
+    struct told_window t;
     assert_int_equal(nebula_figures(r->nebula, r->shop, 0, t.number, FIGURES), FIGURES);
     for (int i = 0; i < FIGURES; i++)
         t.us[i] = (int64_t)(t.number[i] + 0.5);
@@ -59,7 +59,7 @@ static void holds_are_told_by_their_quantiles_and_how_much_was_in_use(void **unu
         hold_for(&r, (i % 20 == 0 ? 200 : 10) * MS);
         rig_pass(&r, 40 * MS);
     }
-    struct window t = tell(&r);
+    struct told_window t = tell(&r);
     assert_int_equal(t.us[FIGURE_LEASES], 200);
     assert_int_equal(t.us[FIGURE_ENDED], 200);
     assert_about(t.us[FIGURE_HOLD_P50_US], 10 * MS);
@@ -86,7 +86,7 @@ static void one_that_comes_home_in_its_turn_counts_as_held_for_no_time(void **un
     assert_null(rig_pool(&r)->monitor.hold);
     hold_for(&r, 30 * MS);
     assert_non_null(rig_pool(&r)->monitor.hold);
-    struct window t = tell(&r);
+    struct told_window t = tell(&r);
     assert_int_equal(t.us[FIGURE_ENDED], 301);
     assert_int_equal(t.us[FIGURE_HOLD_P99_US], 0);
     assert_about(t.us[FIGURE_HOLD_MAX_US], 30 * MS);
@@ -101,7 +101,7 @@ static void calls_hold_one_as_well(void **unused)
     open_warm(&r, 2);
     for (int i = 0; i < 5; i++)
         assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
-    struct window t = tell(&r);
+    struct told_window t = tell(&r);
     assert_int_equal(t.us[FIGURE_ENDED], 5);
     assert_true(t.us[FIGURE_HOLD_P50_US] > 0);
     assert_true(t.number[FIGURE_UTILISATION] > 0);
@@ -126,7 +126,7 @@ static void of_one_that_is_shared_no_time_is_counted_twice(void **unused)
     }
     for (size_t i = 0; i < COUNT(ticket); i++)
         assert_int_equal(rig_await(&r, ticket[i], NULL), ERROR_OK);
-    struct window w = tell(&r);
+    struct told_window w = tell(&r);
     assert_int_equal(w.us[FIGURE_LEASES], 4);
     assert_int_equal(w.us[FIGURE_ENDED], 4);
     assert_int_equal(w.us[FIGURE_HOLD_P50_US] / 100, 1);
@@ -195,7 +195,7 @@ static void however_a_lease_ends_its_hold_is_told(void **unused)
         int64_t lease = rig_lease(&r);
         rig_pass(&r, 70 * MS);
         end[i](&r, lease);
-        struct window t = tell(&r);
+        struct told_window t = tell(&r);
         if (t.us[FIGURE_ENDED] != 1 || t.us[FIGURE_HOLD_MAX_US] < 70 * MS ||
             t.us[FIGURE_HOLD_MAX_US] > 90 * MS)
             fail_msg("end %zu: %lld ended, the longest after %lld us", i,
@@ -214,7 +214,7 @@ static void what_is_still_held_is_in_use(void **unused)
     open_warm(&r, 2);
     int64_t lease = rig_lease(&r);
     rig_pass(&r, 10 * SECOND);
-    struct window t = tell(&r);
+    struct told_window t = tell(&r);
     assert_int_equal(t.us[FIGURE_ENDED], 0);
     assert_int_equal(t.us[FIGURE_HOLD_MAX_US], 0);
     assert_about((int64_t)(t.number[FIGURE_UTILISATION] * SECOND), (int64_t)SECOND / 2);
@@ -238,7 +238,7 @@ static void waits_are_told_of_all_leases(void **unused)
     open_warm(&r, 1);
     for (int i = 0; i < 18; i++)
         hold_for(&r, 5 * MS);
-    struct window t = tell(&r);
+    struct told_window t = tell(&r);
     assert_int_equal(t.us[FIGURE_WAITED], 0);
     assert_int_equal(t.us[FIGURE_WAIT_MAX_US], 0);
     assert_null(rig_pool(&r)->monitor.wait);
@@ -271,7 +271,7 @@ static void who_is_refused_arrived_too_and_waited_for_nothing(void **unused)
     rig_release(&r, lease);
     nebula_pause(r.nebula, r.shop);
     assert_int_equal(nebula_lease(r.nebula, r.shop, 0, 0, true), -ERROR_PAUSED);
-    struct window t = tell(&r);
+    struct told_window t = tell(&r);
     assert_int_equal(t.us[FIGURE_LEASES], 1);
     assert_int_equal(t.us[FIGURE_REFUSED], 2);
     assert_int_equal(t.us[FIGURE_WAITED], 0);
@@ -291,7 +291,7 @@ static void what_is_older_than_two_halves_is_forgotten(void **unused)
     hold_for(&r, 500 * MS);
     rig_pass(&r, HALF + SECOND);
     hold_for(&r, 20 * MS);
-    struct window t = tell(&r);
+    struct told_window t = tell(&r);
     assert_int_equal(t.us[FIGURE_ENDED], 2);
     assert_about(t.us[FIGURE_HOLD_MAX_US], 500 * MS);
     rig_pass(&r, HALF);
@@ -320,7 +320,7 @@ static void a_pool_that_had_no_connection_for_long_tells_nothing_old(void **unus
     rig_open(&r);
     hold_for(&r, 500 * MS);
     rig_pass(&r, 100 * HALF);
-    struct window t = tell(&r);
+    struct told_window t = tell(&r);
     assert_int_equal(rig_count(&r, CONN_IDLE), 0);
     assert_int_equal(t.us[FIGURE_LEASES], 0);
     assert_int_equal(t.us[FIGURE_HOLD_MAX_US], 0);
@@ -361,7 +361,7 @@ static void the_max_that_would_do_is_told_with_its_arithmetic(void **unused)
         for (size_t k = 0; k < COUNT(lease); k++)
             rig_release(&r, lease[k]);
     }
-    struct window t = tell(&r); /* 249 leases in 4 s, 100 ms each */
+    struct told_window t = tell(&r); /* 249 leases in 4 s, 100 ms each */
     assert_in_range(t.us[FIGURE_ADVISED_MAX], 7, 8);
     expect_advice(&r, " would do: 6");
     expect_advice(&r, " arrivals/s x 99.9 ms p95 hold x 1.25\""); /* 100 ms less 0.1 % */
@@ -416,7 +416,7 @@ static void without_memory_a_figure_is_missing_and_nothing_else(void **unused)
         memory_fail(nth);
         rig_release(&r, lease);
         assert_int_equal(memory_failed(), 1);
-        struct window t = tell(&r);
+        struct told_window t = tell(&r);
         assert_int_equal(t.us[FIGURE_ENDED], 1);
         assert_int_equal(t.us[FIGURE_HOLD_MAX_US], 0);
         hold_for(&r, 30 * MS);

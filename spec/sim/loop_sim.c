@@ -43,9 +43,22 @@ struct loop *loop_new(struct world *world)
     return l;
 }
 
+static void take_notes(struct loop *l)
+{
+    struct note *n = l->note;
+    l->note = NULL;
+    l->note_end = &l->note;
+    while (n != NULL) {
+        struct note *next = n->next;
+        n->arrived(n);
+        n = next;
+    }
+}
+
 void loop_free(struct loop **loop)
 {
     struct loop *l = *loop;
+    take_notes(l);
     if (l->wheel.count != 0)
         law_broken("loop freed with %u timers armed", l->wheel.count);
     if (!list_is_empty(&l->soons))
@@ -89,18 +102,6 @@ static void run_soons(struct loop *l)
         CHECK(i < SOONS_A_TURN);
         struct soon *s = container_of(list_pop_head(&l->soons), struct soon, node);
         s->run(s);
-    }
-}
-
-static void take_notes(struct loop *l)
-{
-    struct note *n = l->note;
-    l->note = NULL;
-    l->note_end = &l->note;
-    while (n != NULL) {
-        struct note *next = n->next;
-        n->arrived(n);
-        n = next;
     }
 }
 

@@ -1,0 +1,134 @@
+#include "core/crew.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "core/engine.h"
+
+struct member {
+    struct seat seat;
+    struct news *first, **last; /* on their way to it */
+    _Atomic int64_t turned_us;
+};
+
+struct crew {
+    struct common common;
+    int32_t workers, present;
+    int64_t number;
+    struct member member[];
+};
+
+static struct common *make(const struct ledger *l, const void *how)
+{
+    (void)how;
+    int32_t workers = ledger_workers(l);
+    struct crew *c = calloc(1, sizeof *c + (size_t)workers * sizeof c->member[0]);
+    if (c == NULL)
+        return NULL;
+    c->workers = workers;
+    for (int32_t i = 0; i < workers; i++)
+        c->member[i].last = &c->member[i].first;
+    return &c->common;
+}
+
+static struct member *member_of(const struct engine *e)
+{
+    return &e->crew->member[e->worker];
+}
+
+static void look(void *taker)
+{
+    struct engine *e = taker;
+    struct member *m = member_of(e);
+    pthread_mutex_lock(&e->crew->common.lock);
+    struct news *next, *n = m->first;
+    m->first = NULL;
+    m->last = &m->first;
+    pthread_mutex_unlock(&e->crew->common.lock);
+    for (; n != NULL; n = next) {
+        next = n->next;
+        n->arrived(n, e);
+    }
+}
+
+bool crew_join(struct engine *e)
+{
+    struct common *c = common_join(e->ledger, "crew", make, NULL);
+    if (c == NULL)
+        return false;
+    e->crew = (struct crew *)(void *)c;
+    CHECK(e->worker >= 0 && e->worker < e->crew->workers);
+    crew_turned(e);
+    pthread_mutex_lock(&c->lock);
+    seat_take(&member_of(e)->seat, c, e->loop, e, look);
+    e->crew->present++;
+    pthread_mutex_unlock(&c->lock);
+    return true;
+}
+
+void crew_leave(struct engine *e)
+{
+    struct crew *c = e->crew;
+    if (c == NULL)
+        return;
+    pthread_mutex_lock(&c->common.lock);
+    seat_leave(&member_of(e)->seat);
+    c->present--;
+    pthread_mutex_unlock(&c->common.lock);
+    look(e);
+    e->crew = NULL;
+    common_leave(&c->common);
+}
+
+int32_t crew_others(const struct engine *e)
+{
+    struct crew *c = e->crew;
+    if (c == NULL)
+        return 0;
+    pthread_mutex_lock(&c->common.lock);
+    int32_t others = c->present - 1;
+    pthread_mutex_unlock(&c->common.lock);
+    return others;
+}
+
+bool crew_send(struct engine *e, int32_t worker, struct news *n)
+{
+    struct crew *c = e->crew;
+    if (c == NULL)
+        return false;
+    CHECK(worker >= 0 && worker < c->workers && worker != e->worker);
+    struct member *to = &c->member[worker];
+    pthread_mutex_lock(&c->common.lock);
+    bool is_there = to->seat.taker != NULL;
+    if (is_there) {
+        n->next = NULL;
+        *to->last = n;
+        to->last = &n->next;
+        seat_tell(&to->seat);
+    }
+    pthread_mutex_unlock(&c->common.lock);
+    return is_there;
+}
+
+void crew_turned(struct engine *e)
+{
+    if (e->crew != NULL)
+        atomic_store_explicit(&member_of(e)->turned_us, engine_now(e), memory_order_relaxed);
+}
+
+int64_t crew_turned_us(const struct engine *e, int32_t worker)
+{
+    return atomic_load_explicit(&e->crew->member[worker].turned_us, memory_order_relaxed);
+}
+
+int64_t crew_number(struct engine *e)
+{
+    struct crew *c = e->crew;
+    if (c == NULL)
+        return 0;
+    pthread_mutex_lock(&c->common.lock);
+    int64_t number = ++c->number;
+    pthread_mutex_unlock(&c->common.lock);
+    return number;
+}

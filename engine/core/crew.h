@@ -1,0 +1,40 @@
+/* crew.h - the engines of one ledger as long as they live: who there is, and how one of them is reached.
+ *
+ * News for another worker are a struct of whoever sends them; they arrive on that worker's loop, in the
+ * order in which one worker sent them, and are the receiver's from then on. Whoever leaves hears first
+ * what was sent to him before, and nothing later: then sending says that nobody is there.
+ */
+#ifndef CORE_CREW_H
+#define CORE_CREW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/common.h"
+
+struct crew;
+struct engine;
+
+struct news {
+    struct news *next;
+    void (*arrived)(struct news *n, struct engine *there);
+};
+
+/* e has a ledger and a worker's number, and nobody else of the crew has it. False when out of memory. */
+bool crew_join(struct engine *e);
+/* Idempotent; nothing for an engine that is alone. */
+void crew_leave(struct engine *e);
+
+/* How many others there are. */
+int32_t crew_others(const struct engine *e);
+/* False when nobody is there: the news stay the caller's. Never to itself. */
+bool crew_send(struct engine *e, int32_t worker, struct news *n);
+
+/* The host has the loop's turn behind it. For whoever does not answer: since when he computes. */
+void crew_turned(struct engine *e);
+int64_t crew_turned_us(const struct engine *e, int32_t worker);
+
+/* A number that is larger than any before, for what is ordered: the later one holds. */
+int64_t crew_number(struct engine *e);
+
+#endif

@@ -1,0 +1,15 @@
+/* fold.h - one worker's part is added to another's, which becomes that of both. See whole.h. */
+#ifndef CORE_FOLD_H
+#define CORE_FOLD_H
+
+#include "core/gather.h"
+#include "core/telling.h"
+
+/* What is in it says whose it is. */
+void fold_begin(struct telling *t, struct finding *p, enum order_what what);
+/* Takes what it needs out of `other`. */
+void fold_in(struct telling *t, struct finding *p, struct finding *other, enum order_what what);
+/* is_certain: every worker is in it. */
+void fold_end(struct telling *t, struct finding *p, enum order_what what, bool is_certain);
+
+#endif

@@ -1,0 +1,194 @@
+#include "core/gather.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core/crew.h"
+
+/* A part, and how it travels. */
+struct sheet {
+    struct news news;
+    struct gather *gather;
+    struct finding finding;
+    int64_t silent_us;
+};
+
+struct gather {
+    _Atomic int32_t users; /* whoever asked, and those whose sheet is out */
+    struct engine *engine; /* of whoever asked; his thread's, like what follows */
+    gather_over *over;
+    void *data;
+    struct timer timer;
+    int32_t left; /* sheets that did not come yet */
+    bool is_forgotten;
+    int32_t asker; /* from here on nothing changes */
+    gather_make *make;
+    struct order order;
+    char *texts; /* of the order */
+    int32_t sheets;
+    struct sheet sheet[];
+};
+
+static void finding_fini(struct finding *p)
+{
+    json_decref(p->told);
+    for (int32_t i = 0; i < p->windows; i++) {
+        window_fini(&p->window[i].window);
+        free(p->window[i].role);
+    }
+}
+
+static void let_go(struct gather *g)
+{
+    if (atomic_fetch_sub(&g->users, 1) > 1)
+        return;
+    for (int32_t i = 0; i < g->sheets; i++)
+        finding_fini(&g->sheet[i].finding);
+    free(g->texts);
+    free(g);
+}
+
+/* --- on the way ------------------------------------------------------------------------------- */
+
+static void finish(struct gather *g)
+{
+    loop_disarm(g->engine->loop, &g->timer);
+    g->over(g, g->data);
+}
+
+/* On the asker's thread, or that of whoever has his place by now: then it was forgotten. */
+static void came_back(struct news *n, struct engine *here)
+{
+    (void)here;
+    struct sheet *s = container_of(n, struct sheet, news);
+    struct gather *g = s->gather;
+    if (!g->is_forgotten && g->left > 0) {
+        s->finding.is_here = true;
+        if (--g->left == 0)
+            finish(g);
+    }
+    let_go(g);
+}
+
+static void arrived(struct news *n, struct engine *there)
+{
+    struct sheet *s = container_of(n, struct sheet, news);
+    struct gather *g = s->gather;
+    g->make(there, &g->order, &s->finding);
+    n->arrived = came_back;
+    if (!crew_send(there, g->asker, n))
+        let_go(g);
+}
+
+static void time_is_up(struct timer *t)
+{
+    struct gather *g = container_of(t, struct gather, timer);
+    for (int32_t i = 0; i < g->sheets; i++)
+        if (!g->sheet[i].finding.is_here)
+            g->sheet[i].silent_us =
+                engine_now(g->engine) - crew_turned_us(g->engine, g->sheet[i].finding.worker);
+    g->left = 0;
+    finish(g);
+}
+
+/* --- the asker -------------------------------------------------------------------------------- */
+
+/* The name and the role become the gather's own. */
+static bool copy_texts(struct gather *g, const struct order *o)
+{
+    size_t name = o->name == NULL ? 0 : strlen(o->name) + 1;
+    size_t role = o->role == NULL ? 0 : strlen(o->role) + 1;
+    g->order = *o;
+    g->texts = malloc(name + role + 1);
+    if (g->texts == NULL)
+        return false;
+    if (name > 0)
+        g->order.name = memcpy(g->texts, o->name, name);
+    if (role > 0)
+        g->order.role = memcpy(g->texts + name, o->role, role);
+    return true;
+}
+
+static struct gather *make_one(struct engine *e, const struct order *o, int32_t workers)
+{
+    struct gather *g = calloc(1, sizeof *g + (size_t)workers * sizeof g->sheet[0]);
+    if (g == NULL || !copy_texts(g, o)) {
+        free(g);
+        return NULL;
+    }
+    atomic_init(&g->users, 1);
+    g->engine = e;
+    g->asker = e->worker;
+    timer_init(&g->timer, time_is_up);
+    return g;
+}
+
+static void send_to(struct gather *g, int32_t worker)
+{
+    struct sheet *s = &g->sheet[g->sheets];
+    *s = (struct sheet){.news.arrived = arrived, .gather = g, .finding.worker = worker};
+    atomic_fetch_add(&g->users, 1);
+    if (crew_send(g->engine, worker, &s->news)) {
+        g->sheets++;
+        g->left++;
+    } else {
+        atomic_fetch_sub(&g->users, 1);
+    }
+}
+
+struct gather *gather_begin(struct engine *e, const struct order *o, gather_make *make,
+                            gather_over *over, void *data)
+{
+    bool is_alone = crew_others(e) == 0;
+    struct gather *g = make_one(e, o, is_alone ? 1 : e->workers);
+    if (g == NULL)
+        return NULL;
+    g->make = make;
+    g->over = over;
+    g->data = data;
+    struct finding *own = &g->sheet[0].finding;
+    g->sheets = 1;
+    own->worker = e->worker;
+    own->is_here = true;
+    make(e, &g->order, own);
+    bool is_refused = own->why.code != ERROR_OK && !own->is_absent;
+    if (is_refused || is_alone)
+        return g;
+    for (int32_t i = 0; i < e->workers; i++)
+        if (i != e->worker)
+            send_to(g, i);
+    if (g->left > 0)
+        loop_arm(e->loop, &g->timer, loop_refresh(e->loop) + GATHER_US);
+    return g;
+}
+
+bool gather_is_over(const struct gather *g)
+{
+    return g->left == 0;
+}
+
+void gather_forget(struct gather **gather)
+{
+    struct gather *g = *gather;
+    *gather = NULL;
+    if (g == NULL)
+        return;
+    loop_disarm(g->engine->loop, &g->timer);
+    g->is_forgotten = true;
+    let_go(g);
+}
+
+int32_t gather_findings(const struct gather *g)
+{
+    return g->sheets;
+}
+
+struct finding *gather_finding(struct gather *g, int32_t i)
+{
+    return &g->sheet[i].finding;
+}
+
+int64_t gather_silent_us(const struct gather *g, int32_t i)
+{
+    return g->sheet[i].silent_us;
+}

@@ -49,7 +49,7 @@ print [[
 
 Written by `make docs` from the rows that check the declarations.
 
-A duration is a string with a unit (`"250ms"`, `"5s"`, `"10m"`, `"1h"`), a size too (`"64KB"`, `"8MB"`). *Change* says
+A duration is a string with a unit (`"250ms"`, `"5s"`, `"10m"`, `"1h"`), a size too (`"64KB"`, `"8MB"`), a share a number or a percentage (`0.5`, `"50%"`). *Change* says
 what a changed setting will take once declarations can be reloaded: `live` at the next call, `next-connection` with new
 connections, `restart` with a new program. A setting that is known but not yet in force is refused by name.]]
 

@@ -17,6 +17,7 @@
 #include "home.h"
 #include "judge.h"
 #include "modules.h"
+#include "nebula_balance.h"
 #include "nebula_border.h"
 
 struct declaration {
@@ -33,11 +34,15 @@ static struct declaration *self(lua_State *lua)
     return lua_touserdata(lua, lua_upvalueindex(1));
 }
 
-/* declare(struct nebula_spec) -> nothing | why */
+/* declare(struct nebula_spec[, struct nebula_balance]) -> nothing | why */
 static int declare(lua_State *lua)
 {
     struct declaration *d = self(lua);
     int32_t number = nebula_declare(d->engine, lua_topointer(lua, 1));
+    if (number > 0 && !lua_isnoneornil(lua, 2)) {
+        int32_t refusal = nebula_balance(d->engine, number, lua_topointer(lua, 2));
+        number = refusal < 0 ? refusal : number;
+    }
     if (number > 0)
         return 0;
     if (d->refusal == 0)

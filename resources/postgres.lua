@@ -238,7 +238,7 @@ local function spec(declared)
       table.insert(told.options, { name = name, value = words(text), secret = options[name].type == "secret" })
     end
   end
-  complaint = endpoints.tell(told, list, value.target_session_attrs, value.reads)
+  complaint = endpoints.tell(told, list, value.target_session_attrs, value.reads, declared.balance ~= "connections")
   if complaint then return refuse("reads", complaint) end
   complaint = files.passwords(told, list, value)
   if complaint then return refuse("passfile", complaint) end

@@ -217,6 +217,8 @@ static const char *seen_as(const struct resource *r, int32_t at)
     const char *seen = r->endpoint[at].fill.failures > 0 ? "down" : "unknown";
     for (int32_t role = r->spec->roles - 1; role >= 0; role--) {
         const struct pool *p = resource_peek(r, role);
+        if (p != NULL && load_is_ejected(p, at))
+            return "ejected";
         if (p != NULL && strcmp(reach_state(&p->reach[at]), "fit") == 0)
             seen = r->spec->role_name[role];
     }

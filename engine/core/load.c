@@ -397,6 +397,11 @@ void load_read(struct pool *p, int32_t at, double *number)
     number[LOAD_EJECTED_FOR] = left_us > 0 ? (double)left_us / 1e6 : 0;
 }
 
+bool load_is_ejected(const struct pool *p, int32_t at)
+{
+    return p->loads != NULL && eject_is_out(&p->loads->eject[at], engine_now(p->engine));
+}
+
 const char *load_ejected_by(const struct pool *p, int32_t at)
 {
     return eject_reason(p->loads->eject[at].why);

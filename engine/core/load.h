@@ -116,6 +116,7 @@ enum load_figure {
 const char *load_figure_name(enum load_figure f);
 bool load_figure_is_whole(enum load_figure f);
 void load_read(struct pool *p, int32_t at, double *number);
+bool load_is_ejected(const struct pool *p, int32_t at);        /* now; p->loads may be NULL */
 const char *load_ejected_by(const struct pool *p, int32_t at); /* the last time: "success" */
 bool load_is_panic(struct pool *p); /* too few are left, so all are used, ejected or not */
 

@@ -1,14 +1,14 @@
 --- c: the engine seen from Lua. The only file that knows the FFI.
 --
--- It reads its declarations from engine/nebula.h, so the border is written down once. The host opens the
+-- It reads its declarations from the headers of the border, so that is written down once. The host opens the
 -- engine before this file is first required; then `engine` is a constant, which compiled code needs.
 -- A program that only asks other engines has none: `engine` is nil.
 
 local ffi = require "ffi"
 local worker = require "nebula.worker"
 
-local function declarations()
-  local path = worker.home .. "/engine/nebula.h"
+local function declarations(header)
+  local path = worker.home .. "/engine/" .. header
   local file, why = io.open(path, "r")
   if not file then error(why, 0) end
   local text = file:read("*a")
@@ -17,7 +17,7 @@ local function declarations()
   return part or error(path .. ": the markers of the part for Lua are missing", 0)
 end
 
-ffi.cdef(declarations())
+ffi.cdef(declarations "nebula.h")
 
 local lib = ffi.C
 
@@ -34,6 +34,16 @@ local c = {
   fill = ffi.fill,
   string = ffi.string,
 }
+
+local is_declared = {}
+
+--- Declares what another header of the border has for Lua.
+---@param header string
+function c.also(header)
+  if is_declared[header] then return end
+  ffi.cdef(declarations(header))
+  is_declared[header] = true
+end
 
 local int64, uint64 = ffi.typeof("int64_t"), ffi.typeof("uint64_t")
 

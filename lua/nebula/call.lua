@@ -11,11 +11,13 @@
 local arguments = require "nebula.arguments"
 local c = require "nebula.c"
 local errors = require "nebula.error"
+local lazy = require "nebula.lazy"
 local outside = require "nebula.outside"
 local units = require "nebula.units"
 local value = require "nebula.value"
 local wait = require "nebula.wait"
 
+local balance = lazy "nebula.balance"
 local lib, engine = c.lib, c.engine
 
 local LARGEST = 2 ^ 53 -- whole numbers beyond it are not exact in a double
@@ -39,6 +41,7 @@ local call = {
 ---@field fail_fast boolean|nil do not queue for a connection. Default: the pool's
 ---@field idempotent boolean|nil doing it twice does no harm, so it may be repeated when in doubt
 ---@field dirty boolean|nil it changes its session in a way that its words do not tell, so the session is made clean
+---@field key string|nil where calls are balanced by key: equal keys go to the same endpoint
 ---@field window integer|nil stream: most rows fetched at a time
 ---@field package until_us number|nil instead of the deadline: a point of the engine's time
 
@@ -123,7 +126,10 @@ local function ask(on, verb, options, text, n)
     request.within_us, request.window = 0, 1
     request.is_idempotent, request.is_fail_fast, request.is_dirty = false, false, false
   end
+  local key = options and options.key
+  if key then balance.enter(key) end
   local ticket = lib.nebula_call(engine, request)
+  if key then balance.leave() end
   if call.streams > 0 and lib.nebula_ticket(engine) == ticket then
     collectgarbage() -- as in leasing.lua
   end

@@ -5,6 +5,7 @@
 -- each with its file, line and column.
 
 local judge = require "nebula.judge"
+local balance = require "nebula.declare.balance"
 local declaration = require "nebula.declare.declaration"
 local policies = require "nebula.declare.policies"
 local report = require "nebula.declare.report"
@@ -29,6 +30,7 @@ local suggest = require "nebula.suggest"
 ---@field role_choice integer[]|nil
 ---@field reads string|nil
 ---@field endpoints string[]|nil
+---@field balance table<string, number>|nil how calls spread over them: see nebula.declare.balance
 ---@field file string
 ---@field line integer
 
@@ -144,7 +146,7 @@ local function tell(one, kind, settings)
   for name in pairs(kind.options) do
     own[name] = settings[name]
   end
-  local told, problems = kind.spec({ name = one.name, options = own, pool = settings.pool })
+  local told, problems = kind.spec { name = one.name, options = own, pool = settings.pool, balance = settings.balance }
   for _, problem in ipairs(problems or {}) do
     local path = {}
     for key in problem.path:gmatch("[^.]+") do
@@ -168,6 +170,7 @@ local function read_resource(one, kind, known_rows, known_policies)
     end
   end
   local told = not one.failed and tell(one, kind, settings)
+  local balanced = told and balance.read(one, settings, told)
   if one.failed then
     return nil
   end
@@ -176,7 +179,7 @@ local function read_resource(one, kind, known_rows, known_policies)
     pool = engine_pool(told.pool and joined(settings.pool, told.pool) or settings.pool),
     options = told.options, roles = told.roles, role_max = told.role_max, role_is_fixed = told.role_is_fixed,
     is_data = told.is_data, role_choice = told.role_choice, reads = told.reads, endpoints = told.endpoints,
-    tenant = told.tenant, tenants = told.tenants, file = one.source.file, line = one.line,
+    balance = balanced or nil, tenant = told.tenant, tenants = told.tenants, file = one.source.file, line = one.line,
   }
 end
 

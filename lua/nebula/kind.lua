@@ -16,6 +16,7 @@ local suggest = require "nebula.suggest"
 ---@field name string
 ---@field options table<string, any> the kind's own options; durations in us, sizes in bytes
 ---@field pool table the settings of the pool
+---@field balance string how calls spread over endpoints; "connections": they do not
 
 ---@class nebula.Option
 ---@field name string
@@ -88,13 +89,15 @@ local function check_fields(path, name, body)
   end
 end
 
+local every_has = { pool = true, policy = true, balance = true, eject = true, slow_start = true }
+
 local function check_options(path, name, body)
   for _, option in ipairs(keys(body.options)) do
     local given = body.options[option]
     local why = type(option) ~= "string" and "has no name" or option_row.mistake(given)
     if why then
       refuse(path, name, "option %s: %s", tostring(option), why)
-    elseif option == "pool" or option == "policy" then
+    elseif every_has[option] then
       refuse(path, name, "option %s: every resource has a setting of this name", option)
     elseif not body.spec and not option_row.is_plain(given) and not given.not_yet then
       refuse(path, name, "option %s: it is no single value, so spec() has to say how the driver is told", option)

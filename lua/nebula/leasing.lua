@@ -3,20 +3,23 @@
 local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
+local lazy = require "nebula.lazy"
 local leases = require "nebula.lease"
 local options = require "nebula.options"
 local own = require "nebula.own"
 local tree = require "nebula.tree"
 local wait = require "nebula.wait"
 
+local balance = lazy "nebula.balance"
 local lib, engine = c.lib, c.engine
 
 ---@class nebula.LeaseOptions
 ---@field deadline string|nil how long to wait for it, a duration; default: the policy's wait
 ---@field role string|nil one of the kind's roles; default: the first
 ---@field fail_fast boolean|nil do not queue; default: the pool's
+---@field key string|nil where calls are balanced by key: equal keys go to the same endpoint
 
-local lease_options = { deadline = "string", role = "string", fail_fast = "boolean" }
+local lease_options = { deadline = "string", role = "string", fail_fast = "boolean", key = "string" }
 
 -- What is alive across a wait and no plain number would be a new object each time.
 local function waited(self, refusal)
@@ -47,7 +50,10 @@ local function lease_with(self, given)
   if not within_us then
     return nil, call.too_late(self)
   end
-  return lib.nebula_lease(engine, self.id, role, within_us, given.fail_fast or false)
+  if given.key then balance.enter(given.key) end
+  local id = lib.nebula_lease(engine, self.id, role, within_us, given.fail_fast or false)
+  if given.key then balance.leave() end
+  return id
 end
 
 local function give_back(lease, ok, ...)

@@ -117,12 +117,21 @@ end
 
 -- --- declaring --------------------------------------------------------------------------------------
 
+-- Its number, or a negative code.
+local function tell(spec)
+  return specs.with(spec, function(at, balance)
+    local id = lib.nebula_declare(engine, at)
+    local code = id > 0 and balance and lib.nebula_balance(engine, id, balance) or 0
+    return code < 0 and code or id
+  end)
+end
+
 --- Makes a resource known to the engine and to use(). Opens nothing.
 ---@param spec nebula.Spec
 ---@return nebula.Resource|nil
 ---@return nebula.Error|nil
 function resources.declare(spec)
-  local id = specs.with(spec, function(at) return lib.nebula_declare(engine, at) end)
+  local id = tell(spec)
   if id < 0 then
     return nil, errors.from_code(spec.name, id)
   end

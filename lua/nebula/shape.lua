@@ -11,8 +11,10 @@ local marked = require "nebula.declare.marked"
 local suggest = require "nebula.suggest"
 local values = require "nebula.declare.values"
 
+---@alias nebula.ValueType "string"|"integer"|"number"|"boolean"|"duration"|"size"|"rate"|"share"|"enum"|"secret"
+
 ---@class nebula.Row
----@field type "string"|"integer"|"number"|"boolean"|"duration"|"size"|"rate"|"enum"|"secret"|"list"|"map"|"table"
+---@field type nebula.ValueType|"list"|"map"|"table"
 ---@field default? any as it would be written; of a table each field has its own
 ---@field required? boolean
 ---@field is_ours? boolean a setting of the kind's own, unknown to what it passes settings on to

@@ -1,6 +1,9 @@
 --- spec: a checked declaration as the engine is told it, a struct of nebula.h.
 
 local c = require "nebula.c"
+local lazy = require "nebula.lazy"
+
+local balance = lazy "nebula.balance"
 
 ---@class nebula.Spec a resource as nebula.declare gives it; times in us, sizes in bytes
 ---@field name string
@@ -19,6 +22,7 @@ local c = require "nebula.c"
 ---@field role_choice integer[]|nil by role: enum nebula_choice
 ---@field reads string|nil the role that plain reads go to
 ---@field endpoints string[]|nil
+---@field balance table<string, number>|nil how calls spread over them: fields of struct nebula_balance
 ---@field file string
 ---@field line integer
 
@@ -69,9 +73,10 @@ end
 
 local spec = {}
 
---- Calls fn with the declaration as a `struct nebula_spec`, which is good until fn has returned.
+--- Calls fn with the declaration as a `struct nebula_spec`, and with its `struct nebula_balance` if it has one. They
+--- are good until fn has returned.
 ---@param declared nebula.Spec
----@param fn fun(at: ffi.cdata*): any
+---@param fn fun(at: ffi.cdata*, balance: ffi.cdata*|nil): any
 ---@return any what fn returned
 function spec.with(declared, fn)
   local kind, endpoints = declared.kind, declared.endpoints or {}
@@ -88,7 +93,8 @@ function spec.with(declared, fn)
   fill_roles(at, declared.roles or kind.roles, declared)
   fill_pool(at.pool, declared.pool)
   fill_policy(at.policy, declared.policy)
-  local result = fn(at) -- no tail call: it would leave the options to the collector
+  local balanced = declared.balance and balance.struct(declared.balance)
+  local result = fn(at, balanced) -- no tail call: it would leave the options to the collector
   return result
 end
 

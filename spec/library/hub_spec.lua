@@ -8,6 +8,7 @@ local tmp = require "spec.support.tmp"
 local HOME = require("nebula.worker").home
 local HUB = HOME .. "/spec/library/hub"
 local folder = tmp.folder()
+local both = folder .. "/a.sock," .. folder .. "/b.sock"
 
 local function build(...)
   local built = process.run { "gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-I" .. HOME .. "/engine",
@@ -50,8 +51,10 @@ setup(function()
     hub "many" { path = %q, pipeline = 8, pool = { max = 1 } }
     hub "other" { path = %q }
     hub "easy" { path = %q, fall_back = true }
-    hub "both" { path = %q, pool = { max = 2 } }]]):format(folder .. "/a.sock", folder .. "/a.sock", folder .. "/b.sock",
-    folder .. "/b.sock", folder .. "/a.sock," .. folder .. "/b.sock"))
+    hub "both" { path = %q, pool = { max = 2 } }
+    hub "spread" { path = %q, balance = "least-recently-used" }
+    hub "keyed" { path = %q, balance = "sticky" }]]):format(folder .. "/a.sock", folder .. "/a.sock",
+    folder .. "/b.sock", folder .. "/b.sock", both, both, both))
 end)
 
 describe("a driver from outside", function()
@@ -234,6 +237,27 @@ describe("a driver from outside", function()
       a:ask("turn", { role = "any" }) b:ask("turn", { role = "any" })
       print(both:ask "put sky blue") -- refused by the one, which is proof, and asked again of the other
       print(b:ask("get sky", { role = "any" }), a:ask("get sky", { role = "any" }))]])
+    stop(other)
+  end)
+
+  it("has its calls balanced over its endpoints", function()
+    local other = start "b"
+    assert.equal("5 of the one, 5 of the other\n1 of 1, 1 of 1\n", run [[
+      local spread, keyed, a, b = use "spread", use "keyed", use "one", use "other"
+      a:ask "put sky red" b:ask "put sky blue"
+      local function ask(on, key) return on:ask("get sky", { role = "any", key = key }) end
+      for _ = 1, 10 do ask(spread) sleep "10ms" end -- each has a connection then
+      local of = { red = 0, blue = 0 }
+      for _ = 1, 10 do local said = ask(spread) of[said] = of[said] + 1 end
+      print(of.red .. " of the one, " .. of.blue .. " of the other")
+      for i = 1, 10 do ask(keyed, "k" .. i) sleep "10ms" end
+      local same = {}
+      for i = 1, 2 do
+        local first, count = ask(keyed, "k" .. i), 0
+        for _ = 1, 10 do count = count + (ask(keyed, "k" .. i) == first and 1 or 0) end
+        same[i] = count / 10 .. " of 1"
+      end
+      print(table.concat(same, ", "))]])
     stop(other)
   end)
 end)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "nebula.h"
+#include "nebula_balance.h"
 
 #define IN_MEMORY "sqlite 'shop' { file = ':memory:', pool = { max = 1 } }"
 
@@ -51,6 +52,27 @@ static void a_wrong_declaration_is_told_to_who_wants_no_list(void **state)
     assert_int_equal(declare(n, IN_MEMORY), 1);
     assert_int_equal(declare(n, IN_MEMORY), -NEBULA_ERROR_CONFIG);
     assert_string_equal(nebula_error(n), "text:1:1: shop: declared twice");
+    nebula_close(&n);
+}
+
+static void a_balance_is_declared_in_lua_and_in_c(void **state)
+{
+    (void)state;
+    struct nebula *n = open_engine();
+    const char *words = "{\"verb\":\"inspect\",\"name\":\"reads\"}";
+    assert_int_equal(declare(n,
+                             "postgres 'reads' { host = 'a,b', balance = 'p2c', slow_start = '2s', "
+                             "eject = { most = '50%' } }"),
+                     1);
+    assert_non_null(strstr(nebula_ask(n, words), "\"balance\":{\"rule\":\"p2c\""));
+    const struct nebula_balance sticky = {
+        .rule = NEBULA_STICKY, .window_us = 1000000, .time_us = 1000000, .time_most_us = 1000000};
+    assert_int_equal(nebula_balance(n, nebula_find(n, "reads"), &sticky), 0);
+    assert_non_null(strstr(nebula_ask(n, words), "\"balance\":{\"rule\":\"sticky\""));
+    assert_int_equal(declare(n, "sqlite 'b' { file = 'x', balance = 'p2c' }"),
+                     -NEBULA_ERROR_CONFIG);
+    assert_string_equal(nebula_error(n), "text:1:26: b.balance: not in force here: it has one "
+                                         "endpoint, so there is nothing to choose from");
     nebula_close(&n);
 }
 
@@ -167,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_declaration_is_told_to_who_wants_no_list),
+        cmocka_unit_test(a_balance_is_declared_in_lua_and_in_c),
         cmocka_unit_test(an_engine_has_its_name_without_a_control_socket),
         cmocka_unit_test(an_engine_is_closed_once),
         cmocka_unit_test(whoever_calls_from_another_thread_is_stopped),

@@ -69,7 +69,7 @@ describe("a kind", function()
       { '{ type = "string", secret = true }', "there is no field secret" },
       { '{ type = "string", reqired = true }', 'there is no field reqired; did you mean "required"?' },
       { '{ type = "string", required = 1 }', "required is a boolean, not a number" },
-      { '{ text = "" }', "its type is one of boolean, duration, enum, integer, number, rate, secret, size, string, list" },
+      { '{ text = "" }', "its type is one of boolean, duration, enum, integer, number, rate, secret, share, size, string" },
       { '{ type = "integr" }', "its type is one of boolean" },
       { '{ type = "enum" }', "an enum has one_of, the words that it may be" },
       { '{ type = "string", class = "soon" }', "its class is live, next-connection or restart" },
@@ -83,9 +83,12 @@ describe("a kind", function()
       assert.error_matches(function() return kinds[name].driver end, ('%s.lua: kind "%s": option token: %s'):format(
         name, name, one[2]), 1, true)
     end
-    local kinds = kind.load { path("hides", 'return kind "hides" { driver = "x", options = { pool = { type = "string" } }, '
-      .. "resource = {}, lease = {} }") }
-    assert.error_matches(function() return kinds.hides.driver end, "every resource has a setting of this name", 1, true)
+    for i, taken in ipairs { "pool", "policy", "balance", "eject", "slow_start" } do
+      local name = "hides" .. i
+      local kinds = kind.load { path(name, ('return kind "%s" { driver = "x", options = { %s = { type = "string" } }, '
+        .. "resource = {}, lease = {} }"):format(name, taken)) }
+      assert.error_matches(function() return kinds[name].driver end, "every resource has a setting of this name", 1, true)
+    end
   end)
 
   it("tells its driver what was written, and which of it is secret", function()

@@ -1,3 +1,4 @@
+local balance = require "nebula.cli.balance"
 local c = require "nebula.c"
 local engines = require "nebula.cli.engines"
 local folder = require "nebula.cli.folder"
@@ -37,6 +38,9 @@ local function show_settings(r)
   line("policy", "%s: deadline %s, of it %s in the queue", r.policy, span(l.deadline), span(l.wait))
   line("", "%d tries, pauses up to %s, then up to %s; retries: %d %% of calls and %d a second", l.tries, span(l.pause),
     span(l.pause_max), l.budget, l.budget_least)
+  if r.balance then
+    balance.show_settings(r.balance, line)
+  end
 end
 
 local function show_options(options)
@@ -145,6 +149,7 @@ local function show_resource(answer)
   show_pools(r.pools)
   show_windows(r.pools)
   show_endpoints(r.pools)
+  balance.show_endpoints(r.pools)
   show_connections(r.connections, answer.now)
   if r.ear then
     print()
@@ -174,7 +179,7 @@ local function told(r, secrets)
   end
   return {
     name = r.name, kind = r.kind.name, policy = r.policy_name, file = r.file, line = r.line, options = options,
-    note = folder.note, endpoints = r.endpoints, roles = r.endpoints and r.roles,
+    note = folder.note, balance = balance.told(r.balance), endpoints = r.endpoints, roles = r.endpoints and r.roles,
     pool = {
       min = p.min, max = p.max, queue = p.queue, connecting = p.connecting, fail_fast = p.fail_fast,
       order = p.fifo and "fifo" or "lifo", idle = p.idle_us / 1e6, life = p.life_us / 1e6, life_jitter = p.life_jitter,
@@ -234,6 +239,9 @@ return {
 Asks every engine of yours that runs. When none has the resource, it is shown from the files.
 Of a resource with several hosts each is shown as each role knows it: down does not answer, unfit answers and is not
 what the role needs, fit is, unknown was not asked; and what it failed with last.
+Where calls are balanced over them: the weight of each in percent and what it is a product of (health, the share of
+calls that went well, speed beside the fastest, slow start; which of these count, the rule says), calls under way, the
+moving mean of their latency, and for how much longer it is ejected and why.
 Of each role is shown what its last two to four minutes were like: how long connections were waited for and held (half,
 95 and 99 in 100 leases no longer than that, and the longest), how much of max was leased, and which max would do.
 Times are how long ago; of a connection: its state and since when, when it was created and last used, and how

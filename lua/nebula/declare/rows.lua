@@ -1,5 +1,6 @@
 --- rows: the settings that every resource has, whatever its kind, and those of a policy.
 
+local balance = require "nebula.declare.balance"
 local units = require "nebula.units"
 
 local rows = {}
@@ -132,6 +133,7 @@ rows.resource = {
     text = "The name of the policy by which calls are made.",
   },
   pool = { type = "table", fields = rows.pool, text = "How many connections there are, and for how long." },
+  balance = balance.rows.balance, eject = balance.rows.eject, slow_start = balance.rows.slow_start,
   credential = { type = "string", not_yet = "give the kind's own settings, from env()" },
   health = { type = "table", not_yet = "pool.check asks a connection before it is lent" },
   depends_on = { type = "list", not_yet = "resources are started in the order of their declarations" },

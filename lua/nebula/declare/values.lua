@@ -99,11 +99,24 @@ local function read_unit(read)
   end
 end
 
+-- 0.5 or "50%".
+local function read_share(value, row, from_text)
+  local percent = type(value) == "string" and value:match "^(%d+%.?%d*)%%$"
+  local share, why = read_number(percent and tonumber(percent) / 100 or value, row, from_text and not percent)
+  if not share then
+    return nil, (why:gsub("expected a number", 'expected a share, 0.5 or "50%%"'))
+  elseif share < 0 or share > 1 then
+    return nil, "is no share: 0 to 1, or 0% to 100%"
+  end
+  return share
+end
+
 local SHOW = { duration = units.show_duration, size = units.show_size }
 local BOUNDED = { integer = true, number = true, duration = true, size = true, rate = true }
 local READ = {
   string = read_string, secret = read_string, number = read_number, integer = read_integer, boolean = read_boolean,
   enum = read_enum, duration = read_unit(units.duration), size = read_unit(units.size), rate = read_unit(units.rate),
+  share = read_share,
 }
 
 local function check_bounds(value, row)

@@ -98,9 +98,11 @@ local function only_read(told, attrs)
   wants(told, 1, falls_back and "standby" or attrs)
 end
 
-local function write_and_read(told, attrs, reads)
+-- Where any server will do, and calls are balanced, there is no reason to stay with one.
+local function write_and_read(told, attrs, reads, is_balanced)
   told.roles = { "primary", "replica" }
-  told.role_choice = { STAY, SPREAD + (reads == "prefer-replica" and FALL_BACK or 0) }
+  local at_primary = attrs == "any" and is_balanced and SPREAD or STAY
+  told.role_choice = { at_primary, SPREAD + (reads == "prefer-replica" and FALL_BACK or 0) }
   told.reads = reads ~= "primary" and "replica" or nil
   wants(told, 1, attrs)
   wants(told, 2, "standby")
@@ -111,8 +113,9 @@ end
 ---@param list nebula.postgres.Endpoint[]
 ---@param attrs string|nil target_session_attrs
 ---@param reads string|nil
+---@param is_balanced boolean|nil calls spread over those that will do
 ---@return string? complaint about `reads`
-function M.tell(told, list, attrs, reads)
+function M.tell(told, list, attrs, reads, is_balanced)
   if #list == 1 then
     if reads and reads ~= "primary" then return "there is one host, and so nothing to choose from: name the others" end
     told.options[#told.options + 1] = list[1].host and { name = "host", value = list[1].host }
@@ -130,7 +133,7 @@ function M.tell(told, list, attrs, reads)
     if reads then return ("target_session_attrs = %q leaves one role, and all goes to it"):format(attrs) end
     only_read(told, attrs)
   else
-    write_and_read(told, attrs or "read-write", reads or "primary")
+    write_and_read(told, attrs or "read-write", reads or "primary", is_balanced)
   end
 end
 

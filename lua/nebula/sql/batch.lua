@@ -124,7 +124,7 @@ local function send(self, given)
   if #list == 0 then return { n = 0 } end
   local sent = {
     deadline = given.deadline, role = given.role, fail_fast = given.fail_fast, idempotent = given.idempotent,
-    dirty = given.dirty,
+    dirty = given.dirty, key = given.key,
   }
   for _, one in ipairs(list) do sent.dirty = sent.dirty or verbs.is_dirtying(self.on, one.text) end
   if sent.idempotent == nil then sent.idempotent = is_repeatable(list) end

@@ -33,7 +33,8 @@ local TELL_US = 250000 -- between two words of progress
 
 local M = {}
 
-M.options = { deadline = "string", role = "string", fail_fast = "boolean", progress = "function", columns = "table" }
+M.options = { deadline = "string", role = "string", fail_fast = "boolean", progress = "function", columns = "table",
+  key = "string" }
 
 local function now_us()
   return tonumber(lib.nebula_now_us(engine))
@@ -168,7 +169,8 @@ end
 ---@return nebula.Error|nil
 function M.begin(self, has_rows)
   local given = self.given
-  local ok, err = holding.take(self, { role = given.role, fail_fast = given.fail_fast, deadline = given.deadline })
+  local ok, err = holding.take(self, { role = given.role, fail_fast = given.fail_fast, deadline = given.deadline,
+    key = given.key })
   if not ok then return M.fail(self, err) end
   if has_rows and M.is_binary(self) then
     self.types, err = copy_types.of(self)

@@ -48,7 +48,7 @@ local function lease(self)
     default = is_writer and "writer" or self.text.effect == "read" and verbs.reading_role(on) or nil
   end
   return holding.take(self, {
-    role = given.role or default, fail_fast = given.fail_fast, deadline = given.deadline,
+    role = given.role or default, fail_fast = given.fail_fast, deadline = given.deadline, key = given.key,
   })
 end
 

@@ -26,6 +26,7 @@ local say = tx.say
 ---@field role string|nil one of the kind's roles; default: the writer if there is one and it is not read_only; with
 ---  read_only, where the declaration sends reads
 ---@field fail_fast boolean|nil do not queue for a connection
+---@field key string|nil where calls are balanced by key: equal keys go to the same endpoint
 ---@field read_only boolean|nil
 ---@field isolation "read committed"|"repeatable read"|"serializable"|nil at least that; default: the server's
 ---@field deferrable boolean|nil with serializable and read_only: wait for a moment in which it cannot conflict
@@ -34,7 +35,7 @@ local say = tx.say
 
 local known = {
   deadline = "string", role = "string", fail_fast = "boolean", read_only = "boolean", isolation = "string",
-  deferrable = "boolean", retry = "boolean",
+  deferrable = "boolean", retry = "boolean", key = "string",
 }
 local isolations = { ["read committed"] = true, ["repeatable read"] = true, ["serializable"] = true }
 
@@ -114,7 +115,7 @@ local function run(on, given, fn, attempt)
   if type(on) ~= "cdata" then
     local err
     role = given.role or default_role(on, given)
-    lease, err = on:lease({ role = role, fail_fast = given.fail_fast }, fn)
+    lease, err = on:lease({ role = role, fail_fast = given.fail_fast, key = given.key }, fn)
     if not lease then return nil, err end
   elseif lib.nebula_in_transaction(c.engine, on.id) == 1 then
     errors.raise "a statement has begun a transaction on this lease already: end it first, or use transaction() alone"

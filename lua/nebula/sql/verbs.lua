@@ -38,6 +38,7 @@ M.streaming = setmetatable({}, { __mode = "v" })
 
 M.options = {
   deadline = "string", role = "string", fail_fast = "boolean", idempotent = "boolean", dirty = "boolean",
+  key = "string",
 }
 
 --- The resource that a resource or a lease stands for.
@@ -107,9 +108,8 @@ local function with_defaults(on, given, text)
   local default = defaults(on, text)
   if M.is_dirtying(on, text) then default = merged(default, DIRTYING) end
   if not given then return default end
-  if given.role and type(on) == "cdata" then
-    errors.raise("a lease has its role already, the option is for resources, in: %s", text.shown)
-  end
+  local own = type(on) == "cdata" and (given.role and "role" or given.key and "key")
+  if own then errors.raise("a lease has its %s already, the option is for resources, in: %s", own, text.shown) end
   return merged(default, given)
 end
 

@@ -70,7 +70,9 @@ end
 
 local function spec(declared)
   local told = { options = {}, endpoints = {}, pool = { pipeline = declared.options.pipeline } }
-  told.role_choice = { declared.options.fall_back and lib.NEBULA_FALL_BACK or lib.NEBULA_STAY, 0, 0 }
+  local is_balanced = declared.balance ~= "connections"
+  told.role_choice = { declared.options.fall_back and lib.NEBULA_FALL_BACK or lib.NEBULA_STAY,
+    is_balanced and lib.NEBULA_SPREAD or lib.NEBULA_STAY, lib.NEBULA_STAY }
   for path in declared.options.path:gmatch "[^,]+" do
     table.insert(told.endpoints, path)
     table.insert(told.options, { name = "path", value = path, endpoint = #told.endpoints })

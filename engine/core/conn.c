@@ -73,7 +73,6 @@ void conn_move(struct conn *c, enum conn_state to)
     else if (to == CONN_IDLE)
         idle_push(&p->idle, c);
     p->reach[c->reach].opening -= from == CONN_OPENING;
-    p->reach[c->reach].endpoint->opening -= from == CONN_OPENING;
     p->reach[c->reach].conns -= to == CONN_CLOSING;
     p->count[counted_as(from)]--;
     p->count[counted_as(to)]++;
@@ -110,7 +109,7 @@ static void end_lent(struct conn *c, const struct error *why)
 /* Into CLOSING, once. Nobody can reach the connection any more; the driver still has it. */
 static void let_go(struct conn *c, const struct error *why, bool is_over)
 {
-    bool was_opening = c->state == CONN_OPENING;
+    bool was_opening = c->state == CONN_OPENING && !c->was_opened;
     if (lease_is_out(c))
         lease_lose(&c->engine->leases, c, why->state);
     if (c->state == CONN_LISTENING)
@@ -122,7 +121,7 @@ static void let_go(struct conn *c, const struct error *why, bool is_over)
     if (is_over)
         end_lent(c, why);
     if (was_opening)
-        keep_open_failed(c, why);
+        open_failed(c, why);
     keep_soon(c->pool);
     c->driver->close(c);
 }
@@ -168,7 +167,7 @@ void conn_opened(struct conn *c)
     CHECK(c->state == CONN_OPENING);
     loop_disarm(c->engine->loop, &c->timer);
     trace(c, TRACE_CONN_OPENED, 0, 0);
-    keep_opened(c);
+    open_succeeded(c);
 }
 
 void conn_failed(struct conn *c, const struct error *why)
@@ -235,7 +234,7 @@ void conn_cancelled(struct conn *c)
 void conn_turned(struct conn *c)
 {
     if (c->state != CONN_CLOSING)
-        keep_turned(c);
+        open_turned(c);
 }
 
 /* What whoever is cut off has to know, to look for the cause at the right end. */
@@ -360,6 +359,7 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
     c->state = CONN_OPENING;
     c->reach = (uint8_t)at;
     c->is_easy = is_easy;
+    c->turns = r->seen->turns;
     c->created_us = c->since_us = c->used_us = engine_now(e);
     list_init(&c->requests);
     timer_init(&c->timer, too_late);
@@ -368,7 +368,6 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
     list_push_tail(&pool->conns, &c->node);
     pool->count[CONN_OPENING]++;
     r->opening++;
-    r->endpoint->opening++;
     r->conns++;
     e->conns++;
     loop_arm(e->loop, &c->timer, engine_now(e) + pool->resource->spec->pool.connect_us);

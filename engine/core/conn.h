@@ -74,6 +74,7 @@ struct conn {
     bool is_retired;      /* its life was ended before its time */
     bool is_said_dirty;   /* somebody who knows said so, whatever the driver knows */
     uint8_t reach;        /* the place of its endpoint in the pool */
+    uint32_t turns;       /* orders to leave its endpoint that are older than it: see outage.h */
     bool is_easy;         /* its endpoint is not what the role needs */
     bool was_opened;      /* and so is counted when it is closed */
     struct parcel parcel; /* on its way to another worker */

@@ -1,7 +1,6 @@
 #include "core/handover.h"
 
-#include <stdio.h>
-
+#include "core/identity.h"
 #include "core/resource.h"
 
 bool handover_is_home(const struct resource *r)
@@ -90,7 +89,7 @@ static void adopt(struct pool *p, struct conn *c)
 {
     p->rows--;
     conn_attach(c, p);
-    if (c->created_us < p->renewed_us)
+    if (c->created_us < p->renewed_us || open_is_outdated(c))
         conn_retire(c);
     care_settle(c);
 }
@@ -130,7 +129,7 @@ void handover_next_waiter(struct pool *p)
         keep_soon(p); /* asks anew, with his arrival */
 }
 
-static void give_back(struct pool *p)
+void handover_give_back(struct pool *p)
 {
     for (; p->permits > 0; p->permits--)
         permits_give(&p->stake);
@@ -175,6 +174,11 @@ bool handover_may_open(struct pool *p)
     return false;
 }
 
+void handover_unopened(struct pool *p)
+{
+    p->permits += p->stake.permits != NULL;
+}
+
 void handover_closed(struct pool *p)
 {
     permits_give(&p->stake);
@@ -189,8 +193,6 @@ void handover_look(struct pool *p)
 {
     if (p->stake.permits == NULL)
         return;
-    if (list_is_empty(&p->waiters))
-        give_back(p);
     wish(p);
     watch(p);
     if (has_one_for_others(p))
@@ -198,28 +200,6 @@ void handover_look(struct pool *p)
 }
 
 /* --- the beginning and the end ---------------------------------------------------------------- */
-
-/* Of what the connections are, by value: two workers that call different things alike share none. No
- * secret is in it. */
-static char *identity_of(const struct pool *p)
-{
-    const struct resource *r = p->resource;
-    char *text = NULL;
-    size_t size;
-    FILE *f = open_memstream(&text, &size);
-    if (f == NULL)
-        return NULL;
-    fprintf(f, "permits %d %s %s", p->role, r->driver->name, r->name);
-    for (int32_t i = 0; i < r->options; i++) {
-        const struct nebula_option *o = &r->option[i];
-        if (!o->is_secret)
-            fprintf(f, "\n%d %d %s = %s", o->role, o->endpoint, o->name, o->value);
-    }
-    if (fclose(f) == 0)
-        return text;
-    free(text);
-    return NULL;
-}
 
 bool handover_join(struct pool *p)
 {
@@ -229,7 +209,7 @@ bool handover_join(struct pool *p)
     p->stake = (struct stake){.worker = e->worker, .look = came};
     if (e->ledger == NULL)
         return true;
-    char *identity = identity_of(p);
+    char *identity = identity_of(p->resource, "permits", p->role);
     bool has_joined =
         identity != NULL && permits_join(&p->stake, e->ledger, e->loop, identity, p->size.max);
     free(identity);
@@ -242,12 +222,12 @@ void handover_stop(struct pool *p)
         return;
     handover_unask(p);
     receive(p);
-    give_back(p);
+    handover_give_back(p);
 }
 
 void handover_leave(struct pool *p)
 {
-    give_back(p);
+    handover_give_back(p);
     permits_leave(&p->stake);
     loop_unsoon(p->engine->loop, &p->hand);
     for (; p->rows > 0; p->rows--)

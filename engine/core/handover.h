@@ -25,11 +25,15 @@ bool handover_is_home(const struct resource *r);
 
 /* A permit for one more connection; with none left it asks for one, if somebody waits. */
 bool handover_may_open(struct pool *p);
+/* It is not opened after all: the permit is for the next one. */
+void handover_unopened(struct pool *p);
+/* What it has no use for now: others may have. */
+void handover_give_back(struct pool *p);
 /* The permit of a connection that is gone. */
 void handover_closed(struct pool *p);
 void handover_unask(struct pool *p);       /* nobody waits any more */
 void handover_next_waiter(struct pool *p); /* it may be another one who waits for longest */
-/* Gives back what nobody waits for, and soon serves those elsewhere who waited longer than anybody here. */
+/* Soon serves those elsewhere who waited longer than anybody here. */
 void handover_look(struct pool *p);
 /* Somebody elsewhere waited longer than one who arrived then. */
 bool handover_is_due(const struct pool *p, int64_t arrived_us);

@@ -214,7 +214,7 @@ static const char *state_of(const struct resource *r)
 /* What an endpoint was seen as by the roles that tried it: `primary`, `down`, `unknown` ... */
 static const char *seen_as(const struct resource *r, int32_t at)
 {
-    const char *seen = r->endpoint[at].fill.failures > 0 ? "down" : "unknown";
+    const char *seen = r->outlook->board->endpoint[at].fill.failures > 0 ? "down" : "unknown";
     for (int32_t role = r->spec->roles - 1; role >= 0; role--) {
         const struct pool *p = resource_peek(r, role);
         if (p != NULL && load_is_ejected(p, at))
@@ -233,7 +233,7 @@ static json_t *endpoints_json(struct telling *t, const struct resource *r)
         int64_t conns = 0;
         for (int32_t role = 0; role < r->spec->roles; role++)
             conns += resource_peek(r, role) == NULL ? 0 : resource_peek(r, role)->reach[i].conns;
-        telling_text(t, o, "endpoint", r->endpoint[i].name);
+        telling_text(t, o, "endpoint", r->outlook->board->endpoint[i].name);
         telling_text(t, o, "seen_as", seen_as(r, i));
         telling_number(t, o, "connections", conns);
         telling_append(t, list, o);

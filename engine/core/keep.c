@@ -1,4 +1,4 @@
-/* The keeper of a pool: opens what is missing, closes what is too old, and sleeps until the next of
+/* The keeper of a pool: has opened what is missing, closes what is too old, and sleeps until the next of
  * these is due. */
 #include "core/ear.h"
 #include "core/errand.h"
@@ -9,10 +9,8 @@
 #include "core/resource.h"
 #include "core/share.h"
 
-#define EASY_LIFE_US 10000000 /* of a connection that is not what the role needs */
-
 /* One at least, where the minimum is kept: in the others nobody waits for what may be had by none. */
-static bool is_warm(const struct pool *p)
+bool keep_is_warm(const struct pool *p)
 {
     int32_t least = handover_is_home(p->resource) ? 1 : 0;
     return pool_warm(p) >= (p->size.min > least ? p->size.min : least);
@@ -25,6 +23,12 @@ void keep_tell_starters(struct pool *p, const struct error *why)
         struct starter *s = container_of(n, struct starter, node);
         s->started(s, why);
     }
+}
+
+void keep_tell_warm(struct pool *p)
+{
+    if (keep_is_warm(p))
+        keep_tell_starters(p, &(struct error){.code = ERROR_OK});
 }
 
 static void tell_impatient_starters(struct pool *p, const struct error *why)
@@ -40,8 +44,6 @@ static void tell_impatient_starters(struct pool *p, const struct error *why)
     }
 }
 
-/* --- opening --------------------------------------------------------------------------------- */
-
 static void refuse_impatient(struct pool *p, const struct error *why)
 {
     struct list_node *n, *next;
@@ -56,171 +58,10 @@ static void refuse_impatient(struct pool *p, const struct error *why)
 }
 
 /* Those who do not wait for a better time. */
-static void tell_impatient(struct pool *p, const struct error *why)
+void keep_tell_impatient(struct pool *p, const struct error *why)
 {
     refuse_impatient(p, why);
     tell_impatient_starters(p, why);
-}
-
-static struct fill_counts count(const struct pool *p)
-{
-    int32_t opening = (int32_t)p->count[CONN_OPENING];
-    int32_t starting = !list_is_empty(&p->starters) && !is_warm(p) && opening == 0;
-    int32_t waiting = (int32_t)p->waiters.count + share_crowd(p) + starting;
-    return (struct fill_counts){.all = pool_all(p),
-                                .closing = pool_all(p) - pool_staying(p) + reconnect_due(p),
-                                .opening = opening,
-                                .coming = (int32_t)pool_coming(p) - reach_probing(p),
-                                .waiting = load_demand(p, waiting)};
-}
-
-static void log_outage(const struct pool *p, enum log_level level, const char *text,
-                       const struct error *why)
-{
-    const struct log_field field[] = {{.key = "resource", .text = p->resource->name},
-                                      {.key = "error", .text = why->text}};
-    engine_log(p->engine, level, text, field, COUNT(field));
-}
-
-/* Those who share the endpoints may have waited for an attempt of ours. */
-static void tell_other_roles(struct pool *p)
-{
-    if (p->resource->endpoint != NULL)
-        resource_each_pool(p->resource, keep_soon);
-}
-
-/* No endpoint is left to be tried at once. */
-static void despair(struct pool *p, const struct error *last)
-{
-    struct error why;
-    reach_explain(p, last, &why);
-    if (p->trouble == NULL) {
-        log_outage(p, LOG_WARN, "cannot connect", &why);
-        p->trouble = malloc(sizeof *p->trouble);
-    }
-    if (p->trouble != NULL)
-        *p->trouble = why;
-    if (error_is_hopeless(why.code)) {
-        pool_refuse_all(p, &why);
-        keep_tell_starters(p, &why);
-    } else {
-        tell_impatient(p, &why);
-    }
-}
-
-static void failed(struct pool *p, int32_t at, const struct error *why)
-{
-    p->stats.open_failed++;
-    reach_failed(p, at, why);
-    if (why->code == ERROR_UNFIT)
-        keep_retire(p, at);
-    tell_other_roles(p);
-    if (!reach_has_hope(p))
-        despair(p, why);
-}
-
-static void open_missing(struct pool *p)
-{
-    if (pool_is_closed(p))
-        return;
-    struct fill_counts n = count(p);
-    p->open_again_us = 0;
-    for (int32_t missing = fill_wanted(&p->size, &n); missing > 0; missing--) {
-        bool is_easy;
-        int32_t at = reach_next(p, &is_easy);
-        if (at < 0) {
-            p->open_again_us = reach_again_us(p);
-            return;
-        }
-        if (!handover_may_open(p))
-            return;
-        p->last = (p->resource->spec->role_choice[p->role] & NEBULA_SPREAD) != 0 ? at : p->last;
-        if (conn_open(p, at, is_easy) != NULL)
-            continue;
-        handover_closed(p);
-        struct error why;
-        error_set(&why, ERROR_MEMORY, "%s: no memory for one more connection", p->resource->name);
-        failed(p, at, &why);
-        keep_soon(p);
-        return;
-    }
-}
-
-static int64_t draw_life_end(const struct pool *p)
-{
-    const struct nebula_pool *spec = &p->resource->spec->pool;
-    struct engine *e = p->engine;
-    if (spec->life_us == 0)
-        return INT64_MAX;
-    int64_t spread_us = spec->life_us / 100 * spec->life_jitter;
-    return engine_now(e) + spec->life_us - (int64_t)world_below(e->world, (uint64_t)spread_us + 1);
-}
-
-/* What is second best is soon looked for anew. */
-static int64_t life_end_of(const struct conn *c)
-{
-    if (c->is_retired)
-        return engine_now(c->engine);
-    int64_t drawn_us = draw_life_end(c->pool), easy_us = engine_now(c->engine) + EASY_LIFE_US;
-    return c->is_easy && easy_us < drawn_us ? easy_us : drawn_us;
-}
-
-/* One primary at a time: once it is found elsewhere, what is left of it where it was leaves. So do the
- * other roles where it is now. */
-static void settle_at(struct pool *p, int32_t at)
-{
-    struct resource *r = p->resource;
-    if ((r->spec->role_choice[p->role] & NEBULA_SPREAD) != 0 || at == p->last)
-        return;
-    p->last = at;
-    for (int32_t i = 0; i < p->reaches; i++)
-        if (i != at)
-            keep_retire(p, i);
-    for (int32_t role = 0; role < r->spec->roles; role++) {
-        struct pool *other = resource_peek(r, role);
-        if (other != NULL && other != p)
-            keep_retire(other, at);
-    }
-}
-
-void keep_opened(struct conn *c)
-{
-    struct pool *p = c->pool;
-    reach_opened(p, c->reach, c->is_easy);
-    c->was_opened = true;
-    p->stats.opened++;
-    if (!c->is_easy)
-        settle_at(p, c->reach);
-    tell_other_roles(p);
-    if (p->trouble != NULL)
-        log_outage(p, LOG_INFO, "connects again", p->trouble);
-    free(p->trouble);
-    p->trouble = NULL;
-    c->created_us = c->used_us = engine_now(p->engine);
-    keepalive_draw(c);
-    c->life_end_us = life_end_of(c);
-    care_settle(c);
-    if (is_warm(p))
-        keep_tell_starters(p, &(struct error){.code = ERROR_OK});
-    keep_look(p);
-}
-
-void keep_open_failed(struct conn *c, const struct error *why)
-{
-    struct pool *p = c->pool;
-    if (p->engine->is_stopping)
-        return;
-    if (why->code == ERROR_CLOSED) /* by us, who have no use for it any more */
-        tell_other_roles(p);
-    else
-        failed(p, c->reach, why);
-    keep_look(p);
-}
-
-void keep_turned(struct conn *c)
-{
-    reach_turned(c->pool, c->reach);
-    keep_retire(c->pool, c->reach);
 }
 
 void keep_soon(struct pool *p)
@@ -313,7 +154,7 @@ static int64_t next_look(const struct pool *p)
     sooner(&at_us, keepalive_next(p));
     sooner(&at_us, hold_next(p));
     sooner(&at_us, monitor_next(p));
-    struct fill_counts n = count(p);
+    struct fill_counts n = open_count(p);
     if (!pool_is_closed(p) && p->open_again_us > engine_now(p->engine) &&
         fill_wanted(&p->size, &n) > 0)
         sooner(&at_us, p->open_again_us);
@@ -415,7 +256,7 @@ void keep_init(struct pool *p)
 void keep_start(struct pool *p, struct starter *s)
 {
     node_init(&s->node);
-    if (is_warm(p)) {
+    if (keep_is_warm(p)) {
         s->started(s, &(struct error){.code = ERROR_OK});
         return;
     }
@@ -449,8 +290,7 @@ void keep_resize(struct pool *p)
     permits_resize(&p->stake, p->size.max);
     if ((p->gate & GATE_DRAINING) != 0)
         p->size.min = 0;
-    if (is_warm(p))
-        keep_tell_starters(p, &(struct error){.code = ERROR_OK});
+    keep_tell_warm(p);
     keep_look(p);
 }
 

@@ -10,6 +10,7 @@ struct share {
     struct seat seat;
     struct asks asks; /* none: it does not ask */
     int32_t counted;  /* by the last census */
+    int32_t alone;    /* of these, so many are served by a permit alone too */
     int32_t held;     /* of its connections, and of what waits for it here: */
     int32_t granted;  /* permits alone */
     int32_t parcels;
@@ -55,23 +56,27 @@ static bool take(struct permits *p, struct share *by)
     return true;
 }
 
-/* The one that waits for longest, of those that ask; never `but`. */
-static struct share *oldest(struct permits *p, const struct share *but)
+/* The one that waits for longest, of those that ask; never `but`. is_alone: for a permit. */
+static struct share *oldest(struct permits *p, const struct share *but, bool is_alone)
 {
     struct share *found = NULL;
     for (int32_t i = 0; i < p->shares; i++) {
         struct share *share = &p->share[i];
-        if (share != but && asked_us(share) < (found == NULL ? LEDGER_NOBODY : asked_us(found)))
+        if (share != but && (!is_alone || share->alone > 0) &&
+            asked_us(share) < (found == NULL ? LEDGER_NOBODY : asked_us(found)))
             found = share;
     }
     return found;
 }
 
 /* It has what its first waiters asked for. */
-static void drop_asks(struct asks *a, int32_t count)
+static void drop_asks(struct share *share, int32_t count)
 {
+    struct asks *a = &share->asks;
     a->count -= count < a->count ? count : a->count;
     memmove(a->arrived_us, a->arrived_us + count, (size_t)a->count * sizeof a->arrived_us[0]);
+    if (share->alone > a->count)
+        share->alone = a->count;
 }
 
 /* The permit is `to`'s from here on. */
@@ -79,7 +84,7 @@ static void move(struct share *from, struct share *to)
 {
     from->held--;
     to->held++;
-    drop_asks(&to->asks, 1);
+    drop_asks(to, 1);
     seat_tell(&to->seat);
 }
 
@@ -92,7 +97,7 @@ static bool has_excess(const struct permits *p)
 static void pass_on(struct permits *p, struct share *from)
 {
     bool is_doomed = p->doomed > 0 || has_excess(p);
-    struct share *to = is_doomed ? NULL : oldest(p, NULL);
+    struct share *to = is_doomed ? NULL : oldest(p, NULL, true);
     p->doomed -= p->doomed > 0;
     if (to == NULL) {
         from->held--;
@@ -183,14 +188,15 @@ bool permits_take(struct stake *s)
 }
 
 /* What is on its way to the worker is for its first waiters. */
-static void ask(struct permits *p, struct share *share, const struct asks *a)
+static void ask(struct permits *p, struct share *share, const struct asks *a, bool is_alone)
 {
     int32_t coming = share->parcels + share->granted;
     bool is_new = share->asks.count == 0;
     share->asks = *a;
     if (share->asks.count > a->room)
         share->asks.count = a->room;
-    drop_asks(&share->asks, coming);
+    share->alone = is_alone ? share->asks.count : 0;
+    drop_asks(share, coming);
     if (is_new && share->asks.count > 0)
         tell_holders(p, share);
 }
@@ -204,7 +210,7 @@ bool permits_ask(struct stake *s, const struct asks *a)
     struct share *share = share_of(s);
     bool is_taken = take(p, share);
     if (!is_taken)
-        ask(p, share, a);
+        ask(p, share, a, true);
     unlock(p);
     return is_taken;
 }
@@ -215,7 +221,7 @@ void permits_wish(struct stake *s, const struct asks *a)
     if (p == NULL)
         return;
     lock(p);
-    ask(p, share_of(s), a);
+    ask(p, share_of(s), a, false);
     unlock(p);
 }
 
@@ -248,7 +254,7 @@ int64_t permits_asked_us(const struct stake *s)
     if (p == NULL)
         return LEDGER_NOBODY;
     lock(p);
-    const struct share *first = oldest(p, share_of(s));
+    const struct share *first = oldest(p, share_of(s), false);
     int64_t at_us = first == NULL ? LEDGER_NOBODY : asked_us(first);
     unlock(p);
     return at_us;
@@ -258,7 +264,7 @@ bool permits_hand(struct stake *s, struct parcel *parcel)
 {
     struct permits *p = s->permits;
     lock(p);
-    struct share *to = has_excess(p) ? NULL : oldest(p, share_of(s));
+    struct share *to = has_excess(p) ? NULL : oldest(p, share_of(s), false);
     if (to != NULL) {
         parcel->next = NULL;
         *to->last = parcel;
@@ -308,9 +314,9 @@ void permits_resize(struct stake *s, int32_t max)
            p->out - p->doomed < max) /* they close all the same, and others may open */
         p->doomed--;
     struct share *to;
-    while ((to = oldest(p, NULL)) != NULL && take(p, to)) {
+    while ((to = oldest(p, NULL, true)) != NULL && take(p, to)) {
         to->granted++;
-        drop_asks(&to->asks, 1);
+        drop_asks(to, 1);
         seat_tell(&to->seat);
     }
     unlock(p);

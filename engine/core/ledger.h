@@ -59,7 +59,8 @@ struct asks {
 /* One permit, or false: then it is asked for, and look() says when there is something. What is on its
  * way is for the first of them. Asking again replaces what was asked before. */
 bool permits_ask(struct stake *s, const struct asks *a);
-/* Only asks, and takes none: whoever opens one for his first waiter may have one from others sooner. */
+/* Only asks, and for no permit: whoever opens one for his first waiter, or may not open one now, may have one
+ * that lives from others sooner. */
 void permits_wish(struct stake *s, const struct asks *a);
 void permits_unask(struct stake *s); /* idempotent */
 /* The permit of a connection that is gone, or was never opened. */

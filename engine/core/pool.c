@@ -25,14 +25,13 @@ struct pool *pool_new(struct resource *r, int32_t role)
     p->size = resource_size(r, role);
     p->check_us = spec->check_us < 0 ? INT64_MAX / 2 : spec->check_us;
     p->reaches = reaches;
-    reach_init(p);
     list_init(&p->waiters);
     list_init(&p->starters);
     list_init(&p->conns);
     list_init(&p->sharing);
     keep_init(p);
     monitor_init(p);
-    if (!load_init(p) || !handover_join(p)) {
+    if (!reach_init(p) || !load_init(p) || !handover_join(p)) {
         load_fini(p);
         reach_fini(p);
         free(p);

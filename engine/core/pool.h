@@ -7,7 +7,8 @@
  *
  *   pool.c   take, give, the queue
  *   care.c   check, reset, retire
- *   keep.c   open, keep warm, pause, stop
+ *   keep.c   keep warm, close, pause, stop
+ *   open.c   open what is missing
  *   reach.c  where to
  *   load.c   which endpoint's turn it is
  *   reconnect.c   another connection for each
@@ -106,10 +107,11 @@ struct pool {
     struct ear *ear;    /* listens by one of the connections; NULL until somebody wants it */
     struct timer keeper;
     struct soon look;
-    struct endpoint own; /* of a resource that names none */
-    struct loads *loads; /* of its endpoints, where they are balanced; else NULL */
-    int32_t last;        /* where a role that stays is; or the last one chosen */
-    int32_t reaches;     /* at least one */
+    struct outlook *outlook; /* the resource's, or its own when that names no endpoint */
+    uint32_t heeded;         /* so many orders to leave */
+    struct loads *loads;     /* of its endpoints, where they are balanced; else NULL */
+    int32_t last;            /* where a role that stays is; or the last one chosen */
+    int32_t reaches;         /* at least one */
     struct reach reach[];
 };
 
@@ -169,10 +171,6 @@ void pool_explain_trouble(const struct pool *p, long long waited_ms, struct erro
 void pool_serve(struct pool *p);
 
 void keep_init(struct pool *p);
-void keep_opened(struct conn *c);
-void keep_open_failed(struct conn *c, const struct error *why);
-/* The endpoint of c is not what the role needs any more. */
-void keep_turned(struct conn *c);
 /* The connections to an endpoint leave: what is idle now, what is in use as it comes home. */
 void keep_retire(struct pool *p, int32_t at);
 /* Looks soon: from the top of the loop, not inside whatever made it necessary. */
@@ -197,8 +195,23 @@ struct starter {
 };
 void keep_start(struct pool *p, struct starter *s);
 void keep_unstart(struct pool *p, struct starter *s); /* idempotent */
-/* All of them. */
+/* All of them; when it is warm; those who do not wait for a better time, and waiters of that kind. */
 void keep_tell_starters(struct pool *p, const struct error *why);
+void keep_tell_warm(struct pool *p);
+void keep_tell_impatient(struct pool *p, const struct error *why);
+bool keep_is_warm(const struct pool *p);
+
+/* An attempt ended; the endpoint of c is not what the role needs any more. */
+void open_succeeded(struct conn *c);
+void open_failed(struct conn *c, const struct error *why);
+void open_turned(struct conn *c);
+/* Another worker found something out; so, that it failed. */
+void open_heard(struct pool *p);
+void open_heard_failure(struct pool *p);
+/* It was opened before all connections to its endpoint were told to leave. */
+bool open_is_outdated(const struct conn *c);
+struct fill_counts open_count(const struct pool *p);
+void open_missing(struct pool *p);
 
 /* Paused or stopping: nobody is served from what is idle, and nothing is opened. */
 static inline bool pool_is_closed(const struct pool *p)

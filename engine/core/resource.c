@@ -7,7 +7,6 @@
 #include "core/handover.h"
 #include "core/hold.h"
 #include "core/pool.h"
-#include "core/reach.h"
 #include "core/tenant.h"
 
 bool target_has(const struct target *t, const struct nebula_option *option)
@@ -265,21 +264,9 @@ static bool make_mould(struct resource *r, struct error *e)
 /* What its roles share of the endpoints, whose names are kept already. False when out of memory. */
 static bool make_endpoints(struct resource *r, const char *const *name)
 {
-    int32_t count = r->spec->endpoints;
-    r->endpoint = count == 0 ? NULL : calloc((size_t)count, sizeof *r->endpoint);
-    if (count > 0 && r->endpoint == NULL)
-        return false;
-    for (int32_t i = 0; i < count; i++)
-        endpoint_init(&r->endpoint[i], names_keep(&r->engine->said, name[i]),
-                      r->spec->pool.connecting);
-    return true;
-}
-
-static void drop_endpoints(struct resource *r)
-{
-    for (int32_t i = 0; r->endpoint != NULL && i < r->spec->endpoints; i++)
-        endpoint_fini(&r->endpoint[i]);
-    free(r->endpoint);
+    if (r->spec->endpoints > 0)
+        r->outlook = outlook_new(r, NULL, name);
+    return r->spec->endpoints == 0 || r->outlook != NULL;
 }
 
 /* --- the resource ---------------------------------------------------------------------------- */
@@ -368,7 +355,7 @@ void resource_free(struct resource **resource)
     if (resource_find(r->engine, r->name) == r)
         index_drop(&r->engine->names, r->name);
     tenants_free(&r->tenants);
-    drop_endpoints(r);
+    outlook_free(&r->outlook);
     free(r->balance);
     drop_secrets(r);
     driver_return(r->driver);

@@ -12,8 +12,8 @@
 #include "rules/policy.h"
 #include "rules/retry.h"
 
-struct endpoint;
 struct nebula_balance;
+struct outlook;
 struct pool;
 struct tenants;
 
@@ -21,9 +21,9 @@ struct resource {
     struct engine *engine;
     int32_t number;
     bool is_paused, is_draining;
-    uint32_t last_conn;        /* number of the newest connection */
-    int32_t users;             /* calls and errands that have a pointer to it */
-    struct endpoint *endpoint; /* those that the spec names, NULL if it names none */
+    uint32_t last_conn;      /* number of the newest connection */
+    int32_t users;           /* calls and errands that have a pointer to it */
+    struct outlook *outlook; /* of the endpoints that the spec names, NULL if it names none */
     const struct driver *driver;
     struct tenants *tenants;        /* NULL: it is the same for all */
     struct list_node in_tenants;    /* of the same declaration */

@@ -142,7 +142,7 @@ static struct resource *declare(struct resource *mould, const char *name, const 
         return NULL;
     }
     for (int32_t i = 0; i < spec.endpoints; i++)
-        endpoint[i] = mould->endpoint[i].name;
+        endpoint[i] = mould->outlook->board->endpoint[i].name;
     spec.name = name;
     spec.file = mould->file;
     spec.line = mould->line;

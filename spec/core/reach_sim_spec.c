@@ -378,7 +378,7 @@ static void one_connection_probes_an_endpoint_whatever_the_roles(void **unused)
     const struct resource *shop = table_get(&p.rig.engine->resources, p.rig.shop);
     for (int i = 0; i < 2000; i++) {
         for (int host = 0; host < HOSTS; host++)
-            assert_true(shop->endpoint[host].opening <= 1);
+            assert_true(shop->outlook->board->endpoint[host].opening <= 1);
         rig_pass(&p.rig, MS);
     }
     for (int i = 0; i < 6; i++)

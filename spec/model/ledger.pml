@@ -37,6 +37,7 @@
 byte out, doomed, cap = MAX;
 byte held[WORKERS], granted[WORKERS], parcels[WORKERS];
 byte ask[WORKERS] = NOBODY; /* the number of the first waiter */
+bool alone[WORKERS]; /* whom a permit alone serves too: nothing is being opened for him */
 bool told[WORKERS], gone[WORKERS];
 
 /* --- a worker's own --------------------------------------------------------------------------- */
@@ -61,13 +62,13 @@ inline tell(w) {
 	fi
 }
 
-inline oldest(but) {
+inline oldest(but, is_alone) {
 	first = NOBODY;
 	k = 0;
 	do
 	:: k < WORKERS ->
 		if
-		:: k != but && ask[k] != NOBODY &&
+		:: k != but && ask[k] != NOBODY && (!is_alone || alone[k]) &&
 #if FAULT == 8
 		   (first == NOBODY || ask[k] > ask[first]) -> first = k
 #else
@@ -79,6 +80,11 @@ inline oldest(but) {
 	:: else -> break
 	od;
 	skip
+}
+
+inline put_out(w) {
+	ask[w] = NOBODY;
+	alone[w] = false
 }
 
 inline take(w, ok) {
@@ -99,17 +105,17 @@ inline take(w, ok) {
 }
 
 /* Whoever it goes to, nobody came before him. */
-inline move(from, to) {
+inline move(from, to, is_alone) {
 	k = 0;
 	do
-	:: k < WORKERS -> assert(ask[k] >= ask[to]); k++
+	:: k < WORKERS -> assert(ask[k] >= ask[to] || (is_alone && !alone[k])); k++
 	:: else -> break
 	od;
 #if FAULT != 7
 	held[from]--;
 #endif
 	held[to]++;
-	ask[to] = NOBODY;
+	put_out(to);
 	tell(to)
 }
 
@@ -118,7 +124,7 @@ inline pass_on(w) {
 #if FAULT != 5
 	if
 	:: doomed > 0 || has_excess -> skip
-	:: else -> oldest(NOBODY)
+	:: else -> oldest(NOBODY, true)
 	fi;
 #endif
 	if
@@ -127,7 +133,7 @@ inline pass_on(w) {
 	fi;
 	if
 	:: first == NOBODY -> held[w]--; out--
-	:: else -> granted[first]++; move(w, first)
+	:: else -> granted[first]++; move(w, first, true)
 	fi
 }
 
@@ -136,9 +142,9 @@ inline permits_take(w, ok) {
 }
 
 /* What is on its way is for the waiter: he asks for no more. */
-inline put_ask(w, number) {
+inline put_ask(w, number, is_alone) {
 	if
-	:: parcels[w] + granted[w] > 0 && FAULT != 19 -> ask[w] = NOBODY
+	:: parcels[w] + granted[w] > 0 && FAULT != 19 -> put_out(w)
 #if FAULT != 3
 	:: ask[w] == NOBODY && (parcels[w] + granted[w] == 0 || FAULT == 19) ->
 		ask[w] = number;
@@ -156,7 +162,7 @@ inline put_ask(w, number) {
 #endif
 	:: else -> ask[w] = number
 	fi;
-	skip
+	alone[w] = is_alone && ask[w] != NOBODY
 }
 
 inline permits_ask(w, number, ok) {
@@ -166,18 +172,18 @@ inline permits_ask(w, number, ok) {
 #endif
 	if
 	:: ok -> skip
-	:: else -> put_ask(w, number)
+	:: else -> put_ask(w, number, true)
 	fi;
 	skip
 }
 
-/* While one is being opened. */
+/* While one is being opened: a permit alone is of no use. */
 inline permits_wish(w, number) {
-	put_ask(w, number)
+	put_ask(w, number, false)
 }
 
 inline permits_unask(w) {
-	ask[w] = NOBODY
+	put_out(w)
 }
 
 inline permits_give(w) {
@@ -186,7 +192,7 @@ inline permits_give(w) {
 }
 
 inline permits_asked_us(w) {
-	oldest(w)
+	oldest(w, false)
 }
 
 /* first: who has it now. */
@@ -197,13 +203,13 @@ inline permits_hand(w) {
 	:: has_excess -> skip
 	:: else ->
 #endif
-		oldest(w)
+		oldest(w, false)
 #if FAULT != 6
 	fi
 #endif
 	;
 	if
-	:: first != NOBODY -> parcels[first]++; move(w, first)
+	:: first != NOBODY -> parcels[first]++; move(w, first, false)
 	:: else -> skip
 	fi
 }
@@ -230,13 +236,13 @@ inline permits_resize(max) {
 #if FAULT == 14
 		break;
 #endif
-		oldest(NOBODY);
+		oldest(NOBODY, true);
 		if
 		:: first != NOBODY && out < cap ->
 			out++;
 			held[first]++;
 			granted[first]++;
-			ask[first] = NOBODY;
+			put_out(first);
 			tell(first)
 		:: else -> break
 		fi
@@ -254,7 +260,7 @@ inline permits_doom(w, ok) {
 
 inline permits_leave(w) {
 	assert(parcels[w] == 0 && held[w] == 0);
-	ask[w] = NOBODY;
+	put_out(w);
 	gone[w] = true;
 	told[w] = false
 }
@@ -303,7 +309,7 @@ proctype worker(byte w)
 
 	/* opens what is missing; to ask again for the same one changes nothing */
 	:: d_step { waits[w] != NOBODY && idle[w] + opening[w] == 0 &&
-		(spare[w] > 0 || (ask[w] != waits[w] && (FAULT == 19 || parcels[w] + granted[w] == 0))) ->
+		(spare[w] > 0 || ((ask[w] != waits[w] || !alone[w]) && (FAULT == 19 || parcels[w] + granted[w] == 0))) ->
 		if
 		:: spare[w] > 0 -> spare[w]--; opening[w]++
 		:: else ->
@@ -328,9 +334,9 @@ proctype worker(byte w)
 	:: d_step { idle[w] > 0 && has_excess -> permits_doom(w, ok); idle[w]--; closing[w]++ }
 	:: d_step { closing[w] > 0 -> closing[w]--; permits_give(w); watch(w) }
 
-	/* gives back what nobody waits for */
+	/* gives back what it has no use for */
 #if FAULT != 13
-	:: d_step { waits[w] == NOBODY && spare[w] > 0 -> spare[w]--; permits_give(w) }
+	:: d_step { (waits[w] == NOBODY || opening[w] > 0) && spare[w] > 0 -> spare[w]--; permits_give(w) }
 #endif
 
 	/* hears that there is something to look at */

@@ -58,7 +58,7 @@ static void take_notes(struct loop *l)
 void loop_free(struct loop **loop)
 {
     struct loop *l = *loop;
-    take_notes(l);
+    take_notes(l); /* for who does not listen any more */
     if (l->wheel.count != 0)
         law_broken("loop freed with %u timers armed", l->wheel.count);
     if (!list_is_empty(&l->soons))

@@ -1,0 +1,43 @@
+/* shift.h - some engines under one ledger, each a rig of its own with the resource `shop` of one server: what a
+ * scenario of several workers in virtual time begins with.
+ *
+ *     shift_begin(&w, 3);
+ *     w.spec->pool.max = 1;      for all of them
+ *     shift_open_all(&w);
+ *     ...
+ *     shift_end(&w);
+ */
+#ifndef SIM_SHIFT_H
+#define SIM_SHIFT_H
+
+#include "rig.h"
+
+#define SHIFT_MOST 8
+
+struct shift {
+    struct nebula_ledger *ledger;
+    struct nebula_spec *spec; /* the first one's, which the others copy when they open */
+    struct rig of[SHIFT_MOST];
+    int count;
+    bool is_stuck[SHIFT_MOST];       /* it does not turn: it never comes back from what it does */
+    void (*looked)(struct shift *w); /* after each step, when it is not NULL */
+};
+
+void shift_begin(struct shift *w, int count);
+void shift_open(struct shift *w, int i);
+void shift_open_all(struct shift *w);
+void shift_close(struct shift *w, int i); /* while the others stand still */
+void shift_end(struct shift *w);
+
+/* Time passes, a little at a time, so that none is late for its timers because another one moved the time. */
+void shift_pass(struct shift *w, int64_t span_us);
+bool shift_is_open(const struct shift *w, int i);
+
+/* A lease that is not there at once: its ticket. */
+int32_t shift_ask(struct shift *w, int i);
+bool shift_has(const struct shift *w, int i, int32_t ticket);
+int64_t shift_take(struct shift *w, int i, int32_t ticket); /* which is answered */
+/* The lease, or 0 when it is not there within that time. */
+int64_t shift_lease(struct shift *w, int i, int64_t within_us);
+
+#endif

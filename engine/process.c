@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/thread.h"
+#include "hub.h"
 #include "mailbox.h"
 #include "nebula.h"
 #include "worker.h"
@@ -37,6 +38,7 @@ struct process {
     const char *entry; /* of all but worker 0 */
     pthread_mutex_t lock;
     pthread_cond_t left; /* a member has, from its loop */
+    struct hub *hub;     /* NULL until it is asked for */
     char *given;
     size_t given_size;
     int32_t waiting; /* for what is given */
@@ -95,6 +97,7 @@ void process_free(struct process **process)
     *process = NULL;
     if (p->member != NULL)
         members_free(p->member, p->count);
+    hub_free(&p->hub);
     nebula_ledger_free(&p->ledger);
     forget_given(p);
     pthread_cond_destroy(&p->left);
@@ -133,6 +136,16 @@ struct nebula_ledger *process_ledger(const struct process *p)
 struct mailbox *process_mailbox(struct process *p, int32_t worker)
 {
     return worker >= 0 && worker < p->count ? &p->member[worker].mailbox : NULL;
+}
+
+struct hub *process_hub(struct process *p)
+{
+    pthread_mutex_lock(&p->lock);
+    if (p->hub == NULL)
+        p->hub = hub_new();
+    struct hub *hub = p->hub;
+    pthread_mutex_unlock(&p->lock);
+    return hub;
 }
 
 /* --- beginning -------------------------------------------------------------------------------- */

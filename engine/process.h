@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct hub;
 struct mailbox;
 struct nebula_ledger;
 struct process;
@@ -39,6 +40,8 @@ int32_t process_count(const struct process *p);
 struct nebula_ledger *process_ledger(const struct process *p);
 /* NULL when there is no such worker. */
 struct mailbox *process_mailbox(struct process *p, int32_t worker);
+/* The channels of the process, made when first asked for. NULL when out of memory. */
+struct hub *process_hub(struct process *p);
 
 /* What the others begin with (copied, and wiped when all have it), and their beginning: each runs the
  * module `entry`. Who cannot begin has left at once. False when out of memory. */

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "host.h"
+#include "hub_lua.h"
 #include "judge.h"
 #include "mailbox.h"
 #include "modules.h"
@@ -195,6 +196,7 @@ static void loop(struct worker *w)
         nebula_turn(w->engine, may_wait ? INT64_MAX : 0);
         hear_signal(w);
         hear_mail(w);
+        hub_hear(w);
         tell_holds(w);
         struct nebula_event event;
         int left = EVENTS_A_TURN;
@@ -235,6 +237,7 @@ static int prepare(lua_State *lua)
     traversal_repair(lua);
     modules_offer(lua);
     host_offer(lua, w);
+    hub_offer(lua, w);
     lua_getglobal(lua, "package");
     lua_getfield(lua, -1, "preload");
     lua_pushcfunction(lua, luaopen_nebula_judge);
@@ -275,6 +278,7 @@ void worker_close(struct worker *w)
 {
     lua_close(w->lua); /* its finalisers give back what they hold */
     w->lua = NULL;
+    hub_part(w);
     mailbox_close(w->mailbox);
     if (w->signals != NULL)
         signals_leave(w->signals);

@@ -18,6 +18,8 @@
 
 #define WORKER_WHY 512 /* bytes of what is kept of an error */
 
+struct hub;
+struct hub_message;
 struct mailbox;
 struct message;
 struct nebula;
@@ -46,9 +48,11 @@ struct worker {
     struct process *process;
     int32_t index; /* in the process */
     struct mailbox *mailbox;
-    struct message *reading; /* while Lua makes a string of it */
-    jmp_buf *panic;          /* where an error goes on that nothing protects from */
-    char why[WORKER_WHY];    /* it has failed; "" when it has not */
+    struct message *reading;      /* while Lua makes a string of it */
+    struct hub *hub;              /* NULL: Lua has no channel of the process yet */
+    struct hub_message *received; /* while Lua makes a string of it */
+    jmp_buf *panic;               /* where an error goes on that nothing protects from */
+    char why[WORKER_WHY];         /* it has failed; "" when it has not */
 };
 
 /* home and process are borrowed. NULL when out of memory. */

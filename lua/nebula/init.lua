@@ -17,12 +17,17 @@ local channels = lazy "nebula.channel"
 local composites = lazy "nebula.sql.types.composite"
 local ranges = lazy "nebula.sql.types.range"
 local selecting = lazy "nebula.select"
+local shared = lazy "nebula.shared"
 
---- Makes a channel between tasks. One that nobody knows any more needs no closing.
----@param capacity integer|nil how many values may lie in it; 0, the default: each is handed from task to task
----@return nebula.Channel
-local function channel(capacity)
-  return channels.new(capacity)
+--- Makes a channel between tasks. One that nobody knows any more needs no closing. With a name it is the one of that
+--- name in the whole process, and values are copied.
+---@param first integer|string|nil how many values may lie in it; 0, the default: each is handed from task to task; or a
+--- name
+---@param given { bytes: string|nil }|nil of one with a name: how much may lie in it, default "1MB"
+---@return nebula.Channel|nebula.SharedChannel
+local function channel(first, given)
+  if type(first) == "string" then return shared.open(first, given) end
+  return channels.new(first)
 end
 
 --- Receives from, or sends to, the first of several channels that is ready. With a number or "#" it is Lua's own.

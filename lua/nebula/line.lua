@@ -28,7 +28,7 @@ local WAITING_MOST = 10000 -- tasks in a line
 ---@field task nebula.Task|false
 ---@field co thread|false the task's own; a task that was abandoned goes on in another one
 ---@field ticket integer
----@field group nebula.Place[]|false all of a select()
+---@field group nebula.Place[]|false all of a select(); `shared` of it: where those of channels of the process stand
 ---@field before nebula.Place|nebula.Line|false while it is in the line
 ---@field after nebula.Place|nebula.Line|false
 ---@field end_of_it "served"|"closed"|false
@@ -78,12 +78,19 @@ local function leave_all(place)
   for i = 1, #group do leave(group[i]) end
 end
 
---- Who has waited longest. A task that was abandoned where it waits does not come back for what it is given.
+-- A task that was abandoned where it waits does not come back for what it is given. One that waits elsewhere too, for
+-- what another thread brings, leaves there first, unless that has brought something.
+local function may_serve(place)
+  local shared = place.group and place.group.shared
+  return place.task.co == place.co and not (shared and shared.leave(place.group))
+end
+
+--- Who has waited longest, and is to be served now.
 ---@param line nebula.Line
 ---@return nebula.Place|nil
 function lines.first(line)
   local place = line.after
-  while place ~= line and place.task.co ~= place.co do
+  while place ~= line and not may_serve(place) do
     leave_all(place)
     place = line.after
   end
@@ -118,11 +125,15 @@ function lines.wait(place, task, within_us)
   local ticket = within_us and time.within(within_us) or lib.nebula_wait(engine)
   if ticket > 0 and may_park() then
     local group = place.group
-    for i = 1, group and #group or 0 do append(group[i], task, ticket) end
+    if group and group.shared then group.shared.stand(group, task, ticket) end
+    for i = 1, group and #group or 0 do
+      if group[i].bytes == nil then append(group[i], task, ticket) end
+    end
     if not group then append(place, task, ticket) end
   end
   local _, err = wait.settle(ticket)
   leave_all(place)
+  if place.group and place.group.shared then place.group.shared.leave(place.group) end
   return err
 end
 

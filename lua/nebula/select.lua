@@ -6,12 +6,17 @@
 
 local channels = require "nebula.channel"
 local errors = require "nebula.error"
+local lazy = require "nebula.lazy"
 local lines = require "nebula.line"
+
+local shared = lazy "nebula.shared"
+local waits = lazy "nebula.shared.waits"
 
 local chosen = 0 -- how often so far
 
 local function is_channel(x)
-  return getmetatable(x) == channels.Channel
+  local class = getmetatable(x)
+  return class == channels.Channel or class ~= nil and package.loaded["nebula.shared"] and class == shared.Shared
 end
 
 local function is_offer(x)
@@ -27,7 +32,8 @@ local function place_of(case, seen)
     errors.raise("select: each channel can stand in it once")
   end
   seen[channel] = true
-  return case == channel and channel:accept() or channel:offer(case.value)
+  if case == channel then return channel:accept() end
+  return case.bytes and waits.place(case.line, case.bytes) or channel:offer(case.value) -- it may be offered again
 end
 
 local function outcome_of(place)
@@ -38,6 +44,7 @@ end
 
 -- Whether a place brings something without waiting, and what: the value, true when it was sent, or nil and why never.
 local function try(place)
+  if place.bytes ~= nil then return waits.try(place) end
   local line = place.line
   local self = line.channel
   if line.is_sending and not self.is_closed then
@@ -51,6 +58,18 @@ local function try(place)
   return false
 end
 
+-- Makes one group of the places; an error when nobody more can wait in one of them.
+local function gather(group)
+  for i = 1, #group do
+    local place = group[i]
+    place.group = group
+    local is_shared = place.bytes ~= nil
+    if is_shared then group.shared = waits end
+    local full = not is_shared and lines.refuse_if_full(place.line)
+    if full then return full end
+  end
+end
+
 -- The place that brought something, now or later, and what.
 local function take(given, group)
   local within_us, is_fail_fast
@@ -62,16 +81,13 @@ local function take(given, group)
     if is_done then return group[i], value, err end
   end
   if is_fail_fast then return nil, nil, errors.new("empty", "wait", "failed", "none of the channels is ready") end
-  for i = 1, #group do
-    group[i].group = group
-    local full = lines.refuse_if_full(group[i].line)
-    if full then return nil, nil, full end
-  end
+  local full = gather(group)
+  if full then return nil, nil, full end
   local err = lines.wait(group[1], task, within_us)
   for i = 1, #group do
     if group[i].end_of_it then return group[i], outcome_of(group[i]) end
   end
-  return nil, nil, err
+  return nil, nil, group.refused or err
 end
 
 local function longest_ago_first(a, b)

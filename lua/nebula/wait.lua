@@ -34,6 +34,7 @@ local function failed(self)
   if self and (self.is_cancelled or self.is_ending) then
     self.refusals = self.refusals + 1
     if self.refusals > REFUSALS_MOST then
+      if self.let_go then self:let_go() end -- of what it waits for in other workers (shared.lua)
       self:abandon(REFUSALS_MOST)
     end
   end

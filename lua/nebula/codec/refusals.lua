@@ -14,7 +14,7 @@ local known = {
   { "a channel of this worker alone; make one with a name, channel(\"name\")",
     function(t) return rawget(t, "receivers") ~= nil and rawget(t, "ring") ~= nil end },
   { "a channel; send its name, and open it there with channel(\"name\")",
-    function(t) return rawget(t, "shared_name") ~= nil end },
+    function(t) return rawget(t, "handle") ~= nil and rawget(t, "served_at") ~= nil end },
 }
 
 --- What a table with a metatable is.

@@ -1,17 +1,16 @@
 --- nebula: what a workflow is given, as globals and as fields of `require "nebula"`.
 
 local context = require "nebula.context"
+local environments = require "nebula.environment"
 local errors = require "nebula.error"
 local for_each = require "nebula.for_each"
 local lazy = require "nebula.lazy"
 local log = require "nebula.log"
 local progress = require "nebula.progress"
 local resources = require "nebula.resource"
-local suggest = require "nebula.suggest"
 local tasks = require "nebula.task"
 local time = require "nebula.time"
 local value = require "nebula.value"
-local worker = require "nebula.worker"
 
 local channels = lazy "nebula.channel"
 local composites = lazy "nebula.sql.types.composite"
@@ -68,39 +67,10 @@ local nebula = {
   args = {}, ---@type string[] what stood behind the file on the command line
 }
 
-local function unknown(_, name)
-  local names = {}
-  for _, from in ipairs { nebula, _G } do
-    for one in pairs(from) do
-      names[#names + 1] = type(one) == "string" and one or nil
-    end
-  end
-  local hint = suggest(name, names)
-  error(("there is no global %q%s"):format(tostring(name), hint), 2)
-end
-
--- Lua's own writes piece by piece, between which other workers may write theirs.
-local function print_line(...)
-  local texts = { ... }
-  for i = 1, select("#", ...) do
-    texts[i] = tostring(texts[i])
-  end
-  io.stdout:write(table.concat(texts, "\t") .. "\n")
-end
-
---- The globals of a workflow: Lua's and ours. Reading one that is not there is a mistake; setting one is allowed.
+--- The globals of a workflow, a new table.
 ---@return table
 function nebula.environment()
-  local globals = setmetatable({}, { __index = unknown })
-  for name, one in pairs(_G) do
-    globals[name] = one
-  end
-  for name, one in pairs(nebula) do
-    globals[name] = name ~= "environment" and one or nil
-  end
-  globals._G = globals
-  globals.print = worker.count > 1 and print_line or print
-  return globals
+  return environments.new(nebula)
 end
 
 return nebula

@@ -155,7 +155,14 @@ local opened = setmetatable({}, { __mode = "v" }) -- by name: the same thing, fo
 ---@param given { bytes: string|nil }|nil a size, default "1MB"; "0B": each value is handed over to who waits for it
 ---@return nebula.SharedChannel
 function shared.open(name, given)
-  local most = read(name, given)
+  return shared.of(name, read(name, given))
+end
+
+--- The same, with the bound in bytes.
+---@param name string
+---@param most integer
+---@return nebula.SharedChannel
+function shared.of(name, most)
   local self = opened[name]
   if self and self.most == most then return self end
   local handle, why, other = hub.open(name, most)

@@ -36,6 +36,7 @@ struct process {
     struct nebula_ledger *ledger;
     struct member *member;
     const char *entry; /* of all but worker 0 */
+    sigset_t blocked;  /* in worker 0, and so in all */
     pthread_mutex_t lock;
     pthread_cond_t left; /* a member has, from its loop */
     struct hub *hub;     /* NULL until it is asked for */
@@ -179,6 +180,9 @@ static void *live(void *data)
     char name[16];
     snprintf(name, sizeof name, "nebula-w%d", m->index);
     thread_name(name);
+    /* What a workflow starts begins with what is blocked here: a shell that hears of no child waits
+     * for ever. */
+    CHECK(pthread_sigmask(SIG_SETMASK, &p->blocked, NULL) == 0);
     struct worker *w = worker_new(p->home, p, m->index);
     if (w == NULL)
         note_why(m, "no memory to begin with");
@@ -212,6 +216,7 @@ bool process_begin(struct process *p, const char *entry, const char *bytes, size
     p->given_size = size;
     p->waiting = p->count - 1;
     p->entry = entry;
+    CHECK(pthread_sigmask(SIG_SETMASK, NULL, &p->blocked) == 0);
     for (int32_t i = 1; i < p->count; i++)
         begin(&p->member[i]);
     return true;

@@ -44,7 +44,8 @@ struct mailbox *process_mailbox(struct process *p, int32_t worker);
 struct hub *process_hub(struct process *p);
 
 /* What the others begin with (copied, and wiped when all have it), and their beginning: each runs the
- * module `entry`. Who cannot begin has left at once. False when out of memory. */
+ * module `entry`, with the signals blocked that are blocked here. Who cannot begin has left at once.
+ * False when out of memory. */
 bool process_begin(struct process *p, const char *entry, const char *bytes, size_t size);
 /* For the others: what process_begin() was given, until process_has_begun(). */
 const char *process_given(struct process *p, size_t *size_out);

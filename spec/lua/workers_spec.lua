@@ -152,6 +152,22 @@ describe("workers", function()
     assert.is_true(clock.now() - before < 4500) -- the drain, and the 4 s in which it ends
   end)
 
+  it("start other programs as the first one does", function()
+    assert.equal("0\ttrue\n0\ttrue\n", ended(0, run(2, [[
+      local masks = {}
+      for i = 0, 1 do
+        local code, mask = echo.ask(i, [=[
+          local code = os.execute "sleep 0.05 & wait" -- a shell that heard of no child would wait for ever
+          for line in io.lines "/proc/thread-self/status" do
+            if line:find "^SigBlk" then return code, line end
+          end
+        ]=])
+        masks[i] = mask
+        print(code, mask == masks[0])
+      end
+    ]])).output)
+  end)
+
   it("write lines that are whole", function()
     local lines = ended(0, run(4, [[
       io.stdout:setvbuf "no"

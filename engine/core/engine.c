@@ -80,6 +80,7 @@ void engine_fini(struct engine *e)
     secrets_fini(&e->secrets);
     names_fini(&e->said);
     free(e->program);
+    free(e->spare);
 }
 
 void engine_watch(struct engine *e, struct tracer *t)

@@ -78,6 +78,7 @@ struct engine {
     struct holds holds;            /* noted, and not taken by the host yet */
     struct list ready;             /* tickets that ended and that the host has not seen */
     struct task *nobody;           /* acts when no task does */
+    void *spare;                   /* memory for one more that waits for a lease: see core/lend.c */
     int32_t queued;     /* ticket of the last call or lease that has to wait for a connection */
     struct error error; /* of the last negative result */
     char *program;      /* what ls shows, owned; may be NULL */

@@ -34,12 +34,21 @@ static void lend_abandon(struct ticket *t)
     error_set(&l->error, ERROR_CANCELLED, "%s: the task was cancelled", l->pool->resource->name);
 }
 
+/* Where many wait, one comes for each that goes: the memory of one stays. */
+static void forget(struct engine *e, struct lend *l)
+{
+    if (e->spare == NULL)
+        e->spare = l;
+    else
+        free(l);
+}
+
 static void lend_free(struct ticket *t)
 {
     struct lend *l = (struct lend *)t;
     if (t->state == TICKET_ENDED)
         give_back(l);
-    free(l);
+    forget(t->engine, l);
 }
 
 static const struct ticket_type lend_ticket = {.abandon = lend_abandon, .free = lend_free};
@@ -107,9 +116,11 @@ int64_t lend_lease(const struct lend *l)
  * most of it. */
 static struct lend *lend_new(struct pool *p)
 {
-    struct lend *l = malloc(sizeof *l);
+    struct engine *e = p->engine;
+    struct lend *l = e->spare != NULL ? e->spare : malloc(sizeof *l);
     if (l == NULL)
         return NULL;
+    e->spare = NULL;
     l->pool = p;
     l->lease = 0;
     l->waiter = (struct waiter){.served = served, .refused = refused, .key = p->engine->task->key};
@@ -155,7 +166,8 @@ int64_t lend_next_turn(struct conn *c)
     struct lend *l = lend_new(c->pool);
     if (l != NULL && ticket_begin(&l->ticket, e, &lend_ticket) > 0)
         return tell_next_turn(l, c);
-    free(l);
+    if (l != NULL)
+        forget(e, l);
     return lease_begin(c, e->task);
 }
 
@@ -182,7 +194,7 @@ static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
         return engine_refuse(e, ERROR_MEMORY, "%s: no memory to wait for a lease", name);
     int32_t number = ticket_begin(&l->ticket, e, &lend_ticket);
     if (number < 0) {
-        free(l);
+        forget(e, l);
         return number;
     }
     struct error why;

@@ -28,6 +28,8 @@ void loop_free(struct loop **loop); /* everything started on it has been stopped
 struct world *loop_world(const struct loop *loop);
 int64_t loop_now_us(const struct loop *loop);
 int64_t loop_refresh(struct loop *loop); /* reads the clock now; returns loop_now_us() */
+/* The same, but at most 8 us old: cheaper, for what is asked very often. */
+int64_t loop_glance(struct loop *loop);
 /* Keeps *now_us the same as loop_now_us() from here on, for whoever reads it often; NULL: not any
  * more. */
 void loop_keep(struct loop *loop, int64_t *now_us);

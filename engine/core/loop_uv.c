@@ -18,15 +18,7 @@
 /* Turns that do not wait, because of what is to be done soon, may follow each other faster than the kernel
  * answers: they look at the descriptors no oftener than this. */
 #define POLL_EVERY_US 50
-#define CYCLES_A_MOMENT 800 /* less than a microsecond wherever there are so many */
-
-/* An address that differs from thread to thread names the thread without a call. */
-static _Thread_local char here;
-
-void loop_must_be_mine(const struct loop *loop)
-{
-    CHECK(loop->thread == &here);
-}
+#define CYCLES_A_MOMENT 8000 /* of a processor that has at least 1000 a microsecond */
 
 /* --- time ------------------------------------------------------------------------------------- */
 
@@ -63,7 +55,7 @@ static bool is_same_moment(struct loop *loop)
 #endif
 }
 
-static int64_t read_clock(struct loop *loop)
+int64_t loop_refresh(struct loop *loop)
 {
     loop->now_us = loop->world->now_us(loop->world);
     loop->is_fresh = true;
@@ -72,9 +64,9 @@ static int64_t read_clock(struct loop *loop)
     return loop->now_us;
 }
 
-int64_t loop_refresh(struct loop *loop)
+int64_t loop_glance(struct loop *loop)
 {
-    return loop->is_fresh && is_same_moment(loop) ? loop->now_us : read_clock(loop);
+    return is_same_moment(loop) ? loop->now_us : loop_refresh(loop);
 }
 
 void loop_keep(struct loop *loop, int64_t *now_us)
@@ -240,8 +232,10 @@ struct loop *loop_new(struct world *world)
     struct loop *loop = malloc(sizeof *loop);
     if (loop == NULL)
         return NULL;
-    *loop = (struct loop){
-        .world = world, .thread = &here, .bound_us = INT64_MAX, .alarm_us = INT64_MAX};
+    *loop = (struct loop){.world = world,
+                          .thread = __builtin_thread_pointer(),
+                          .bound_us = INT64_MAX,
+                          .alarm_us = INT64_MAX};
     if (!has_descriptors() || uv_loop_init(&loop->uv) != 0) {
         free(loop);
         return NULL;
@@ -318,7 +312,7 @@ static void poll_once(struct loop *loop, int64_t until_us)
 
 static bool may_poll_later(struct loop *loop)
 {
-    return !list_is_empty(&loop->soons) && read_clock(loop) < loop->polled_us + POLL_EVERY_US;
+    return !list_is_empty(&loop->soons) && loop_refresh(loop) < loop->polled_us + POLL_EVERY_US;
 }
 
 /* What is due by the loop's time. */

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <uv.h>
 
+#include "base/check.h"
 #include "base/wheel.h"
 #include "core/blocking.h"
 #include "core/loop.h"
@@ -39,8 +40,12 @@ struct loop {
     struct note *head, **tail;
 };
 
-/* The loop's functions are its thread's alone. */
-void loop_must_be_mine(const struct loop *loop);
+/* The loop's functions are its thread's alone. An address that differs from thread to thread names the
+ * thread without a call. */
+static inline void loop_must_be_mine(const struct loop *loop)
+{
+    CHECK(loop->thread == __builtin_thread_pointer());
+}
 /* Everything that libuv calls comes through here first: the clock is read once, after the wait. */
 struct loop *loop_awake(const void *uv_handle);
 

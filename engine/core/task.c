@@ -44,7 +44,7 @@ void task_free(struct task **task)
 
 int32_t task_may_begin(struct engine *e, const char *resource)
 {
-    loop_refresh(e->loop);
+    loop_glance(e->loop);
     if (task_is_cancelled(e->task))
         return engine_refuse(e, ERROR_CANCELLED, "%s: the task was cancelled", resource);
     if (e->task->deadline_us <= engine_now(e))

@@ -21,23 +21,8 @@ local lib, engine = c.lib, c.engine
 
 local lease_options = { deadline = "string", role = "string", fail_fast = "boolean", key = "string" }
 
--- What is alive across a wait and no plain number would be a new object each time.
-local function waited(self, refusal)
-  if refusal < 0 then
-    return nil, errors.from_code(self.name, refusal)
-  end
-  local ticket = lib.nebula_ticket(engine)
-  if call.streams > 0 then
-    collectgarbage() -- a loop that was left leaves its stream to the collector, which does not know who waits
-  end
-  local code = wait.await(ticket)
-  if code < 0 then
-    return nil, errors.from_code(self.name, code)
-  end
-  local got = lib.nebula_lent(engine, ticket)
-  if got > 0 then
-    return got
-  end
+-- Why the wait for a ticket brought no lease.
+local function refused(self, ticket)
   lib.nebula_reply(engine, ticket, call.reply)
   local err = errors.from_reply(self.name, call.reply)
   lib.nebula_done(engine, ticket)
@@ -86,12 +71,25 @@ jit.off(make_hot) -- or its loops would be compiled in their place
 return function(methods, kind)
   local new = leases.type(kind)
 
+  -- In one function, because each that waits is left and found again. What is alive across the wait and is no plain
+  -- number would be a new object each time.
   local function when_waited(self, refusal)
-    local got, err = waited(self, refusal)
-    if not got then
-      return nil, err
+    if refusal < 0 then
+      return nil, errors.from_code(self.name, refusal)
     end
-    return new(got, self.id)
+    local ticket = lib.nebula_ticket(engine)
+    if call.streams > 0 then
+      collectgarbage() -- a loop that was left leaves its stream to the collector, which does not know who waits
+    end
+    local code = wait.await(ticket)
+    if code < 0 then
+      return nil, errors.from_code(self.name, code)
+    end
+    local got = lib.nebula_lent(engine, ticket)
+    if got > 0 then
+      return new(got, self.id)
+    end
+    return refused(self, ticket)
   end
 
   local function as_given(self, given)

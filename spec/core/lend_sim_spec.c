@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -151,6 +152,8 @@ static void without_memory_for_a_ticket_it_is_told_at_once(void **unused)
     (void)unused;
     struct rig r;
     begin(&r);
+    free(r.engine->spare);
+    r.engine->spare = NULL;
     memory_fail(1);
     int64_t lease = rig_ask(&r);
     memory_fail(0);

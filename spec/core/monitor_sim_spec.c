@@ -82,7 +82,7 @@ static void one_that_comes_home_in_its_turn_counts_as_held_for_no_time(void **un
     int64_t live = memory_live();
     for (int i = 0; i < 300; i++)
         rig_release(&r, rig_lease(&r));
-    assert_int_equal(memory_live(), live);
+    assert_int_equal(memory_live(), live + 1); /* that of a ticket, for the next one */
     assert_null(rig_pool(&r)->monitor.hold);
     hold_for(&r, 30 * MS);
     assert_non_null(rig_pool(&r)->monitor.hold);

@@ -89,6 +89,11 @@ int64_t loop_refresh(struct loop *loop)
     return loop->now_us;
 }
 
+int64_t loop_glance(struct loop *loop)
+{
+    return loop_refresh(loop);
+}
+
 void loop_keep(struct loop *loop, int64_t *now_us)
 {
     loop->kept = now_us;

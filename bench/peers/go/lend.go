@@ -1,5 +1,5 @@
 // lend - takes from a puddle of ten and gives back, on one goroutine, for bench/pools.lua: for each line with a number
-// of times the ns of this thread that they took.
+// of times the ns of this thread that they took. lend GOROUTINES is another matter, see crowd.go.
 package main
 
 import (
@@ -38,6 +38,12 @@ func threadNanoseconds() int64 {
 }
 
 func main() {
+	if len(os.Args) > 1 {
+		goroutines, err := strconv.Atoi(os.Args[1])
+		must(err)
+		crowd(goroutines)
+		return
+	}
 	runtime.LockOSThread()
 	ctx := context.Background()
 	opened := 0

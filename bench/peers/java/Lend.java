@@ -40,7 +40,7 @@ final class Lend {
         }
     }
 
-    private static final class Things extends BasePooledObjectFactory<Object> {
+    static final class Things extends BasePooledObjectFactory<Object> {
         @Override
         public Object create() {
             return new Object();
@@ -53,7 +53,7 @@ final class Lend {
     }
 
     /** A connection or its source: whatever it is asked succeeds, and it does nothing. */
-    private static Object idle(Class<?> type) {
+    static Object idle(Class<?> type) {
         return Proxy.newProxyInstance(Lend.class.getClassLoader(), new Class<?>[] {type}, Lend::answer);
     }
 

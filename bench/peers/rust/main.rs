@@ -2,48 +2,12 @@
 //! for each line with a number of times the ns of this thread that they took. The connections and their manager do
 //! nothing.
 
-use std::convert::Infallible;
 use std::io::BufRead;
 
+mod things;
+use things::{Connection, Manager};
+
 const SIZE: usize = 10;
-
-struct Connection(#[allow(dead_code)] u64);
-
-struct Manager;
-
-impl deadpool::managed::Manager for Manager {
-    type Type = Connection;
-    type Error = Infallible;
-
-    async fn create(&self) -> Result<Connection, Infallible> {
-        Ok(Connection(1))
-    }
-
-    async fn recycle(
-        &self,
-        _: &mut Connection,
-        _: &deadpool::managed::Metrics,
-    ) -> deadpool::managed::RecycleResult<Infallible> {
-        Ok(())
-    }
-}
-
-impl bb8::ManageConnection for Manager {
-    type Connection = Connection;
-    type Error = Infallible;
-
-    async fn connect(&self) -> Result<Connection, Infallible> {
-        Ok(Connection(1))
-    }
-
-    async fn is_valid(&self, _: &mut Connection) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn has_broken(&self, _: &mut Connection) -> bool {
-        false
-    }
-}
 
 fn thread_ns() -> i64 {
     let mut now = libc::timespec {

@@ -4,7 +4,7 @@ max_line_length = 120
 exclude_files = { "build" }
 
 local workflow = { "use", "task", "sleep", "for_each", "deadline", "trace", "cancel", "defer", "log", "null",
-  "progress", "args", "json", "bytes", "array", "channel", "tenant", "range",
+  "progress", "args", "spawn_on_all", "json", "bytes", "array", "channel", "tenant", "range",
   "multirange", "composite" }
 
 files["resources"] = { read_globals = { "kind", "env" } }

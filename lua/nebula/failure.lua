@@ -114,10 +114,19 @@ end
 ---@return nebula.Failure
 function failures.nest(inner, outer)
   local traceback = inner.traceback
-  if traceback:sub(-#outer.traceback) ~= outer.traceback then
+  if outer.traceback ~= "" and traceback:sub(-#outer.traceback) ~= outer.traceback then
     traceback = ("%s\n  joined by:\n%s"):format(traceback, outer.traceback)
   end
   return setmetatable({ value = inner.value, at = inner.at, traceback = traceback }, Failure)
+end
+
+--- Of something that was raised in another worker, where its lines were looked at.
+---@param value any
+---@param at string|nil
+---@param traceback string
+---@return nebula.Failure
+function failures.elsewhere(value, at, traceback)
+  return setmetatable({ value = value, at = at, traceback = traceback }, Failure)
 end
 
 --- Where a function begins.

@@ -2,19 +2,22 @@
 
 local c = require "nebula.c"
 local errors = require "nebula.error"
+local lazy = require "nebula.lazy"
 local options = require "nebula.options"
 local tasks = require "nebula.task"
 local tree = require "nebula.tree"
 local wait = require "nebula.wait"
 
+local spread = lazy "nebula.spread"
 local lib, engine = c.lib, c.engine
 
 local PARALLEL = 8
 
 ---@class nebula.ForEachOptions
 ---@field parallel integer|nil most items under way at a time, default 8
+---@field workers boolean|nil in all workers: fn, what it uses, items and results are copied
 
-local known = { parallel = "number" }
+local known = { parallel = "number", workers = "boolean" }
 
 -- The tasks of one for_each: all have to end before it does, and the first failure ends the others.
 local Scope = {}
@@ -122,6 +125,7 @@ local function for_each(list, given, fn)
   end
   local count = count_of(list)
   local parallel = math.min(parallel_of(given), count)
+  if given and given.workers then return spread.run(list, count, parallel, fn) end
   local scope = setmetatable(
     { list = list, count = count, next = 1, fn = fn, results = {}, tasks = {}, live = 0 }, Scope)
   for i = 1, parallel do

@@ -53,6 +53,7 @@ local nebula = {
   trace = context.trace,
   tenant = context.tenant,
   for_each = for_each,
+  spawn_on_all = function(...) return require "nebula.spawn"(...) end,
   channel = channel,
   select = select_any,
   log = log,

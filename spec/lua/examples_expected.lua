@@ -41,6 +41,14 @@ within 500 ms:	nil	deadline
 and afterwards:	3
 ]]
 
+expected.prints.workers = [[
+30 ranges done, 30 written
+230631 has 442 steps
+263103 has 406 steps
+270271 has 406 steps
+every worker sees the same: 28
+]]
+
 expected.prints.job_queue = [[
 job 1: was there before anybody listened
 job 2: wake up

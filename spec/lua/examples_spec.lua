@@ -24,8 +24,9 @@ local function folder_for(kind)
   return folder
 end
 
-local function run(folder, file, ...)
-  local words = { NEBULA, "run", "--dir", folder, QUIET[1], QUIET[2], "examples/" .. file .. ".lua", ... }
+local function run_in(workers, folder, file, ...)
+  local words = { NEBULA, "run", "--workers", tostring(workers), "--dir", folder, QUIET[1], QUIET[2],
+    "examples/" .. file .. ".lua", ... }
   words.env = { SHOP_FILE = folder .. "/shop.db", SHOP_PASSWORD = server.password, NEBULA_RUN_DIR = folder }
   words.within = 120000
   local ran = process.run(words)
@@ -33,6 +34,8 @@ local function run(folder, file, ...)
   assert.equal(0, ran.code)
   return ran.output
 end
+
+local function run(...) return run_in(1, ...) end
 
 local function examples()
   local list = {}
@@ -80,6 +83,12 @@ FOLDER/orders.tsv: 120000 rows
           end)
         end
       end
+
+      it("workers says the same with many of them", function()
+        for _, workers in ipairs { 2, 4 } do
+          assert.equal(expected.prints.workers, run_in(workers, folder, "workers"))
+        end
+      end)
 
       it("the README settles bills, with its own declaration where a file can be it", function()
         local blocks = page.blocks "README.md"

@@ -1,0 +1,159 @@
+--- spread: the items of a list, dealt out to tasks in all workers.
+--
+-- Two channels of the process: one with the items, from which whoever is free takes the next, and one on which the
+-- results come back. Short items go several at a time, so that the way does not cost more than the work. What is dealt
+-- out and what comes back are copies, with one worker as with many: the same program does the same.
+
+local carry = require "nebula.carry"
+local codec = require "nebula.codec"
+local errors = require "nebula.error"
+local mail = require "nebula.mail"
+local parts = require "nebula.parts"
+local shared = require "nebula.shared"
+local tasks = require "nebula.task"
+local tree = require "nebula.tree"
+local worker = require "nebula.worker"
+
+local BYTES = 8000000 -- of each channel
+local DEALS = 16      -- at least so many for each task, if there are as many items
+local ITEMS_MOST = 64 -- in a deal
+
+local spread = {}
+
+local number = 0 -- of the last one
+
+local function channels_of(name)
+  return shared.of(name .. " items", BYTES), shared.of(name .. " results", BYTES)
+end
+
+-- --- in each worker ---------------------------------------------------------------------------------
+
+local function work(items, results, fn)
+  for deal in items do
+    local done = { first = deal.first, n = deal.n }
+    for i = 1, deal.n do
+      local value, err = fn(deal[i], deal.first + i - 1)
+      if value == nil and err ~= nil then return nil, err end
+      done[i] = value
+    end
+    local sent, err = results:send(done)
+    if not sent then return nil, err end
+  end
+  return true
+end
+
+--- What a worker does of it (parts.lua).
+---@param given { name: string, tasks: integer }
+---@param fn fun(item: any, index: integer): any
+---@return true|nil
+---@return any err
+function spread.part(given, fn)
+  local items, results = channels_of(given.name)
+  local list = {}
+  for i = 1, given.tasks do list[i] = i end
+  local ok, err = require "nebula.for_each"(list, { parallel = given.tasks }, function()
+    return work(items, results, fn)
+  end)
+  return ok and true or nil, err
+end
+
+-- --- where the list is ------------------------------------------------------------------------------
+
+local function deal(items, list, count, size)
+  for first = 1, count, size do
+    local n = math.min(size, count - first + 1)
+    local sent, err = items:send { first = first, n = n, unpack(list, first, first + n - 1) }
+    if not sent then return nil, err end
+  end
+  items:close()
+  return true
+end
+
+local function collect(results, count)
+  local list, left = {}, count
+  while left > 0 do
+    local done, err = results:receive()
+    if not done then return nil, err end
+    for i = 1, done.n do list[done.first + i - 1] = done[i] end
+    left = left - done.n
+  end
+  return list
+end
+
+-- What fails here ends the parts.
+local function guarded(all, fn, ...)
+  local ok, result, err = tree.try(fn, ...)
+  if not ok then
+    all:stop(nil, result)
+  elseif not result then
+    all:stop(err)
+  end
+  return result
+end
+
+-- So many tasks in all, and nowhere two more than elsewhere.
+local function begin(workers, parallel, name, bytes)
+  local used, place = {}, 0
+  for i = 1, math.min(#workers, parallel) do used[i] = workers[i] end
+  return parts.begin(used, bytes, function()
+    place = place + 1
+    return { module = "nebula.spread", name = name, tasks = math.floor((parallel + #used - place) / #used) }
+  end)
+end
+
+local function over_all(workers, list, count, parallel, bytes)
+  number = number + 1
+  local name = ("\1for_each %d %d"):format(worker.index, number)
+  local items, results = channels_of(name)
+  local all = begin(workers, parallel, name, bytes)
+  local size = math.max(1, math.min(ITEMS_MOST, math.floor(count / (parallel * DEALS))))
+  local dealing = tasks.task(guarded, all, deal, items, list, count, size)
+  local collecting = tasks.task(guarded, all, collect, results, count)
+  local ok, failure, err = tree.try(all.wait, all)
+  if not ok or not failure then
+    dealing:cancel()
+    collecting:cancel()
+  end
+  local got = collecting:join()
+  dealing:join()
+  items:close()
+  results:close()
+  if not ok then tree.raise(failure) end
+  if not failure then return nil, err end
+  return got
+end
+
+-- --- with one worker --------------------------------------------------------------------------------
+
+local function copy(value, what)
+  if type(value) ~= "table" and type(value) ~= "cdata" and type(value) ~= "function" then return value end
+  local bytes, why = codec.encode(value, what, BYTES)
+  if not bytes then errors.raise("for_each: %s", why) end
+  return codec.decode(bytes)
+end
+
+local function alone(list, parallel, bytes)
+  local fn = carry.unpack(bytes)
+  return require "nebula.for_each"(list, { parallel = parallel }, function(item, index)
+    local result, err = fn(copy(item, "item"), index)
+    return copy(result, "result"), copy(err, "error")
+  end)
+end
+
+--- for_each() with workers = true.
+---@param list any[]
+---@param count integer its length
+---@param parallel integer
+---@param fn fun(item: any, index: integer): any
+---@return any[]|nil
+---@return any err
+function spread.run(list, count, parallel, fn)
+  local bytes, why = carry.pack({ fn }, { "fn" }, 1, parts.MOST)
+  if not bytes then errors.raise("for_each: %s", why) end
+  if count == 0 then return {} end
+  local workers = mail.workers()
+  if #workers == 1 then return alone(list, parallel, bytes) end
+  return over_all(workers, list, count, parallel, bytes)
+end
+
+return spread

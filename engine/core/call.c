@@ -382,10 +382,8 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
         return number;
     }
     c->request.context = context_ref(e->task->context);
-    r->calls++;
+    resource_called(r);
     r->users++;
-    struct retry_policy retry = resource_retry(r);
-    retry_budget_earn(&r->budget, &retry, engine_now(e));
     if (leased != NULL)
         attempt(c, leased);
     else

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/alike.h"
+#include "core/budget.h"
 #include "core/errand.h"
 #include "core/handover.h"
 #include "core/hold.h"
@@ -336,8 +337,6 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
         resource_free(&r);
         return NULL;
     }
-    struct retry_policy retry = resource_retry(r);
-    retry_budget_init(&r->budget, &retry, engine_now(engine));
     return r;
 }
 
@@ -356,6 +355,7 @@ void resource_free(struct resource **resource)
         index_drop(&r->engine->names, r->name);
     tenants_free(&r->tenants);
     outlook_free(&r->outlook);
+    budget_free(&r->budget);
     free(r->balance);
     drop_secrets(r);
     driver_return(r->driver);
@@ -415,37 +415,6 @@ struct pool *resource_pool(struct resource *r, int32_t role)
     if (r->is_draining)
         drain_begin(p, engine_now(e));
     return p;
-}
-
-struct retry_policy resource_retry(const struct resource *r)
-{
-    const struct nebula_policy *p = &r->spec->policy;
-    return (struct retry_policy){.tries = p->tries,
-                                 .pause_us = p->pause_us,
-                                 .pause_max_us = p->pause_max_us,
-                                 .budget = p->budget,
-                                 .budget_least = p->budget_least};
-}
-
-int64_t resource_try_again(struct resource *r, int32_t attempts, int64_t deadline_us,
-                           struct error *e)
-{
-    struct engine *engine = r->engine;
-    struct retry_policy retry = resource_retry(r);
-    if (engine->is_stopping)
-        return -(int64_t)error_set(e, ERROR_CLOSED, "the engine is shutting down");
-    if (attempts >= retry.tries)
-        return -(int64_t)error_set(e, ERROR_LIMIT, "%d attempts are the most of the policy %s",
-                                   attempts, r->spec->policy_name);
-    int64_t pause_us = retry_pause_us(&retry, attempts + 1, engine->world->random(engine->world));
-    if (pause_us >= deadline_us - engine_now(engine))
-        return -(int64_t)error_set(e, ERROR_DEADLINE, "the deadline comes before the next attempt");
-    if (!retry_budget_spend(&r->budget, &retry, engine_now(engine)))
-        return -(int64_t)error_set(e, ERROR_FULL,
-                                   "the budget for retries of the policy %s is spent",
-                                   r->spec->policy_name);
-    r->retries++;
-    return pause_us;
 }
 
 void resource_each_pool(struct resource *r, void (*visit)(struct pool *p))

@@ -12,6 +12,7 @@
 #include "rules/policy.h"
 #include "rules/retry.h"
 
+struct budget;
 struct nebula_balance;
 struct outlook;
 struct pool;
@@ -29,7 +30,7 @@ struct resource {
     struct list_node in_tenants;    /* of the same declaration */
     int64_t used_us;                /* a tenant's: somebody asked for it last */
     struct nebula_balance *balance; /* over its endpoints, NULL: it was said by nobody; load.h */
-    struct retry_budget budget;
+    struct budget *budget;          /* for retries, NULL: it was not called yet */
     uint64_t calls, retries, failed, in_doubt;
     const char *name, *file; /* the file may be NULL */
     int32_t line, options;
@@ -58,6 +59,8 @@ static inline struct pool *resource_peek(const struct resource *r, int32_t role)
 }
 bool resource_is_span(int64_t span_us); /* can be added to any time of the loop */
 struct retry_policy resource_retry(const struct resource *r);
+/* One more call, which puts its share into the budget for retries. */
+void resource_called(struct resource *r);
 /* Whether what was tried `attempts` times may be tried again: by the policy's tries, the deadline and
  * the budget, out of which it is taken. The pause before it in us; or a negative code, and why in *e,
  * which may be NULL. */

@@ -12,6 +12,14 @@ struct retry_policy {
     int32_t budget_least; /* retries a second that are allowed whatever the percentage */
 };
 
+/* So many tokens in a span of time, and a few saved up. */
+#define RATE_TOKEN 1000000 /* millionths of a token are counted */
+struct rate_policy {
+    int64_t tokens, span_us;
+    int64_t burst; /* time saves up no more whole tokens than these */
+    int64_t extra; /* and so many more are kept of what is put in besides */
+};
+
 struct fill_policy {
     int32_t min;        /* kept open without traffic */
     int32_t max;        /* never more, of whatever state */

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "rules/slice.h"
 
 #define MS 1000
 #define SECOND 1000000
@@ -47,12 +48,32 @@ static void no_pause_means_none(void **unused)
         assert_int_equal(retry_pause_us(&p, attempt, UINT64_MAX), 0);
 }
 
-static int spend_all(struct retry_budget *b, const struct retry_policy *p, int64_t now_us)
+/* --- the budget ------------------------------------------------------------------------------- */
+
+/* As core/budget counts it, of one worker that is alone. */
+struct budget {
+    struct bucket bucket;
+    struct rate_policy rate;
+};
+
+static struct budget begin(const struct retry_policy *p)
 {
-    int n = 0;
-    while (n < 1000000 && retry_budget_spend(b, p, now_us))
-        n++;
-    return n;
+    struct budget b = {.rate = retry_rate(p)};
+    bucket_init(&b.bucket, (int64_t)p->budget_least * RATE_TOKEN, 0);
+    return b;
+}
+
+static void call(struct budget *b, const struct retry_policy *p)
+{
+    bucket_put(&b->bucket, &b->rate, retry_share(p));
+}
+
+static int64_t spend_all(struct budget *b, int64_t now_us)
+{
+    bucket_fill(&b->bucket, &b->rate, now_us);
+    int64_t spent = bucket_take(&b->bucket, INT64_MAX);
+    bucket_settle(&b->bucket, 0);
+    return spent;
 }
 
 static void retries_are_a_share_of_calls(void **unused)
@@ -67,11 +88,10 @@ static void retries_are_a_share_of_calls(void **unused)
     };
     for (size_t i = 0; i < COUNT(row); i++) {
         struct retry_policy p = {.budget = row[i].budget, .budget_least = row[i].least};
-        struct retry_budget b;
-        retry_budget_init(&b, &p, 0);
+        struct budget b = begin(&p);
         for (int32_t n = 0; n < row[i].calls; n++)
-            retry_budget_earn(&b, &p, 0);
-        assert_int_equal(spend_all(&b, &p, 0), row[i].retries);
+            call(&b, &p);
+        assert_int_equal(spend_all(&b, 0), row[i].retries);
     }
 }
 
@@ -79,25 +99,26 @@ static void time_brings_the_least_back(void **unused)
 {
     (void)unused;
     static const struct retry_policy p = {.budget = 20, .budget_least = 3};
-    struct retry_budget b;
-    retry_budget_init(&b, &p, 0);
-    assert_int_equal(spend_all(&b, &p, 0), 3);
-    assert_int_equal(spend_all(&b, &p, 333 * MS), 0);
-    assert_int_equal(spend_all(&b, &p, 334 * MS), 1);
-    assert_int_equal(spend_all(&b, &p, 2334 * MS), 6);
+    struct budget b = begin(&p);
+    assert_int_equal(spend_all(&b, 0), 3);
+    assert_int_equal(spend_all(&b, 333 * MS), 0);
+    assert_int_equal(spend_all(&b, 334 * MS), 1);
+    assert_int_equal(spend_all(&b, 2334 * MS), 6);
     /* ten seconds' worth and the calls' share is the most, however long nothing happens */
-    assert_int_equal(spend_all(&b, &p, 3600LL * SECOND), 30);
-    assert_int_equal(spend_all(&b, &p, INT64_MAX), 30);
+    assert_int_equal(spend_all(&b, 3600LL * SECOND), 30);
+    for (int i = 0; i < 5000; i++)
+        call(&b, &p);
+    assert_int_equal(spend_all(&b, INT64_MAX - SECOND), 230);
+    assert_int_equal(spend_all(&b, INT64_MAX), 3);
 }
 
 static void a_budget_of_nothing_never_gives(void **unused)
 {
     (void)unused;
     static const struct retry_policy p = {.budget = 0, .budget_least = 0};
-    struct retry_budget b;
-    retry_budget_init(&b, &p, 0);
-    retry_budget_earn(&b, &p, 3600LL * SECOND);
-    assert_false(retry_budget_spend(&b, &p, 7200LL * SECOND));
+    struct budget b = begin(&p);
+    call(&b, &p);
+    assert_int_equal(spend_all(&b, 7200LL * SECOND), 0);
 }
 
 int main(void)

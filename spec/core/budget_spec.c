@@ -1,0 +1,234 @@
+/* budget_spec.c - tokens of all workers: on loops of one thread, then on real threads, where none is lost and none is
+ * made. limit: 120 s */
+#include "core/budget.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "rules/slice.h"
+
+#define CREW 4
+#define MS 1000
+#define SECOND 1000000
+
+static struct {
+    struct world *world;
+    struct ledger *ledger;
+    struct loop *loop[CREW];
+    struct budget *of[CREW];
+    struct rate_policy policy;
+    int64_t begun_us;
+} crew;
+
+static void join(int i, int64_t first)
+{
+    crew.of[i] = budget_new(crew.ledger, i, crew.loop[i], "tokens", &crew.policy, first);
+    assert_non_null(crew.of[i]);
+}
+
+static void begin(int64_t tokens, int64_t burst, int64_t first)
+{
+    crew.world = world_real();
+    crew.ledger = ledger_new(CREW);
+    crew.policy = (struct rate_policy){.tokens = tokens, .span_us = SECOND, .burst = burst};
+    for (int i = 0; i < CREW; i++) {
+        crew.loop[i] = loop_new(crew.world);
+        join(i, first);
+    }
+    crew.begun_us = loop_now_us(crew.loop[0]);
+}
+
+static void end(void)
+{
+    for (int i = 0; i < CREW; i++) {
+        budget_free(&crew.of[i]);
+        loop_free(&crew.loop[i]);
+    }
+    ledger_free(&crew.ledger);
+    free(crew.world);
+}
+
+static int64_t take_all(int i, int64_t now_us)
+{
+    int64_t taken = 0;
+    while (budget_take(crew.of[i], now_us))
+        taken++;
+    return taken;
+}
+
+static void all_take_from_the_same(void **unused)
+{
+    (void)unused;
+    begin(0, 10, 10);
+    int64_t taken = 0;
+    for (int i = 0; i < 100; i++)
+        taken += budget_take(crew.of[i % CREW], crew.begun_us);
+    assert_int_equal(taken, 10);
+    end();
+}
+
+static void another_identity_has_its_own(void **unused)
+{
+    (void)unused;
+    begin(0, 10, 2);
+    struct budget *other = budget_new(crew.ledger, 0, crew.loop[0], "others", &crew.policy, 1);
+    assert_int_equal(take_all(0, crew.begun_us), 2);
+    assert_true(budget_take(other, crew.begun_us));
+    assert_false(budget_take(other, crew.begun_us));
+    budget_free(&other);
+    end();
+}
+
+static void who_is_alone_needs_no_ledger(void **unused)
+{
+    (void)unused;
+    begin(3, 30, 0);
+    struct budget *alone = budget_new(NULL, 0, crew.loop[0], "tokens", &crew.policy, 3);
+    int taken = 0;
+    while (budget_take(alone, crew.begun_us))
+        taken++;
+    assert_int_equal(taken, 3);
+    budget_put(alone, 1500000, crew.begun_us);
+    assert_true(budget_take(alone, crew.begun_us));
+    assert_false(budget_take(alone, crew.begun_us));
+    budget_put(alone, 500000, crew.begun_us);
+    assert_true(budget_take(alone, crew.begun_us));
+    budget_free(&alone);
+    end();
+}
+
+/* A slice is 100 here: others find nothing as long as it is kept. */
+static void what_one_took_ahead_the_others_have_soon(void **unused)
+{
+    (void)unused;
+    begin(10000, 150, 150);
+    int64_t now_us = loop_now_us(crew.loop[0]);
+    assert_true(budget_take(crew.of[0], crew.begun_us));
+    assert_in_range(take_all(1, crew.begun_us), 50, 50);
+    int64_t until_us = now_us + 12 * MS;
+    while (loop_now_us(crew.loop[0]) < until_us)
+        loop_turn(crew.loop[0], until_us);
+    assert_in_range(take_all(1, crew.begun_us), 99, 99 + 150);
+    end();
+}
+
+static void who_leaves_gives_back_what_he_has(void **unused)
+{
+    (void)unused;
+    begin(10000, 150, 150);
+    assert_true(budget_take(crew.of[0], crew.begun_us));
+    budget_put(crew.of[0], 7 * RATE_TOKEN, crew.begun_us);
+    budget_free(&crew.of[0]);
+    assert_true(take_all(1, crew.begun_us) >= 149);
+    join(0, 0);
+    end();
+}
+
+static void who_puts_in_puts_in_for_all(void **unused)
+{
+    (void)unused;
+    begin(0, 100, 0);
+    for (int i = 0; i < 50; i++)
+        budget_put(crew.of[0], RATE_TOKEN / 5, crew.begun_us);
+    assert_false(budget_take(crew.of[1], crew.begun_us));
+    int64_t until_us = loop_now_us(crew.loop[0]) + 12 * MS;
+    while (loop_now_us(crew.loop[0]) < until_us)
+        loop_turn(crew.loop[0], until_us);
+    assert_int_equal(take_all(1, crew.begun_us), 10);
+    end();
+}
+
+/* --- the same on threads ---------------------------------------------------------------------- */
+
+#define ROUNDS 20000
+
+struct thread {
+    pthread_t thread;
+    int number;
+    uint32_t dice;
+    int64_t taken, put;
+};
+
+static uint32_t roll(struct thread *t, uint32_t below)
+{
+    t->dice = t->dice * 1664525u + 1013904223u;
+    if (t->dice >> 28 == 0)
+        sched_yield();
+    return (t->dice >> 12) % below;
+}
+
+/* Takes as fast as it can, puts in now and then, leaves with a part of a slice and comes again. */
+static void *work(void *data)
+{
+    struct thread *t = data;
+    struct loop *loop = loop_new(crew.world);
+    struct budget *b = NULL;
+    for (int i = 0; i < ROUNDS; i++) {
+        if (b == NULL)
+            b = budget_new(crew.ledger, t->number, loop, "tokens", &crew.policy, 0);
+        CHECK(b != NULL);
+        t->taken += budget_take(b, loop_now_us(loop));
+        if (roll(t, 100) == 0) {
+            budget_put(b, RATE_TOKEN / 4, loop_now_us(loop));
+            t->put++;
+        }
+        if (roll(t, 20) == 0)
+            loop_turn(loop, 0);
+        if (roll(t, 1000) == 0)
+            budget_free(&b);
+    }
+    budget_free(&b);
+    loop_free(&loop);
+    return NULL;
+}
+
+static void none_is_lost_and_none_is_made(void **unused)
+{
+    (void)unused;
+    struct thread t[CREW - 1];
+    begin(200000, 1000000000, 0);
+    for (int i = 1; i < CREW; i++)
+        budget_free(&crew.of[i]); /* the threads' from here on */
+    for (int i = 0; i < CREW - 1; i++) {
+        t[i] = (struct thread){.number = i + 1, .dice = (uint32_t)i + 7};
+        assert_int_equal(pthread_create(&t[i].thread, NULL, work, &t[i]), 0);
+    }
+    int64_t taken = 0, put = 0;
+    for (int i = 0; i < CREW - 1; i++) {
+        assert_int_equal(pthread_join(t[i].thread, NULL), 0);
+        assert_true(t[i].taken > 0);
+        taken += t[i].taken;
+        put += t[i].put;
+    }
+    int64_t end_us = loop_refresh(crew.loop[0]), in_threads = taken;
+    taken += take_all(0, end_us);
+    int64_t brought = (end_us - crew.begun_us) * 200000 / SECOND + put / 4;
+    print_message("# %lld taken by threads, %lld were there\n", (long long)in_threads,
+                  (long long)brought);
+    assert_in_range(taken, brought - 1, brought + 1);
+    for (int i = 1; i < CREW; i++)
+        join(i, 0);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_take_from_the_same),
+        cmocka_unit_test(another_identity_has_its_own),
+        cmocka_unit_test(who_is_alone_needs_no_ledger),
+        cmocka_unit_test(what_one_took_ahead_the_others_have_soon),
+        cmocka_unit_test(who_leaves_gives_back_what_he_has),
+        cmocka_unit_test(who_puts_in_puts_in_for_all),
+        cmocka_unit_test(none_is_lost_and_none_is_made),
+    };
+    return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
+}

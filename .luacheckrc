@@ -5,11 +5,12 @@ exclude_files = { "build" }
 
 local workflow = { "use", "task", "sleep", "for_each", "deadline", "trace", "cancel", "defer", "log", "null",
   "progress", "args", "spawn_on_all", "json", "bytes", "array", "channel", "tenant", "range",
-  "multirange", "composite" }
+  "multirange", "composite", "stopping" }
 
 files["resources"] = { read_globals = { "kind", "env" } }
 files["policies"] = { read_globals = { "policy", "strategy", "env" } }
 files["examples"] = { read_globals = workflow }
+files["examples/services"] = { read_globals = { "service" } }
 -- A declaration calls kinds by name, and there may be any.
 files["examples/**/resources"] = { read_globals = { "env", "sqlite", "postgres" } }
 files["examples/c/kind/resources"] = { read_globals = { "kind" } }

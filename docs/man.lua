@@ -78,12 +78,13 @@ local function settings(title, fields, path)
 end
 
 write["5"] = function()
-  head(5, "declarations of resources and policies")
+  head(5, "declarations of resources, policies and services")
   print ".SH DESCRIPTION"
   paragraphs [[
 A folder declares what a program depends on: resources/*.lua say what there is, policies/*.lua how to treat it. Both are
 Lua that is read once, under bounds, and can reach neither files nor processes. Everything that is wrong with them is
-found at once: nebula check.]]
+found at once: nebula check. What nebula serve keeps up is declared in services/*.lua, as service "name" { ... }, in the
+Lua of workflows.]]
   print [[
 .PP
 .nf
@@ -101,6 +102,7 @@ environment variable.]]
   print ".SH SETTINGS"
   settings("Every resource", rows.resource, "")
   settings("A policy", rows.policy, "")
+  settings("A service", rows.service, "")
   local kinds = kind.known(worker.home)
   for _, name in ipairs(keys(kinds)) do
     settings("Kind " .. name, kinds[name].options, "")

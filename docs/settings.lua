@@ -11,7 +11,7 @@ local function kind_of_value(row)
   end
   local bounds = (row.type == "integer" or row.type == "number") and row.min and row.max
     and (", %g to %g"):format(row.min, row.max) or ""
-  return row.type .. bounds .. (row.listed and ", or a list" or "")
+  return row.type .. bounds .. (row.listed and ", or a list" or "") .. (row.word and ", or `" .. row.word .. "`" or "")
 end
 
 local function default_of(row)
@@ -55,6 +55,7 @@ connections, `restart` with a new program. A setting that is known but not yet i
 
 print_table("Every resource", "`KIND \"name\" { ... }` in `resources/*.lua`.", rows.resource)
 print_table("A policy", "`return policy \"name\" { ... }` in `policies/*.lua`.", rows.policy)
+print_table("A service", "`service \"name\" { ... }` in `services/*.lua`, for `nebula serve`.", rows.service)
 local kinds = kind.known(worker.home)
 for _, name in ipairs(keys(kinds)) do
   print_table("Kind `" .. name .. "`", "Beside what every resource has.", kinds[name].options)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,8 +11,10 @@
 #include "base/check.h"
 #include "mailbox.h"
 #include "nebula.h"
+#include "nebula_host.h"
 #include "process.h"
 #include "signals.h"
+#include "watchdog.h"
 #include "worker.h"
 
 static struct worker *self(lua_State *lua)
@@ -32,6 +35,19 @@ static int32_t number_field(lua_State *lua, const char *name, int32_t fallback)
     int32_t number = (int32_t)luaL_optinteger(lua, -1, fallback);
     lua_pop(lua, 1);
     return number;
+}
+
+/* Where there are others to look after it. */
+static void be_watched(lua_State *lua, struct worker *w)
+{
+    if (process_watchdog(w->process) == NULL)
+        return;
+    lua_getglobal(lua, "require");
+    lua_pushliteral(lua, "nebula.coroutine");
+    lua_call(lua, 1, 1);
+    lua_getfield(lua, -1, "inner");
+    worker_watch(w);
+    lua_pop(lua, 1);
 }
 
 static int worker_open(lua_State *lua)
@@ -56,6 +72,7 @@ static int worker_open(lua_State *lua)
     if (w->engine == NULL)
         return refuse(lua, text);
     mailbox_read_by(w->mailbox, w->engine);
+    be_watched(lua, w);
     lua_pushlightuserdata(lua, w->engine);
     lua_setfield(lua, lua_upvalueindex(2), "engine");
     lua_pushboolean(lua, true);
@@ -76,6 +93,9 @@ static int worker_start(lua_State *lua)
     struct parked who = {.co = co, .task = (int32_t)luaL_checkinteger(lua, 2)};
     int32_t ticket = (int32_t)luaL_checkinteger(lua, 3);
     luaL_argcheck(lua, ticket > 0, 3, "a ticket is expected");
+    const char *place = luaL_optstring(lua, 4, NULL);
+    if (place != NULL && w->watched != NULL)
+        who.place = watchdog_keep(w->watched, place);
     worker_park(w, who, ticket);
     return 0;
 }
@@ -196,9 +216,31 @@ static int worker_begin(lua_State *lua)
 {
     size_t size;
     const char *entry = luaL_checkstring(lua, 1), *bytes = luaL_checklstring(lua, 2, &size);
-    if (!process_begin(self(lua)->process, entry, bytes, size))
+    if (!process_begin(self(lua)->process, entry, bytes, size, lua_toboolean(lua, 3)))
         return refuse(lua, "no memory for what the other workers begin with");
     lua_pushboolean(lua, true);
+    return 1;
+}
+
+static int worker_watch_others(lua_State *lua)
+{
+    struct worker *w = self(lua);
+    int64_t bound_us = (int64_t)luaL_checknumber(lua, 1);
+    luaL_argcheck(lua, bound_us > 0, 1, "a bound in us");
+    luaL_argcheck(lua, w->engine == NULL && process_count(w->process) > 1, 1, "too late, or alone");
+    if (!process_watch(w->process, bound_us))
+        return refuse(lua, "no memory for what workers see of each other");
+    lua_pushboolean(lua, true);
+    return 1;
+}
+
+static int worker_replace(lua_State *lua)
+{
+    struct worker *w = self(lua);
+    int32_t other = (int32_t)luaL_checkinteger(lua, 1);
+    luaL_argcheck(lua, w->index == 0 && other > 0 && other < process_count(w->process), 1,
+                  "there is no such worker");
+    lua_pushboolean(lua, process_replace(w->process, other));
     return 1;
 }
 
@@ -275,6 +317,49 @@ static int worker_on_mail(lua_State *lua)
     return 1;
 }
 
+/* --- services --------------------------------------------------------------------------------- */
+
+static int worker_cores(lua_State *lua)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    lua_pushinteger(lua, count);
+    return 1;
+}
+
+static int worker_backoff(lua_State *lua)
+{
+    int32_t failures = (int32_t)luaL_checkinteger(lua, 3);
+    luaL_argcheck(lua, failures >= 1, 3, "at least one failure");
+    int64_t us = nebula_backoff(self(lua)->engine, (int64_t)luaL_checknumber(lua, 1),
+                                (int64_t)luaL_checknumber(lua, 2), failures);
+    lua_pushnumber(lua, (lua_Number)us);
+    return 1;
+}
+
+static int worker_tell_instance(lua_State *lua)
+{
+    luaL_checktype(lua, 1, LUA_TTABLE);
+    lua_settop(lua, 1);
+    lua_getfield(lua, 1, "service"); /* all stay on the stack until they were copied */
+    lua_getfield(lua, 1, "state");
+    lua_getfield(lua, 1, "reason");
+    lua_getfield(lua, 1, "since");
+    lua_getfield(lua, 1, "pause");
+    struct nebula_instance told = {
+        .service = luaL_checkstring(lua, 2),
+        .state = luaL_checkstring(lua, 3),
+        .reason = luaL_optstring(lua, 4, ""),
+        .since_s = (int64_t)luaL_checknumber(lua, 5),
+        .pause_s = luaL_optnumber(lua, 6, 0),
+        .number = number_field(lua, "number", 0),
+        .worker = number_field(lua, "worker", 0),
+        .restarts = number_field(lua, "restarts", 0),
+    };
+    lua_pushboolean(lua, nebula_tell_instance(self(lua)->engine, &told));
+    return 1;
+}
+
 /* --- the module ------------------------------------------------------------------------------- */
 
 static int open_module(lua_State *lua)
@@ -294,7 +379,9 @@ static int open_module(lua_State *lua)
         {"is_file", worker_is_file},
         {"run_dir", worker_run_dir},
         {"grow", worker_grow},
+        {"watch", worker_watch_others},
         {"begin", worker_begin},
+        {"replace", worker_replace},
         {"given", worker_given},
         {"leave", worker_leave},
         {"fail", worker_fails},
@@ -302,6 +389,9 @@ static int open_module(lua_State *lua)
         {"send", worker_send},
         {"receive", worker_receive},
         {"on_mail", worker_on_mail},
+        {"cores", worker_cores},
+        {"backoff", worker_backoff},
+        {"tell_instance", worker_tell_instance},
     };
     /* clang-format on */
     struct worker *w = self(lua);

@@ -5,7 +5,8 @@
  *   tag              what our yields carry: coroutine.yield(tag, ticket), ticket 0 for never
  *   engine           struct nebula *, once open() has succeeded
  *   open(options)    options as struct nebula_options -> true | nil, why
- *   start(co, task, ticket)   resumes co for the first time when the ticket ends
+ *   start(co, task, ticket, place)   resumes co for the first time when the ticket ends; place:
+ *                    FILE:LINE where the task was started, nil: it is the workflow
  *   listen(drain_us, cut_us)   SIGINT, SIGTERM and SIGHUP no longer end the process but call for a
  *                    drain -> true | nil, why
  *   on_signal(ticket)   the ticket of a nebula_wait() that the next signal wakes; 0 for none
@@ -24,7 +25,11 @@
  *
  *   index, count     which of how many workers, the first is 0
  *   grow(count)      so many workers, for worker 0 before it opens its engine -> true | nil, why
- *   begin(entry, bytes)   the others begin with these bytes and this module -> true | nil, why
+ *   watch(bound_us)  who does not come back from Lua for longer is told of by another one; after
+ *                    grow() and before open() -> true | nil, why
+ *   begin(entry, bytes, is_kept)   the others begin with these bytes and this module; is_kept: so that
+ *                    one may begin anew -> true | nil, why
+ *   replace(worker)  begins one anew that has left -> true; false while it still closes what it had
  *   given()          these bytes, for each of the others, once
  *   leave()          ends this worker alone, once the running task has parked
  *   fail(why)        the same, because of an error
@@ -33,6 +38,12 @@
  *   receive()        -> from, bytes; or from, nil when that worker has left; nil when nothing has come
  *   on_mail(ticket)  the ticket of a nebula_wait() that the next mail wakes; 0 for none
  *                    -> whether there is some already
+ *
+ * And for services:
+ *
+ *   cores()          processors that this process may use
+ *   backoff(pause_us, pause_max_us, failures)   -> us, see nebula_host.h
+ *   tell_instance(state)   what `ls` shows of one, as struct nebula_instance -> whether there was memory
  */
 #ifndef HOST_H
 #define HOST_H

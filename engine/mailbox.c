@@ -55,6 +55,17 @@ void mailbox_close(struct mailbox *m)
     pthread_mutex_unlock(&m->lock);
 }
 
+void mailbox_reopen(struct mailbox *m)
+{
+    pthread_mutex_lock(&m->lock);
+    empty(m);
+    m->is_closed = m->is_over = false;
+    m->left = 0;
+    m->ahead = 0;
+    atomic_store(&m->has_news, false);
+    pthread_mutex_unlock(&m->lock);
+}
+
 /* --- posting ---------------------------------------------------------------------------------- */
 
 static enum error_code may_post(const struct mailbox *m, size_t size, bool is_urgent)

@@ -51,6 +51,9 @@ void mailbox_read_by(struct mailbox *m, struct nebula *reader);
 /* Nobody reads any more: what is in it is gone, and what is posted is refused. */
 void mailbox_close(struct mailbox *m);
 
+/* Whoever read from it is gone, and another one will; nothing is in it. */
+void mailbox_reopen(struct mailbox *m);
+
 /* Copies the bytes. ERROR_OK; or ERROR_FULL, ERROR_LIMIT when it could never be in it, ERROR_CLOSED,
  * ERROR_MEMORY. What is urgent has room where it is full. */
 enum error_code mailbox_post(struct mailbox *m, int32_t from, const void *bytes, size_t size,

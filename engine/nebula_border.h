@@ -6,6 +6,7 @@
  *   nebula_lease.c     leases
  *   nebula_listen.c    listeners, and what they are told
  *   nebula_ledger.c    what several engines count together
+ *   nebula_host.c      what the program alone asks for
  *
  * Each function checks the thread and its arguments, then goes one call down.
  */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,11 +14,12 @@
 #include "hub.h"
 #include "mailbox.h"
 #include "nebula.h"
+#include "watchdog.h"
 #include "worker.h"
 
 #define BACK_S 1 /* what a worker that has to end has to come back from Lua */
 
-enum stage { STAGE_LIVES = 1, STAGE_LEAVES };
+enum stage { STAGE_LIVES = 1, STAGE_LEAVES, STAGE_IS_GONE };
 
 struct member {
     struct process *process;
@@ -42,7 +44,9 @@ struct process {
     struct hub *hub;     /* NULL until it is asked for */
     char *given;
     size_t given_size;
-    int32_t waiting; /* for what is given */
+    bool is_given_kept;
+    int32_t waiting;           /* for what is given */
+    struct watchdog *watchdog; /* NULL: nobody looks */
 };
 
 /* --- members ---------------------------------------------------------------------------------- */
@@ -86,8 +90,10 @@ struct process *process_new(const char *home)
 
 static void forget_given(struct process *p)
 {
-    if (p->given != NULL)
+    if (p->given != NULL) {
         explicit_bzero(p->given, p->given_size); /* there are secrets in it */
+        munlock(p->given, p->given_size);
+    }
     free(p->given);
     p->given = NULL;
 }
@@ -100,6 +106,7 @@ void process_free(struct process **process)
         members_free(p->member, p->count);
     hub_free(&p->hub);
     nebula_ledger_free(&p->ledger);
+    watchdog_free(&p->watchdog);
     forget_given(p);
     pthread_cond_destroy(&p->left);
     pthread_mutex_destroy(&p->lock);
@@ -132,6 +139,18 @@ int32_t process_count(const struct process *p)
 struct nebula_ledger *process_ledger(const struct process *p)
 {
     return p->ledger;
+}
+
+bool process_watch(struct process *p, int64_t bound_us)
+{
+    CHECK(p->watchdog == NULL && p->count > 1);
+    p->watchdog = watchdog_new(p->count, bound_us);
+    return p->watchdog != NULL;
+}
+
+struct watchdog *process_watchdog(const struct process *p)
+{
+    return p->watchdog;
 }
 
 struct mailbox *process_mailbox(struct process *p, int32_t worker)
@@ -193,13 +212,19 @@ static void *live(void *data)
         worker_close(w);
         worker_free(&w);
     }
+    pthread_mutex_lock(&p->lock);
+    m->stage = STAGE_IS_GONE;
+    pthread_mutex_unlock(&p->lock);
     return NULL;
 }
 
 static void begin(struct member *m)
 {
+    pthread_mutex_lock(&m->process->lock);
     m->stage = STAGE_LIVES;
     m->is_waiting = true;
+    m->why[0] = '\0';
+    pthread_mutex_unlock(&m->process->lock);
     m->has_thread = thread_start(&m->thread, live, m);
     if (m->has_thread)
         return;
@@ -207,7 +232,8 @@ static void begin(struct member *m)
     tell_left(m);
 }
 
-bool process_begin(struct process *p, const char *entry, const char *bytes, size_t size)
+bool process_begin(struct process *p, const char *entry, const char *bytes, size_t size,
+                   bool is_kept)
 {
     p->given = malloc(size);
     if (p->given == NULL)
@@ -215,10 +241,29 @@ bool process_begin(struct process *p, const char *entry, const char *bytes, size
     memcpy(p->given, bytes, size);
     p->given_size = size;
     p->waiting = p->count - 1;
+    p->is_given_kept = is_kept;
+    if (is_kept)
+        mlock(p->given, size); /* where the limits allow */
     p->entry = entry;
     CHECK(pthread_sigmask(SIG_SETMASK, NULL, &p->blocked) == 0);
     for (int32_t i = 1; i < p->count; i++)
         begin(&p->member[i]);
+    return true;
+}
+
+bool process_replace(struct process *p, int32_t worker)
+{
+    struct member *m = &p->member[worker];
+    CHECK(p->is_given_kept && worker > 0 && worker < p->count);
+    pthread_mutex_lock(&p->lock);
+    bool is_gone = m->stage == STAGE_IS_GONE || (m->stage == STAGE_LEAVES && !m->has_thread);
+    pthread_mutex_unlock(&p->lock);
+    if (!is_gone)
+        return false;
+    if (m->has_thread)
+        CHECK(pthread_join(m->thread, NULL) == 0);
+    mailbox_reopen(&m->mailbox);
+    begin(m);
     return true;
 }
 
@@ -232,7 +277,7 @@ void process_has_begun(struct process *p, int32_t worker)
 {
     struct member *m = &p->member[worker];
     pthread_mutex_lock(&p->lock);
-    if (m->is_waiting && --p->waiting == 0)
+    if (m->is_waiting && --p->waiting == 0 && !p->is_given_kept)
         forget_given(p);
     m->is_waiting = false;
     pthread_mutex_unlock(&p->lock);

@@ -20,6 +20,7 @@
 #include "process.h"
 #include "signals.h"
 #include "traversal.h"
+#include "watchdog.h"
 
 #define EVENTS_A_TURN 512 /* then the outside world gets its turn */
 #define PANIC_AT (-1)     /* of the registry, where luaL_ref() puts nothing */
@@ -113,22 +114,36 @@ static bool is_wait(struct worker *w, lua_State *co, int32_t *ticket_out)
     return is_ours;
 }
 
+/* An event for which nobody waits: it is the worker's own, or was given up before it came. */
+static void pass_over(struct worker *w, int32_t ticket)
+{
+    nebula_done(w->engine, ticket);
+    if (ticket == w->look_ticket) {
+        w->look_ticket = 0;
+        watchdog_look(process_watchdog(w->process), w->watched);
+    }
+}
+
 static void resume(struct worker *w, const struct nebula_event *event)
 {
     int32_t ticket = event->ticket;
     if (ticket >= w->parked_size || w->parked[ticket].co == NULL) {
-        nebula_done(w->engine, ticket); /* given up before its event came */
+        pass_over(w, ticket);
         return;
     }
     struct parked who = w->parked[ticket];
     w->parked[ticket].co = NULL;
     nebula_task_enter(w->engine, who.task);
+    if (w->watched != NULL)
+        watchdog_enter(w->watched, who.co, who.task, who.place);
     lua_pushinteger(who.co, event->code);
     int status = lua_resume(who.co, 1);
     while (status == LUA_YIELD && !is_wait(w, who.co, &ticket)) {
         lua_pushlightuserdata(who.co, w); /* coroutine.lua raises when it gets the tag back */
         status = lua_resume(who.co, 1);
     }
+    if (w->watched != NULL)
+        watchdog_exit(w->watched);
     if (status == LUA_YIELD)
         worker_park(w, who, ticket);
     else if (status != 0)
@@ -189,10 +204,34 @@ static void tell_holds(struct worker *w)
         tell_hold(w, &hold);
 }
 
+static void say_seen(void *data, const char *text)
+{
+    struct worker *w = data;
+    nebula_log(w->engine, 2, text);
+}
+
+void worker_watch(struct worker *w)
+{
+    w->watched =
+        watchdog_join(process_watchdog(w->process), w->index, w->lua, w->home, say_seen, w);
+}
+
+/* Before each turn. */
+static void keep_watch(struct worker *w)
+{
+    w->watched->notes = 0;
+    if (w->look_ticket > 0)
+        return;
+    nebula_task_enter(w->engine, 0);
+    w->look_ticket = nebula_sleep(w->engine, WATCHDOG_LOOK_US); /* else it tries again */
+}
+
 static void loop(struct worker *w)
 {
     bool may_wait = false;
     while (!w->is_done) {
+        if (w->watched != NULL)
+            keep_watch(w);
         nebula_turn(w->engine, may_wait ? INT64_MAX : 0);
         hear_signal(w);
         hear_mail(w);
@@ -276,6 +315,8 @@ struct worker *worker_new(const char *home, struct process *process, int32_t ind
 
 void worker_close(struct worker *w)
 {
+    if (w->watched != NULL)
+        watchdog_leave(w->watched);
     lua_close(w->lua); /* its finalisers give back what they hold */
     w->lua = NULL;
     hub_part(w);

@@ -25,11 +25,13 @@ struct message;
 struct nebula;
 struct process;
 struct signals;
+struct watched;
 
 /* A task that waits. task.lua keeps the coroutine from the collector. */
 struct parked {
     lua_State *co; /* NULL: nobody waits for this ticket */
     int32_t task;
+    const char *place; /* where it was started, kept by the watchdog; NULL: it is the workflow */
 };
 
 struct worker {
@@ -48,6 +50,8 @@ struct worker {
     struct process *process;
     int32_t index; /* in the process */
     struct mailbox *mailbox;
+    struct watched *watched;      /* NULL: nobody looks after it */
+    int32_t look_ticket;          /* on which it looks after the others, 0: it has none */
     struct message *reading;      /* while Lua makes a string of it */
     struct hub *hub;              /* NULL: Lua has no channel of the process yet */
     struct hub_message *received; /* while Lua makes a string of it */
@@ -73,6 +77,9 @@ int worker_signal(const struct worker *w); /* the first one that it heard, 0: no
 void worker_end(struct worker *w, int code); /* the loop, once the running task has parked */
 /* The same, because of something. NULL: it is no text. */
 void worker_fail(struct worker *w, const char *why);
+/* From now on the other workers look after it, and it after them; its engine is open. As
+ * watchdog_join(), it takes what is at the top of Lua's stack. */
+void worker_watch(struct worker *w);
 /* Resumes who waits with the event of the ticket. */
 void worker_park(struct worker *w, struct parked who, int32_t ticket);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/hold.h"
+#include "core/instances.h"
 #include "core/lease.h"
 #include "core/pool.h"
 #include "core/resource.h"
@@ -41,6 +42,7 @@ bool engine_init(struct engine *e, struct loop *loop)
     list_init(&e->errands);
     list_init(&e->sentries);
     list_init(&e->ready);
+    index_init(&e->instance_names);
     secrets_init(&e->secrets);
     names_init(&e->said);
     log_init(&e->log, -1, LOG_LOGFMT, LOG_NOTHING, &e->secrets);
@@ -81,6 +83,7 @@ void engine_fini(struct engine *e)
     names_fini(&e->said);
     free(e->program);
     free(e->spare);
+    instances_fini(e);
 }
 
 void engine_watch(struct engine *e, struct tracer *t)

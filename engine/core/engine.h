@@ -25,6 +25,7 @@
 
 struct crew;
 struct hold;
+struct instance;
 struct lease_row;
 struct ledger;
 struct pool;
@@ -85,6 +86,9 @@ struct engine {
     uint32_t conns;     /* alive, of whatever state */
     bool is_stopping;
     struct timer stop_timer; /* when what is left is closed */
+
+    struct instance *instances;  /* of the program's services: see core/instances.h */
+    struct index instance_names; /* service and number */
 };
 
 /* The loop is borrowed, and its world with it. False when out of memory; there is no engine then.

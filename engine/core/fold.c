@@ -127,6 +127,9 @@ static void fold_all(struct telling *t, json_t *to, json_t *from, json_t *by_nam
     add(t, to, from, "tickets");
     if (!json_is_true(json_object_get(from, "stopping")))
         telling_put(t, to, "stopping", json_false());
+    json_t *services = json_object_get(from, "services"); /* worker 0 has those of all */
+    if (services != NULL)
+        telling_put(t, to, "services", json_incref(services));
     json_array_foreach(json_object_get(from, "resources"), i, one)
     {
         const char *name = json_string_value(json_object_get(one, "name"));

@@ -5,6 +5,7 @@
 
 #include "core/ear.h"
 #include "core/hold.h"
+#include "core/instances.h"
 #include "core/listener.h"
 #include "core/load.h"
 #include "core/pool.h"
@@ -319,6 +320,8 @@ json_t *inspect_all(struct telling *t)
     telling_number(t, o, "tasks", e->tasks.used - 1);
     telling_number(t, o, "tickets", e->tickets.used);
     telling_put(t, o, "resources", list);
+    if (e->instances != NULL)
+        telling_put(t, o, "services", instances_json(t));
     return o;
 }
 

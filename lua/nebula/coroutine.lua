@@ -89,6 +89,7 @@ raw.may_park = isyieldable
 raw.create = create
 raw.resume = resume
 raw.yield = yield
+raw.inner = inner -- for the host, which looks at it before it resumes
 
 --- The coroutine inside which a coroutine waits, when it is not itself that does.
 ---@param co thread

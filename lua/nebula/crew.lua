@@ -13,6 +13,7 @@ local lib, engine = c.lib, c.engine
 
 local ready = {} ---@type table<integer, boolean>
 local refusal    ---@type string|nil of the first whose resources did not start
+local hears_ready ---@type fun(worker: integer)|nil
 local ticket     -- on which worker 0 waits for news of them
 
 local crew = {}
@@ -26,6 +27,7 @@ end
 mail.on("crew.ready", function(from, why)
   ready[from] = true
   refusal = refusal or why
+  if hears_ready then hears_ready(from) end
   wake()
 end)
 
@@ -62,7 +64,23 @@ end
 ---@return true|nil
 ---@return string|nil why
 function crew.begin(given)
-  return worker.begin("nebula.member", buffer.encode(given))
+  return worker.begin("nebula.member", buffer.encode(given), given.is_kept)
+end
+
+--- From now on fn hears when a worker has begun: at first, and anew.
+---@param fn fun(worker: integer)
+function crew.on_ready(fn)
+  hears_ready = fn
+end
+
+--- Begins a worker anew that has left, with what the others were given; it was kept.
+---@param index integer
+---@return boolean has_begun false while it still closes what it had
+function crew.replace(index)
+  if not worker.replace(index) then return false end
+  ready[index] = nil
+  mail.back(index)
+  return true
 end
 
 -- at_us 0: however long it takes.

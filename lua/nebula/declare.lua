@@ -70,19 +70,10 @@ end
 
 -- what it said ----------------------------------------------------------------------------------------
 
---- What the compiler was near, when it is harmless to repeat: a string that was not closed may be a password.
-local function near(text)
-  local word = text:match(" near '(.*)'$")
-  if not word or word:find("^[%a_][%w_]*$") or #word == 1 or word == "<eof>" then
-    return text, word
-  end
-  return (text:gsub(" near '.*'$", "")), nil
-end
-
 local function report_failures(list, errors, reports)
   for _, e in ipairs(errors) do
     local source = list[e.source] or error("a prelude of the judge failed: " .. e.text, 0)
-    local text, word = near(e.text)
+    local text, word = report.near(e.text)
     local line = math.max(e.line, 1)
     reports:add(source.file, line, source:places():word(word, line), "", text)
   end

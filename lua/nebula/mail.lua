@@ -96,6 +96,10 @@ function mail.open()
   }
 end
 
+handlers["mail.back"] = function(_, index)
+  has_left[index] = nil
+end
+
 -- saying ----------------------------------------------------------------------------------------------
 
 local function encode(kind, ...)
@@ -154,6 +158,17 @@ function mail.workers()
     list[#list + 1] = mail.is_there(index) and index or nil
   end
   return list
+end
+
+--- A worker that had left has begun anew, and all hear of it.
+---@param index integer
+function mail.back(index)
+  has_left[index] = nil
+  for _, other in ipairs(mail.workers()) do
+    if other ~= index and other ~= worker.index then
+      mail.urge(other, "mail.back", index)
+    end
+  end
 end
 
 -- working ---------------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ local worker = require "nebula.worker"
 ---@field arguments string[]
 ---@field path string package.path
 ---@field kinds table<string, nebula.KeptKind>
+---@field is_interpreted boolean|nil
+---@field is_kept boolean|nil so that a worker may begin anew
 ---@field resources nebula.DeclaredResource[] with the names of their kinds instead of these
 
 -- Raises when one is refused.
@@ -78,6 +80,10 @@ end
 
 return function()
   local given = buffer.decode(worker.given())
+  if given.is_interpreted then
+    jit.off()
+    jit.flush()
+  end
   local opened, why = worker.open(given.engine)
   if not opened then
     worker.fail(why)

@@ -14,11 +14,12 @@ local values = require "nebula.declare.values"
 ---@alias nebula.ValueType "string"|"integer"|"number"|"boolean"|"duration"|"size"|"rate"|"share"|"enum"|"secret"
 
 ---@class nebula.Row
----@field type nebula.ValueType|"list"|"map"|"table"
+---@field type nebula.ValueType|"list"|"map"|"table"|"function"
 ---@field default? any as it would be written; of a table each field has its own
 ---@field required? boolean
 ---@field is_ours? boolean a setting of the kind's own, unknown to what it passes settings on to
 ---@field listed? boolean a list of such values may stand in its place
+---@field word? string a word that may stand in its place
 ---@field min? number in the unit that comes out
 ---@field max? number in the unit that comes out; of a string its most bytes (4096), of a list its most entries (256)
 ---@field one_of? string[] of an enum
@@ -69,9 +70,12 @@ function Reading:leaf(row, value)
     value = text
     self.from_env[self.path[1]] = true
   end
+  if row.word and value == row.word then
+    return value
+  end
   local read, why = values.read(row, value, is_from_env)
   if why then
-    return self:fail(why)
+    return self:fail(row.word and ('%s; or "%s"'):format(why, row.word) or why)
   end
   return read
 end

@@ -18,7 +18,8 @@ local GRACE_US = 1000000  -- what defer gets
 local UNJOINED_MOST = 100 -- failures of children that nobody joined yet; older ones go to the log
 
 ---@class nebula.Task
----@field place string|nil FILE:LINE where it was started
+---@field place string|nil FILE:LINE where it was started; nil: the workflow
+---@field package at string|nil where those are started that no line of the workflow starts
 ---@field package id integer the engine's number
 ---@field package parent nebula.Task|nil
 ---@field package is_cancelled boolean|nil told to end
@@ -26,11 +27,10 @@ local UNJOINED_MOST = 100 -- failures of children that nobody joined yet; older 
 ---@field package is_ended boolean|nil
 ---@field package failure nebula.Failure|nil
 ---@field package waiter integer|nil the ticket on which it waits for its children
-local Task = {}
+local Task = { refusals = 0 }
 Task.__index = Task
 
-local alive = {} -- by number; keeps the coroutines from the collector
-local nobody = {}
+local alive, nobody = {}, {} -- alive: tasks by number; it keeps the coroutines from the collector
 
 local tree = { Task = Task } -- and `work`: the task below which runs what other workers ask for
 
@@ -206,7 +206,7 @@ local function start(self)
     error(err, 0)
   end
   self.start_ticket = ticket
-  worker.start(self.co, self.id, ticket)
+  worker.start(self.co, self.id, ticket, self.place)
 end
 
 -- The first words of a coroutine that start() began.
@@ -243,7 +243,8 @@ function tree.open(parent, fn, ...)
   if id < 0 then
     error(errors.from_code(nil, id), 0)
   end
-  local self = setmetatable({ id = id, parent = parent, fn = fn, refusals = 0, place = failures.here() }, Task)
+  local place = failures.here() or parent and parent.at
+  local self = setmetatable({ id = id, parent = parent, fn = fn, place = place }, Task)
   local arguments, count = { ... }, select("#", ...)
   self.co = coroutines.create(function()
     begin(self)

@@ -116,6 +116,23 @@ FOLDER/orders.tsv: 120000 rows
     end)
   end
 
+  it("serve letters, each sent once, and end at a signal", function()
+    local folder = folder_for "sqlite"
+    tmp.write(folder, "services/letters.lua", tmp.read "examples/services/letters.lua")
+    local child = process.start { NEBULA, "serve", "--workers", "2", QUIET[1], QUIET[2], folder,
+      env = { SHOP_FILE = folder .. "/shop.db", NEBULA_RUN_DIR = folder } }
+    local seen, count = {}, 0
+    while count < 20 do
+      local number, mailer = assert(child:line()):match "^letter (%d+): sent by mailer ([12])$"
+      assert.is_nil(seen[number])
+      seen[number], count = mailer, count + 1
+    end
+    child:signal "TERM"
+    local how = assert(child:wait(20000))
+    assert.same({ 0, "" }, { how.code, (select(2, child:take())) })
+    child:close()
+  end)
+
   -- It shows build/nebula, whatever build the specs run in.
   if NEBULA ~= "build/nebula" then return end
   it("are shown by run.sh, with ls and inspect of what they used", function()

@@ -1,7 +1,9 @@
 --- commands: what the program can be told to do. A command is a table: name, text, manual, options, arguments, run().
 
 local commands = {
-  order = { "run", "check", "ls", "inspect", "pause", "resume", "drain", "reconnect", "resize", "version", "help" },
+  order = {
+    "run", "serve", "check", "ls", "inspect", "pause", "resume", "drain", "reconnect", "resize", "version", "help",
+  },
 }
 
 --- A command by its name.

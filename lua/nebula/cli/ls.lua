@@ -1,6 +1,7 @@
 local engines = require "nebula.cli.engines"
 local folder = require "nebula.cli.folder"
 local show = require "nebula.cli.show"
+local show_services = require "nebula.cli.services"
 
 local colours = { ready = "green", paused = "yellow", ["in trouble"] = "red" }
 
@@ -31,6 +32,7 @@ local function show_engine(answer)
   show.table({ "NAME", "KIND", "OPEN", "IDLE", "LEASED", "LISTENERS", "MAX", "WAITING", "CALLS", "FAILED", "RETRIES",
     "STATE" }, rows)
   show_endpoints(answer.resources)
+  show_services(answer.services or {})
 end
 
 local function from_files(given)

@@ -96,6 +96,19 @@ end
 
 local report = { show = show }
 
+--- A message of the compiler without what it was near, unless that is harmless to repeat: a string that was not closed
+--- may be a password.
+---@param text string
+---@return string text
+---@return string|nil word what it was near
+function report.near(text)
+  local word = text:match(" near '(.*)'$")
+  if not word or word:find("^[%a_][%w_]*$") or #word == 1 or word == "<eof>" then
+    return text, word
+  end
+  return (text:gsub(" near '.*'$", "")), nil
+end
+
 function report.new()
   return setmetatable({ errors = {}, count = 0 }, Report)
 end

@@ -8,7 +8,8 @@ local suggest = require "nebula.suggest"
 local values = require "nebula.declare.values"
 
 local FIELDS = {
-  type = "string", required = "boolean", is_ours = "boolean", listed = "boolean", min = "number", max = "number",
+  type = "string", required = "boolean", is_ours = "boolean", listed = "boolean", word = "string",
+  min = "number", max = "number",
   one_of = "table", of = "table", fields = "table", class = "string", text = "string", not_yet = "string",
   check = "function", beside = "string", compare = "function", default = "any",
 }

@@ -11,6 +11,16 @@ local function span(default, text, least)
   return { type = "duration", default = default, min = least or 0, max = YEAR, class = "live", text = text }
 end
 
+-- That doubles up to pause_max.
+local function pause(default, text, least)
+  local row = span(default, text, least)
+  row.beside = "pause_max"
+  row.compare = function(us, most)
+    return us > most and "is more than pause_max, which is " .. units.show_duration(most) or nil
+  end
+  return row
+end
+
 -- What the pool has to wake up for.
 local function look(default, text)
   local row = span(default, text)
@@ -94,14 +104,7 @@ rows.policy = {
     type = "table", text = "Whether and when a failed call is made again.",
     fields = {
       tries = { type = "integer", default = 3, min = 1, max = 100, class = "live", text = "Attempts; 1: no retry." },
-      pause = {
-        type = "duration", default = "50ms", min = 0, max = YEAR, class = "live",
-        text = "Before the first retry, at most; doubles with each, and a random part of it is waited.",
-        beside = "pause_max",
-        compare = function(pause, pause_max)
-          return pause > pause_max and "is more than pause_max, which is " .. units.show_duration(pause_max) or nil
-        end,
-      },
+      pause = pause("50ms", "Before the first retry, at most; doubles with each, and a random part of it is waited."),
       pause_max = span("2s", "The longest pause."),
       budget = {
         type = "number", default = 0.2, min = 0, max = 1, class = "live",
@@ -147,6 +150,27 @@ for name, row in pairs(rows.policy) do
   end
 end
 rows.pool.strategy = rows.resource.strategy
+
+rows.service = {
+  run = {
+    type = "function", required = true, class = "restart",
+    text = "What an instance does. It is given its number, from 1. When it returns the instance has finished; when it "
+      .. "raises or returns `nil, err` it has failed, and is started again.",
+  },
+  instances = {
+    type = "integer", word = "per-worker", default = 1, min = 1, max = 10000, class = "restart",
+    text = "How many there are in the whole program, spread over its workers; `per-worker`: one in each.",
+  },
+  restart = {
+    type = "table", text = "When one that failed is started again.",
+    fields = {
+      pause = pause("100ms",
+        "Before the first restart, at most; doubles with each, and a random part of it is waited.", 1000),
+      pause_max = span("30s", "The longest pause."),
+      steady = span("1m", "After a failure of an instance that ran for so long the pause is at most `pause` again."),
+    },
+  },
+}
 
 --- Names that will mean something in a declaration file one day.
 rows.names_not_yet = { strategy = true, kind = true, credential = true, tenant = true, graph = true }

@@ -97,4 +97,15 @@ function sources.read(home, dirs, report, text)
   return list
 end
 
+--- Reads the files of one folder of dir that hold no declarations; none when there is no such folder.
+---@param dir string
+---@param folder string
+---@param report table
+---@return nebula.Source[]
+function sources.others(dir, folder, report)
+  local list = { bytes = 0 }
+  add_folders(list, report, dir, { folder }, 1)
+  return list
+end
+
 return sources

@@ -68,6 +68,13 @@ local function read_integer(value, row, from_text)
   return number
 end
 
+local function read_function(value)
+  if type(value) ~= "function" then
+    return nil, "expected a function, got a " .. type(value)
+  end
+  return value
+end
+
 local function read_boolean(value, _, from_text)
   if from_text and (value == "true" or value == "false") then
     return value == "true"
@@ -128,8 +135,9 @@ local function check_bounds(value, row)
   end
 end
 
----@type string[] that a single value may have, sorted
+---@type string[] that a single value of a declaration may have, sorted
 values.types = keys(READ)
+READ["function"] = read_function -- in what is no declaration: services
 
 --- Is a row about one value, not about a table of them?
 ---@param row nebula.Row

@@ -1,0 +1,223 @@
+--- serving: the services of a program, over all its workers.
+--
+-- Worker 0 has read and checked the files. It tells each worker to keep up what that has of them (keeping.lua), hears
+-- of every change, for `ls`, and when all of it has finished. A worker that has left is begun anew after a pause, as a
+-- service is, and its instances with it.
+
+local c = require "nebula.c"
+local crew = require "nebula.lazy" "nebula.crew"
+local keeping = require "nebula.keeping"
+local log = require "nebula.log"
+local mail = require "nebula.mail"
+local nebula = require "nebula"
+local report = require "nebula.declare.report"
+local services = require "nebula.service"
+local tasks = require "nebula.task"
+local time = require "nebula.time"
+local wait = require "nebula.wait"
+local worker = require "nebula.worker"
+
+local lib, engine = c.lib, c.engine
+
+local PAUSE_US, PAUSE_MAX_US, STEADY_US = 100000, 30000000, 60000000 -- before a worker begins anew
+
+---@class nebula.Served
+---@field sources { file: string, text: string }[] the files, as they were read
+
+local serving = {}
+
+-- each worker: its own part ------------------------------------------------------------------------------
+
+local known = {} ---@type table<string, nebula.InstanceState> of all workers, in worker 0
+local before = {} ---@type table<string, integer> restarts of an instance while it was in a worker that has left
+
+local function note(state)
+  local key = state.service .. " " .. state.number
+  state.restarts = state.restarts + (before[key] or 0)
+  known[key] = state
+  worker.tell_instance(state)
+end
+
+local function tell(state)
+  if worker.index ~= 0 then
+    mail.urge(0, "serving.state", state)
+    return
+  end
+  local copy = {}
+  for name, value in pairs(state) do copy[name] = value end
+  note(copy)
+end
+
+-- Worker 0 has found nothing wrong with them, but they may ask which worker they are in.
+local function keep(given)
+  wait.current().is_of_worker = true
+  local reports = report.new()
+  local list = services.read(given.sources, nebula.environment, reports)
+  local first = (reports:list() or {})[1]
+  if first then
+    error(tostring(first), 0)
+  end
+  return keeping.run(list, worker.index, worker.count, tell)
+end
+
+-- Why the work of a worker did not end well.
+local function trouble_of(task)
+  if task.failure then
+    return tostring(task.failure)
+  elseif task.is_cancelled then
+    return "it was cancelled"
+  end
+  return task.results[1] == nil and task.results[2] or nil
+end
+
+mail.on("serving.begin", function(_, given)
+  local task = mail.task(keep, function(task)
+    mail.urge(0, "serving.ended", trouble_of(task))
+  end, given)
+  if not task then
+    mail.urge(0, "serving.ended") -- it drains already
+  end
+end)
+
+-- worker 0: all of them ----------------------------------------------------------------------------------
+
+---@class nebula.Part what one of the others has of the services
+---@field state "begins"|"runs"|"gone"|"ended"
+---@field since_us number
+---@field left integer how often it has left since it was steady
+---@field why string|nil
+
+local parts = {}     ---@type table<integer, nebula.Part>
+local troubles = {}  ---@type string[]
+local given_to_all   ---@type nebula.Served|nil
+local ticket         -- on which worker 0 waits for news
+
+local function now_us()
+  return tonumber(lib.nebula_now_us(engine))
+end
+
+local function wake()
+  if ticket then
+    lib.nebula_wake(engine, ticket, 0)
+  end
+end
+
+local function begin(index)
+  local part = parts[index]
+  part.state, part.since_us = "runs", now_us()
+  local sent, why = mail.send(index, "serving.begin", given_to_all)
+  if not sent then
+    part.state, part.why = "gone", why
+    wake()
+  end
+end
+
+mail.on("serving.state", function(_, state)
+  note(state)
+end)
+
+mail.on("serving.ended", function(from, why)
+  parts[from].state = "ended"
+  troubles[#troubles + 1] = why and ("worker %d: %s"):format(from, why)
+  wake()
+end)
+
+mail.on_leave(function(index, why)
+  local part = parts[index]
+  if part and part.state ~= "ended" then
+    part.state, part.why = "gone", why
+    wake()
+  end
+end)
+
+-- What it had is shown as pausing.
+local function show_lost(index, pause_us, why)
+  for key, state in pairs(known) do
+    if state.worker == index and state.state ~= "finished" then
+      before[key] = state.restarts + 1
+      state.state, state.since, state.pause, state.reason = "pausing", os.time(), pause_us / 1e6, why
+      state.restarts = before[key]
+      worker.tell_instance(state)
+    end
+  end
+end
+
+-- Begins a worker anew that has left, after a pause. serving.begin comes when it is ready.
+local function bring_back(index)
+  wait.current().is_of_worker = true
+  local part = parts[index]
+  part.left = part.since_us and now_us() - part.since_us >= STEADY_US and 1 or part.left + 1
+  local us = worker.backoff(PAUSE_US, PAUSE_MAX_US, part.left)
+  log.warn("worker %d begins anew in %d ms", index, us / 1000)
+  show_lost(index, us, ("worker %d has left: %s"):format(index, part.why))
+  time.sleep(("%dus"):format(us))
+  while not time.stopping() and not crew.replace(index) do
+    time.sleep "100ms"
+  end
+  if time.stopping() then
+    part.state = "ended"
+    wake()
+  end
+end
+
+local function is_over()
+  local over = true
+  for index, part in pairs(parts) do
+    if part.state == "gone" and time.stopping() then
+      part.state = "ended"
+    elseif part.state == "gone" then
+      part.state = "begins"
+      tasks.task(bring_back, index)
+    end
+    over = over and part.state == "ended"
+  end
+  return over
+end
+
+local function begin_others()
+  for index = 1, worker.count - 1 do
+    parts[index] = { state = "begins", left = 0 }
+    if mail.is_there(index) then
+      begin(index)
+    else
+      parts[index].state, parts[index].why = "gone", worker.why(index)
+    end
+  end
+  if worker.count > 1 then
+    crew.on_ready(begin)
+  end
+end
+
+--- Keeps up the services of all workers. Comes back when all of it has finished.
+---@param given nebula.Served
+---@return true|nil
+---@return string|nil why
+function serving.run(given)
+  wait.current().is_of_worker = true
+  given_to_all = given
+  begin_others()
+  local own = tasks.task(keep, given)
+  local is_own_over
+  tasks.task(function()
+    wait.current().is_of_worker = true
+    local ok, why = own:join()
+    troubles[#troubles + 1] = not ok and why and tostring(why) or nil
+    is_own_over = true
+    wake()
+  end)
+  while not (is_over() and is_own_over) do
+    ticket = lib.nebula_wait(engine)
+    local _, err = wait.settle(ticket)
+    ticket = nil
+    if err then return nil, err end
+  end
+  if #troubles > 0 then
+    return nil, table.concat(troubles, "; ")
+  end
+  if not time.stopping() then
+    log.info "all services have finished"
+  end
+  return true
+end
+
+return serving

@@ -1,0 +1,93 @@
+-- A drain of `nebula serve`: who hears of it, and who does not. limit: 300 s
+
+local clock = require "spec.support.clock"
+local program = require "spec.support.program"
+local served = require "spec.support.served"
+
+local ended, over, says = program.ended, program.over, program.says
+local count, started = served.count, served.started
+
+describe("a drain", function()
+  it("ends sleeps, says stopping(), lets what is under way end, and starts nothing again", function()
+    local child = started([[
+      local shop = use "shop"
+      service "sleeps" { instances = 2, run = function(number)
+        while sleep "1h" do end
+        print("slept", number, stopping())
+      end }
+      service "works" { run = function()
+        sleep "50ms"
+        print "ready"
+        while not stopping() do sleep "1ms" end
+        local _, err = shop:query "select 1"
+        print(err.code, (sleep "20ms"))
+        return nil, err
+      end }
+      service "raises" { run = function() assert(sleep "1h") end }
+      service "pauses" { restart = { pause = "1h", pause_max = "1h" }, run = function() error "rarely" end }
+    ]], "--workers", "2")
+    child:signal "TERM"
+    local result = ended(0, over(child))
+    local lines = {}
+    for line in result.output:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    table.sort(lines)
+    assert.same({ "closed\ttrue", "slept\t1\ttrue", "slept\t2\ttrue" }, lines)
+    assert.equal(1, count(result.errors, "is in %d"))
+  end)
+
+  it("is not well when an instance fails in it", function()
+    local child = started([[
+      service "bad" { run = function() print "ready" sleep "1h" error "in the drain" end }
+    ]], "--workers", "2")
+    child:signal "TERM"
+    local result = ended(1, over(child))
+    says("service bad: instance 1 failed while the program drains:", result.errors)
+    says("1 of 1 instances failed while the program drained", result.errors)
+  end)
+
+  it("cancels who does not end, in every worker, and says where he was", function()
+    local child, folder = started([[
+      service "deaf" { instances = "per-worker", run = function(number)
+        defer(function() print("deferred", number) end)
+        if number == 2 then
+          sleep "50ms"
+          print "ready"
+        end
+        while true do
+          local _, err = sleep "1h"
+          if err.code == "cancelled" then return end
+        end
+      end }
+    ]], "--workers", "2", "--drain", "100ms")
+    local begun = clock.now()
+    child:signal "TERM"
+    local result = ended(1, over(child))
+    assert.is_true(clock.now() - begun < 3000)
+    assert.equal(2, count(result.output, "deferred"))
+    for worker = 0, 1 do
+      says(("worker=%d text=\"still open: the task of %s/services/a.lua:2, waiting at %s/services/a.lua:9"):format(
+        worker, folder, folder), result.errors)
+    end
+    assert.equal(2, count(result.errors, "still open"))
+  end)
+
+  it("ends by force where an instance never waits, in any worker", function()
+    for number = 1, 2 do
+      local child = started(([[
+        service "busy" { instances = "per-worker", run = function(number)
+          if number ~= %d then
+            sleep "100ms" print "ready" sleep "1h"
+          else
+            sleep "1ms" while true do end
+          end
+        end }
+      ]]):format(number), "--workers", "2", "--drain", "10ms", "--stuck", "0s")
+      local begun = clock.now()
+      child:signal "TERM"
+      local result = over(child)
+      assert.equal(143, result.code, result.errors)
+      says("did not come back", result.errors)
+      assert.is_true(clock.now() - begun < 8000)
+    end
+  end)
+end)

@@ -109,13 +109,12 @@ static void weigh_all(struct pool *p)
         weigh(p, i, fastest_us);
 }
 
-static enum balance_state state_of(const struct pool *p, int32_t at, uint32_t tried)
+static enum balance_state state_of(const struct pool *p, int32_t at, uint32_t ready)
 {
     const struct reach *r = &p->reach[at];
-    bool is_idle = !list_is_empty(&p->loads->of[at].idle) && (tried >> at & 1) == 0;
     if (!may_use(p, at))
         return BALANCE_OUT;
-    if (is_idle)
+    if ((ready >> at & 1) != 0)
         return BALANCE_READY;
     return reach_is_unfit(r) || reach_is_down(r) ? BALANCE_OUT : BALANCE_BUSY;
 }
@@ -152,14 +151,22 @@ static void want_news(struct pool *p)
     }
 }
 
-int32_t load_choose(struct pool *p, uint64_t key, uint32_t tried)
+uint32_t load_idle(const struct pool *p)
+{
+    uint32_t idle = 0;
+    for (int32_t i = 0; i < p->reaches; i++)
+        idle |= (uint32_t)!list_is_empty(&p->loads->of[i].idle) << i;
+    return idle;
+}
+
+int32_t load_choose(struct pool *p, uint64_t key, uint32_t ready)
 {
     struct loads *l = p->loads;
     struct world *w = p->engine->world;
     refresh(p);
     weigh_all(p);
     for (int32_t i = 0; i < p->reaches; i++)
-        l->balance[i].state = state_of(p, i, tried);
+        l->balance[i].state = state_of(p, i, ready);
     struct balance_choice chosen =
         balance_choose((enum balance_rule)l->said.rule, l->balance, p->reaches, key, w->random(w));
     if (chosen.best >= 0 && chosen.best != chosen.ready)

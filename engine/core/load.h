@@ -72,9 +72,10 @@ static inline bool load_is_carrying(enum conn_state state)
 {
     return state == CONN_LEASED || state == CONN_CANCELLING;
 }
-/* The endpoint from whose idle connections the next use with this key is served, -1: none has one. Those
- * whose bits are in `tried` have none that can be had. */
-int32_t load_choose(struct pool *p, uint64_t key, uint32_t tried);
+uint32_t load_idle(const struct pool *p); /* a bit for each endpoint that has an idle connection */
+/* The endpoint by which the next use with this key is served, among those whose bits are in `ready`, which
+ * have a connection for it; -1: none of them may be used. */
+int32_t load_choose(struct pool *p, uint64_t key, uint32_t ready);
 void load_hurry(struct pool *p); /* what is wanted is looked after in this turn */
 /* c is lent, chosen or not. */
 void load_use(struct conn *c);

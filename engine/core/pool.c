@@ -364,7 +364,7 @@ static struct conn *next_at(struct pool *p, int32_t at)
 static struct conn *next_balanced(struct pool *p, uint64_t key)
 {
     int32_t at;
-    for (uint32_t tried = 0; (at = load_choose(p, key, tried)) >= 0; tried |= 1U << at) {
+    for (uint32_t left = load_idle(p); (at = load_choose(p, key, left)) >= 0; left &= ~(1U << at)) {
         struct conn *c = next_at(p, at);
         if (c != NULL)
             return c;
@@ -375,7 +375,7 @@ static struct conn *next_balanced(struct pool *p, uint64_t key)
 static struct conn *find(struct pool *p, const struct waiter *w)
 {
     struct conn *c = p->loads == NULL ? next_idle(p) : next_balanced(p, w->key);
-    return c == NULL && w->may_share ? share_find(p) : c;
+    return c == NULL && w->may_share ? share_find(p, w->key) : c;
 }
 
 /* Who waits for a connection that is on its way to him does not queue. */

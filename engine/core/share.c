@@ -16,17 +16,38 @@ static bool has_room(const struct conn *c)
            c->requests.count < (uint32_t)c->pool->share && engine_now(c->engine) < c->life_end_us;
 }
 
-struct conn *share_find(struct pool *p)
+/* The next in turn of those that lead to one of these endpoints, a bit each. Who has no room any more
+ * leaves. */
+static struct conn *next_in_turn(struct pool *p, uint32_t endpoints)
 {
-    struct list_node *n;
-    while ((n = list_head(&p->sharing)) != NULL) {
+    for (struct list_node *n = list_head(&p->sharing), *next; n != NULL; n = next) {
         struct conn *c = container_of(n, struct conn, in_turn);
+        next = list_next(&p->sharing, n);
         CHECK(c->holder == NULL);
-        if (has_room(c))
+        if (!has_room(c))
+            list_remove(&p->sharing, n);
+        else if ((endpoints >> c->reach & 1) != 0)
             return c;
-        list_remove(&p->sharing, n);
     }
     return NULL;
+}
+
+static uint32_t endpoints_with_room(const struct pool *p)
+{
+    uint32_t endpoints = 0;
+    for (struct list_node *n = list_head(&p->sharing); n != NULL; n = list_next(&p->sharing, n)) {
+        const struct conn *c = container_of(n, struct conn, in_turn);
+        endpoints |= (uint32_t)has_room(c) << c->reach;
+    }
+    return endpoints;
+}
+
+struct conn *share_find(struct pool *p, uint64_t key)
+{
+    if (p->loads == NULL)
+        return next_in_turn(p, UINT32_MAX);
+    int32_t at = load_choose(p, key, endpoints_with_room(p));
+    return at < 0 ? NULL : next_in_turn(p, 1U << at);
 }
 
 /* Behind the others that have room: in turn. */

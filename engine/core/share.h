@@ -17,8 +17,8 @@
 
 /* A call may share with others what it runs on. */
 bool share_may(const struct pool *p, const struct request *r);
-/* A connection that has room for one more; NULL when there is none. */
-struct conn *share_find(struct pool *p);
+/* A connection that has room for one more, for what has this key; NULL when there is none. */
+struct conn *share_find(struct pool *p, uint64_t key);
 /* A call that shares was sent on c. */
 void share_begin(struct conn *c);
 /* One has ended: c, still LEASED, comes home with the last, or has room for another one. Serves those

@@ -53,6 +53,40 @@ static void failures_in_a_row_eject_and_time_brings_back(void **unused)
     fleet_end(&p);
 }
 
+static void the_connections_of_who_is_ejected_leave(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    int64_t lease[12];
+    fleet_begin(&p, 3, NEBULA_LEAST_RECENTLY_USED);
+    p.balance.consecutive = 2;
+    p.rig.spec.pool.min = 12;
+    fleet_open(&p);
+    assert_int_equal(rig_await(&p.rig, nebula_start(p.rig.nebula, p.rig.shop), NULL), 0);
+    for (int i = 0; i < 12; i++)
+        lease[i] = rig_lease(&p.rig);
+    int32_t number = rig_pool(&p.rig)->reach[1].conns;
+    assert_int_equal(number, 4);
+    for (int i = 2; i < 12; i++) /* the first ones go on being used */
+        rig_release(&p.rig, lease[i]);
+    server_pace(p.server[1], 5 * SECOND);
+    while (!fleet_is_out(&p, 1)) {
+        int32_t ticket =
+            rig_request(&p.rig, (struct nebula_request){.text = "get 1 1", .within_us = 50 * MS});
+        rig_await(&p.rig, ticket, NULL);
+    }
+    rig_pass(&p.rig, 100 * MS);
+    assert_int_equal(fleet_loads(&p)->of[1].idle.count, 0);
+    assert_true(fleet_conns(&p, 1) <= 3); /* being cancelled, or leased */
+    server_pace(p.server[1], 0);
+    for (int i = 0; i < 2; i++)
+        rig_release(&p.rig, lease[i]);
+    rig_pass(&p.rig, 5 * SECOND);
+    assert_int_equal(fleet_conns(&p, 1), 0);
+    assert_int_equal(pool_all(rig_pool(&p.rig)), 12); /* the others have its places, for min */
+    fleet_end(&p);
+}
+
 static void no_more_are_ejected_than_may_be(void **unused)
 {
     (void)unused;
@@ -193,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_in_a_row_eject_and_time_brings_back),
+        cmocka_unit_test(the_connections_of_who_is_ejected_leave),
         cmocka_unit_test(no_more_are_ejected_than_may_be),
         cmocka_unit_test(with_too_few_left_all_are_used),
         cmocka_unit_test(without_panic_whoever_waits_is_served_when_one_is_back),

@@ -188,6 +188,37 @@ static void one_without_a_connection_gets_one_where_max_is_reached(void **unused
     fleet_end(&p);
 }
 
+static void calls_that_share_go_where_the_rule_says_too(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    int by[HOSTS];
+    fleet_begin(&p, 3, NEBULA_TWO_CHOICES);
+    p.rig.spec.pool.max = 3;
+    p.rig.spec.pool.pipeline = 8;
+    server_pace(p.server[1], 20 * MS);
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    int32_t ticket[12];
+    for (int i = 0; i < 600; i++) {
+        if (i >= 12)
+            assert_int_equal(rig_await(&p.rig, ticket[i % 12], NULL), ERROR_OK);
+        ticket[i % 12] =
+            rig_request(&p.rig, (struct nebula_request){.text = "get 1 1", .is_idempotent = true});
+        int32_t all = 0;
+        for (int at = 0; at < 3; at++)
+            all += fleet_loads(&p)->balance[at].outstanding;
+        assert_true(all <= 12 && all >= rig_count(&p.rig, CONN_LEASED));
+    }
+    for (int i = 0; i < 12; i++)
+        assert_int_equal(rig_await(&p.rig, ticket[i], NULL), ERROR_OK);
+    assert_int_equal(fleet_heard_by_all(&p, by), 600);
+    assert_true(by[1] < by[0] / 2 && by[1] < by[2] / 2);
+    for (int at = 0; at < 3; at++)
+        assert_int_equal(fleet_loads(&p)->balance[at].outstanding, 0);
+    fleet_end(&p);
+}
+
 /* --- what is said ------------------------------------------------------------------------------ */
 
 static void it_is_in_force_at_once_and_may_be_taken_back(void **unused)
@@ -222,6 +253,36 @@ static void it_is_in_force_at_once_and_may_be_taken_back(void **unused)
     lease[0] = rig_ask(&p.rig); /* by the short path again */
     assert_true(lease[0] > 0);
     rig_release(&p.rig, lease[0]);
+    fleet_end(&p);
+}
+
+static void each_tenant_has_the_balance_of_the_declaration(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    struct nebula_option option[4];
+    fleet_begin(&p, 3, NEBULA_STICKY);
+    memcpy(option, p.option, 3 * sizeof *option);
+    option[3] = (struct nebula_option){.name = "realm", .value = "{tenant}", .has_tenant = true};
+    p.rig.spec.option = option;
+    p.rig.spec.options = 4;
+    p.rig.spec.tenants = 3;
+    fleet_open(&p);
+    struct nebula *n = p.rig.nebula;
+    const char *const tenant[] = {"a", "b", "c"}, *const name[] = {"shop@a", "shop@b", "shop@c"};
+    for (int i = 0; i < 3; i++) {
+        if (i == 2) { /* those that are there hear of it, and those that come */
+            p.balance.rule = NEBULA_ROUND_ROBIN;
+            fleet_balance(&p);
+        }
+        assert_int_equal(nebula_task_tenant(n, tenant[i]), 0);
+        assert_int_equal(rig_say(&p.rig, 0, "get 1 1"), ERROR_OK);
+        struct pool *own = engine_pool(p.rig.engine, nebula_find(n, name[i]), 0);
+        assert_int_equal(own->loads->said.rule, p.balance.rule);
+    }
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(engine_pool(p.rig.engine, nebula_find(n, name[i]), 0)->loads->said.rule,
+                         NEBULA_ROUND_ROBIN);
     fleet_end(&p);
 }
 
@@ -312,6 +373,8 @@ int main(void)
         cmocka_unit_test(whoever_comes_has_whatever_is_idle),
         cmocka_unit_test(one_without_a_connection_gets_one_where_max_is_reached),
         cmocka_unit_test(it_is_in_force_at_once_and_may_be_taken_back),
+        cmocka_unit_test(calls_that_share_go_where_the_rule_says_too),
+        cmocka_unit_test(each_tenant_has_the_balance_of_the_declaration),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(without_memory_all_is_as_before),
         cmocka_unit_test(a_pool_that_comes_without_memory_is_an_error),

@@ -70,9 +70,13 @@ static bool has_one_for_others(const struct pool *p)
 static void serve(struct soon *s)
 {
     struct pool *p = container_of(s, struct pool, hand);
-    while (has_one_for_others(p) && hand_on(p, p->idle.first))
-        continue;
-    pool_serve(p); /* what others do not want any more */
+    bool is_wanted = true;
+    while (is_wanted) {
+        while (has_one_for_others(p) && (is_wanted = hand_on(p, p->idle.first)))
+            continue;
+        pool_serve(p); /* what others do not want any more, or those here waited for longer */
+        is_wanted = is_wanted && has_one_for_others(p);
+    }
 }
 
 static void watch(struct pool *p)
@@ -157,10 +161,18 @@ int64_t handover_wish_us(const struct pool *p)
     return is_alone ? INT64_MAX : first_arrival_us(p) + HANDOVER_LEAD_US;
 }
 
+/* Granted before max became less: until so many have closed, no more are opened. */
+static void give_back_excess(struct pool *p)
+{
+    for (; p->permits > 0 && permits_is_over(&p->stake); p->permits--)
+        permits_give(&p->stake);
+}
+
 bool handover_may_open(struct pool *p)
 {
     if (p->stake.permits == NULL)
         return true;
+    give_back_excess(p);
     bool has_one = p->permits > 0;
     p->permits -= has_one;
     if (has_one || permits_take(&p->stake))
@@ -195,7 +207,8 @@ void handover_look(struct pool *p)
         return;
     wish(p);
     watch(p);
-    if (has_one_for_others(p))
+    /* Whoever asked may have left meanwhile, and those here may have been served by then. */
+    if (p->idle.first != NULL && (p->gate & (GATE_ASKED | GATE_QUEUE)) != 0)
         loop_soon(p->engine->loop, &p->hand);
 }
 
@@ -213,6 +226,7 @@ bool handover_join(struct pool *p)
     bool has_joined =
         identity != NULL && permits_join(&p->stake, e->ledger, e->loop, identity, p->size.max);
     free(identity);
+    p->renewed_us = has_joined ? permits_renewed_us(&p->stake) : 0;
     return has_joined;
 }
 

@@ -13,6 +13,7 @@ struct share {
     int32_t alone;    /* of these, so many are served by a permit alone too */
     int32_t held;     /* of its connections, and of what waits for it here: */
     int32_t granted;  /* permits alone */
+    bool is_short;    /* it wanted one for nobody in particular, and there was none */
     int32_t parcels;
     struct parcel *first, **last;
 };
@@ -22,6 +23,7 @@ struct permits {
     int32_t out, max, shares;
     int64_t census; /* its number */
     int32_t doomed; /* of those that are out: they will be closed, and nobody gets their permits */
+    int64_t renewed_us;
     struct share share[]; /* by worker */
 };
 
@@ -93,6 +95,16 @@ static bool has_excess(const struct permits *p)
     return p->out - p->doomed > p->max;
 }
 
+/* There is a permit that nobody asks for. */
+static void tell_short(struct permits *p)
+{
+    for (int32_t i = 0; i < p->shares; i++) {
+        if (p->share[i].is_short)
+            seat_tell(&p->share[i].seat);
+        p->share[i].is_short = false;
+    }
+}
+
 /* A permit that `from` has no use for: whoever asks gets it, as long as there may be so many. */
 static void pass_on(struct permits *p, struct share *from)
 {
@@ -102,6 +114,7 @@ static void pass_on(struct permits *p, struct share *from)
     if (to == NULL) {
         from->held--;
         p->out--;
+        tell_short(p);
     } else {
         to->granted++;
         move(from, to);
@@ -168,6 +181,7 @@ void permits_leave(struct stake *s)
     struct share *share = share_of(s);
     CHECK(share->first == NULL && share->held == 0);
     share->asks.count = 0;
+    share->is_short = false;
     seat_leave(&share->seat);
     unlock(p);
     s->permits = NULL;
@@ -183,6 +197,7 @@ bool permits_take(struct stake *s)
         return true;
     lock(p);
     bool is_taken = take(p, share_of(s));
+    share_of(s)->is_short = !is_taken;
     unlock(p);
     return is_taken;
 }
@@ -319,6 +334,8 @@ void permits_resize(struct stake *s, int32_t max)
         drop_asks(to, 1);
         seat_tell(&to->seat);
     }
+    if (p->out < p->max)
+        tell_short(p);
     unlock(p);
 }
 
@@ -333,6 +350,17 @@ bool permits_has_excess(const struct stake *s)
     return is_too_much;
 }
 
+bool permits_is_over(const struct stake *s)
+{
+    struct permits *p = s->permits;
+    if (p == NULL)
+        return false;
+    lock(p);
+    bool is_over = p->out > p->max;
+    unlock(p);
+    return is_over;
+}
+
 bool permits_doom(struct stake *s)
 {
     struct permits *p = s->permits;
@@ -343,6 +371,27 @@ bool permits_doom(struct stake *s)
     p->doomed += is_doomed;
     unlock(p);
     return is_doomed;
+}
+
+void permits_renew(struct stake *s, int64_t at_us)
+{
+    struct permits *p = s->permits;
+    if (p == NULL)
+        return;
+    lock(p);
+    p->renewed_us = at_us;
+    unlock(p);
+}
+
+int64_t permits_renewed_us(const struct stake *s)
+{
+    struct permits *p = s->permits;
+    if (p == NULL)
+        return 0;
+    lock(p);
+    int64_t at_us = p->renewed_us;
+    unlock(p);
+    return at_us;
 }
 
 int32_t permits_out(const struct stake *s)

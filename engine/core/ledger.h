@@ -47,7 +47,7 @@ bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const ch
 /* Stops asking. Nothing is held and nothing is to be received, and look() runs no more. */
 void permits_leave(struct stake *s);
 
-/* One permit, if there is one. */
+/* One permit, if there is one; else look() says when there is one that nobody asks for. */
 bool permits_take(struct stake *s);
 /* When the first waiters arrived, on the clock of all, the first one first: of several, so that between
  * two looks none of them is passed over. At most `room` connections can be taken in. */
@@ -69,6 +69,8 @@ void permits_give(struct stake *s);
 /* Whether there are more than may be, since max became less, not counting those that were doomed; and
  * dooms one, which its holder closes. */
 bool permits_has_excess(const struct stake *s);
+/* Whether there are more than may be, those that were doomed and are not gone yet among them. */
+bool permits_is_over(const struct stake *s);
 bool permits_doom(struct stake *s);
 
 /* Since when the first waiter of any other worker waits; LEDGER_NOBODY when none asks. */
@@ -82,6 +84,10 @@ struct parcel *permits_receive(struct stake *s, int32_t *permits_out);
 bool permits_has_come(const struct stake *s); /* there is something to receive */
 
 void permits_resize(struct stake *s, int32_t max);
+/* All connections are to be renewed: those of before then are not to be lent again, by whichever worker
+ * gets one, or comes later. 0: never. */
+void permits_renew(struct stake *s, int64_t at_us);
+int64_t permits_renewed_us(const struct stake *s);
 int32_t permits_out(const struct stake *s); /* in all workers together */
 
 /* How many there are in all workers, and in those before this one, as it was when the order of this

@@ -44,6 +44,7 @@ void reconnect_begin(struct pool *p, int32_t percent, int64_t every_us, int64_t 
     struct census census = permits_census(&p->stake, number);
     int32_t own = pool_all(p), all = census.all > own ? census.all : own;
     p->renewed_us = engine_now(p->engine);
+    permits_renew(&p->stake, p->renewed_us);
     p->reconnect = (struct reconnect){.last = p->resource->last_conn,
                                       .all = own,
                                       .step = (all * percent + 99) / 100,
@@ -51,7 +52,7 @@ void reconnect_begin(struct pool *p, int32_t percent, int64_t every_us, int64_t 
                                       .every_us = every_us,
                                       .next_us = engine_now(p->engine)};
     say(p, "reconnects");
-    keep_look(p);
+    keep_soon(p); /* when all pools that are to have begun */
 }
 
 /* Room for the new one comes from the one that leaves, so nothing else may be on its way. */

@@ -257,6 +257,55 @@ static void bounds_change(void **unused)
     end();
 }
 
+static void who_finds_none_hears_that_there_is_one(void **unused)
+{
+    (void)unused;
+    begin(1);
+    assert_true(permits_take(stake(0)));
+    assert_false(permits_take(stake(1)));
+    assert_false(ask(2, 10));
+    permits_give(stake(0)); /* who asks comes first */
+    assert_int_equal(granted_to(2), 1);
+    assert_int_equal(looks_of(1), 0);
+    permits_give(stake(2));
+    assert_int_equal(looks_of(1), 1);
+    assert_true(permits_take(stake(1)));
+    assert_false(permits_take(stake(0)));
+    permits_resize(stake(2), 2);
+    assert_int_equal(looks_of(0), 1);
+    permits_give(stake(1));
+    assert_int_equal(looks_of(0), 0); /* once */
+    end();
+}
+
+static void what_is_to_close_counts_until_it_is_gone(void **unused)
+{
+    (void)unused;
+    begin(2);
+    assert_true(permits_take(stake(0)) && permits_take(stake(1)));
+    assert_false(permits_is_over(stake(0)));
+    permits_resize(stake(0), 1);
+    assert_true(permits_has_excess(stake(0)) && permits_is_over(stake(0)));
+    assert_true(permits_doom(stake(0)));
+    assert_true(!permits_has_excess(stake(0)) && permits_is_over(stake(0)));
+    permits_give(stake(0));
+    assert_false(permits_is_over(stake(0)));
+    permits_give(stake(1));
+    end();
+}
+
+static void what_was_renewed_is_known_to_who_comes_later(void **unused)
+{
+    (void)unused;
+    begin(1);
+    assert_true(permits_renewed_us(stake(0)) == 0);
+    permits_renew(stake(0), 70);
+    permits_leave(stake(1));
+    join(1, "shop", 1);
+    assert_true(permits_renewed_us(stake(1)) == 70);
+    end();
+}
+
 static void between_two_looks_several_are_served(void **unused)
 {
     (void)unused;
@@ -297,6 +346,9 @@ int main(void)
         cmocka_unit_test(between_two_looks_several_are_served),
         cmocka_unit_test(whoever_leaves_passes_on_what_he_has),
         cmocka_unit_test(bounds_change),
+        cmocka_unit_test(who_finds_none_hears_that_there_is_one),
+        cmocka_unit_test(what_is_to_close_counts_until_it_is_gone),
+        cmocka_unit_test(what_was_renewed_is_known_to_who_comes_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

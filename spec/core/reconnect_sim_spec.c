@@ -205,6 +205,27 @@ static void what_makes_no_sense_is_refused(void **unused)
     rig_end(&r);
 }
 
+/* Of the first role none is left, so that nothing is to be done there; of the second one is in use. */
+static void it_is_over_when_all_roles_are(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.roles = 2;
+    r.spec.role_name[1] = "other";
+    rig_open(&r);
+    assert_int_equal(nebula_release(r.nebula, rig_lease(&r), NEBULA_SPOILED), 0);
+    rig_pass(&r, 100 * MS);
+    assert_int_equal(nebula_lease(r.nebula, r.shop, 1, 0, false), 0);
+    int64_t lease = rig_lease_of(&r, rig_ticket(&r));
+    int32_t ticket = nebula_reconnect(r.nebula, r.shop, 100, 0);
+    rig_pass(&r, 100 * MS);
+    assert_false(rig_is_answered(&r, ticket));
+    rig_release(&r, lease);
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_OK);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_second_one_begins_anew_and_ends_both_tickets),
         cmocka_unit_test(who_stops_waiting_stops_nothing),
         cmocka_unit_test(there_is_nothing_to_wait_for_where_nothing_is),
+        cmocka_unit_test(it_is_over_when_all_roles_are),
         cmocka_unit_test(it_ends_with_the_engine),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };

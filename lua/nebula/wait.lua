@@ -66,18 +66,15 @@ function wait.await(ticket)
   return code
 end
 
---- Waits for a ticket that brings nothing but its end, or what value_at() has of it then.
----@generic T
+--- Waits for a ticket that brings nothing but its end.
 ---@param ticket integer
----@param value_at nil|fun(ticket: integer): T
----@return T|true|nil
+---@return true|nil
 ---@return nebula.Error|nil
-function wait.settle(ticket, value_at)
+function wait.settle(ticket)
   local code = wait.await(ticket)
   if code == 0 then
-    local value = not value_at or value_at(ticket)
     lib.nebula_done(engine, ticket)
-    return value
+    return true
   elseif code < 0 then
     return nil, errors.from_code(nil, code)
   end

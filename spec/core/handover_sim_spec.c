@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include "base/check.h"
+#include "core/handover.h"
+#include "sim/ledger_trace.h"
 #include "sim/shift.h"
 
 #define CREW 3
@@ -292,6 +295,121 @@ static void different_things_of_one_name_share_nothing(void **unused)
     shift_end(&w);
 }
 
+/* Who has the minimum to keep waits for no lease, so he asks nobody for a permit. */
+static void the_minimum_is_opened_as_soon_as_there_is_a_permit(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, 1);
+    w.spec->pool.min = 1;
+    shift_open_all(&w);
+    int home = 0;
+    while (!handover_is_home(table_get(&w.of[home].engine->resources, w.of[home].shop)))
+        home++;
+    int other = (home + 1) % CREW;
+    int64_t lease = shift_lease(&w, other, 100 * MS);
+    assert_true(lease > 0);
+    int32_t start = nebula_start(w.of[home].nebula, w.of[home].shop);
+    shift_pass(&w, 100 * MS);
+    assert_false(shift_has(&w, home, start));
+    assert_int_equal(nebula_release(w.of[other].nebula, lease, NEBULA_SPOILED), 0);
+    shift_pass(&w, 100 * MS);
+    assert_true(shift_has(&w, home, start));
+    assert_int_equal(rig_count(&w.of[home], CONN_IDLE), 1);
+    shift_end(&w);
+}
+
+/* Of two that are to be renewed one is not due yet, and goes to a worker that has had none so far. */
+static void what_is_older_than_a_reconnect_is_lent_by_nobody_who_begins_later(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, 2);
+    shift_open_all(&w);
+    int64_t a = shift_lease(&w, 0, 100 * MS), b = shift_lease(&w, 0, 100 * MS);
+    assert_true(a > 0 && b > 0);
+    assert_true(nebula_reconnect(w.of[0].nebula, w.of[0].shop, 1, 10 * (int64_t)SECOND) > 0);
+    shift_pass(&w, MS);
+    int32_t waits = shift_ask(&w, 1);
+    shift_pass(&w, 5 * MS);
+    rig_release(&w.of[0], b);
+    shift_pass(&w, 100 * MS);
+    rig_release(&w.of[1], shift_take(&w, 1, waits));
+    assert_int_equal(server_opened(w.of[0].server), 3);
+    rig_release(&w.of[0], a);
+    shift_end(&w);
+}
+
+static void what_is_left_when_those_here_are_served_goes_to_those_elsewhere(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, 2);
+    shift_open_all(&w);
+    int64_t a = shift_lease(&w, 0, 100 * MS), b = shift_lease(&w, 0, 100 * MS);
+    assert_int_equal(nebula_pause(w.of[0].nebula, w.of[0].shop), 0);
+    shift_pass(&w, MS);
+    rig_release(&w.of[0], a);
+    rig_release(&w.of[0], b);
+    int32_t here = shift_ask(&w, 0);
+    shift_pass(&w, 5 * MS);
+    assert_int_equal(rig_count(&w.of[0], CONN_IDLE), 2);
+    int32_t there = shift_ask(&w, 1);
+    shift_pass(&w, 10 * MS);
+    assert_int_equal(nebula_resume(w.of[0].nebula, w.of[0].shop), 0);
+    shift_pass(&w, 5 * MS);
+    rig_release(&w.of[0], shift_take(&w, 0, here));
+    rig_release(&w.of[1], shift_take(&w, 1, there));
+    assert_int_equal(server_opened(w.of[0].server), 2);
+    shift_end(&w);
+}
+
+/* At the n-th step of another worker on the ledger. */
+struct quitter {
+    struct ledger_pause pause;
+    struct rig *rig;
+    int32_t ticket;
+    int left;
+};
+
+static void quit(struct ledger_pause *pause, int32_t worker, bool is_hand)
+{
+    struct quitter *q = container_of(pause, struct quitter, pause);
+    (void)is_hand;
+    if (worker == 0 && q->left > 0 && --q->left == 0)
+        nebula_cancel(q->rig->nebula, q->ticket);
+}
+
+static void whoever_asked_may_leave_at_any_step_of_who_serves_him(void **unused)
+{
+    (void)unused;
+    struct quitter q = {.left = 0};
+    for (int nth = 1; q.left == 0; nth++) {
+        struct shift w;
+        begin(&w, 1);
+        shift_open_all(&w);
+        int64_t lease = shift_lease(&w, 0, 100 * MS);
+        int32_t there = shift_ask(&w, 1);
+        shift_pass(&w, 5 * MS);
+        int32_t here = shift_ask(&w, 0);
+        shift_pass(&w, 5 * MS);
+        q = (struct quitter){.pause.run = quit, .rig = &w.of[1], .ticket = there, .left = nth};
+        ledger_trace_pause(&q.pause);
+        rig_release(&w.of[0], lease);
+        shift_pass(&w, 5 * MS);
+        ledger_trace_pause(NULL);
+        assert_true(shift_has(&w, 1, there)); /* served, or cancelled */
+        struct nebula_reply reply;
+        int32_t code = rig_await(&w.of[1], there, &reply);
+        if (code == ERROR_OK)
+            rig_release(&w.of[1], reply.lease);
+        shift_pass(&w, 5 * MS);
+        rig_release(&w.of[0], shift_take(&w, 0, here));
+        shift_end(&w);
+        assert_true(nth < 100);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +426,10 @@ int main(void)
         cmocka_unit_test(whoever_does_not_wait_hears_soon_that_it_is_full),
         cmocka_unit_test(different_things_of_one_name_share_nothing),
         cmocka_unit_test(what_is_older_than_a_reconnect_leaves_where_it_comes_to),
+        cmocka_unit_test(what_is_older_than_a_reconnect_is_lent_by_nobody_who_begins_later),
+        cmocka_unit_test(the_minimum_is_opened_as_soon_as_there_is_a_permit),
+        cmocka_unit_test(what_is_left_when_those_here_are_served_goes_to_those_elsewhere),
+        cmocka_unit_test(whoever_asked_may_leave_at_any_step_of_who_serves_him),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

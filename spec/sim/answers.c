@@ -68,13 +68,15 @@ static void settle_all(struct play *p, struct holding *h, enum claim claim)
 }
 
 /* A transaction that is not committed has no effect. */
-void holding_drop(struct play *p, struct holding *h)
+void holding_drop(struct play *p, struct actor *a)
 {
+    struct holding *h = &a->held;
+    struct worker *w = a->worker;
     copy_drop(p, h);
     settle_all(p, h, h->busy > 0 && h->is_committing ? CLAIM_AT_MOST_ONCE : CLAIM_NEVER);
     /* A write on its own may be under way still. */
-    for (int32_t t = 1; h->busy > 0 && t <= p->most_ticket; t++) {
-        struct op *op = &p->op[t];
+    for (int32_t t = 1; h->busy > 0 && t <= w->most_ticket; t++) {
+        struct op *op = &w->op[t];
         if (op->kind == OP_ON_LEASE && op->lessee == h->lessee &&
             (op->word == WORD_ADD || op->word == WORD_PUT) && p->claim[op->id].claim == CLAIM_OPEN)
             claim_settle(p, op->id, CLAIM_AT_MOST_ONCE);
@@ -87,11 +89,12 @@ void holding_drop(struct play *p, struct holding *h)
 void play_served(struct play *p, struct op *op)
 {
     op->is_served = true;
-    if (world_time_us() > op->wait_until_us + SLACK_US && !p->is_starved)
+    int64_t late_us = SLACK_US + op->actor->worker->late_us;
+    if (world_time_us() > op->wait_until_us + late_us && !p->is_starved)
         law_broken("%s: a waiter was served %lld us after its deadline",
                    p->declared[op->resource].spec.name,
                    (long long)(world_time_us() - op->wait_until_us));
-    int64_t *newest = &p->newest_served[op->resource][op->role];
+    int64_t *newest = &op->actor->worker->newest_served[op->resource][op->role];
     if (op->begun_us > *newest)
         *newest = op->begun_us;
 }
@@ -106,20 +109,30 @@ static void inspect_session(const struct declared *d, const struct heard *h)
 {
     const struct nebula_pool *pool = &d->spec.pool;
     int64_t now_us = world_time_us();
+    if (h->opened_us < d->fence_us)
+        law_broken("%s: a connection of %lld us was lent, and all were renewed since then",
+                   d->spec.name, (long long)(now_us - h->opened_us));
     if (pool->life_us > 0 && now_us > h->opened_us + pool->life_us + SLACK_US)
         law_broken("%s: a connection of %lld us was lent, %lld us is its life", d->spec.name,
                    (long long)(now_us - h->opened_us), (long long)pool->life_us);
 }
 
-static struct op *find_call(struct play *p, int64_t lessee)
+static struct op *find_call_of(struct worker *w, int64_t lessee)
 {
-    if (p->asking != NULL && p->asking->lessee == lessee)
-        return p->asking;
-    for (int32_t t = 1; t <= p->most_ticket; t++) {
-        if (p->op[t].kind != OP_NONE && p->op[t].kind != OP_ANSWERED && p->op[t].lessee == lessee)
-            return &p->op[t];
+    for (int32_t t = 1; t <= w->most_ticket; t++) {
+        struct op *op = &w->op[t];
+        if (op->kind != OP_NONE && op->kind != OP_ANSWERED && op->lessee == lessee)
+            return op;
     }
     return NULL;
+}
+
+static struct op *find_call(struct play *p, int64_t lessee)
+{
+    struct op *op = p->asking != NULL && p->asking->lessee == lessee ? p->asking : NULL;
+    for (int i = 0; i < p->workers && op == NULL; i++)
+        op = find_call_of(&p->worker[i], lessee);
+    return op;
 }
 
 void play_heard(struct witness *w, const struct heard *h)
@@ -131,7 +144,7 @@ void play_heard(struct witness *w, const struct heard *h)
     if (op == NULL)
         return;
     struct declared *d = &p->declared[op->resource];
-    if (world_time_us() > op->deadline_us + SLACK_US)
+    if (world_time_us() > op->deadline_us + SLACK_US + op->actor->worker->late_us)
         law_broken("%s: a statement was sent after its deadline", d->spec.name);
     if (op->kind != OP_CALL)
         return;
@@ -149,7 +162,7 @@ static void expect_row(struct play *p, int32_t ticket, const struct op *op,
     if (r->rows == 0)
         return;
     struct nebula_value v;
-    nebula_cell(p->nebula, ticket, r->rows - 1, 0, &v);
+    nebula_cell(op->actor->worker->nebula, ticket, r->rows - 1, 0, &v);
     if (v.integer != first + r->rows - 1)
         law_broken("%s: somebody got the row %lld of somebody else",
                    p->declared[op->resource].spec.name, (long long)v.integer);
@@ -175,9 +188,10 @@ bool play_writes(const struct op *op)
 
 static void part_ended(struct play *p, int32_t ticket, const struct op *op, int32_t i)
 {
+    struct nebula *n = op->actor->worker->nebula;
     struct nebula_reply r;
-    nebula_part(p->nebula, ticket, i + 1);
-    nebula_reply(p->nebula, ticket, &r);
+    nebula_part(n, ticket, i + 1);
+    nebula_reply(n, ticket, &r);
     if ((r.code == ERROR_OK) != (r.outcome == OUTCOME_OK))
         law_broken("part %d: code %s with outcome %d", i + 1, nebula_error_name(r.code), r.outcome);
     claim_settle(p, op->id + i, claim_of(&r));
@@ -274,7 +288,8 @@ static void lease_ended(struct play *p, struct op *op, const struct nebula_reply
 static void expect_in_time(struct play *p, const struct op *op, const struct nebula_event *e)
 {
     int64_t now_us = world_time_us();
-    if (op->deadline_us != NEVER && now_us > op->deadline_us + SLACK_US)
+    int64_t late_us = SLACK_US + op->actor->worker->late_us;
+    if (op->deadline_us != NEVER && now_us > op->deadline_us + late_us)
         law_broken("%s: answered with %s %lld us after its deadline",
                    p->declared[op->resource].spec.name, nebula_error_name(e->code),
                    (long long)(now_us - op->deadline_us));
@@ -282,20 +297,28 @@ static void expect_in_time(struct play *p, const struct op *op, const struct neb
         law_broken("a sleep ended %lld us too soon", (long long)(op->deadline_us - now_us));
 }
 
-static void answered(struct play *p, const struct nebula_event *e)
+static void renewed(struct declared *d, const struct op *op)
 {
-    struct op *op = e->ticket > 0 && e->ticket < OPS ? &p->op[e->ticket] : NULL;
+    if (op->begun_us > d->fence_us)
+        d->fence_us = op->begun_us;
+}
+
+static void answered(struct worker *w, const struct nebula_event *e)
+{
+    struct play *p = w->play;
+    struct op *op = e->ticket > 0 && e->ticket < OPS ? &w->op[e->ticket] : NULL;
     if (op == NULL || op->kind == OP_NONE || op->kind == OP_ANSWERED) {
         law_broken("ticket %d was answered, but nobody waits for it", e->ticket);
         return;
     }
     struct nebula_reply r;
-    nebula_reply(p->nebula, e->ticket, &r);
+    nebula_reply(w->nebula, e->ticket, &r);
     if (r.code != e->code || (e->code != ERROR_OK && r.text[0] == '\0'))
         law_broken("event says %s, reply says %s", nebula_error_name(e->code),
                    nebula_error_name(r.code));
-    play_note(p, "ticket %d: word %d, lessee %lld about %lld: %s, outcome %d", e->ticket, op->word,
-              (long long)op->lessee, (long long)op->id, nebula_error_name(e->code), r.outcome);
+    play_note(p, "worker %d, ticket %d: word %d, lessee %lld about %lld: %s, outcome %d", w->index,
+              e->ticket, op->word, (long long)op->lessee, (long long)op->id,
+              nebula_error_name(e->code), r.outcome);
     expect_in_time(p, op, e);
     if (op->kind == OP_CALL)
         call_ended(p, e->ticket, op, &r);
@@ -303,6 +326,11 @@ static void answered(struct play *p, const struct nebula_event *e)
         statement_ended(p, e->ticket, op, &r);
     else if (op->kind == OP_LEASE)
         lease_ended(p, op, &r);
+    else if (op->kind == OP_RENEW && e->code == ERROR_OK)
+        renewed(&p->declared[op->resource], op);
+    else if (op->kind == OP_ASK && e->code == ERROR_OK &&
+             nebula_asked(w->nebula, e->ticket) == NULL)
+        law_broken("the answer of all workers is none");
     else if (op->kind == OP_LISTEN || op->kind == OP_HEAR)
         hearer_answered(p, e->ticket, op, &r);
     op->actor->busy--;
@@ -311,44 +339,43 @@ static void answered(struct play *p, const struct nebula_event *e)
 }
 
 /* Most tickets are given back at once, some only when their late reply has come in. */
-static void give_back(struct play *p)
+static void give_back(struct worker *w)
 {
-    for (int32_t t = 1; t <= p->most_ticket; t++) {
-        if (p->op[t].kind != OP_ANSWERED || dice_hits(&p->dice, 300))
+    for (int32_t t = 1; t <= w->most_ticket; t++) {
+        if (w->op[t].kind != OP_ANSWERED || dice_hits(&w->play->dice, 300))
             continue;
-        nebula_done(p->nebula, t);
-        p->op[t].kind = OP_NONE;
-        p->ops--;
+        nebula_done(w->nebula, t);
+        w->op[t].kind = OP_NONE;
+        w->ops--;
     }
 }
 
 /* Nobody is served after one who came 5 ms later in the same queue. Without memory the driver may
  * turn a statement away before its server hears of it, so it cannot be seen who was served. */
-static void inspect_order(struct play *p)
+void answers_inspect(const struct worker *w)
 {
+    const struct play *p = w->play;
     int64_t now_us = world_time_us();
-    for (int32_t t = 1; t <= p->most_ticket && !p->is_starved; t++) {
-        const struct op *op = &p->op[t];
+    for (int32_t t = 1; t <= w->most_ticket && !p->is_starved; t++) {
+        const struct op *op = &w->op[t];
         if ((op->kind != OP_LEASE && op->kind != OP_CALL) || op->is_served)
             continue;
-        if (p->newest_served[op->resource][op->role] > op->begun_us + FAIR_US &&
+        if (w->newest_served[op->resource][op->role] > op->begun_us + FAIR_US &&
             op->wait_until_us > now_us)
             law_broken("%s: somebody who came %lld us later was served first",
                        p->declared[op->resource].spec.name,
-                       (long long)(p->newest_served[op->resource][op->role] - op->begun_us));
+                       (long long)(w->newest_served[op->resource][op->role] - op->begun_us));
         if (now_us > op->wait_until_us + SLACK_US)
             law_broken("%s: somebody waits %lld us past his deadline",
                        p->declared[op->resource].spec.name,
                        (long long)(now_us - op->wait_until_us));
     }
-    memset(p->newest_served, 0, sizeof p->newest_served);
 }
 
-void answers_take(struct play *p)
+void answers_take(struct worker *w)
 {
     struct nebula_event e;
-    while (nebula_next(p->nebula, &e))
-        answered(p, &e);
-    give_back(p);
-    inspect_order(p);
+    while (nebula_next(w->nebula, &e))
+        answered(w, &e);
+    give_back(w);
 }

@@ -14,7 +14,9 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "loop_sim.h"
 #include "server.h"
+#include "unlikely.h"
 
 struct cells {
     struct result result;
@@ -277,6 +279,19 @@ static void closed(struct wire *w)
     conn_closed(link_of(w)->conn);
 }
 
+/* Between two workers nobody is asleep. */
+static int64_t awake_us(const struct wire *w)
+{
+    const struct link *l = container_of(w, struct link, wire);
+    return l->is_away ? 0 : loop_awake_us(conn_loop(l->conn));
+}
+
+static int64_t timer_us(const struct wire *w)
+{
+    const struct link *l = container_of(w, struct link, wire);
+    return l->is_away ? INT64_MAX : loop_next_us(conn_loop(l->conn));
+}
+
 /* The request was not sent: there is no memory for its answer. */
 static void tell_news(struct soon *s)
 {
@@ -303,6 +318,8 @@ static void sim_open(struct conn *c, const struct target *t)
                             .cancelled = cancelled,
                             .told = told,
                             .closed = closed,
+                            .awake_us = awake_us,
+                            .timer_us = timer_us,
                             .wants = t->is_easy ? NULL : target_get(t, "wants", NULL)};
     l->conn = c;
     l->depth = t->depth;
@@ -337,6 +354,12 @@ static void sim_send(struct conn *c, struct request *r)
     struct link *l = conn_driver(c);
     if (l->is_open && !l->is_closing && l->request != NULL) {
         queue(l, r);
+        return;
+    }
+    if (node_is_listed(&l->news.node)) { /* it broke on its way: what is sent now is lost */
+        l->request = r;
+        r->is_sent = true;
+        wire_announce(&l->wire, r->parts > 0 ? r->part[0].request.text : r->text);
         return;
     }
     if (!l->is_open || l->is_closing) {
@@ -388,9 +411,11 @@ static bool sim_detach(struct conn *c)
     struct link *l = conn_driver(c);
     if (l->is_away || l->request != NULL || l->is_cancelling || l->is_closing)
         law_broken("a connection was let go of that has something under way");
-    if (!l->is_open)
+    if (!l->is_open || unlikely_happens(DETACH_IS_REFUSED))
         return false;
     l->is_away = true;
+    if (unlikely_happens(BREAKS_ON_ITS_WAY))
+        wire_break(&l->wire);
     return true;
 }
 

@@ -45,13 +45,13 @@ static void begin_listening(struct play *p, struct actor *a)
         return;
     const struct declared *d = &p->declared[a->book.resource];
     struct op op = {.kind = OP_LISTEN, .actor = a, .resource = a->book.resource};
-    c.resource = d->number;
+    c.resource = a->worker->number[a->book.resource];
     c.queue = chance(p, 500) ? 100 : (int32_t)roll(p, 1, 3);
     c.within_us = chance(p, 500) ? 0 : roll(p, 1, SECOND);
     op.begun_us = world_time_us();
     op.deadline_us = sooner(
         a->deadline_us, op.begun_us + (c.within_us > 0 ? c.within_us : d->spec.policy.deadline_us));
-    a->book.busy = play_begin(p, &op, nebula_listen(p->nebula, &c));
+    a->book.busy = play_begin(p, &op, nebula_listen(a->worker->nebula, &c));
 }
 
 static void hear(struct play *p, struct actor *a)
@@ -60,13 +60,14 @@ static void hear(struct play *p, struct actor *a)
     int64_t within_us = roll(p, 1, 50 * MS);
     op.begun_us = world_time_us();
     op.deadline_us = sooner(a->deadline_us, op.begun_us + within_us);
-    a->book.busy += play_begin(p, &op, nebula_hear(p->nebula, a->book.listener, within_us));
+    a->book.busy += play_begin(p, &op, nebula_hear(a->worker->nebula, a->book.listener, within_us));
 }
 
-static void leave(struct play *p, struct actor *a)
+static void leave(struct actor *a)
 {
-    if (nebula_unlisten(p->nebula, a->book.listener) != 0)
-        law_broken("a listener was gone before it left: %s", nebula_error(p->nebula));
+    struct nebula *n = a->worker->nebula;
+    if (nebula_unlisten(n, a->book.listener) != 0)
+        law_broken("a listener was gone before it left: %s", nebula_error(n));
     a->book.listener = 0;
 }
 
@@ -75,7 +76,7 @@ void hearer_act(struct play *p, struct actor *a)
     if (a->book.listener == 0 && a->book.busy == 0)
         begin_listening(p, a);
     else if (a->book.listener != 0 && chance(p, 50))
-        leave(p, a);
+        leave(a);
     else if (a->book.listener != 0 && a->book.busy < 2)
         hear(p, a);
 }
@@ -120,11 +121,12 @@ static void hear_message(const struct declared *d, struct book *b, int64_t numbe
         b->next = b->promised;
 }
 
-static void hear_next(struct play *p, int32_t ticket, struct book *b)
+static void hear_next(struct play *p, int32_t ticket, struct actor *a)
 {
     struct nebula_told told;
-    if (nebula_told(p->nebula, ticket, &told) != 0) {
-        law_broken("a ticket has heard nothing: %s", nebula_error(p->nebula));
+    struct book *b = &a->book;
+    if (nebula_told(a->worker->nebula, ticket, &told) != 0) {
+        law_broken("a ticket has heard nothing: %s", nebula_error(a->worker->nebula));
         return;
     }
     play_note(p, "listener %lld hears %s", (long long)b->listener, told.bytes);
@@ -144,5 +146,5 @@ void hearer_answered(struct play *p, int32_t ticket, struct op *op, const struct
     if (op->kind == OP_LISTEN)
         b->listener = r->listener;
     else if (r->code == ERROR_OK)
-        hear_next(p, ticket, b);
+        hear_next(p, ticket, op->actor);
 }

@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "core/handover.h"
 #include "core/lease.h"
 #include "core/listener.h"
 #include "core/pool.h"
@@ -9,15 +10,18 @@
 
 /* Where we look, and at what time. */
 struct view {
-    const struct play *p;
+    struct worker *w;
     struct declared *d;
+    int32_t resource; /* index of declared */
     const struct pool *pool;
     int64_t now_us;
 };
 
-static struct resource *resource_of(const struct play *p, const struct declared *d)
+struct pool *laws_pool(const struct worker *w, int32_t resource, int32_t role)
 {
-    return table_get(&p->engine->resources, d->number);
+    const struct resource *r =
+        w->engine == NULL ? NULL : table_get(&w->engine->resources, w->number[resource]);
+    return r == NULL ? NULL : resource_peek(r, role);
 }
 
 /* Unless there are others to be asked, or somebody to be served, first. */
@@ -67,7 +71,7 @@ static void inspect_hold(const struct view *v, const struct conn *c)
 {
     const struct nebula_pool *pool = &v->d->spec.pool;
     bool is_long = pool->hold_us > 0 && v->now_us > c->since_us + pool->hold_us + SLACK_US;
-    if (!lease_is_out(c) || !is_long || v->p->engine->is_stopping)
+    if (!lease_is_out(c) || !is_long || v->w->engine->is_stopping)
         return;
     if (c->held_lease != c->lease || pool->is_reclaiming)
         law_broken("%s: connection %u is held for %lld us, and nothing was done", v->d->spec.name,
@@ -89,7 +93,7 @@ static void inspect_conn(const struct view *v, const struct conn *c)
     if (state == CONN_LEASED && c->since_us == v->now_us && v->now_us >= c->life_end_us &&
         !c->is_retired)
         law_broken("%s: connection %u was lent past the end of its life", name, c->id);
-    if (lease_is_out(c) && lease_find(&v->p->engine->leases, c->lease) != c)
+    if (lease_is_out(c) && lease_find(&v->w->engine->leases, c->lease) != c)
         law_broken("%s: connection %u and its lease do not know each other", name, c->id);
     inspect_hold(v, c);
     bool is_bounded = state == CONN_OPENING || state == CONN_CHECKING || state == CONN_RESETTING ||
@@ -149,7 +153,7 @@ static void inspect_sharing(const struct view *v)
         if (is_offered && (c->state != CONN_LEASED || c->sharers == 0))
             law_broken("%s: connection %u is offered to share, but is %s", name, c->id,
                        conn_state_name(c->state));
-        if (v->now_us - SLACK_US > share_next(c) && !v->p->engine->is_stopping)
+        if (v->now_us - SLACK_US > share_next(c) && !v->w->engine->is_stopping)
             law_broken("%s: nobody waits for what holds up connection %u", name, c->id);
         if (c->sharers > v->pool->share ||
             (c->sharers > 0 && c->requests.count != (uint32_t)c->sharers))
@@ -180,9 +184,6 @@ static uint32_t inspect_conns(const struct view *v)
     if (leaving != v->pool->leaving)
         law_broken("%s: %u connections are leaving, but %u are counted", v->d->spec.name, leaving,
                    v->pool->leaving);
-    inspect_bound(v, "connections", (int32_t)all, v->pool->size.max, v->d->conns_left);
-    server_cap(v->d->server, v->pool->role,
-               larger(v->pool->size.max, v->d->conns_left[v->pool->role]));
     if ((int32_t)count[CONN_OPENING] > v->d->spec.pool.connecting)
         law_broken("%s: %u connecting at once", v->d->spec.name, count[CONN_OPENING]);
     return all;
@@ -203,7 +204,7 @@ static void inspect_waiters(const struct view *v)
     }
     int32_t coming = v->pool->size.max - (int32_t)pool_count(v->pool, CONN_LEASED);
     inspect_bound(v, "waiters", (int32_t)l->count, larger(v->d->spec.pool.queue, coming),
-                  v->d->waiters_left);
+                  v->w->waiters_left[v->resource]);
 }
 
 /* Another role connects to an endpoint that has no room for one more attempt, or has just ended that. */
@@ -219,7 +220,7 @@ static bool is_another_connecting(const struct pool *p)
 static void inspect_progress(const struct view *v)
 {
     const struct pool *p = v->pool;
-    if (p->waiters.count == 0 || p->resource->is_paused || v->p->engine->is_stopping)
+    if (p->waiters.count == 0 || p->resource->is_paused || v->w->engine->is_stopping)
         return;
     for (const struct conn *c = p->idle.first; c != NULL; c = c->after)
         if (pool_is_fresh(p, c, v->now_us))
@@ -230,22 +231,23 @@ static void inspect_progress(const struct view *v)
     if (p->idle.first != NULL && p->waiters.count > turning)
         law_broken("%s: %u wait, and nobody asks whether the idle ones live", v->d->spec.name,
                    p->waiters.count);
-    bool is_full = pool_all(p) >= p->size.max;
+    bool is_full = pool_all(p) >= p->size.max || p->asks_since_us != INT64_MAX;
     bool is_pausing = v->now_us <= p->open_again_us + SLACK_US && timer_is_armed(&p->keeper);
     uint32_t coming = (uint32_t)pool_all(p) - pool_count(p, CONN_IDLE) - p->count[CONN_LISTENING];
     if (coming == 0 && !is_full && !is_pausing && !is_another_connecting(p))
         law_broken("%s: %u wait and nothing is done for them", v->d->spec.name, p->waiters.count);
 }
 
-static uint32_t inspect_resource(const struct play *p, struct declared *d)
+static uint32_t inspect_resource(struct worker *w, int32_t resource)
 {
-    const struct resource *r = resource_of(p, d);
+    struct declared *d = &w->play->declared[resource];
     uint32_t all = 0;
     for (int32_t role = 0; role < d->spec.roles; role++) {
-        const struct pool *pool = resource_peek(r, role);
+        const struct pool *pool = laws_pool(w, resource, role);
         if (pool == NULL)
             continue;
-        const struct view v = {.p = p, .d = d, .pool = pool, .now_us = world_time_us()};
+        const struct view v = {
+            .w = w, .d = d, .resource = resource, .pool = pool, .now_us = world_time_us()};
         all += inspect_conns(&v);
         inspect_waiters(&v);
         inspect_progress(&v);
@@ -254,16 +256,16 @@ static uint32_t inspect_resource(const struct play *p, struct declared *d)
 }
 
 /* A lease may be lost, but nobody has one that its holder does not know of. */
-static void inspect_leases(const struct play *p)
+static void inspect_leases(const struct worker *w)
 {
-    const struct engine *e = p->engine;
+    const struct engine *e = w->engine;
     int32_t out = 0, held = 0;
     for (int32_t i = 0; i < e->leases.size; i++) {
         const struct conn *c = e->leases.row[i].conn;
         out += c != NULL && lease_is_out(c);
     }
     for (int i = 0; i < ACTORS; i++) {
-        const struct actor *a = &p->actor[i];
+        const struct actor *a = &w->actor[i];
         const struct conn *c = lease_find(&e->leases, a->held.lease);
         held += c != NULL;
         if (c != NULL && c->holder->number != a->task)
@@ -274,11 +276,11 @@ static void inspect_leases(const struct play *p)
 }
 
 /* What is not heard is kept up to the bound, and no more. */
-static void inspect_listeners(const struct play *p)
+static void inspect_listeners(const struct worker *w)
 {
     for (int i = 0; i < ACTORS; i++) {
-        const struct actor *a = &p->actor[i];
-        const struct listener *l = listener_find(p->engine, a->book.listener);
+        const struct actor *a = &w->actor[i];
+        const struct listener *l = listener_find(w->engine, a->book.listener);
         if (l != NULL && (l->queue.list.count > l->most || l->queue.bytes > l->bytes_most))
             law_broken("a listener keeps %u messages, %u is the bound", l->queue.list.count,
                        l->most);
@@ -287,45 +289,60 @@ static void inspect_listeners(const struct play *p)
     }
 }
 
-static void inspect_books(const struct play *p)
+static void inspect_books(const struct worker *w)
 {
-    const struct engine *e = p->engine;
+    const struct engine *e = w->engine;
     int32_t tasks = 1; /* one is nobody's */
     for (int i = 0; i < ACTORS; i++)
-        tasks += p->actor[i].task != 0;
-    if (e->tickets.used != p->ops)
-        law_broken("%d tickets are out, but %d are waited for", e->tickets.used, p->ops);
+        tasks += w->actor[i].task != 0;
+    if (e->tickets.used != w->ops)
+        law_broken("%d tickets are out, but %d are waited for", e->tickets.used, w->ops);
     if (e->tasks.used != tasks)
         law_broken("%d tasks are open, but there should be %d", e->tasks.used, tasks);
 }
 
-void laws_inspect(struct play *p)
+static void inspect_worker(struct worker *w)
 {
     uint32_t all = 0;
     for (int i = 0; i < DECLARED; i++)
-        all += inspect_resource(p, &p->declared[i]);
-    if (all != p->engine->conns)
-        law_broken("%u connections are in lists, %u are alive", all, p->engine->conns);
-    inspect_leases(p);
-    inspect_listeners(p);
-    inspect_books(p);
+        all += inspect_resource(w, i);
+    if (all != w->engine->conns)
+        law_broken("%u connections are in lists, %u are alive", all, w->engine->conns);
+    if (w->is_dying)
+        return;
+    inspect_leases(w);
+    inspect_listeners(w);
+    inspect_books(w);
 }
 
-void laws_expect_started(const struct play *p, const struct declared *d)
+void laws_inspect(struct play *p)
 {
-    const struct pool *pool = resource_peek(resource_of(p, d), 0);
+    for (int i = 0; i < p->workers; i++)
+        if (troupe_is_awake(&p->worker[i]))
+            inspect_worker(&p->worker[i]);
+    troupe_inspect(p);
+}
+
+void laws_expect_started(const struct worker *w, int32_t resource)
+{
+    const struct declared *d = &w->play->declared[resource];
+    const struct pool *pool = laws_pool(w, resource, 0);
+    bool is_home = pool == NULL || handover_is_home(pool->resource);
+    if (pool == NULL && w->play->ledger != NULL)
+        return; /* where nothing is kept warm */
     int32_t open =
         pool_all(pool) - (int32_t)pool->count[CONN_OPENING] - (int32_t)pool->count[CONN_CLOSING];
-    if (open < pool->size.min || open < 1)
+    if (open < pool->size.min || open < (is_home ? 1 : 0))
         law_broken("%s: started with %d connections, %d is the minimum", d->spec.name, open,
                    pool->size.min);
 }
 
 /* Nobody gets one that is to leave. */
-void laws_expect_staying(const struct play *p, const struct declared *d, uint32_t conn)
+void laws_expect_staying(const struct worker *w, int32_t resource, uint32_t conn)
 {
+    const struct declared *d = &w->play->declared[resource];
     for (int32_t role = 0; role < d->spec.roles; role++) {
-        const struct pool *pool = resource_peek(resource_of(p, d), role);
+        const struct pool *pool = laws_pool(w, resource, role);
         struct list_node *n = pool == NULL ? NULL : list_head(&pool->conns);
         for (; n != NULL; n = list_next(&pool->conns, n)) {
             const struct conn *c = container_of(n, struct conn, node);
@@ -335,14 +352,18 @@ void laws_expect_staying(const struct play *p, const struct declared *d, uint32_
     }
 }
 
-/* After quiet times with a healthy server every pool has its minimum, and nothing else is going on.
- */
+/* After quiet times with a healthy server every resource has its minimum, wherever it lies, and nothing
+ * else is going on. */
 bool laws_are_warm(const struct play *p)
 {
     for (int i = 0; i < DECLARED; i++) {
-        const struct declared *d = &p->declared[i];
-        const struct pool *pool = resource_peek(resource_of(p, d), 0);
-        if (pool != NULL && (int32_t)pool_count(pool, CONN_IDLE) < pool->size.min)
+        int32_t idle = 0, min = 0;
+        for (int n = 0; n < p->workers; n++) {
+            const struct pool *pool = laws_pool(&p->worker[n], i, 0);
+            idle += pool == NULL ? 0 : (int32_t)pool_count(pool, CONN_IDLE);
+            min = pool == NULL ? min : larger(min, pool->size.min);
+        }
+        if (idle < min)
             return false;
     }
     return true;

@@ -4,11 +4,12 @@
  * whichever is sooner, never beyond until_us. What falls on one time runs in an order that is
  * rolled, because the real loop promises none.
  */
-#include "core/loop.h"
+#include "loop_sim.h"
 
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "unlikely.h"
 #include "world_sim.h"
 
 #define TIMERS_A_TURN 1000
@@ -21,6 +22,7 @@ struct loop {
     struct list soons;
     struct note *note, **note_end;
     int64_t now_us, *kept;
+    int64_t awake_us; /* its thread does something else until then */
 };
 
 /* Those of all engines: in whichever of them something happens, it is the same time. */
@@ -43,11 +45,20 @@ struct loop *loop_new(struct world *world)
     return l;
 }
 
+/* The real loop promises no order among the notes of different threads, nor that one is there with the turn it falls into. */
 static void take_notes(struct loop *l)
 {
     struct note *n = l->note;
+    if (n != NULL && unlikely_happens(NOTE_IS_LATE))
+        return;
     l->note = NULL;
     l->note_end = &l->note;
+    if (n != NULL && n->next != NULL && unlikely_happens(NOTES_OVERTAKE)) {
+        struct note *second = n->next;
+        n->next = second->next;
+        second->next = n;
+        n = second;
+    }
     while (n != NULL) {
         struct note *next = n->next;
         n->arrived(n);
@@ -58,7 +69,8 @@ static void take_notes(struct loop *l)
 void loop_free(struct loop **loop)
 {
     struct loop *l = *loop;
-    take_notes(l); /* for who does not listen any more */
+    while (l->note != NULL)
+        take_notes(l); /* for who does not listen any more */
     if (l->wheel.count != 0)
         law_broken("loop freed with %u timers armed", l->wheel.count);
     if (!list_is_empty(&l->soons))
@@ -110,6 +122,31 @@ static void run_soons(struct loop *l)
     }
 }
 
+/* --- for the simulation ----------------------------------------------------------------------- */
+
+void loop_sleep_until(struct loop *l, int64_t at_us)
+{
+    l->awake_us = at_us;
+}
+
+int64_t loop_awake_us(const struct loop *l)
+{
+    return l->awake_us;
+}
+
+bool loop_is_quiet(const struct loop *l)
+{
+    return list_is_empty(&l->soons) && l->note == NULL;
+}
+
+int64_t loop_next_us(struct loop *l)
+{
+    int64_t next_us = loop_is_quiet(l) ? wheel_next_us(&l->wheel) : l->now_us;
+    return next_us > l->awake_us ? next_us : l->awake_us;
+}
+
+/* --- turns ------------------------------------------------------------------------------------ */
+
 static void let_happen(void)
 {
     while (world_step())
@@ -133,6 +170,8 @@ void loop_turn(struct loop *l, int64_t until_us)
     if (list_is_empty(&l->soons) && l->note == NULL)
         move_time(l, until_us);
     loop_refresh(l);
+    if (unlikely_happens(TURN_FOR_NOTHING))
+        return;
     bool world_first = world_below(l->world, 2) == 0;
     if (world_first)
         let_happen();

@@ -22,39 +22,46 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static void open_actor(struct play *p)
+static void open_actor(struct play *p, struct worker *w)
 {
-    for (int i = 0; i < ACTORS; i++) {
-        struct actor *a = &p->actor[i], *parent = &p->actor[roll(p, 0, ACTORS - 1)];
+    for (int i = 0; i < p->actors; i++) {
+        struct actor *a = &w->actor[i], *parent = &w->actor[roll(p, 0, p->actors - 1)];
         if (a->task != 0)
             continue;
         bool has_parent = parent->task != 0 && chance(p, 300);
-        int32_t task = nebula_task_open(p->nebula, has_parent ? parent->task : 0);
+        int32_t task = nebula_task_open(w->nebula, has_parent ? parent->task : 0);
         if (task <= 0 && p->is_starved)
             return;
         if (task <= 0) {
-            law_broken("a task was refused: %s", nebula_error(p->nebula));
+            law_broken("a task was refused: %s", nebula_error(w->nebula));
             return;
         }
-        *a = (struct actor){.task = task, .deadline_us = has_parent ? parent->deadline_us : NEVER};
+        *a = (struct actor){
+            .worker = w, .task = task, .deadline_us = has_parent ? parent->deadline_us : NEVER};
         return;
     }
 }
 
-void play_close_actor(struct play *p, struct actor *a)
+void play_forget_actor(struct play *p, struct actor *a)
 {
-    nebula_task_close(p->nebula, a->task);
-    holding_drop(p, &a->held);
-    for (int32_t t = 1; t <= p->most_ticket; t++) {
-        struct op *op = &p->op[t];
+    struct worker *w = a->worker;
+    holding_drop(p, a);
+    for (int32_t t = 1; t <= w->most_ticket; t++) {
+        struct op *op = &w->op[t];
         if (op->kind == OP_NONE || op->actor != a)
             continue;
         for (int32_t i = 0; i <= op->more && op->id != 0 && op->kind == OP_CALL; i++)
             claim_settle(p, op->id + i, CLAIM_AT_MOST_ONCE);
         op->kind = OP_NONE;
-        p->ops--;
+        w->ops--;
     }
-    *a = (struct actor){.task = 0};
+    *a = (struct actor){.worker = w};
+}
+
+void play_close_actor(struct play *p, struct actor *a)
+{
+    nebula_task_close(a->worker->nebula, a->task);
+    play_forget_actor(p, a);
 }
 
 static void bound_actor(struct play *p, struct actor *a)
@@ -62,7 +69,7 @@ static void bound_actor(struct play *p, struct actor *a)
     int64_t at_us = chance(p, 300) ? NEVER : world_time_us() + roll(p, 0, SECOND);
     if (a->busy > 0) /* a deadline holds for what is asked from now on */
         return;
-    int64_t before_us = nebula_task_deadline(p->nebula, at_us == NEVER ? 0 : at_us);
+    int64_t before_us = nebula_task_deadline(a->worker->nebula, at_us == NEVER ? 0 : at_us);
     if (before_us != (a->deadline_us == NEVER ? 0 : a->deadline_us))
         law_broken("a task's deadline was %lld and not %lld", (long long)before_us,
                    (long long)a->deadline_us);
@@ -73,11 +80,11 @@ static void cancel_actor(struct play *p, struct actor *a)
 {
     if (a->is_cancelled && a->busy == 0) {
         a->deadline_us = world_time_us() + roll(p, 0, 200 * MS);
-        nebula_task_grace(p->nebula, a->task, a->deadline_us);
+        nebula_task_grace(a->worker->nebula, a->task, a->deadline_us);
         a->is_cancelled = false;
         return;
     }
-    nebula_task_cancel(p->nebula, a->task);
+    nebula_task_cancel(a->worker->nebula, a->task);
     a->is_cancelled = true;
 }
 
@@ -86,28 +93,29 @@ static void cancel_actor(struct play *p, struct actor *a)
 /* False for a refusal, which must have a reason. */
 bool play_begin(struct play *p, const struct op *op, int32_t ticket)
 {
+    struct worker *w = op->actor->worker;
     if (ticket <= 0) {
         p->refused++;
         enum error_code code = (enum error_code) - ticket;
         bool is_excused = code == ERROR_MEMORY && p->is_starved;
         if (code == ERROR_USAGE || code == ERROR_LIMIT || ticket == 0 ||
             (code == ERROR_MEMORY && !is_excused))
-            law_broken("refused with %s: %s", nebula_error_name(-ticket), nebula_error(p->nebula));
+            law_broken("refused with %s: %s", nebula_error_name(-ticket), nebula_error(w->nebula));
         if (code == ERROR_CANCELLED && !op->actor->is_cancelled)
             law_broken("refused as cancelled, but its task was not");
         return false;
     }
     if (op->actor->is_cancelled)
         law_broken("a cancelled task was given a ticket");
-    if (ticket >= OPS || p->op[ticket].kind != OP_NONE) {
+    if (ticket >= OPS || w->op[ticket].kind != OP_NONE) {
         law_broken("ticket %d was given out twice", ticket);
         return false;
     }
-    p->op[ticket] = *op;
-    p->ops++;
+    w->op[ticket] = *op;
+    w->ops++;
     op->actor->busy++;
-    if (ticket > p->most_ticket)
-        p->most_ticket = ticket;
+    if (ticket > w->most_ticket)
+        w->most_ticket = ticket;
     return true;
 }
 
@@ -118,13 +126,13 @@ static void nap(struct play *p, struct actor *a)
     if (chance(p, 300)) {
         op.kind = OP_WAIT;
         if (a->deadline_us != NEVER || p->is_stopping || chance(p, 300))
-            play_begin(p, &op, nebula_wait(p->nebula));
+            play_begin(p, &op, nebula_wait(a->worker->nebula));
         return;
     }
     int64_t span_us = chance(p, 300) ? 0 : roll(p, 0, 50 * MS);
     op.kind = OP_SLEEP;
     op.deadline_us = sooner(op.deadline_us, op.begun_us + span_us);
-    play_begin(p, &op, nebula_sleep(p->nebula, span_us));
+    play_begin(p, &op, nebula_sleep(a->worker->nebula, span_us));
 }
 
 static void start(struct play *p, struct actor *a)
@@ -135,26 +143,27 @@ static void start(struct play *p, struct actor *a)
                     .resource = i,
                     .begun_us = world_time_us(),
                     .deadline_us = world_time_us() + p->declared[i].spec.pool.start_us};
-    play_begin(p, &op, nebula_start(p->nebula, p->declared[i].number));
+    play_begin(p, &op, nebula_start(a->worker->nebula, a->worker->number[i]));
 }
 
-static int32_t any_ticket(struct play *p)
+static int32_t any_ticket(struct play *p, const struct worker *w)
 {
-    if (p->ops == 0)
+    if (w->ops == 0)
         return 0;
-    int32_t t = (int32_t)roll(p, 1, p->most_ticket);
-    return p->op[t].kind == OP_NONE ? 0 : t; /* one that ended is left alone by whatever comes */
+    int32_t t = (int32_t)roll(p, 1, w->most_ticket);
+    bool is_free = w->op[t].kind == OP_NONE || w->op[t].kind == OP_RENEW;
+    return is_free ? 0 : t; /* one that ended is left alone by whatever comes */
 }
 
-static void disturb_ticket(struct play *p)
+void play_disturb(struct play *p, struct worker *w)
 {
-    int32_t t = any_ticket(p);
+    int32_t t = any_ticket(p, w);
     if (t == 0)
         return;
-    if (p->op[t].kind == OP_WAIT || (p->op[t].kind != OP_SLEEP && chance(p, 200)))
-        nebula_wake(p->nebula, t, ERROR_OK);
+    if (w->op[t].kind == OP_WAIT || (w->op[t].kind != OP_SLEEP && chance(p, 200)))
+        nebula_wake(w->nebula, t, ERROR_OK);
     else
-        nebula_cancel(p->nebula, t);
+        nebula_cancel(w->nebula, t);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -230,7 +239,7 @@ static bool call(struct play *p, struct op *op, int64_t lease)
     op->window = (int32_t)roll(p, 1, 4);
     const struct nebula_request request = {
         .lease = lease,
-        .resource = p->declared[op->resource].number,
+        .resource = op->actor->worker->number[op->resource],
         .role = op->role,
         .verb = verb_of(op->word),
         .window = op->window,
@@ -244,7 +253,7 @@ static bool call(struct play *p, struct op *op, int64_t lease)
         .is_fail_fast = chance(p, 100),
     };
     p->asking = op;
-    int32_t ticket = nebula_call(p->nebula, &request);
+    int32_t ticket = nebula_call(op->actor->worker->nebula, &request);
     p->asking = NULL;
     return play_begin(p, op, ticket);
 }
@@ -279,7 +288,8 @@ static void lease(struct play *p, struct actor *a)
     op.begun_us = world_time_us();
     op.deadline_us = op.begun_us + (within_us > 0 ? within_us : d->spec.policy.deadline_us);
     op.deadline_us = op.wait_until_us = sooner(op.deadline_us, a->deadline_us);
-    int64_t got = nebula_lease(p->nebula, d->number, op.role, within_us, chance(p, 100));
+    int64_t got = nebula_lease(a->worker->nebula, a->worker->number[op.resource], op.role,
+                               within_us, chance(p, 100));
     if (got > 0) {
         if (a->is_cancelled || op.begun_us >= a->deadline_us)
             law_broken("a task that is over was given a lease");
@@ -288,7 +298,7 @@ static void lease(struct play *p, struct actor *a)
             .lease = got, .resource = op.resource, .role = op.role, .lessee = ++p->lessees};
         return;
     }
-    a->is_leasing = play_begin(p, &op, got == 0 ? nebula_ticket(p->nebula) : (int32_t)got);
+    a->is_leasing = play_begin(p, &op, got == 0 ? nebula_ticket(a->worker->nebula) : (int32_t)got);
 }
 
 static enum word next_word(struct play *p, const struct holding *h)
@@ -342,23 +352,23 @@ static void use_lease_often(struct play *p, struct actor *a)
 
 static void release(struct play *p, struct actor *a)
 {
-    int32_t code =
-        nebula_release(p->nebula, a->held.lease, chance(p, 50) ? NEBULA_SPOILED : NEBULA_GOOD);
+    int32_t code = nebula_release(a->worker->nebula, a->held.lease,
+                                  chance(p, 50) ? NEBULA_SPOILED : NEBULA_GOOD);
     if (code != 0 && code != -ERROR_STALE) /* stale: its connection was lost */
-        law_broken("a lease could not be given back: %s", nebula_error(p->nebula));
+        law_broken("a lease could not be given back: %s", nebula_error(a->worker->nebula));
     a->stale = a->held.lease;
-    holding_drop(p, &a->held);
+    holding_drop(p, a);
 }
 
-static void try_stale(struct play *p, struct actor *a)
+static void try_stale(struct actor *a)
 {
     if (a->stale == 0)
         return;
     const struct nebula_request request = {
         .lease = a->stale, .verb = NEBULA_RUN, .text = "get 1 1"};
-    int32_t called = nebula_call(p->nebula, &request);
+    int32_t called = nebula_call(a->worker->nebula, &request);
     if ((called != -ERROR_STALE && called != -ERROR_LOST) ||
-        nebula_release(p->nebula, a->stale, NEBULA_GOOD) != -ERROR_STALE)
+        nebula_release(a->worker->nebula, a->stale, NEBULA_GOOD) != -ERROR_STALE)
         law_broken("a stale lease was good for something (%d)", called);
 }
 
@@ -374,14 +384,15 @@ static void hold(struct play *p, struct actor *a)
     else if (h->lease != 0 && (h->busy == 0 || copy_may_push(h)))
         use_lease_often(p, a);
     else
-        try_stale(p, a);
+        try_stale(a);
 }
 
 /* --- what a step is --------------------------------------------------------------------------- */
 
 static void act_for(struct play *p, struct actor *a)
 {
-    nebula_task_enter(p->nebula, a->task);
+    struct worker *w = a->worker;
+    nebula_task_enter(w->nebula, a->task);
     int64_t what = roll(p, 0, 99);
     if (what < 35 && a->busy < 4)
         call_once(p, a);
@@ -400,13 +411,16 @@ static void act_for(struct play *p, struct actor *a)
     else if (what < 94)
         play_close_actor(p, a);
     else
-        disturb_ticket(p);
-    nebula_task_enter(p->nebula, 0);
+        play_disturb(p, w);
+    nebula_task_enter(w->nebula, 0);
 }
 
 void play_act(struct play *p)
 {
-    struct actor *a = &p->actor[roll(p, 0, ACTORS - 1)];
+    struct worker *w = troupe_pick(p);
+    if (w == NULL)
+        return;
+    struct actor *a = &w->actor[roll(p, 0, p->actors - 1)];
     if (chance(p, 30))
         play_operate(p);
     else if (chance(p, 60))
@@ -414,11 +428,5 @@ void play_act(struct play *p)
     else if (a->task != 0)
         act_for(p, a);
     else
-        open_actor(p);
-}
-
-void play_turn(struct play *p, int64_t span_us)
-{
-    nebula_turn(p->nebula, span_us == 0 ? 0 : world_time_us() + span_us);
-    answers_take(p);
+        open_actor(p, w);
 }

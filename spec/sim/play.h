@@ -1,6 +1,7 @@
-/* play.h - one seed's play: an engine, servers with faults, and tasks that do all that the border
- * allows.
+/* play.h - one seed's play: an engine, or up to eight that are workers of one ledger; servers with
+ * faults; and tasks that do all that the border allows.
  *
+ * - troupe.c is the workers' lives: they turn, are late, die and come again; and what they share.
  * - scene.c rolls what is declared and how sick the servers are; at its end everything is gone.
  * - play.c is the tasks: what they ask for.
  * - hearers.c is what they listen to, and whether they hear it.
@@ -13,11 +14,13 @@
 #define SIM_PLAY_H
 
 #include "core/engine.h"
+#include "ledger_trace.h"
 #include "nebula.h"
 #include "server.h"
 #include "world_sim.h"
 
 #define DECLARED 3
+#define WORKERS_MOST 8
 #define ACTORS 24
 #define OPS 1024   /* tickets are small and recycled, so their number is an index */
 #define CONNS 1024 /* no more live at once in one resource, by far */
@@ -30,6 +33,7 @@
 #define FAIR_US 5000
 
 struct play;
+struct worker;
 
 /* What we claim to know about one id, to be compared with the server's tally at the end. */
 enum claim { CLAIM_OPEN = 0, CLAIM_ONCE, CLAIM_NEVER, CLAIM_AT_MOST_ONCE };
@@ -38,13 +42,15 @@ struct declared {
     struct server *server;
     struct nebula_spec spec;
     struct nebula_option option[2];
-    int32_t number;
+    int32_t max; /* as it is now */
     bool is_paused;
+    /* All connections were renewed: nobody gets one again that was opened before. */
+    int64_t fence_us;
     /* What was told on its server: on which channel, by number. */
     uint8_t channel_of[TALES];
     int64_t told;
     /* Of each role, while there are still more than its bounds of today allow. */
-    int32_t conns_left[SERVER_ROLES], waiters_left[SERVER_ROLES];
+    int32_t conns_left[SERVER_ROLES];
 };
 
 enum op_kind {
@@ -52,6 +58,8 @@ enum op_kind {
     OP_SLEEP,
     OP_WAIT,
     OP_START,
+    OP_RENEW, /* a reconnect */
+    OP_ASK,   /* the answer of all workers */
     OP_LEASE,
     OP_CALL,
     OP_ON_LEASE,
@@ -124,6 +132,7 @@ struct book {
 };
 
 struct actor {
+    struct worker *worker;
     int32_t task; /* 0: not alive */
     int64_t deadline_us;
     bool is_cancelled;
@@ -134,29 +143,49 @@ struct actor {
     int64_t stale; /* a lease it once had */
 };
 
+/* One engine, and its host. */
+struct worker {
+    struct play *play;
+    int32_t index;
+    struct nebula *nebula; /* NULL: it is dead */
+    struct engine *engine;
+    bool is_dying;            /* and its host hears of nothing any more */
+    int32_t number[DECLARED]; /* of the resources */
+    struct actor actor[ACTORS];
+    struct actor operator; /* whose tickets are those of what is ordered */
+    struct op op[OPS];     /* by ticket */
+    int32_t ops, most_ticket;
+    int64_t newest_served[DECLARED]
+                         [SERVER_ROLES]; /* begun_us of the newest who was served in this step */
+    int32_t waiters_left[DECLARED][SERVER_ROLES]; /* see struct declared */
+    int64_t idle_since_us[DECLARED][CONNS];       /* by the connection's number */
+    int64_t late_us;                              /* so long it did not look, before it did again */
+    struct tracer tracer;
+};
+
 struct play {
     uint64_t seed;
     struct dice dice;
-    struct nebula *nebula;
-    struct engine *engine;
+    struct nebula_ledger *ledger; /* NULL: one engine, which is no worker */
+    struct worker *worker;
+    int32_t workers, actors; /* actors: of each */
     struct declared declared[DECLARED];
-    struct actor actor[ACTORS];
-    struct op op[OPS]; /* by ticket */
-    int32_t ops, most_ticket;
     struct op *asking; /* inside nebula_call(): it may be sent before its ticket is known */
     struct claim_row {
         uint8_t resource, claim;
     } * claim;
     int64_t ids, ids_size, lessees;
-    int64_t newest_served[DECLARED]
-                         [SERVER_ROLES]; /* begun_us of the newest who was served in this step */
     bool is_faultless, is_stopping;
-    bool is_starved;                        /* allocations fail now and then */
-    int64_t idle_since_us[DECLARED][CONNS]; /* by the connection's number */
+    bool is_starved;      /* allocations fail now and then */
+    bool is_scarce;       /* few connections for many, and little that breaks them */
+    int64_t all_awake_us; /* from then on everybody looks */
+    int64_t beside_us[DECLARED]
+                     [SERVER_ROLES]; /* since when somebody waits beside an idle one elsewhere */
     struct witness witness;
-    struct tracer tracer;
-    uint64_t hash; /* of the trace */
-    void *trace;   /* FILE, or NULL */
+    struct ledger_pause pause;
+    bool is_between; /* one worker turns in the middle of another's */
+    uint64_t hash;   /* of the trace */
+    void *trace;     /* FILE, or NULL */
     int64_t answered, refused, happened;
 };
 
@@ -167,17 +196,44 @@ struct outcome_of_play {
     int64_t answered, happened, faults;
     char why[400]; /* "" when every law held */
 };
-/* Plays one seed to its end. trace may be NULL. */
-void play_seed(uint64_t seed, int64_t steps, void *trace, struct outcome_of_play *out);
+/* Plays one seed to its end. trace may be NULL, and so may lines: those of core/ledger.h, see
+ * ledger_trace.h. */
+void play_seed(uint64_t seed, int64_t steps, void *trace, void *lines, struct outcome_of_play *out);
+/* One more declaration for a worker. False when it was refused. */
+bool scene_declare(struct play *p, struct worker *w, int i);
+void scene_watch(struct worker *w); /* its engine tells what happens */
 
 /* --- play.c ----------------------------------------------------------------------------------- */
 
-void play_act(struct play *p); /* somebody does something */
+void play_act(struct play *p);                       /* somebody does something */
+void play_disturb(struct play *p, struct worker *w); /* cancels or wakes one of its tickets */
 void play_close_actor(struct play *p, struct actor *a);
 bool play_begin(struct play *p, const struct op *op, int32_t ticket);
-void play_turn(struct play *p, int64_t span_us);
+void play_forget_actor(struct play *p, struct actor *a); /* its host does not care any more */
 /* One more line for who reads the trace. */
 __attribute__((format(printf, 2, 3))) void play_note(struct play *p, const char *format, ...);
+
+/* --- troupe.c ----------------------------------------------------------------------------------- */
+
+bool troupe_open(struct play *p, struct worker *w); /* false when there is no memory */
+/* Time passes, at most so much, until something is due; whoever is awake turns. */
+void troupe_turn(struct play *p, int64_t span_us);
+void troupe_settle(struct play *p); /* what was said to happen soon has happened */
+void troupe_act(struct play *p);    /* somebody comes, goes, or does something else */
+void troupe_run_between(struct ledger_pause *pause, int32_t worker, bool is_hand);
+bool troupe_is_awake(const struct worker *w);
+bool troupe_is_here(const struct worker *w); /* it is awake, and its host hears of it */
+struct worker *troupe_pick(struct play *p);  /* one that is here; NULL: none is */
+void troupe_stop(struct play *p, int64_t at_us);
+bool troupe_is_anybody_dying(const struct play *p);
+bool troupe_is_stopped(const struct play *p);
+void troupe_close(struct play *p);
+void troupe_close_actors(struct worker *w);
+void troupe_cap(struct declared *d,
+                int32_t role);       /* tells the server what is the most from now on */
+void troupe_inspect(struct play *p); /* what must hold for all together */
+void troupe_inspect_order(
+    struct play *p); /* nobody was served after one who came 5 ms later elsewhere */
 
 /* --- copies.c --------------------------------------------------------------------------------- */
 
@@ -200,15 +256,17 @@ void play_tell(struct play *p); /* somebody tells something */
 
 /* --- orders.c --------------------------------------------------------------------------------- */
 
+void play_resume(struct play *p);  /* whatever is paused, everywhere */
 void play_operate(struct play *p); /* an operator does something, to a resource or to its server */
 
 /* --- answers.c -------------------------------------------------------------------------------- */
 
-void answers_take(struct play *p);
+void answers_take(struct worker *w);
+void answers_inspect(const struct worker *w); /* in which order they were served */
 int64_t claim_new(struct play *p, int32_t resource);
 void claim_settle(struct play *p, int64_t id, enum claim claim);
 void claims_compare(struct play *p);
-void holding_drop(struct play *p, struct holding *h);
+void holding_drop(struct play *p, struct actor *a);
 void play_served(struct play *p, struct op *op);
 bool play_writes(const struct op *op);
 void claim_all(struct play *p, const int64_t *id, int64_t count, enum claim claim);
@@ -217,10 +275,11 @@ void play_heard(struct witness *w, const struct heard *h);
 /* --- laws.c ----------------------------------------------------------------------------------- */
 
 void laws_inspect(struct play *p);
+struct pool *laws_pool(const struct worker *w, int32_t resource, int32_t role); /* NULL: none */
 /* At the moment in which a start ends well. */
-void laws_expect_started(const struct play *p, const struct declared *d);
+void laws_expect_started(const struct worker *w, int32_t resource);
 /* At the moment in which a connection is lent. */
-void laws_expect_staying(const struct play *p, const struct declared *d, uint32_t conn);
+void laws_expect_staying(const struct worker *w, int32_t resource, uint32_t conn);
 bool laws_are_warm(const struct play *p); /* every pool has its minimum, idle */
 
 #endif

@@ -4,8 +4,14 @@
 
 #include "base/check.h"
 #include "core/conn.h"
+#include "ledger_trace.h"
 #include "memory.h"
 #include "play.h"
+#include "unlikely.h"
+
+#define MAX_MOST 8
+#define ALONE_PERMILLE 250
+#define ACTORS_LEAST 4
 
 /* --- what is declared ------------------------------------------------------------------------- */
 
@@ -28,7 +34,7 @@ static int64_t roll_bound(struct play *p)
 static struct nebula_pool roll_pool(struct play *p)
 {
     struct nebula_pool pool = {
-        .max = (int32_t)roll(p, 1, 8),
+        .max = (int32_t)roll(p, 1, MAX_MOST),
         .queue = chance(p, 200) ? (int32_t)roll(p, 0, 3) : 32,
         .connecting = (int32_t)roll(p, 1, 4),
         .is_fail_fast = chance(p, 100),
@@ -46,6 +52,12 @@ static struct nebula_pool roll_pool(struct play *p)
         .start_us = roll(p, 0, 3 * SECOND),
         .pipeline = chance(p, 500) ? 0 : (int32_t)roll(p, 1, 8),
     };
+    if (p->is_scarce) { /* few, which live long: they go from worker to worker */
+        pool.max = (int32_t)roll(p, 1, 3);
+        pool.idle_us = pool.life_us = pool.keepalive_us = 0;
+        pool.check_us = -1;
+        pool.connect_us = 2 * SECOND;
+    }
     pool.min = chance(p, 500) ? 0 : (int32_t)roll(p, 0, pool.max);
     return pool;
 }
@@ -66,10 +78,11 @@ static struct nebula_policy roll_policy(struct play *p)
 /* Most faults are rare or do not occur at all in one play, so that each gets its turn to matter. */
 static void roll_odds(struct play *p, struct server *s)
 {
+    int permille = p->is_scarce ? 100 : 500;
     for (int f = FAULT_NONE + 1; f < FAULTS && !p->is_faultless; f++) {
         bool is_statement = f >= FAULT_UNSENT && f <= FAULT_CONFLICT;
         int most = is_statement ? 100 : f >= FAULT_CANCEL_SLOW ? 400 : 200;
-        if (chance(p, 500))
+        if (chance(p, permille))
             server_odds(s, (enum fault)f, (int)roll(p, 1, most));
     }
     if (!p->is_faultless && chance(p, 200))
@@ -126,9 +139,16 @@ static void declare(struct play *p, int i)
     server_cap(d->server, 1, 1);
     server_watch(d->server, &p->witness);
     roll_odds(p, d->server);
-    d->number = nebula_declare(p->nebula, &d->spec);
-    if (d->number <= 0)
-        law_broken("%s was refused: %s", name[i], nebula_error(p->nebula));
+    d->max = d->spec.pool.max;
+    d->conns_left[0] = p->is_starved ? MAX_MOST : 0; /* who comes may hear of no other bounds */
+}
+
+bool scene_declare(struct play *p, struct worker *w, int i)
+{
+    w->number[i] = nebula_declare(w->nebula, &p->declared[i].spec);
+    if (w->number[i] <= 0 && !p->is_starved)
+        law_broken("%s was refused: %s", p->declared[i].spec.name, nebula_error(w->nebula));
+    return w->number[i] > 0;
 }
 
 /* --- the trace -------------------------------------------------------------------------------- */
@@ -151,13 +171,13 @@ void play_note(struct play *p, const char *format, ...)
 }
 
 /* What was idle for too long is asked before it is lent. */
-static void inspect_move(struct play *p, int32_t resource, int64_t conn, int64_t from, int64_t to)
+static void inspect_move(struct worker *w, int32_t resource, int64_t conn, int64_t from, int64_t to)
 {
     for (int i = 0; i < DECLARED; i++) {
-        const struct declared *d = &p->declared[i];
-        int64_t *since_us = &p->idle_since_us[i][conn % CONNS];
+        const struct declared *d = &w->play->declared[i];
+        int64_t *since_us = &w->idle_since_us[i][conn % CONNS];
         int64_t check_us = d->spec.pool.check_us, span_us = world_time_us() - *since_us;
-        if (d->number != resource)
+        if (w->number[i] != resource)
             continue;
         if (from == CONN_IDLE && to == CONN_LEASED && check_us >= 0 && span_us >= check_us)
             law_broken("%s: a connection was lent after %lld us without a check", d->spec.name,
@@ -165,54 +185,58 @@ static void inspect_move(struct play *p, int32_t resource, int64_t conn, int64_t
         if (to == CONN_IDLE)
             *since_us = world_time_us();
         if (to == CONN_LEASED)
-            laws_expect_staying(p, d, (uint32_t)conn);
+            laws_expect_staying(w, i, (uint32_t)conn);
     }
 }
 
 static void happened(struct tracer *t, enum trace_what what, int64_t now_us, int32_t resource,
                      int64_t a, int64_t b, int64_t c)
 {
-    struct play *p = container_of(t, struct play, tracer);
+    struct worker *w = container_of(t, struct worker, tracer);
+    struct play *p = w->play;
     p->happened++;
     if (what == TRACE_CONN_MOVED)
-        inspect_move(p, resource, a, b, c);
-    if (what == TRACE_TICKET_ENDED && a < OPS && p->op[a].kind == OP_START && b == ERROR_OK)
-        laws_expect_started(p, &p->declared[p->op[a].resource]);
-    if (what == TRACE_TICKET_ENDED && a < OPS && p->op[a].kind == OP_LISTEN && b == ERROR_OK)
-        hearer_promised(p, p->op[a].actor);
-    const int64_t all[] = {(int64_t)what, now_us, resource, a, b, c};
+        inspect_move(w, resource, a, b, c);
+    if (what == TRACE_TICKET_ENDED && a < OPS && w->op[a].kind == OP_START && b == ERROR_OK)
+        laws_expect_started(w, w->op[a].resource);
+    if (what == TRACE_TICKET_ENDED && a < OPS && w->op[a].kind == OP_LISTEN && b == ERROR_OK)
+        hearer_promised(p, w->op[a].actor);
+    const int64_t all[] = {(int64_t)what, now_us, w->index, resource, a, b, c};
     for (size_t i = 0; i < COUNT(all); i++)
         mix(p, all[i]);
     if (p->trace != NULL)
-        fprintf(p->trace, "%lld %s %d %lld %lld %lld\n", (long long)now_us, trace_name(what),
-                resource, (long long)a, (long long)b, (long long)c);
+        fprintf(p->trace, "%lld %d %s %d %lld %lld %lld\n", (long long)now_us, w->index,
+                trace_name(what), resource, (long long)a, (long long)b, (long long)c);
+}
+
+void scene_watch(struct worker *w)
+{
+    w->tracer.happened = happened;
+    engine_watch(w->engine, &w->tracer);
 }
 
 /* --- from the beginning to the end ------------------------------------------------------------ */
 
-/* The simulation looks behind the border: the engine is the first thing there. */
-static struct engine *engine_behind(struct nebula *n)
-{
-    return (struct engine *)(void *)n;
-}
-
 static bool raise_curtain(struct play *p)
 {
-    const struct nebula_options options = {.log_level = 4, .log_fd = -1, .name = "sim"};
-    p->nebula = nebula_open(&options, NULL, 0);
-    if (p->nebula == NULL) {
-        law_broken("the engine did not open");
-        return false;
-    }
-    p->engine = engine_behind(p->nebula);
-    p->tracer.happened = happened;
     p->witness.heard = play_heard;
-    engine_watch(p->engine, &p->tracer);
+    p->pause.run = troupe_run_between;
+    ledger_trace_pause(&p->pause);
     p->is_faultless = chance(p, 150);
     p->is_starved = !p->is_faultless && chance(p, 150);
+    p->workers = chance(p, ALONE_PERMILLE) ? 1 : (int32_t)roll(p, 1, WORKERS_MOST);
+    p->actors = ACTORS / p->workers > ACTORS_LEAST ? ACTORS / p->workers : ACTORS_LEAST;
+    p->ledger = p->workers == 1 && chance(p, 500) ? NULL : nebula_ledger_new(p->workers);
+    p->is_scarce = p->workers > 1 && chance(p, 500);
+    unlikely_begin(dice_roll(&p->dice), !p->is_faultless);
     for (int i = 0; i < DECLARED; i++)
         declare(p, i);
-    return true;
+    bool is_open = true;
+    for (int i = 0; i < p->workers && is_open; i++)
+        is_open = troupe_open(p, &p->worker[i]);
+    if (!is_open)
+        law_broken("an engine did not open");
+    return is_open;
 }
 
 static int64_t roll_span(struct play *p)
@@ -225,16 +249,18 @@ static int64_t roll_span(struct play *p)
 
 static void step(struct play *p)
 {
-    if (p->is_starved && chance(p, 50))
+    if (p->is_starved && unlikely_happens(ALLOCATION_FAILS))
         memory_fail(roll(p, 1, 20));
-    for (int64_t acts = roll(p, 0, 4); acts > 0 && law_verdict() == NULL; acts--)
+    int64_t acts = unlikely_happens(CROWD) ? 30 : roll(p, 0, 4);
+    for (; acts > 0 && law_verdict() == NULL; acts--)
         play_act(p);
+    troupe_act(p);
     if (law_verdict() == NULL)
-        play_turn(p, roll_span(p));
-    if (law_verdict() != NULL)
+        troupe_turn(p, roll_span(p));
+    if (law_verdict() != NULL || chance(p, 200))
         return;
     /* What was said to happen soon has happened: only now must all be in order. */
-    play_turn(p, 0);
+    troupe_settle(p);
     laws_inspect(p);
 }
 
@@ -242,17 +268,16 @@ static void run_for(struct play *p, int64_t span_us)
 {
     int64_t until_us = world_time_us() + span_us;
     while (world_time_us() < until_us && law_verdict() == NULL) {
-        play_turn(p, until_us - world_time_us());
+        troupe_turn(p, until_us - world_time_us());
+        troupe_settle(p);
         laws_inspect(p);
     }
 }
 
 static void close_actors(struct play *p)
 {
-    for (int i = 0; i < ACTORS; i++) {
-        if (p->actor[i].task != 0)
-            play_close_actor(p, &p->actor[i]);
-    }
+    for (int i = 0; i < p->workers; i++)
+        troupe_close_actors(&p->worker[i]);
 }
 
 /* With nobody about and the servers well, the pools come to rest, with their minimum warm. */
@@ -261,8 +286,9 @@ static void rest(struct play *p)
     for (int i = 0; i < DECLARED; i++) {
         server_calm(p->declared[i].server);
         server_room(p->declared[i].server, 0);
-        nebula_resume(p->nebula, p->declared[i].number);
     }
+    unlikely_stop();
+    play_resume(p);
     close_actors(p);
     run_for(p, 20 * SECOND);
     int64_t until_us = world_time_us() + 2 * SECOND;
@@ -285,27 +311,26 @@ static void drain(struct play *p)
 {
     int64_t at_us = world_time_us() + (chance(p, 500) ? 0 : roll(p, 0, SECOND));
     p->is_stopping = true;
-    nebula_stop(p->nebula, at_us);
-    while (!nebula_is_stopped(p->nebula) && law_verdict() == NULL) {
+    troupe_stop(p, at_us);
+    while (!troupe_is_stopped(p) && law_verdict() == NULL) {
         if (chance(p, 200))
             play_act(p);
-        play_turn(p, 5 * MS);
+        troupe_turn(p, 5 * MS);
+        troupe_settle(p);
         laws_inspect(p);
-        if (world_time_us() > at_us + 2 * SECOND)
+        if (world_time_us() > (at_us > p->all_awake_us ? at_us : p->all_awake_us) + 2 * SECOND)
             law_broken("the engine did not stop within 2 s of its bound");
     }
     run_for(p, 4 * SECOND);
-    for (int32_t t = 1; t <= p->most_ticket; t++) {
-        if (is_asked_of_a_resource(&p->op[t]))
-            law_broken("ticket %d was never answered", t);
-    }
+    for (int i = 0; i < p->workers; i++)
+        for (int32_t t = 1; t <= p->worker[i].most_ticket; t++)
+            if (is_asked_of_a_resource(&p->worker[i].op[t]))
+                law_broken("worker %d: ticket %d was never answered", i, t);
 }
 
 static void lower_curtain(struct play *p)
 {
-    if (p->nebula != NULL)
-        nebula_close(&p->nebula);
-    p->engine = NULL;
+    troupe_close(p);
     while (world_next_us() != INT64_MAX) {
         world_move(world_next_us());
         world_step();
@@ -338,6 +363,7 @@ static void play_all(struct play *p, int64_t steps)
     for (int64_t i = 0; i < steps && law_verdict() == NULL; i++)
         step(p);
     memory_fail(0);
+    run_for(p, p->all_awake_us - world_time_us());
     if (law_verdict() == NULL && chance(p, 500))
         rest(p);
     if (law_verdict() == NULL && chance(p, 800))
@@ -349,9 +375,11 @@ static void play_all(struct play *p, int64_t steps)
     claims_compare(p);
 }
 
-void play_seed(uint64_t seed, int64_t steps, void *trace, struct outcome_of_play *out)
+void play_seed(uint64_t seed, int64_t steps, void *trace, void *lines, struct outcome_of_play *out)
 {
     struct play *p = outside_new(sizeof *p);
+    p->worker = outside_new(WORKERS_MOST * sizeof *p->worker);
+    ledger_trace_begin(lines);
     memory_begin();
     world_begin(seed);
     p->seed = seed;
@@ -364,6 +392,8 @@ void play_seed(uint64_t seed, int64_t steps, void *trace, struct outcome_of_play
         if (p->declared[i].server != NULL)
             server_free(&p->declared[i].server);
     }
+    unlikely_stop();
     outside_free(p->claim);
+    outside_free(p->worker);
     outside_free(p);
 }

@@ -1,9 +1,12 @@
-/* seeds_spec.c - the whole engine in virtual time, one play for each seed. limit: 900 s
+/* seeds_spec.c - the whole engine in virtual time, alone or as up to eight workers; one play for each seed.
+ * limit: 900 s
  *
  *   seeds_spec                        1,000 seeds (under tsan 200: a play is one thread), in TAP; SEEDS=n
- *                                     for that many, SEED=n for one
+ *                                     for that many, SEED=n for one. Of 1,000 and more each of the
+ *                                     unlikely things (unlikely.h) must have happened.
  *   seeds_spec --seeds A-B            these; --events N steps each (2,000)
- *   seeds_spec --seed S --trace FILE  one, with all that happened in it
+ *   seeds_spec --seed S --trace FILE  one, with all that happened in it; --ledger FILE: with what was
+ *                                     done to the ledger
  *
  * NEBULA_PROVE names a folder: 100,000 seeds, in slices, beginning after those that it remembers.
  *
@@ -17,11 +20,12 @@
 
 #include "base/check.h"
 #include "play.h"
+#include "unlikely.h"
 
 struct order {
     uint64_t first, last;
     int64_t events;
-    const char *trace;
+    const char *trace, *ledger;
 };
 
 #ifdef __SANITIZE_THREAD__
@@ -29,6 +33,7 @@ struct order {
 #else
 #define USUAL_SEEDS 1000
 #endif
+#define WHOLE_SEEDS 1000
 #define PROVED_SEEDS 100000
 #define SLICE 1000
 #define PATIENCE_S 30 /* a play takes milliseconds */
@@ -60,11 +65,14 @@ static bool play_one(const struct order *o, uint64_t seed, struct outcome_of_pla
 {
     seed_under_way = (int)seed;
     FILE *trace = o->trace == NULL ? NULL : fopen(o->trace, "w");
+    FILE *ledger = o->ledger == NULL ? NULL : fopen(o->ledger, "w");
     alarm(PATIENCE_S);
-    play_seed(seed, o->events, trace, out);
+    play_seed(seed, o->events, trace, ledger, out);
     alarm(0);
     if (trace != NULL)
         fclose(trace);
+    if (ledger != NULL)
+        fclose(ledger);
     if (out->why[0] == '\0')
         return true;
     printf("not ok 1 - seed %llu failed: %s\n", (unsigned long long)seed, out->why);
@@ -98,7 +106,7 @@ static bool compare_traces(uint64_t seed, int64_t events)
         struct outcome_of_play out;
         FILE *f = open_memstream(&text[i], &size[i]);
         CHECK(f != NULL);
-        play_seed(seed, events, f, &out);
+        play_seed(seed, events, f, NULL, &out);
         fclose(f);
     }
     bool same = size[0] > 0 && size[0] == size[1] && memcmp(text[0], text[1], size[0]) == 0;
@@ -117,6 +125,23 @@ static bool replay(const struct order *o)
     }
     printf("ok 2 - the same seed has the same trace, byte for byte\n");
     return true;
+}
+
+/* What seldom happens has happened, all of it. */
+static bool count_unlikely(void)
+{
+    int fired = 0;
+    for (int u = 0; u < UNLIKELY_ROWS; u++) {
+        int64_t count = unlikely_count((enum unlikely)u);
+        fired += count > 0;
+        printf("# %-24s %8lld  %s\n", unlikely_name((enum unlikely)u), (long long)count,
+               unlikely_text((enum unlikely)u));
+        if (count == 0)
+            printf("not ok 3 - %s was never fired\n", unlikely_name((enum unlikely)u));
+    }
+    if (fired == UNLIKELY_ROWS)
+        printf("ok 3 - all %d unlikely things happened\n", fired);
+    return fired == UNLIKELY_ROWS;
 }
 
 /* --- 100,000 seeds ---------------------------------------------------------------------------- */
@@ -183,6 +208,8 @@ static bool read_arguments(struct order *o, int argc, char **argv)
             o->events = strtoll(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--trace") == 0)
             o->trace = argv[i + 1];
+        else if (strcmp(argv[i], "--ledger") == 0)
+            o->ledger = argv[i + 1];
         else
             return false;
     }
@@ -194,7 +221,8 @@ int main(int argc, char **argv)
     struct order o = {.first = 1, .last = USUAL_SEEDS, .events = 2000};
     read_environment(&o);
     if (!read_arguments(&o, argc, argv)) {
-        fprintf(stderr, "usage: %s [--seeds A-B | --seed S] [--events N] [--trace FILE]\n",
+        fprintf(stderr,
+                "usage: %s [--seeds A-B | --seed S] [--events N] [--trace FILE] [--ledger FILE]\n",
                 argv[0]);
         return 2;
     }
@@ -206,5 +234,10 @@ int main(int argc, char **argv)
         return prove(&o, getenv("NEBULA_PROVE"));
     if (!play_range(&o))
         return 1;
-    return argc > 1 || replay(&o) ? 0 : 1;
+    if (argc > 1)
+        return 0;
+    bool is_whole = replay(&o);
+    if (o.last - o.first + 1 >= WHOLE_SEEDS) /* fewer need not have everything in them */
+        is_whole &= count_unlikely();
+    return is_whole ? 0 : 1;
 }

@@ -36,7 +36,9 @@ enum fault {
     FAULT_FULL,
     FAULT_UNFIT, /* it is not what the role needs, this time */
     FAULT_SLOW_OPEN,
-    FAULT_NO_OPEN, /* never answered */
+    FAULT_NO_OPEN,   /* never answered */
+    FAULT_HALF_OPEN, /* accepted, and nothing is ever answered */
+    FAULT_SLOW_PEER, /* accepted, and everything takes long */
     /* of a session, some time after it was opened */
     FAULT_LOST_IDLE,
     FAULT_LOST_SILENTLY, /* the client is not told and the next statement never answered */
@@ -142,6 +144,8 @@ struct wire {
     void (*cancelled)(struct wire *w);
     void (*told)(struct wire *w, int64_t channel, int64_t number);
     void (*closed)(struct wire *w);
+    int64_t (*awake_us)(const struct wire *w); /* hears of nothing before; NULL: it always does */
+    int64_t (*timer_us)(const struct wire *w); /* when its next timer rings; NULL: it has none */
 };
 
 void wire_connect(struct wire *w, struct server *s, int32_t role);
@@ -153,6 +157,7 @@ void wire_announce(struct wire *w, const char *text);
 void wire_send_again(struct wire *w, const char *text);
 /* is_exposed: it may hit what comes behind, too. */
 void wire_cancel(struct wire *w, bool is_exposed);
+void wire_break(struct wire *w);   /* soon, in whoever's hands it is then */
 void wire_hang_up(struct wire *w); /* then closed() and nothing else */
 
 #endif

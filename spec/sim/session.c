@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "memory.h"
+#include "unlikely.h"
 
 static int64_t soon_us(struct session *s, int64_t low, int64_t high)
 {
@@ -48,8 +49,12 @@ void session_end(struct session *s)
 
 static void arrange_arrival(struct session *s, enum arrival arrival, int64_t at_us)
 {
+    const struct wire *w = s->wire;
+    int64_t timer_us = w == NULL || w->timer_us == NULL ? INT64_MAX : w->timer_us(w);
+    bool is_met =
+        timer_us > at_us && timer_us < at_us + SECOND && unlikely_happens(REPLY_AT_A_TIMER);
     s->arrival = arrival;
-    happening_arrange(&s->arrives, at_us);
+    happening_arrange(&s->arrives, is_met ? timer_us : at_us);
 }
 
 static void fail(struct session *s, enum error_code code, const char *state, const char *text,
@@ -85,10 +90,21 @@ static void dies(struct happening *h)
 
 /* --- what arrives at the client --------------------------------------------------------------- */
 
+/* Whose thread does something else hears of it later. */
+static bool is_put_off(const struct wire *w, struct happening *h)
+{
+    int64_t awake_us = w->awake_us == NULL ? 0 : w->awake_us(w);
+    if (awake_us > world_time_us())
+        happening_arrange(h, awake_us);
+    return awake_us > world_time_us();
+}
+
 static void arrives(struct happening *h)
 {
     struct session *s = container_of(h, struct session, arrives);
     struct wire *w = s->wire;
+    if (is_put_off(w, h))
+        return;
     switch (s->arrival) {
     case ARRIVAL_OPENED:
         s->opened_us = world_time_us();
@@ -109,13 +125,16 @@ static void arrives(struct happening *h)
 static void returns(struct happening *h)
 {
     struct wire *w = container_of(h, struct session, returns)->wire;
-    w->cancelled(w);
+    if (!is_put_off(w, h))
+        w->cancelled(w);
 }
 
 /* One after the other, as they were told. */
 static void speaks(struct happening *h)
 {
     struct session *s = container_of(h, struct session, speaks);
+    if (s->wire != NULL && is_put_off(s->wire, h))
+        return;
     const struct tale t = s->tale[0];
     memmove(s->tale, s->tale + 1, (size_t)--s->tales * sizeof *s->tale);
     if (s->tales > 0)
@@ -163,6 +182,8 @@ static int64_t act_at(struct session *s, enum fault fault)
 {
     if (fault == FAULT_SLOW)
         return soon_us(s, 0, 2 * SECOND);
+    if (s->is_slow)
+        return soon_us(s, 20 * MS, 500 * MS);
     if (fault == FAULT_OWN_SLOW)
         return soon_us(s, 100 * MS, 8 * SECOND);
     return soon_us(s, 20, 3 * MS) + s->server->pace_us;
@@ -219,7 +240,7 @@ static bool begin(struct session *s)
     s->is_running = true;
     s->is_acted = false;
     s->serial++;
-    if (s->is_dead)
+    if (s->is_dead || s->is_mute)
         return true;
     session_inspect(s, &s->statement);
     enum fault fault = server_count(s->server, FAULT_UNSENT, FAULT_CONFLICT);
@@ -258,7 +279,7 @@ void wire_send_again(struct wire *w, const char *text)
 static void hits(struct happening *h)
 {
     struct session *s = container_of(h, struct session, hits);
-    if (!s->is_running || s->is_acted)
+    if (!s->is_running || s->is_acted || s->is_mute)
         return;
     if (s->serial != s->cancel_serial && !s->is_exposed)
         law_broken("%s: a cancel hit '%s' of lessee %lld, which it was not meant for",
@@ -302,7 +323,10 @@ static void accept_wire(struct session *s, int64_t at_us)
 static void connect_session(struct session *s)
 {
     struct server *server = s->server;
-    enum fault fault = fate(server, FAULT_REFUSED, FAULT_NO_OPEN);
+    enum fault fault = server_count(server, FAULT_REFUSED, FAULT_NO_OPEN);
+    if (fault ==
+        FAULT_NONE) /* by dice also what shows later only, and is no failure of this verb */
+        fault = server_roll(server, FAULT_REFUSED, FAULT_SLOW_PEER);
     int64_t at_us = soon_us(s, 50, 3 * MS);
     if (fault == FAULT_REFUSED || world_time_us() < server->down_until_us)
         fail(s, ERROR_UNREACHABLE, "", "connection refused", at_us);
@@ -315,8 +339,11 @@ static void connect_session(struct session *s)
     else if (fault != FAULT_NO_OPEN && s->wants != NULL &&
              (strcmp(s->wants, "standby") == 0) != server->is_standby)
         fail(s, ERROR_UNFIT, "", "not what is wanted", at_us);
-    else if (fault != FAULT_NO_OPEN)
+    else if (fault != FAULT_NO_OPEN) {
+        s->is_mute = fault == FAULT_HALF_OPEN;
+        s->is_slow = fault == FAULT_SLOW_PEER;
         accept_wire(s, fault == FAULT_SLOW_OPEN ? soon_us(s, 5 * MS, 1500 * MS) : at_us);
+    }
 }
 
 static void notices(struct happening *h);
@@ -347,6 +374,12 @@ void wire_connect(struct wire *w, struct server *server, int32_t role)
     connect_session(s);
 }
 
+void wire_break(struct wire *w)
+{
+    if (w->session->is_live)
+        session_lose(w->session, "the connection broke");
+}
+
 /* --- hanging up ------------------------------------------------------------------------------- */
 
 /* The server learns that its client has gone. What runs may run to its end all the same. */
@@ -360,6 +393,8 @@ static void notices(struct happening *h)
 static void closes(struct happening *h)
 {
     struct wire *w = container_of(h, struct wire, closing);
+    if (is_put_off(w, h))
+        return;
     w->server->wires[w->role]--;
     w->closed(w);
 }

@@ -54,6 +54,7 @@ struct session {
     int32_t role;
     const char *wants; /* see struct wire */
     bool is_live, is_dead;
+    bool is_mute, is_slow; /* see FAULT_HALF_OPEN, FAULT_SLOW_PEER */
     int64_t opened_us;
 
     /* What a lessee leaves behind: who, or 0. */

@@ -9,7 +9,7 @@
 /* The one mutable global of the simulation: the world that world_real() gives, as a platform is
  * one. */
 static struct {
-    int64_t now_us;
+    int64_t now_us, wall_off_us;
     struct dice engine_dice;
     struct list happenings; /* sorted by time */
     bool is_broken;
@@ -50,7 +50,7 @@ static int64_t now(struct world *w)
 static int64_t wall(struct world *w)
 {
     (void)w;
-    return INT64_C(1700000000) * SECOND + the.now_us;
+    return INT64_C(1700000000) * SECOND + the.now_us + the.wall_off_us;
 }
 
 static uint64_t roll(struct world *w)
@@ -76,6 +76,7 @@ uint64_t world_below(struct world *w, uint64_t bound)
 void world_begin(uint64_t seed)
 {
     the.now_us = SECOND;
+    the.wall_off_us = 0;
     the.engine_dice.state = seed;
     list_init(&the.happenings);
     the.is_broken = false;
@@ -84,6 +85,11 @@ void world_begin(uint64_t seed)
 int64_t world_time_us(void)
 {
     return the.now_us;
+}
+
+void world_set_wall(int64_t off_us)
+{
+    the.wall_off_us = off_us;
 }
 
 void happening_init(struct happening *h, void (*happen)(struct happening *h))

@@ -28,6 +28,7 @@ bool dice_hits(struct dice *d, int permille);
 /* Everything anew: the time is one second, nothing will happen, the dice begin at seed. */
 void world_begin(uint64_t seed);
 int64_t world_time_us(void);
+void world_set_wall(int64_t off_us); /* the clock on the wall is wrong by so much from now on */
 
 /* What happens at a point in time, outside of any engine. Two of one time happen in the order in
  * which they were arranged. */

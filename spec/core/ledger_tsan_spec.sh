@@ -15,11 +15,11 @@ usual=20000
 export TRANSFERS="${TRANSFERS:-$usual}"
 export TSAN_OPTIONS="halt_on_error=1:suppressions=$PWD/spec/support/tsan.supp"
 
-loop='loop_uv watch_uv guest_uv blocking resolve'
+ledger='ledger common loop_uv watch_uv guest_uv blocking resolve'
 # shellcheck disable=SC2046,SC2086
 if ! gcc -std=c11 -D_GNU_SOURCE -Iengine -O1 -g -fsanitize=thread -fno-omit-frame-pointer -pthread \
-    -o "$build/ledger_threads_spec" spec/core/ledger_threads_spec.c engine/core/ledger.c engine/base/*.c \
-    $(printf 'engine/core/%s.c ' $loop) $(pkg-config --cflags --libs libuv cmocka) -lm >"$log" 2>&1; then
+    -o "$build/ledger_threads_spec" spec/core/ledger_threads_spec.c engine/base/*.c \
+    $(printf 'engine/core/%s.c ' $ledger) $(pkg-config --cflags --libs libuv cmocka) -lm >"$log" 2>&1; then
     verdict "not ok" "it does not build: $(head -n 1 "$log")"
 elif "$build/ledger_threads_spec" >"$log" 2>&1; then
     verdict ok "$(sed -n 's/^# //p' "$log")"

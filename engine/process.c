@@ -177,8 +177,8 @@ static void note_why(struct member *m, const char *why)
     pthread_mutex_unlock(&m->process->lock);
 }
 
-/* Nobody posts to it from here on, and the others hear that it is so. */
-static void tell_left(struct member *m)
+/* It is out of its loop: nobody posts to it from here on. */
+static void leave(struct member *m)
 {
     struct process *p = m->process;
     mailbox_close(&m->mailbox);
@@ -187,6 +187,12 @@ static void tell_left(struct member *m)
     m->stage = STAGE_LEAVES;
     pthread_cond_signal(&p->left);
     pthread_mutex_unlock(&p->lock);
+}
+
+/* The others hear of it when its engine is closed, and with it all that it did is over. */
+static void tell_left(const struct member *m)
+{
+    struct process *p = m->process;
     for (int32_t i = 0; i < p->count; i++)
         if (i != m->index)
             mailbox_post_left(&p->member[i].mailbox, m->index);
@@ -207,7 +213,7 @@ static void *live(void *data)
         note_why(m, "no memory to begin with");
     else if (worker_run(w, p->entry, 0, NULL) != 0)
         note_why(m, worker_why(w));
-    tell_left(m);
+    leave(m);
     if (w != NULL) {
         worker_close(w);
         worker_free(&w);
@@ -215,6 +221,7 @@ static void *live(void *data)
     pthread_mutex_lock(&p->lock);
     m->stage = STAGE_IS_GONE;
     pthread_mutex_unlock(&p->lock);
+    tell_left(m);
     return NULL;
 }
 
@@ -229,6 +236,7 @@ static void begin(struct member *m)
     if (m->has_thread)
         return;
     note_why(m, "no memory or threads to begin with");
+    leave(m);
     tell_left(m);
 }
 

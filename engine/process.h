@@ -6,9 +6,9 @@
  * one that has left is begun anew when worker 0 asks for that.
  *
  * A worker leaves when it is told to, or when an error leaves its Lua state: an error that nobody
- * catches, no memory, a start that fails. What it had passes on when its engine is closed, its
- * mailbox refuses what is posted, and the others hear of it. When worker 0 leaves the process ends.
- * A failed CHECK ends the process, whichever worker it was in.
+ * catches, no memory, a start that fails. Its mailbox refuses what is posted, its engine closes and
+ * what it had passes on; then the others hear of it, and all that it did is over. When worker 0 leaves
+ * the process ends. A failed CHECK ends the process, whichever worker it was in.
  */
 #ifndef PROCESS_H
 #define PROCESS_H

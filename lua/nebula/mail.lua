@@ -136,7 +136,8 @@ function mail.on(kind, fn)
   mail.open()
 end
 
---- From now on fn hears when another worker has left, behind all that it had sent. why is "" when it was told to leave.
+--- From now on fn hears when another worker has left, behind all that it had sent: its engine is closed, and all that
+--- it did is over. why is "" when it was told to leave.
 ---@param fn fun(worker: integer, why: string)
 function mail.on_leave(fn)
   hooks[#hooks + 1] = fn

@@ -119,6 +119,7 @@ end
 local KEPT = 65536 -- bytes that a buffer keeps when it is used again
 
 local plain, classed = buffer.new(), nil
+local nothing = {} -- what is no table has no metatable
 
 local function classed_buffer()
   classed = classed or buffer.new { metatable = classes.list() }
@@ -155,7 +156,7 @@ end
 ---@return string|nil why not: a sentence with the place, "value.orders[3].lease: ..."
 ---@return boolean|nil is_too_large that is why
 function codec.encode(one, what, most)
-  local w = { seen = {} }
+  local w = type(one) == "table" and { seen = {} } or nothing
   local weight, complaint = weigh(w, one, 0)
   if not weight then
     return nil, ("%s%s: %s"):format(what, refusals.shown(complaint.path), complaint.why)
@@ -182,7 +183,7 @@ function codec.decode(bytes)
   return one
 end
 
--- The beta of Debian 12 compiles some uses of a buffer wrongly, and the process ends.
+-- In the beta of Debian 12 compiled code ends the process where a buffer raises, as it does on bytes that nobody made.
 for _, fn in ipairs { classed_buffer, buffer_for, buffer_of, codec.encode, codec.decode } do
   jit.off(fn)
 end

@@ -9,6 +9,7 @@ local resources = require "nebula.resource"
 local named = {}
 
 local names -- of functions and tables: where they stand, "nebula" or a module, and the field
+local noted -- so many modules were loaded then
 
 -- The first name counts.
 local function note(value, how, name, field)
@@ -45,12 +46,17 @@ local function is_workflow(value)
   return at and at.what ~= "C" and not errors.is_ours(at.source)
 end
 
+local function loaded()
+  local count = 0
+  for _ in next, package.loaded do count = count + 1 end
+  return count
+end
+
 local function of_names(value)
-  local one = names and names[value]
-  if not one then
-    note_all()
-    one = names[value]
-  end
+  local count = loaded()
+  if count ~= noted then note_all() end
+  noted = count
+  local one = names[value]
   -- A function of a module of the workflow goes as what it is.
   if not one or one[3] and is_workflow(value) then return nil end
   return one[1], one[2], one[3]

@@ -50,6 +50,7 @@ static struct hub *hub_of(lua_State *lua)
 static struct hub_channel *channel_at(lua_State *lua, int at)
 {
     struct handle *handle = luaL_checkudata(lua, at, HANDLE);
+    luaL_argcheck(lua, handle->channel != NULL, at, "a channel that was forgotten");
     return handle->channel;
 }
 
@@ -193,8 +194,9 @@ static int finish_wait(lua_State *lua)
 static int open_module(lua_State *lua)
 {
     static const luaL_Reg functions[] = {
-        {"open", channel_open}, {"close", channel_close}, {"state", channel_state},
-        {"try", try_cases},     {"wait", wait_for_cases}, {"finish", finish_wait},
+        {"open", channel_open},   {"forget", channel_forget}, {"close", channel_close},
+        {"state", channel_state}, {"try", try_cases},         {"wait", wait_for_cases},
+        {"finish", finish_wait},
     };
     luaL_newmetatable(lua, HANDLE);
     lua_pushcfunction(lua, channel_forget);

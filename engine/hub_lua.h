@@ -3,6 +3,7 @@
  * is collected; a wait is a light one, and has to be ended once.
  *
  *   open(name, most)   -> channel | nil, "other" and the bound it has | nil, "full"
+ *   forget(channel)    it is of no use any more; idempotent
  *   close(channel)
  *   state(channel)     -> messages, bytes, is_closed
  *   try(channel, bytes | false, ...)   a channel and what is to be sent, false: to receive; several times

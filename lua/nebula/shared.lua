@@ -158,24 +158,48 @@ function shared.open(name, given)
   return shared.of(name, read(name, given))
 end
 
---- The same, with the bound in bytes.
+-- What nobody knows any more may not have been collected yet.
+local function open(name, most)
+  local handle, why, other = hub.open(name, most)
+  if why ~= "full" then return handle, other end
+  collectgarbage()
+  handle, why, other = hub.open(name, most)
+  if why ~= "full" then return handle, other end
+  errors.raise("channel(%q): the process has so many channels with names that there cannot be one more", name)
+end
+
+--- The same, with the bound in bytes, and another thing each time.
+---@param name string
+---@param most integer
+---@return nebula.SharedChannel
+function shared.new(name, most)
+  local handle, other = open(name, most)
+  if not handle then
+    errors.raise("channel(%q): it is there with bytes = %q, not %q; say the same everywhere", name,
+      units.show_size(other), units.show_size(most))
+  end
+  local self = setmetatable({ name = name, most = most, handle = handle, served_at = 0 }, Shared)
+  self.sending, self.receiving = { channel = self, is_sending = true }, { channel = self, is_sending = false }
+  return self
+end
+
+--- The same thing for all of this worker.
 ---@param name string
 ---@param most integer
 ---@return nebula.SharedChannel
 function shared.of(name, most)
   local self = opened[name]
-  if self and self.most == most then return self end
-  local handle, why, other = hub.open(name, most)
-  if why == "full" then
-    errors.raise("channel(%q): the process has so many channels with names that there cannot be one more", name)
-  elseif not handle then
-    errors.raise("channel(%q): it is there with bytes = %q, not %q; say the same everywhere", name,
-      units.show_size(other), units.show_size(most))
+  if not self or self.most ~= most then
+    self = shared.new(name, most)
+    opened[name] = self
   end
-  self = setmetatable({ name = name, most = most, handle = handle, served_at = 0 }, Shared)
-  self.sending, self.receiving = { channel = self, is_sending = true }, { channel = self, is_sending = false }
-  opened[name] = self
   return self
+end
+
+--- Forgets what new() gave, before it is collected. Nobody uses it any more.
+---@param self nebula.SharedChannel
+function shared.forget(self)
+  hub.forget(self.handle)
 end
 
 return shared

@@ -23,10 +23,30 @@ local spread = {}
 local number = 0 -- of the last one
 
 local function channels_of(name)
-  return shared.of(name .. " items", BYTES), shared.of(name .. " results", BYTES)
+  return shared.new(name .. " items", BYTES), shared.new(name .. " results", BYTES)
+end
+
+-- There may be many of them before the next collection.
+local function forget(items, results)
+  shared.forget(items)
+  shared.forget(results)
 end
 
 -- --- in each worker ---------------------------------------------------------------------------------
+
+-- Sends some of a list. What cannot go is named by its place in the list.
+local function send(channel, what, some, first)
+  local ok, sent, err = pcall(channel.send, channel, some)
+  if ok and not (err and err.code == "limit") then return sent, err end
+  for i = 1, some.n do
+    local bytes, why, is_too_large = codec.encode(some[i], ("%s %d"):format(what, first + i - 1), BYTES)
+    if is_too_large then return nil, errors.new("limit", "fix", "failed", "for_each: " .. why) end
+    if not bytes then errors.raise("for_each: %s", why) end
+  end
+  if not ok then error(sent, 0) end
+  return nil, errors.new("limit", "fix", "failed", ("for_each: %s %d to %d: %d bytes is the most for all of them")
+    :format(what, first, first + some.n - 1, BYTES))
+end
 
 local function work(items, results, fn)
   for deal in items do
@@ -36,7 +56,7 @@ local function work(items, results, fn)
       if value == nil and err ~= nil then return nil, err end
       done[i] = value
     end
-    local sent, err = results:send(done)
+    local sent, err = send(results, "result", done, done.first)
     if not sent then return nil, err end
   end
   return true
@@ -49,6 +69,7 @@ end
 ---@return any err
 function spread.part(given, fn)
   local items, results = channels_of(given.name)
+  tasks.defer(function() forget(items, results) end)
   local list = {}
   for i = 1, given.tasks do list[i] = i end
   local ok, err = require "nebula.for_each"(list, { parallel = given.tasks }, function()
@@ -62,7 +83,7 @@ end
 local function deal(items, list, count, size)
   for first = 1, count, size do
     local n = math.min(size, count - first + 1)
-    local sent, err = items:send { first = first, n = n, unpack(list, first, first + n - 1) }
+    local sent, err = send(items, "item", { first = first, n = n, unpack(list, first, first + n - 1) }, first)
     if not sent then return nil, err end
   end
   items:close()
@@ -114,29 +135,36 @@ local function over_all(workers, list, count, parallel, bytes)
     dealing:cancel()
     collecting:cancel()
   end
-  local got = collecting:join()
+  local got, why = collecting:join()
   dealing:join()
   items:close()
-  results:close()
+  results:close() -- who still sends, because something failed, ends
+  forget(items, results)
   if not ok then tree.raise(failure) end
   if not failure then return nil, err end
-  return got
+  return got, why
 end
 
 -- --- with one worker --------------------------------------------------------------------------------
 
-local function copy(value, what)
+local function copy(value, what, index)
   if type(value) ~= "table" and type(value) ~= "cdata" and type(value) ~= "function" then return value end
-  local bytes, why = codec.encode(value, what, BYTES)
-  if not bytes then errors.raise("for_each: %s", why) end
-  return codec.decode(bytes)
+  local bytes, why, is_too_large = codec.encode(value, what, BYTES)
+  if bytes then return codec.decode(bytes) end
+  why = ("for_each: %s %d%s"):format(what, index, why:sub(#what + 1))
+  if not is_too_large then errors.raise("%s", why) end
+  return nil, errors.new("limit", "fix", "failed", why)
 end
 
 local function alone(list, parallel, bytes)
   local fn = carry.unpack(bytes)
   return require "nebula.for_each"(list, { parallel = parallel }, function(item, index)
-    local result, err = fn(copy(item, "item"), index)
-    return copy(result, "result"), copy(err, "error")
+    local too_large, result, err
+    item, too_large = copy(item, "item", index)
+    if too_large then return nil, too_large end
+    result, err = fn(item, index)
+    if result == nil then return nil, (copy(err, "error of item", index)) end
+    return copy(result, "result", index)
   end)
 end
 

@@ -233,6 +233,16 @@ describe("a channel of the process", function()
     assert.equal(elsewhere, (either:join()))
   end)
 
+  it("leaves its name to others when it is known no more, before there are too many of them", function()
+    for i = 1, 25000 do channel("short-lived " .. i) end
+    raises("the process has so many channels with names that there cannot be one more", function()
+      local known = {}
+      for i = 1, 10001 do known[i] = channel("kept " .. i) end
+      return #known
+    end)
+    assert.equal(0, channel("one more"):count())
+  end)
+
   it("refuses what cannot be meant", function()
     raises('channel("16"): a capacity is a whole number, and no string; a name is no number', channel, "16")
     raises("a name has 1 to 200 bytes", channel, "")

@@ -133,9 +133,26 @@ void seat_leave(struct seat *s)
 
 void seat_tell(struct seat *s)
 {
+    struct common *c = s->common;
     if (s->is_told || s->taker == NULL)
         return;
     s->is_told = true;
-    use(s->common, 1);
-    loop_post(s->loop, &s->note);
+    use(c, 1);
+    if (!loop_leave(s->loop, &s->note))
+        return;
+    s->next_roused = c->roused;
+    c->roused = s;
+}
+
+/* When it is open, what was behind it may be gone. */
+void common_unlock(struct common *c)
+{
+    struct loop *loop[LEDGER_WORKERS_MOST];
+    int count = 0;
+    for (const struct seat *s = c->roused; s != NULL; s = s->next_roused)
+        loop[count++] = s->loop;
+    c->roused = NULL;
+    pthread_mutex_unlock(&c->lock);
+    while (count > 0)
+        loop_rouse(loop[--count]);
 }

@@ -26,6 +26,7 @@ struct common {
     struct ledger *ledger;
     int32_t users; /* whoever joined, and notes on their way; the ledger's lock is theirs */
     const char *identity;
+    struct seat *roused;            /* those whose loops are to be roused when the lock is open */
     void (*free)(struct common *c); /* NULL: it is one block */
 };
 
@@ -45,7 +46,11 @@ struct seat {
     void *taker; /* NULL: nobody sits there, and hears nothing */
     void (*look)(void *taker);
     bool is_told; /* the note is on its way */
+    struct seat *next_roused;
 };
+
+/* Whoever tells under the lock opens it by this. */
+void common_unlock(struct common *c);
 
 /* All three under the lock. Whoever sits there has joined, and leaves after he got up. */
 void seat_take(struct seat *s, struct common *c, struct loop *loop, void *taker,

@@ -107,7 +107,7 @@ bool crew_send(struct engine *e, int32_t worker, struct news *n)
         to->last = &n->next;
         seat_tell(&to->seat);
     }
-    pthread_mutex_unlock(&c->common.lock);
+    common_unlock(&c->common);
     return is_there;
 }
 

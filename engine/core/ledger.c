@@ -34,7 +34,7 @@ static void lock(struct permits *p)
 
 static void unlock(struct permits *p)
 {
-    pthread_mutex_unlock(&p->common.lock);
+    common_unlock(&p->common);
 }
 
 /* --- under the lock --------------------------------------------------------------------------- */

@@ -84,6 +84,10 @@ struct note {
 };
 void loop_post(struct loop *loop,
                struct note *n); /* thread-safe, never fails, never blocks for long */
+/* Its two halves, for whoever holds a lock that the loop will want as soon as it is awake: leaves the note; true: the
+ * loop is to be roused, once, by whom it was said to. Until then it is not freed. */
+bool loop_leave(struct loop *loop, struct note *n);
+void loop_rouse(struct loop *loop);
 
 /* Names. Resolved by getaddrinfo() on a thread of our own, because it blocks. done() runs on the
  * loop, once, never inside loop_resolve(); code is ERROR_OK with at least one address, or

@@ -4,6 +4,7 @@
  */
 #include "core/loop_uv.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -159,8 +160,7 @@ void loop_wake(struct loop *loop)
     CHECK(write(loop->news_fd, &one, sizeof one) == sizeof one);
 }
 
-/* The wake-up is sent under the lock: who sees that no note is left may free the loop. */
-void loop_post(struct loop *loop, struct note *n)
+bool loop_leave(struct loop *loop, struct note *n)
 {
     n->next = NULL;
     pthread_mutex_lock(&loop->lock);
@@ -168,8 +168,23 @@ void loop_post(struct loop *loop, struct note *n)
     *loop->tail = n;
     loop->tail = &n->next;
     if (is_first)
-        loop_wake(loop);
+        atomic_fetch_add(&loop->rousing, 1);
     pthread_mutex_unlock(&loop->lock);
+    return is_first;
+}
+
+/* Who was woken under the lock would run into it, and sleep again. So it is open by now, and whoever saw the
+ * note may want to free the loop. */
+void loop_rouse(struct loop *loop)
+{
+    loop_wake(loop);
+    atomic_fetch_sub(&loop->rousing, 1);
+}
+
+void loop_post(struct loop *loop, struct note *n)
+{
+    if (loop_leave(loop, n))
+        loop_rouse(loop);
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -269,6 +284,8 @@ void loop_free(struct loop **loop_in)
         blocking_free(&loop->computer);
     spares_fini(&loop->spares, loop);
     hand_out_notes(loop); /* forgotten names on their way */
+    while (atomic_load(&loop->rousing) > 0)
+        sched_yield();
     guest_leave(loop);
     CHECK(loop->handles == 0 && loop->wheel.count == 0 && list_is_empty(&loop->soons));
     uv_close((uv_handle_t *)&loop->news, NULL);

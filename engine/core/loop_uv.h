@@ -3,6 +3,7 @@
 #define CORE_LOOP_UV_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <uv.h>
 
 #include "base/check.h"
@@ -38,6 +39,7 @@ struct loop {
 
     pthread_mutex_t lock; /* of the notes */
     struct note *head, **tail;
+    atomic_int rousing; /* wake-ups that are due, or under way */
 };
 
 /* The loop's functions are its thread's alone. An address that differs from thread to thread names the

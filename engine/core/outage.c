@@ -153,7 +153,7 @@ static void leave(struct outlook *o, enum news news, bool is_refused)
     board_copy(o->board, o->outage->board);
     own->wants = is_refused || lacks_room(o->board);
     tell_others(o->outage, own, news);
-    pthread_mutex_unlock(&o->outage->common.lock);
+    common_unlock(&o->outage->common);
 }
 
 /* --- how it looks to one ---------------------------------------------------------------------- */

@@ -226,6 +226,17 @@ void loop_unsoon(struct loop *l, struct soon *s)
     list_remove(&l->soons, &s->node);
 }
 
+bool loop_leave(struct loop *l, struct note *n)
+{
+    loop_post(l, n);
+    return false;
+}
+
+void loop_rouse(struct loop *l)
+{
+    (void)l;
+}
+
 void loop_post(struct loop *l, struct note *n)
 {
     n->next = NULL;

@@ -76,13 +76,17 @@ local function part(self, value, text, lines)
   end
 end
 
+local function show(us)
+  return us < 1e6 and units.show_duration(math.floor(us / 1000) * 1000) or ("%.1fs"):format(us / 1e6)
+end
+
 local function rest(self, text, lines, lived_us)
   local restart, state = self.service.restart, self.state
   self.in_a_row = lived_us >= restart.steady and 1 or self.in_a_row + 1
   state.restarts, state.reason = state.restarts + 1, text
   local us = worker.backoff(restart.pause, restart.pause_max, self.in_a_row)
   log.error("service %s: instance %d failed, restart %d is in %s: %s%s", self.service.name, state.number,
-    state.restarts, units.show_duration(math.floor(us / 1000) * 1000), text, lines_below(lines))
+    state.restarts, show(us), text, lines_below(lines))
   self:move("pausing", us)
   time.sleep(("%dus"):format(us))
 end
@@ -111,17 +115,20 @@ end
 ---@param index integer of the worker, from 0
 ---@param workers integer
 ---@param tell fun(state: nebula.InstanceState)
+---@param finished table<string, boolean> "NAME NUMBER" of those that have, before this worker began anew
 ---@return true|nil ok nil when an instance failed while the program drained
 ---@return string|nil why
-function keeping.run(list, index, workers, tell)
+function keeping.run(list, index, workers, tell, finished)
   wait.current().is_of_worker = true
   local kept = {}
   for _, service in ipairs(list) do
     for _, number in ipairs(services.placed(service, index, workers)) do
-      local state = { service = service.name, number = number, worker = index, restarts = 0 }
-      local one = setmetatable({ service = service, state = state, tell = tell, in_a_row = 0 }, Kept)
-      kept[#kept + 1] = one
-      one.task = tasks.task(keep, one)
+      if not finished[service.name .. " " .. number] then
+        local state = { service = service.name, number = number, worker = index, restarts = 0 }
+        local one = setmetatable({ service = service, state = state, tell = tell, in_a_row = 0 }, Kept)
+        kept[#kept + 1] = one
+        one.task = tasks.task(keep, one)
+      end
     end
   end
   local failed = 0

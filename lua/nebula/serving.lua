@@ -49,7 +49,7 @@ local function tell(state)
 end
 
 -- Worker 0 has found nothing wrong with them, but they may ask which worker they are in.
-local function keep(given)
+local function keep(given, finished)
   wait.current().is_of_worker = true
   local reports = report.new()
   local list = services.read(given.sources, nebula.environment, reports)
@@ -57,7 +57,7 @@ local function keep(given)
   if first then
     error(tostring(first), 0)
   end
-  return keeping.run(list, worker.index, worker.count, tell)
+  return keeping.run(list, worker.index, worker.count, tell, finished)
 end
 
 -- Why the work of a worker did not end well.
@@ -70,10 +70,10 @@ local function trouble_of(task)
   return task.results[1] == nil and task.results[2] or nil
 end
 
-mail.on("serving.begin", function(_, given)
+mail.on("serving.begin", function(_, given, finished)
   local task = mail.task(keep, function(task)
     mail.urge(0, "serving.ended", trouble_of(task))
-  end, given)
+  end, given, finished)
   if not task then
     mail.urge(0, "serving.ended") -- it drains already
   end
@@ -85,6 +85,7 @@ end)
 ---@field state "begins"|"runs"|"gone"|"ended"
 ---@field since_us number
 ---@field left integer how often it has left since it was steady
+---@field is_idle boolean|nil all that it had has finished: it begins anew to be there, and nobody waits for it
 ---@field why string|nil
 
 local parts = {}     ---@type table<integer, nebula.Part>
@@ -103,9 +104,12 @@ local function wake()
 end
 
 local function begin(index)
-  local part = parts[index]
+  local part, finished = parts[index], {}
   part.state, part.since_us = "runs", now_us()
-  local sent, why = mail.send(index, "serving.begin", given_to_all)
+  for key, state in pairs(known) do
+    finished[key] = state.state == "finished" or nil
+  end
+  local sent, why = mail.send(index, "serving.begin", given_to_all, finished)
   if not sent then
     part.state, part.why = "gone", why
     wake()
@@ -117,14 +121,14 @@ mail.on("serving.state", function(_, state)
 end)
 
 mail.on("serving.ended", function(from, why)
-  parts[from].state = "ended"
+  parts[from].state, parts[from].is_idle = "ended", true
   troubles[#troubles + 1] = why and ("worker %d: %s"):format(from, why)
   wake()
 end)
 
 mail.on_leave(function(index, why)
   local part = parts[index]
-  if part and part.state ~= "ended" then
+  if part then
     part.state, part.why = "gone", why
     wake()
   end
@@ -169,7 +173,7 @@ local function is_over()
       part.state = "begins"
       tasks.task(bring_back, index)
     end
-    over = over and part.state == "ended"
+    over = over and (part.state == "ended" or part.is_idle)
   end
   return over
 end
@@ -196,7 +200,7 @@ function serving.run(given)
   wait.current().is_of_worker = true
   given_to_all = given
   begin_others()
-  local own = tasks.task(keep, given)
+  local own = tasks.task(keep, given, {})
   local is_own_over
   tasks.task(function()
     wait.current().is_of_worker = true

@@ -90,4 +90,21 @@ describe("a drain", function()
       assert.is_true(clock.now() - begun < 8000)
     end
   end)
+
+  it("does not wait for a worker that has left", function()
+    local child = started([[
+      local worker = require "nebula.worker"
+      service "dies" { instances = "per-worker", run = function(number)
+        if number == 2 then worker.fail "again" sleep "1h" end
+        while #require("nebula.mail").workers() == 2 do sleep "1ms" end
+        print "ready"
+        sleep "1h"
+      end }
+    ]], "--workers", "2")
+    clock.pause(300) -- by then its pauses are some 100 ms
+    local begun = clock.now()
+    child:signal "TERM"
+    ended(0, over(child))
+    assert.is_true(clock.now() - begun < 5000)
+  end)
 end)

@@ -206,4 +206,31 @@ nebula: F/services/b.lua:1:1: unexpected symbol near '<eof>'
     says("this worker leaves: boom again", said)
     assert.equal(2, count(said, "begins anew in"))
   end)
+
+  it("begins a worker anew that has nothing to do, and none of what has finished", function()
+    local child = started([[
+      local worker, mail, tree = require "nebula.worker", require "nebula.mail", require "nebula.tree"
+      local shop = use "shop"
+      service "once" { instances = "per-worker", run = function(number)
+        shop:exec "create table if not exists runs (a)"
+        assert(shop:exec("insert into runs values (?)", number))
+        if number == 2 then
+          tree.root(function() sleep "20ms" worker.fail "boom" end, function() end)
+        end
+      end }
+      service "looks" { instances = "per-worker", run = function(number)
+        if number > 1 then return end
+        while mail.is_there(1) do sleep "1ms" end
+        while not mail.is_there(1) do sleep "1ms" end
+        sleep "50ms"
+        print "ready"
+        print(shop:value "select count(*) from runs")
+        sleep "1h"
+      end }
+    ]], "--workers", "2")
+    child:signal "TERM"
+    local result = ended(0, over(child))
+    assert.equal("2\n", result.output)
+    assert.equal(1, count(result.errors, "begins anew in"))
+  end)
 end)

@@ -19,10 +19,11 @@ struct answer {
 
 /* --- a part ----------------------------------------------------------------------------------- */
 
-static json_t *look_at(struct telling *t, const struct order *o, struct resource *r)
+/* known: see inspect.h. */
+static json_t *look_at(struct telling *t, const struct order *o, struct resource *r, uint64_t known)
 {
     if (o->what == ORDER_LS)
-        return inspect_all(t);
+        return inspect_all(t, known);
     return o->what == ORDER_INSPECT ? inspect_one(t, r) : inspect_stats(t, r);
 }
 
@@ -66,7 +67,7 @@ static void find_out(struct engine *e, const struct order *o, struct finding *p)
             log_refusal(e, o, p);
         return;
     }
-    p->told = look_at(&t, o, r);
+    p->told = look_at(&t, o, r, p->is_here ? 0 : o->known); /* the asker's own tells all */
     bool is_needed = o->what != ORDER_LS && crew_others(e) > 0;
     p->has_failed = t.has_failed || p->told == NULL || (is_needed && !keep_windows(p, r));
 }
@@ -94,7 +95,7 @@ static char *alone(struct engine *e, const struct order *o)
     if (r == NULL && o->what != ORDER_LS)
         return failure(WHOLE_NO_RESOURCE);
     if (!order_is_done(o->what))
-        return line_of(&t, look_at(&t, o, r));
+        return line_of(&t, look_at(&t, o, r, 0));
     order_obey(r, o, &why);
     return line_of(&t, whole_result(&t, &why));
 }
@@ -122,6 +123,10 @@ static bool understand(struct engine *e, const char *text, size_t size, struct o
         *line_out = has_wrong_members ? line_of(&t, whole_result(&t, &why)) : failure(why.text);
         return false;
     }
+    if (order_is_done(o->what) && crew_is_full(e, &why)) {
+        *line_out = line_of(&t, whole_result(&t, &why));
+        return false;
+    }
     o->number = order_is_done(o->what) ? crew_number(e) : 0;
     return true;
 }
@@ -139,8 +144,10 @@ static void gathered(struct gather *g, void *data)
 }
 
 /* NULL with the line when nobody else is asked; without it when out of memory. */
-static struct answer *ask_all(struct engine *e, const struct order *o, char **line_out)
+static struct answer *ask_all(struct engine *e, struct order *o, char **line_out)
 {
+    if (o->what == ORDER_LS)
+        o->known = inspect_known(e);
     struct answer *a = calloc(1, sizeof *a);
     if (a == NULL)
         return NULL;
@@ -212,6 +219,8 @@ char *answer_alone(struct engine *e, const char *request, size_t size)
 
 enum error_code answer_order(struct resource *r, struct order *o, struct error *why)
 {
+    if (crew_is_full(r->engine, why))
+        return why->code;
     o->name = r->name;
     o->number = crew_number(r->engine);
     if (crew_others(r->engine) == 0)

@@ -9,6 +9,7 @@
 struct member {
     struct seat seat;
     struct news *first, **last; /* on their way to it */
+    int32_t waiting;            /* so many */
     _Atomic int64_t turned_us;
 };
 
@@ -45,6 +46,7 @@ static void look(void *taker)
     struct news *next, *n = m->first;
     m->first = NULL;
     m->last = &m->first;
+    m->waiting = 0;
     pthread_mutex_unlock(&e->crew->common.lock);
     for (; n != NULL; n = next) {
         next = n->next;
@@ -105,10 +107,31 @@ bool crew_send(struct engine *e, int32_t worker, struct news *n)
         n->next = NULL;
         *to->last = n;
         to->last = &n->next;
+        to->waiting++;
         seat_tell(&to->seat);
     }
     common_unlock(&c->common);
     return is_there;
+}
+
+int32_t crew_waiting(const struct engine *e, int32_t worker)
+{
+    struct crew *c = e->crew;
+    pthread_mutex_lock(&c->common.lock);
+    int32_t waiting = c->member[worker].waiting;
+    pthread_mutex_unlock(&c->common.lock);
+    return waiting;
+}
+
+bool crew_is_full(const struct engine *e, struct error *why)
+{
+    int32_t workers = e->crew == NULL ? 0 : e->crew->workers, i = 0;
+    while (i < workers && crew_waiting(e, i) < CREW_NEWS_MOST)
+        i++;
+    if (i < workers)
+        error_set(why, ERROR_FULL, "worker %d does not turn, and has %d orders before it", i,
+                  CREW_NEWS_MOST);
+    return i < workers;
 }
 
 void crew_turned(struct engine *e)

@@ -10,7 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "core/common.h"
+
+/* To somebody who does not turn. With so many nobody orders any more; and with the fewer one nobody asks
+ * what he would not answer either. */
+#define CREW_NEWS_MOST 1000
+#define CREW_QUESTIONS_MOST 16
 
 struct crew;
 struct engine;
@@ -29,6 +35,11 @@ void crew_leave(struct engine *e);
 int32_t crew_others(const struct engine *e);
 /* False when nobody is there: the news stay the caller's. Never to itself. */
 bool crew_send(struct engine *e, int32_t worker, struct news *n);
+
+/* How many are on their way to a worker that has not looked. */
+int32_t crew_waiting(const struct engine *e, int32_t worker);
+/* Whether there are too many for one of them, who is named in *why. */
+bool crew_is_full(const struct engine *e, struct error *why);
 
 /* The host has the loop's turn behind it. For whoever does not answer: since when he computes. */
 void crew_turned(struct engine *e);

@@ -282,6 +282,8 @@ int32_t errand_begin(struct resource *r, struct order *o, errand_over *is_over)
     struct engine *e = r->engine;
     int32_t number;
     struct error why;
+    if (crew_is_full(e, &why))
+        return engine_refuse(e, why.code, "%s: %s", r->name, why.text);
     struct errand *d = make(r, is_over, &number);
     if (d == NULL)
         return number;

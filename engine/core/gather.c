@@ -32,10 +32,12 @@ struct gather {
 static void finding_fini(struct finding *p)
 {
     json_decref(p->told);
+    p->told = NULL;
     for (int32_t i = 0; i < p->windows; i++) {
         window_fini(&p->window[i].window);
         free(p->window[i].role);
     }
+    p->windows = 0;
 }
 
 static void let_go(struct gather *g)
@@ -49,6 +51,12 @@ static void let_go(struct gather *g)
 }
 
 /* --- on the way ------------------------------------------------------------------------------- */
+
+/* Since when it does not turn is what there is to say of it. */
+static void give_up(struct gather *g, struct sheet *s)
+{
+    s->silent_us = loop_refresh(g->engine->loop) - crew_turned_us(g->engine, s->finding.worker);
+}
 
 static void finish(struct gather *g)
 {
@@ -85,8 +93,7 @@ static void time_is_up(struct timer *t)
     struct gather *g = container_of(t, struct gather, timer);
     for (int32_t i = 0; i < g->sheets; i++)
         if (!g->sheet[i].finding.is_here)
-            g->sheet[i].silent_us =
-                engine_now(g->engine) - crew_turned_us(g->engine, g->sheet[i].finding.worker);
+            give_up(g, &g->sheet[i]);
     g->left = 0;
     finish(g);
 }
@@ -127,6 +134,11 @@ static void send_to(struct gather *g, int32_t worker)
 {
     struct sheet *s = &g->sheet[g->sheets];
     *s = (struct sheet){.news.arrived = arrived, .gather = g, .finding.worker = worker};
+    if (!order_is_done(g->order.what) && crew_waiting(g->engine, worker) >= CREW_QUESTIONS_MOST) {
+        give_up(g, s);
+        g->sheets++;
+        return;
+    }
     atomic_fetch_add(&g->users, 1);
     if (crew_send(g->engine, worker, &s->news)) {
         g->sheets++;
@@ -175,6 +187,9 @@ void gather_forget(struct gather **gather)
         return;
     loop_disarm(g->engine->loop, &g->timer);
     g->is_forgotten = true;
+    for (int32_t i = 0; i < g->sheets; i++)
+        if (g->sheet[i].finding.is_here) /* what did not come is not ours */
+            finding_fini(&g->sheet[i].finding);
     let_go(g);
 }
 

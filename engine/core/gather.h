@@ -48,7 +48,8 @@ void gather_forget(struct gather **g);
 
 int32_t gather_findings(const struct gather *g); /* its own first, then by worker */
 struct finding *gather_finding(struct gather *g, int32_t i);
-/* For how long the worker of a part that did not come had not turned when it was given up. */
+/* For how long the worker of a part that did not come had not turned when it was given up: at once where
+ * others were before. */
 int64_t gather_silent_us(const struct gather *g, int32_t i);
 
 #endif

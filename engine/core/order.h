@@ -26,6 +26,7 @@ struct order {
     enum order_what what;
     const char *name; /* of a resource; NULL: of all */
     const char *role; /* RESIZE: NULL: of the whole */
+    uint64_t known;   /* LS: by whoever asks, see inspect.h; 0: nothing */
     int64_t number;   /* of those that are done: the larger one is the later one; see crew.h */
     int64_t within_us, every_us;
     int32_t percent, min, max; /* -1: as it is */

@@ -9,16 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/team.h"
+#include "sim/told.h"
+
+static void begin(struct shift *w, int count, int32_t max)
+{
+    shift_begin(w, count);
+    w->spec->pool.max = max;
+    server_cap(w->of[0].server, 0, max);
+}
 
 /* --- orders ----------------------------------------------------------------------------------- */
 
-static bool is_lent_in(struct team *w, int i)
+static bool is_lent_in(struct shift *w, int i)
 {
     int64_t lease = nebula_lease(w->of[i].nebula, w->of[i].shop, 0, 20 * MS, false);
     if (lease == 0) {
         int32_t ticket = rig_ticket(&w->of[i]);
-        team_pass(w, 30 * MS);
+        shift_pass(w, 30 * MS);
         struct nebula_reply reply;
         lease = rig_await(&w->of[i], ticket, &reply) == ERROR_OK ? reply.lease : -1;
     }
@@ -30,25 +37,25 @@ static bool is_lent_in(struct team *w, int i)
 static void a_pause_is_one_of_all_and_of_who_comes_later(void **unused)
 {
     (void)unused;
-    struct team w;
-    team_begin(&w, 3, 6);
-    team_open_one(&w, 0);
-    team_open_one(&w, 1);
+    struct shift w;
+    begin(&w, 3, 6);
+    shift_open(&w, 0);
+    shift_open(&w, 1);
     for (int i = 0; i < 2; i++)
         assert_true(is_lent_in(&w, i));
     assert_int_equal(nebula_pause(w.of[1].nebula, w.of[1].shop), 0);
-    team_pass(&w, MS);
-    team_open_one(&w, 2);
+    shift_pass(&w, MS);
+    shift_open(&w, 2);
     for (int i = 0; i < 3; i++)
         assert_false(is_lent_in(&w, i));
-    assert_string_equal(team_state_of(&w, 2), "paused");
+    assert_string_equal(told_state(&w, 2), "paused");
     assert_int_equal(nebula_resume(w.of[2].nebula, w.of[2].shop), 0);
-    team_pass(&w, MS);
-    nebula_close(&w.of[0].nebula);
-    team_open_one(&w, 0);
+    shift_pass(&w, MS);
+    shift_close(&w, 0);
+    shift_open(&w, 0);
     for (int i = 0; i < 3; i++)
         assert_true(is_lent_in(&w, i));
-    team_end(&w);
+    shift_end(&w);
 }
 
 /* Whichever has the larger number holds, in whatever order they come. */
@@ -56,147 +63,146 @@ static void of_two_orders_at_once_all_end_with_the_same(void **unused)
 {
     (void)unused;
     for (int last = 0; last < 2; last++) {
-        struct team w;
-        team_begin(&w, 3, 6);
-        team_open_all(&w);
+        struct shift w;
+        begin(&w, 3, 6);
+        shift_open_all(&w);
         for (int i = 0; i < 2; i++) {
             if (i == last)
                 nebula_resume(w.of[1].nebula, w.of[1].shop);
             else
                 nebula_pause(w.of[0].nebula, w.of[0].shop);
         }
-        team_pass(&w, MS);
+        shift_pass(&w, MS);
         for (int i = 0; i < 3; i++)
             assert_int_equal(is_lent_in(&w, i), last == 1);
-        team_end(&w);
+        shift_end(&w);
     }
 }
 
 static void bounds_are_changed_in_all_and_for_who_comes_later(void **unused)
 {
     (void)unused;
-    struct team w;
-    team_begin(&w, 3, 1);
+    struct shift w;
+    begin(&w, 3, 1);
     server_cap(w.of[0].server, 0, 3);
-    team_open_one(&w, 0);
-    team_open_one(&w, 1);
-    int64_t lease[3] = {team_lease_in(&w, 0)};
+    shift_open(&w, 0);
+    shift_open(&w, 1);
+    int64_t lease[3] = {shift_lend(&w, 0)};
     assert_int_equal(nebula_resize(w.of[1].nebula, w.of[1].shop, -1, 2, 3), 0);
-    team_open_one(&w, 2);
-    lease[1] = team_lease_in(&w, 1);
-    lease[2] = team_lease_in(&w, 2);
+    shift_open(&w, 2);
+    lease[1] = shift_lend(&w, 1);
+    lease[2] = shift_lend(&w, 2);
     assert_int_equal(server_wires(w.of[0].server, 0), 3);
-    json_t *stats = team_ask(&w, 2, TEAM_STATS);
-    assert_int_equal(team_number(team_at(stats, "stats"), "max"), 3);
-    assert_int_equal(team_number(team_at(stats, "stats"), "min"), 2);
+    json_t *stats = told_in(&w, 2, TOLD_STATS);
+    assert_int_equal(told_number(told_at(stats, "stats"), "max"), 3);
+    assert_int_equal(told_number(told_at(stats, "stats"), "min"), 2);
     json_decref(stats);
     for (int i = 0; i < 3; i++)
         rig_release(&w.of[i], lease[i]);
     assert_int_equal(nebula_resize(w.of[2].nebula, w.of[2].shop, -1, 0, 1), 0);
-    team_pass(&w, 100 * MS);
+    shift_pass(&w, 100 * MS);
     assert_int_equal(server_wires(w.of[0].server, 0), 1);
-    team_end(&w);
+    shift_end(&w);
 }
 
 static void a_drain_is_over_when_it_is_over_in_all(void **unused)
 {
     (void)unused;
-    struct team w;
-    team_begin(&w, 3, 6);
-    team_open_all(&w);
-    int64_t lease = team_lease_in(&w, 2);
-    rig_release(&w.of[1], team_lease_in(&w, 1));
+    struct shift w;
+    begin(&w, 3, 6);
+    shift_open_all(&w);
+    int64_t lease = shift_lend(&w, 2);
+    rig_release(&w.of[1], shift_lend(&w, 1));
     int32_t ticket = nebula_drain(w.of[0].nebula, w.of[0].shop, 10 * (int64_t)SECOND);
-    team_pass(&w, 100 * MS);
+    shift_pass(&w, 100 * MS);
     assert_false(rig_is_answered(&w.of[0], ticket));
     assert_int_equal(server_wires(w.of[0].server, 0), 1);
-    assert_string_equal(team_state_of(&w, 1), "draining");
+    assert_string_equal(told_state(&w, 1), "draining");
     rig_release(&w.of[2], lease);
-    team_pass(&w, MS);
-    assert_int_equal(team_wait_for(&w, 0, ticket), ERROR_OK);
-    assert_string_equal(team_state_of(&w, 1), "drained");
+    shift_pass(&w, MS);
+    assert_int_equal(shift_await(&w, 0, ticket), ERROR_OK);
+    assert_string_equal(told_state(&w, 1), "drained");
     for (int i = 0; i < 3; i++)
         assert_false(is_lent_in(&w, i));
-    team_end(&w);
+    shift_end(&w);
 }
 
 static void a_drain_that_is_resumed_elsewhere_is_cancelled(void **unused)
 {
     (void)unused;
-    struct team w;
-    team_begin(&w, 3, 6);
-    team_open_all(&w);
-    int64_t lease = team_lease_in(&w, 2);
+    struct shift w;
+    begin(&w, 3, 6);
+    shift_open_all(&w);
+    int64_t lease = shift_lend(&w, 2);
     int32_t ticket = nebula_drain(w.of[0].nebula, w.of[0].shop, 10 * (int64_t)SECOND);
-    team_pass(&w, MS);
+    shift_pass(&w, MS);
     nebula_resume(w.of[1].nebula, w.of[1].shop);
-    assert_int_equal(team_wait_for(&w, 0, ticket), ERROR_CANCELLED);
+    assert_int_equal(shift_await(&w, 0, ticket), ERROR_CANCELLED);
     for (int i = 0; i < 3; i++)
         assert_true(is_lent_in(&w, i));
     rig_release(&w.of[2], lease);
-    team_end(&w);
+    shift_end(&w);
 }
 
 /* He closes what he has, so it is over with him. */
 static void a_drain_ends_with_who_leaves(void **unused)
 {
     (void)unused;
-    struct team w;
-    team_begin(&w, 2, 6);
-    team_open_all(&w);
-    assert_true(team_lease_in(&w, 1) > 0);
+    struct shift w;
+    begin(&w, 2, 6);
+    shift_open_all(&w);
+    assert_true(shift_lend(&w, 1) > 0);
     int32_t ticket = nebula_drain(w.of[0].nebula, w.of[0].shop, 10 * (int64_t)SECOND);
-    team_pass(&w, 10 * MS);
+    shift_pass(&w, 10 * MS);
     assert_false(rig_is_answered(&w.of[0], ticket));
-    nebula_close(&w.of[1].nebula);
-    assert_int_equal(team_wait_for(&w, 0, ticket), ERROR_OK);
-    team_end(&w);
+    shift_close(&w, 1);
+    assert_int_equal(shift_await(&w, 0, ticket), ERROR_OK);
+    shift_end(&w);
 }
 
 static void what_is_not_known_is_not_called_drained(void **unused)
 {
     (void)unused;
-    struct team w;
-    team_begin(&w, 2, 6);
-    team_open_all(&w);
-    w.stuck = 1;
+    struct shift w;
+    begin(&w, 2, 6);
+    shift_open_all(&w);
+    w.is_stuck[1] = true;
     int32_t ticket = nebula_drain(w.of[0].nebula, w.of[0].shop, 10 * (int64_t)SECOND);
-    assert_string_equal(team_state_of(&w, 0), "draining");
+    assert_string_equal(told_state(&w, 0), "draining");
     assert_false(rig_is_answered(&w.of[0], ticket));
-    w.stuck = -1;
-    assert_int_equal(team_wait_for(&w, 0, ticket), ERROR_OK);
-    assert_string_equal(team_state_of(&w, 0), "drained");
-    team_end(&w);
+    w.is_stuck[1] = false;
+    assert_int_equal(shift_await(&w, 0, ticket), ERROR_OK);
+    assert_string_equal(told_state(&w, 0), "drained");
+    shift_end(&w);
 }
 
 /* Of eight connections in four workers one quarter at once, and one after the other. */
 static void a_reconnect_takes_turns_through_the_workers(void **unused)
 {
     (void)unused;
-    struct team w;
-    team_begin(&w, 4, 16);
-    for (int i = 0; i < 4; i++)
-        w.of[i].spec.pool.check_us = -1;
-    team_open_all(&w);
+    struct shift w;
+    begin(&w, 4, 16);
+    w.spec->pool.check_us = -1;
+    shift_open_all(&w);
     int64_t lease[8];
     for (int i = 0; i < 8; i++)
-        lease[i] = team_lease_in(&w, i % 4);
+        lease[i] = shift_lend(&w, i % 4);
     for (int i = 0; i < 8; i++)
         rig_release(&w.of[i % 4], lease[i]);
     assert_int_equal(server_wires(w.of[0].server, 0), 8);
     int64_t opened = server_opened(w.of[0].server);
     int32_t ticket = nebula_reconnect(w.of[3].nebula, w.of[3].shop, 25, SECOND);
     for (int step = 1; step <= 4; step++) {
-        team_pass(&w, 900 * MS);
+        shift_pass(&w, 900 * MS);
         int32_t left = 0;
         for (int i = 0; i < 4; i++)
             left += reconnect_left(rig_pool(&w.of[i]));
         assert_int_equal(left, 8 - 2 * step);
-        team_pass(&w, 100 * MS);
+        shift_pass(&w, 100 * MS);
     }
-    assert_int_equal(team_wait_for(&w, 3, ticket), ERROR_OK);
+    assert_int_equal(shift_await(&w, 3, ticket), ERROR_OK);
     assert_in_range(server_opened(w.of[0].server) - opened, 0, 8);
-    team_end(&w);
+    shift_end(&w);
 }
 
 static const struct resource *resource_of(const struct rig *r)
@@ -207,55 +213,107 @@ static const struct resource *resource_of(const struct rig *r)
 static void who_cannot_do_it_is_named(void **unused)
 {
     (void)unused;
-    struct team w;
-    team_begin(&w, 3, 6);
-    w.of[1].spec.role_is_fixed[0] = true;
-    w.of[1].spec.role_max[0] = 6;
-    team_open_all(&w);
+    struct shift w;
+    begin(&w, 3, 6);
+    for (int i = 0; i < 3; i++) {
+        w.spec->role_is_fixed[0] = i == 1;
+        w.spec->role_max[0] = i == 1 ? 6 : 0;
+        shift_open(&w, i);
+    }
     json_t *answer =
-        team_ask(&w, 2, "{\"verb\":\"resize\",\"name\":\"shop\",\"role\":\"any\",\"max\":3}");
-    assert_true(json_is_false(team_at(answer, "ok")));
-    assert_string_equal(team_text(answer, "code"), "usage");
+        told_in(&w, 2, "{\"verb\":\"resize\",\"name\":\"shop\",\"role\":\"any\",\"max\":3}");
+    assert_true(json_is_false(told_at(answer, "ok")));
+    assert_string_equal(told_text(answer, "code"), "usage");
     assert_non_null(
-        strstr(team_text(answer, "error"), "worker 1: shop: the any has 6 connections"));
-    assert_int_equal(json_array_size(team_at(answer, "refused")), 1);
-    assert_int_equal(team_number(json_array_get(team_at(answer, "refused"), 0), "worker"), 1);
+        strstr(told_text(answer, "error"), "worker 1: shop: the any has 6 connections"));
+    assert_int_equal(json_array_size(told_at(answer, "refused")), 1);
+    assert_int_equal(told_number(json_array_get(told_at(answer, "refused"), 0), "worker"), 1);
     json_decref(answer);
-    answer = team_ask(&w, 1, "{\"verb\":\"resize\",\"name\":\"shop\",\"role\":\"any\",\"max\":4}");
+    answer = told_in(&w, 1, "{\"verb\":\"resize\",\"name\":\"shop\",\"role\":\"any\",\"max\":4}");
     assert_true(
-        json_is_false(team_at(answer, "ok"))); /* it is refused here, and nobody else hears of it */
+        json_is_false(told_at(answer, "ok"))); /* it is refused here, and nobody else hears of it */
     json_decref(answer);
-    json_t *stats = team_ask(&w, 0, TEAM_STATS);
-    assert_int_equal(team_number(team_at(stats, "stats"), "max"), 6); /* that of worker 1 */
+    json_t *stats = told_in(&w, 0, TOLD_STATS);
+    assert_int_equal(told_number(told_at(stats, "stats"), "max"), 6); /* that of worker 1 */
     json_decref(stats);
     for (int i = 0; i < 3; i++)
         assert_int_equal(resource_size(resource_of(&w.of[i]), 0).max, i == 1 ? 6 : 3);
-    team_end(&w);
+    shift_end(&w);
 }
 
 static void what_only_another_worker_has_is_found(void **unused)
 {
     (void)unused;
-    struct team w;
-    team_begin(&w, 2, 6);
-    team_open_all(&w);
+    struct shift w;
+    begin(&w, 2, 6);
+    shift_open_all(&w);
     w.of[1].spec.name = "other";
     assert_true(nebula_declare(w.of[1].nebula, &w.of[1].spec) > 0);
-    json_t *answer = team_ask(&w, 0, "{\"verb\":\"inspect\",\"name\":\"other\"}");
-    assert_string_equal(team_text(team_at(answer, "resource"), "name"), "other");
+    json_t *answer = told_in(&w, 0, "{\"verb\":\"inspect\",\"name\":\"other\"}");
+    assert_string_equal(told_text(told_at(answer, "resource"), "name"), "other");
     json_decref(answer);
-    answer = team_ask(&w, 0, "{\"verb\":\"pause\",\"name\":\"other\"}");
-    assert_true(json_is_true(team_at(answer, "ok")));
+    answer = told_in(&w, 0, "{\"verb\":\"pause\",\"name\":\"other\"}");
+    assert_true(json_is_true(told_at(answer, "ok")));
     json_decref(answer);
-    answer = team_ask(&w, 0, "{\"verb\":\"ls\"}");
-    assert_int_equal(json_array_size(team_at(answer, "resources")), 2);
-    assert_string_equal(team_text(json_array_get(team_at(answer, "resources"), 1), "state"),
+    answer = told_in(&w, 0, "{\"verb\":\"ls\"}");
+    assert_int_equal(json_array_size(told_at(answer, "resources")), 2);
+    assert_string_equal(told_text(json_array_get(told_at(answer, "resources"), 1), "state"),
                         "paused");
     json_decref(answer);
-    answer = team_ask(&w, 0, "{\"verb\":\"pause\",\"name\":\"none\"}");
-    assert_string_equal(team_text(answer, "error"), "there is no resource of this name");
+    answer = told_in(&w, 0, "{\"verb\":\"pause\",\"name\":\"none\"}");
+    assert_string_equal(told_text(answer, "error"), "there is no resource of this name");
     json_decref(answer);
-    team_end(&w);
+    shift_end(&w);
+}
+
+/* It cannot wait for the others, and tells of its own worker alone. */
+static void an_order_without_waiting_is_for_all_as_well(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, 2, 4);
+    shift_open_all(&w);
+    const char *said = nebula_ask(w.of[1].nebula, "{\"verb\":\"pause\",\"name\":\"shop\"}");
+    assert_non_null(strstr(said, "\"ok\":true"));
+    said = nebula_ask(w.of[1].nebula, "{\"verb\":\"pause\",\"name\":\"none\"}");
+    assert_non_null(strstr(said, "there is no resource of this name"));
+    shift_pass(&w, MS);
+    assert_non_null(strstr(nebula_ask(w.of[0].nebula, TOLD_INSPECT), "\"state\":\"paused\""));
+    assert_null(strstr(nebula_ask(w.of[0].nebula, TOLD_INSPECT), "worker"));
+    shift_end(&w);
+}
+
+/* Of one declaration, a resource for each: the later order holds, be it for all of them or for one. */
+static void a_tenant_who_comes_later_elsewhere_finds_what_stands(void **unused)
+{
+    (void)unused;
+    static const struct nebula_option option = {
+        .name = "server", .value = "{tenant}", .has_tenant = true};
+    for (int order = 0; order < 3; order++) {
+        struct shift w;
+        begin(&w, 2, 4);
+        w.spec->option = &option;
+        w.spec->tenants = 4;
+        shift_open_all(&w);
+        nebula_task_tenant(w.of[0].nebula, "shop");
+        nebula_task_tenant(w.of[1].nebula, "shop");
+        rig_release(&w.of[0], shift_lend(&w, 0));
+        int32_t own = nebula_find(w.of[0].nebula, "shop@shop");
+        assert_true(own > 0);
+        if (order == 0)
+            assert_int_equal(nebula_pause(w.of[0].nebula, w.of[0].shop), 0);
+        assert_int_equal(nebula_pause(w.of[0].nebula, own), 0);
+        assert_int_equal(nebula_resize(w.of[0].nebula, own, -1, 0, 3), 0);
+        if (order == 1)
+            assert_int_equal(nebula_resume(w.of[0].nebula, w.of[0].shop), 0);
+        if (order == 0)
+            assert_int_equal(nebula_resume(w.of[0].nebula, own), 0);
+        shift_pass(&w, MS);
+        assert_int_equal(is_lent_in(&w, 1), order != 2);
+        const struct resource *there = resource_find(w.of[1].engine, "shop@shop");
+        assert_int_equal(there->max, 3);
+        shift_end(&w);
+    }
 }
 
 int main(void)
@@ -270,6 +328,8 @@ int main(void)
         cmocka_unit_test(what_is_not_known_is_not_called_drained),
         cmocka_unit_test(a_reconnect_takes_turns_through_the_workers),
         cmocka_unit_test(who_cannot_do_it_is_named),
+        cmocka_unit_test(an_order_without_waiting_is_for_all_as_well),
+        cmocka_unit_test(a_tenant_who_comes_later_elsewhere_finds_what_stands),
         cmocka_unit_test(what_only_another_worker_has_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,37 @@ void shift_end(struct shift *w)
     rig_end(&w->of[0]);
 }
 
+void shift_come(struct shift *w, int i, int32_t ticket)
+{
+    assert_true(ticket > 0);
+    for (int n = 0; n < 200000 && !rig_is_answered(&w->of[i], ticket); n++)
+        shift_pass(w, 100);
+    assert_true(rig_is_answered(&w->of[i], ticket));
+}
+
+int32_t shift_await(struct shift *w, int i, int32_t ticket)
+{
+    shift_come(w, i, ticket);
+    return rig_await(&w->of[i], ticket, NULL);
+}
+
+int64_t shift_lend(struct shift *w, int i)
+{
+    int64_t lease = rig_ask(&w->of[i]);
+    if (lease != 0)
+        return lease;
+    int32_t ticket = rig_ticket(&w->of[i]);
+    shift_come(w, i, ticket);
+    return rig_lease_of(&w->of[i], ticket);
+}
+
+void shift_hold(struct shift *w, int i, int64_t span_us)
+{
+    int64_t lease = shift_lend(w, i);
+    shift_pass(w, span_us);
+    rig_release(&w->of[i], lease);
+}
+
 int32_t shift_ask(struct shift *w, int i)
 {
     assert_int_equal(rig_ask(&w->of[i]), 0);

@@ -33,6 +33,12 @@ void shift_end(struct shift *w);
 void shift_pass(struct shift *w, int64_t span_us);
 bool shift_is_open(const struct shift *w, int i);
 
+/* Time passes until the ticket is answered, 20 s at most. */
+void shift_come(struct shift *w, int i, int32_t ticket);
+int32_t shift_await(struct shift *w, int i, int32_t ticket); /* and gives it back: its code */
+
+int64_t shift_lend(struct shift *w, int i); /* a lease, and waits for it */
+void shift_hold(struct shift *w, int i, int64_t span_us);
 /* A lease that is not there at once: its ticket. */
 int32_t shift_ask(struct shift *w, int i);
 bool shift_has(const struct shift *w, int i, int32_t ticket);

@@ -227,9 +227,12 @@ static bool make_sentries(struct errand *d, const struct order *o)
 
 static void drop_sentries(struct errand *d)
 {
-    struct list_node *n;
-    while ((n = list_pop_head(&d->sentries)) != NULL)
+    struct list_node *n, *next;
+    for (n = list_head(&d->sentries); n != NULL; n = next) {
+        next = list_next(&d->sentries, n);
+        list_remove(&d->sentries, n);
         free(container_of(n, struct sentry, at_home));
+    }
 }
 
 static void send_sentries(struct errand *d)
@@ -261,8 +264,11 @@ static struct errand *make(struct resource *r, errand_over *is_over, int32_t *nu
 {
     struct engine *e = r->engine;
     struct errand *d = calloc(1, sizeof *d);
-    *number_out = d == NULL ? engine_refuse(e, ERROR_MEMORY, "%s: no memory to wait", r->name)
-                            : ticket_begin(&d->ticket, e, &errand_ticket);
+    if (d == NULL) {
+        *number_out = engine_refuse(e, ERROR_MEMORY, "%s: no memory to wait", r->name);
+        return NULL;
+    }
+    *number_out = ticket_begin(&d->ticket, e, &errand_ticket);
     if (*number_out < 0) {
         free(d);
         return NULL;

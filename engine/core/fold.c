@@ -41,7 +41,10 @@ static void sign_all(struct telling *t, json_t *list, int32_t worker)
 {
     size_t i;
     json_t *one;
-    json_array_foreach(list, i, one) telling_number(t, one, "worker", worker);
+    json_array_foreach(list, i, one)
+    {
+        telling_number(t, one, "worker", worker);
+    }
 }
 
 static void take_all(struct telling *t, json_t *to, json_t *from)
@@ -56,9 +59,11 @@ static json_t *twin_of(json_t *list, const char *key, const json_t *of)
     const char *text = json_string_value(json_object_get(of, key));
     size_t i;
     json_t *one;
-    json_array_foreach(list, i,
-                       one) if (text != NULL && strcmp(json_string_value(json_object_get(one, key)),
-                                                       text) == 0) return one;
+    json_array_foreach(list, i, one)
+    {
+        if (text != NULL && strcmp(json_string_value(json_object_get(one, key)), text) == 0)
+            return one;
+    }
     return NULL;
 }
 
@@ -272,7 +277,9 @@ static void fold_stats(struct telling *t, json_t *to, json_t *from)
     json_t *role, *roles = json_object_get(to, "roles");
     add_counters(t, to, from);
     json_object_foreach(json_object_get(from, "roles"), name, role)
+    {
         add_counters(t, json_object_get(roles, name), role);
+    }
 }
 
 /* --- from the beginning to the end ------------------------------------------------------------ */
@@ -286,7 +293,9 @@ void fold_begin(struct telling *t, struct finding *p, enum order_what what)
     size_t i;
     json_t *one, *by_name = json_object();
     json_array_foreach(json_object_get(p->told, "resources"), i, one)
+    {
         telling_put(t, by_name, json_string_value(json_object_get(one, "name")), json_incref(one));
+    }
     telling_put(t, p->told, "by_name", by_name);
 }
 
@@ -312,20 +321,26 @@ static void doubt(struct telling *t, json_t *resource)
         telling_text(t, resource, "state", "draining");
 }
 
-void fold_end(struct telling *t, struct finding *p, enum order_what what, bool is_certain)
+void fold_end(struct telling *t, struct finding *p, bool is_certain)
 {
     size_t i;
     const char *name;
     json_t *one, *resource = json_object_get(p->told, "resource");
     json_object_del(p->told, "by_name");
     json_array_foreach(json_object_get(resource, "pools"), i, one)
+    {
         put_window(t, p, one, json_string_value(json_object_get(one, "role")), true);
-    if (what == ORDER_STATS)
-        json_object_foreach(json_object_get(json_object_get(p->told, "stats"), "roles"), name, one)
-            put_window(t, p, one, name, false);
+    }
+    json_object_foreach(json_object_get(json_object_get(p->told, "stats"), "roles"), name, one)
+    {
+        put_window(t, p, one, name, false);
+    }
     if (is_certain)
         return;
     if (resource != NULL)
         doubt(t, resource);
-    json_array_foreach(json_object_get(p->told, "resources"), i, one) doubt(t, one);
+    json_array_foreach(json_object_get(p->told, "resources"), i, one)
+    {
+        doubt(t, one);
+    }
 }

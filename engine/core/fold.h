@@ -10,6 +10,6 @@ void fold_begin(struct telling *t, struct finding *p, enum order_what what);
 /* Takes what it needs out of `other`. */
 void fold_in(struct telling *t, struct finding *p, struct finding *other, enum order_what what);
 /* is_certain: every worker is in it. */
-void fold_end(struct telling *t, struct finding *p, enum order_what what, bool is_certain);
+void fold_end(struct telling *t, struct finding *p, bool is_certain);
 
 #endif

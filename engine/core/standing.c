@@ -13,23 +13,27 @@ enum mode { MODE_OPEN = 0, MODE_PAUSED, MODE_DRAINED };
 
 /* What holds for one resource; the numbers are those of the orders, 0: none was given. */
 struct stand {
-    struct stand *next;
     int64_t mode_number, bounds_number;
     enum mode mode;
     int32_t min, max, role_max[ROLES_MOST];
+};
+
+struct entry {
+    struct entry *next;
+    struct stand stand;
     char name[];
 };
 
 struct standings {
     struct common common;
     struct index by_name;
-    struct stand *first;
+    struct entry *first;
 };
 
 static void free_all(struct common *c)
 {
     struct standings *s = (struct standings *)(void *)c;
-    for (struct stand *next, *one = s->first; one != NULL; one = next) {
+    for (struct entry *next, *one = s->first; one != NULL; one = next) {
         next = one->next;
         free(one);
     }
@@ -65,11 +69,18 @@ void standing_leave(struct engine *e)
 
 /* --- under the lock --------------------------------------------------------------------------- */
 
+static struct stand *find(const struct standings *s, const char *name)
+{
+    struct entry *one = index_get(&s->by_name, name);
+    return one == NULL ? NULL : &one->stand;
+}
+
 static struct stand *find_or_make(struct standings *s, const char *name)
 {
-    struct stand *one = index_get(&s->by_name, name);
-    if (one != NULL || (one = calloc(1, sizeof *one + strlen(name) + 1)) == NULL)
-        return one;
+    struct stand *found = find(s, name);
+    struct entry *one = found != NULL ? NULL : calloc(1, sizeof *one + strlen(name) + 1);
+    if (one == NULL)
+        return found;
     strcpy(one->name, name);
     if (!index_add(&s->by_name, one->name, one)) {
         free(one);
@@ -77,7 +88,7 @@ static struct stand *find_or_make(struct standings *s, const char *name)
     }
     one->next = s->first;
     s->first = one;
-    return one;
+    return &one->stand;
 }
 
 /* Where the number of its sort stands; NULL: nothing of it stays. */
@@ -114,7 +125,7 @@ bool standing_is_later(const struct resource *r, const struct order *o)
     if (s == NULL)
         return false;
     pthread_mutex_lock(&s->common.lock);
-    struct stand *one = index_get(&s->by_name, r->name);
+    struct stand *one = find(s, r->name);
     const int64_t *number = one == NULL ? NULL : number_of(one, o->what);
     bool is_later = number != NULL && *number > o->number;
     pthread_mutex_unlock(&s->common.lock);
@@ -138,15 +149,9 @@ static struct stand look_up(struct standings *s, const char *name)
 {
     struct stand found = {.mode = MODE_OPEN};
     pthread_mutex_lock(&s->common.lock);
-    const struct stand *one = index_get(&s->by_name, name);
+    const struct stand *one = find(s, name);
     if (one != NULL)
-        found = (struct stand){.mode_number = one->mode_number,
-                               .bounds_number = one->bounds_number,
-                               .mode = one->mode,
-                               .min = one->min,
-                               .max = one->max};
-    if (one != NULL)
-        memcpy(found.role_max, one->role_max, sizeof found.role_max);
+        found = *one;
     pthread_mutex_unlock(&s->common.lock);
     return found;
 }

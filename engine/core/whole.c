@@ -89,7 +89,7 @@ static void fold_others(struct telling *t, struct gather *g, struct finding *fir
     bool is_certain = true;
     for (int32_t i = 0; i < gather_findings(g); i++)
         is_certain = is_certain && !is_missing(gather_finding(g, i));
-    fold_end(t, first, what, is_certain);
+    fold_end(t, first, is_certain);
 }
 
 json_t *whole_of_look(struct telling *t, struct gather *g, enum order_what what)

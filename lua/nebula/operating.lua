@@ -103,9 +103,11 @@ function of_resource:resize(given)
   return told(self, lib.nebula_resize(engine, self.id, role, min, max))
 end
 
---- What is counted of it: numbers by name, and in `roles` those of each role, with the `window` of its last minutes:
---- waits, holds, utilisation and the max that would do. See docs/reference/counters.md.
----@return nebula.Stats
+--- What is counted of it, in all workers: numbers by name, and in `roles` those of each role, with the `window` of its
+--- last minutes: waits, holds, utilisation and the max that would do. See docs/reference/counters.md. With several
+--- workers it waits until each has turned, at most for a second; `silent` lists those who have not.
+---@return nebula.Stats|nil
+---@return nebula.Error|nil err only with several workers: the task was cancelled, or its deadline has passed
 function of_resource:stats()
   return stats(self)
 end

@@ -1,7 +1,13 @@
---- stats: what the engine has counted of a resource, as a table of numbers.
+--- stats: what the process has counted of a resource, as a table of numbers.
+--
+-- With one worker the engine tells it at once. With several each has numbers of its own, which are gathered:
+-- that waits for the others to turn.
 
 local c = require "nebula.c"
 local errors = require "nebula.error"
+local json = require "cjson"
+local wait = require "nebula.wait"
+local worker = require "nebula.worker"
 
 local lib, engine = c.lib, c.engine
 
@@ -20,6 +26,7 @@ local numbers, measured = c.new("int64_t[?]", #names), c.new("double[?]", #figur
 
 ---@class nebula.Stats what each number means: docs/reference/counters.md
 ---@field roles table<string, nebula.RoleStats> the same of each role, without what only a resource has
+---@field silent integer[]|nil workers that did not turn for a second, and whose numbers are missing
 ---@field [string] number
 
 ---@class nebula.RoleStats
@@ -46,11 +53,34 @@ local function window_of(resource, role)
   return count ~= 0 and told(resource, count, figures, measured) or nil
 end
 
+local function line_at(ticket)
+  return c.string(lib.nebula_asked(engine, ticket))
+end
+
+local function gathered(resource)
+  local request = json.encode { verb = "stats", name = resource.name }
+  local line, err = wait.settle(lib.nebula_ask_all(engine, request), line_at)
+  if not line then
+    err.resource = resource.name
+    return nil, err
+  end
+  local answer = json.decode(line)
+  for i, one in ipairs(answer.silent or {}) do
+    answer.stats.silent = answer.stats.silent or {}
+    answer.stats.silent[i] = one.worker
+  end
+  return answer.stats
+end
+
 --- The numbers of a resource, all its roles together, and in `roles` those of each, with the `window` of its last
---- minutes.
+--- minutes. With several workers it waits for the others.
 ---@param resource nebula.Resource
----@return nebula.Stats
+---@return nebula.Stats|nil
+---@return nebula.Error|nil err the task was cancelled, or its deadline has passed
 return function(resource)
+  if worker.count > 1 then
+    return gathered(resource)
+  end
   local stats = of(resource, -1)
   stats.roles = {}
   for i, role in ipairs(resource.roles) do

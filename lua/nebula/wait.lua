@@ -66,15 +66,18 @@ function wait.await(ticket)
   return code
 end
 
---- Waits for a ticket that brings nothing but its end.
+--- Waits for a ticket that brings nothing but its end, or what value_at() has of it then.
+---@generic T
 ---@param ticket integer
----@return true|nil
+---@param value_at nil|fun(ticket: integer): T
+---@return T|true|nil
 ---@return nebula.Error|nil
-function wait.settle(ticket)
+function wait.settle(ticket, value_at)
   local code = wait.await(ticket)
   if code == 0 then
+    local value = not value_at or value_at(ticket)
     lib.nebula_done(engine, ticket)
-    return true
+    return value
   elseif code < 0 then
     return nil, errors.from_code(nil, code)
   end

@@ -62,13 +62,13 @@ function balance.show_endpoints(pools)
     for _, one in ipairs(p.balance and p.endpoints or {}) do
       rows[#rows + 1] = { one.endpoint, p.role, one.weight, share(one.health), share(one.success), share(one.speed),
         share(one.slow_start), one.outstanding, ("%.2fms"):format(one.latency * 1e3), one.calls,
-        ("%.1f %%"):format(one.success_rate * 100), ejection(one) }
+        ("%.1f %%"):format(one.success_rate * 100), ejection(one), one.worker }
     end
   end
   if #rows == 0 then return end
   print()
   show.table({ "ENDPOINT", "ROLE", "WEIGHT", "HEALTH", "SUCCESS", "SPEED", "SLOW START", "OUTSTANDING", "LATENCY",
-    "CALLS", "WENT WELL", "EJECTED" }, rows)
+    "CALLS", "WENT WELL", "EJECTED", rows[1][13] and "WORKER" }, rows)
   for _, p in ipairs(pools) do
     if p.panic then
       print(show.paint("red", ("  %s: so few endpoints are left that all are used, ejected or not"):format(p.role)))

@@ -11,6 +11,15 @@ local WITHIN_US = 2000000 -- for all of them together
 
 local engines = {}
 
+-- A worker of one that answered for all others. What is ordered it does when it turns.
+local function missing(pid, one, verb)
+  local error = one.error and ("worker %d: %s"):format(one.worker, one.error)
+    or ("worker %d has not turned for %.1fs"):format(one.worker, one.seconds)
+  local is_told = verb == "ls" or verb == "inspect"
+  return { pid = pid, worker = one.worker,
+    error = error .. (is_told and "; what is shown is without it" or "; it hears of that when it turns") }
+end
+
 -- One that was killed leaves its socket behind.
 local function is_dead(pid)
   local stat = io.open(("/proc/%d/stat"):format(pid))
@@ -48,7 +57,7 @@ end
 ---@param request table
 ---@param only integer|nil the process number of the one to be asked
 ---@return table[] answers of those that answered with ok
----@return table[] silent those that did not answer: pid, error
+---@return table[] silent those that did not answer: pid, error, and worker when it is one of several
 ---@return string|nil complaint of the folder of sockets
 ---@return table[] refused answers of those that understood it, and could not do it: pid, code, error
 function engines.ask(request, only)
@@ -60,6 +69,9 @@ function engines.ask(request, only)
   local answers, silent, refused = {}, {}, {}
   for _, one in ipairs(begin(folder, line, only)) do
     local answer, why = answer_of(one, line)
+    for _, worker_of in ipairs(answer and answer.silent or {}) do
+      silent[#silent + 1] = missing(one.pid, worker_of, request.verb)
+    end
     if answer and answer.ok then
       answers[#answers + 1] = answer
     elseif answer and answer.code then

@@ -65,8 +65,9 @@ local function show_pools(pools)
     if p.reconnecting then
       print(("  %s: reconnecting, %d of %d are left"):format(p.role, p.reconnecting_left, p.reconnecting))
     end
-    if p.trouble then
-      print(show.paint("red", ("  %s: %s"):format(p.role, plain(p.trouble))))
+    for _, one in ipairs(p.troubles or { p.trouble and p }) do
+      local by = one.worker and (" (worker %d)"):format(one.worker) or ""
+      print(show.paint("red", ("  %s%s: %s"):format(p.role, by, plain(one.trouble))))
     end
   end
 end
@@ -100,24 +101,33 @@ local function show_endpoints(pools)
   local rows = {}
   for _, p in ipairs(pools) do
     for _, one in ipairs(p.endpoints or {}) do
-      rows[#rows + 1] = { one.endpoint, p.role, one.state, one.connections, one.failures, plain(one.error or "") }
+      rows[#rows + 1] = { one.endpoint, p.role, one.state, one.connections, one.failures, plain(one.error or ""),
+        one.worker }
     end
   end
   if #rows > 0 then
     print()
-    show.table({ "ENDPOINT", "ROLE", "STATE", "CONNECTIONS", "FAILURES", "LAST ERROR" }, rows)
+    show.table({ "ENDPOINT", "ROLE", "STATE", "CONNECTIONS", "FAILURES", "LAST ERROR", rows[1][7] and "WORKER" }, rows)
   end
 end
 
+-- What not every one has stands behind the rest.
+local function with(row, ...)
+  for i = 1, select("#", ...) do
+    row[#row + 1] = (select(i, ...))
+  end
+  return row
+end
+
 local function show_connections(list, now)
-  local rows = {}
+  local rows, first = {}, list[1] or {}
   for i, one in ipairs(list) do
-    rows[i] = { one.connection, one.role, one.state, ago(now, one.since), ago(now, one.created),
-      ago(now, one.last_used), one.uses, one.endpoint }
+    rows[i] = with({ one.connection, one.role, one.state, ago(now, one.since), ago(now, one.created),
+      ago(now, one.last_used), one.uses }, one.endpoint, one.worker)
   end
   print()
-  show.table({ "CONNECTION", "ROLE", "STATE", "SINCE", "CREATED", "LAST USED", "USES",
-    list[1] and list[1].endpoint and "ENDPOINT" }, rows)
+  show.table(with({ "CONNECTION", "ROLE", "STATE", "SINCE", "CREATED", "LAST USED", "USES" },
+    first.endpoint and "ENDPOINT", first.worker and "WORKER"), rows)
   for _, one in ipairs(list) do
     if one.place then
       print(("  connection %d was taken at %s"):format(one.connection, plain(one.place)))
@@ -125,8 +135,19 @@ local function show_connections(list, now)
   end
 end
 
+-- How a resource is spread over the workers of its process.
+local function show_workers(workers)
+  local rows = {}
+  for i, one in ipairs(workers) do
+    rows[i] = { one.worker, one.open, one.idle, one.leased, one.opening, one.waiting, one.leases, one.calls, one.state }
+  end
+  print()
+  show.table({ "WORKER", "OPEN", "IDLE", "LEASED", "OPENING", "WAITING", "LEASES", "CALLS", "STATE" }, rows)
+end
+
 local function show_listeners(ear)
   local state = ear.connection > 0 and "by connection " .. ear.connection or ear.state
+  state = ear.worker and ("%s, worker %d"):format(state, ear.worker) or state
   line("listening", "%s, %d channels, %d notes told, %d gaps", state, ear.channels, ear.told, ear.gaps)
   if ear.trouble then
     print(show.paint("red", ("  %s"):format(plain(ear.trouble))))
@@ -142,7 +163,8 @@ end
 
 local function show_resource(answer)
   local r = answer.resource
-  print(("%s  %s, %s (pid %d)"):format(show.paint("bold", r.name), r.kind, r.state, answer.pid))
+  local workers = answer.workers and (", %d workers"):format(answer.workers) or ""
+  print(("%s  %s, %s (pid %d%s)"):format(show.paint("bold", r.name), r.kind, r.state, answer.pid, workers))
   show_settings(r)
   show_options(r.options)
   line("calls", "%d, %d failed, %d in doubt, %d retries", r.calls, r.failed, r.in_doubt, r.retries)
@@ -150,10 +172,13 @@ local function show_resource(answer)
   show_windows(r.pools)
   show_endpoints(r.pools)
   balance.show_endpoints(r.pools)
+  if r.workers then
+    show_workers(r.workers)
+  end
   show_connections(r.connections, answer.now)
-  if r.ear then
+  for _, ear in ipairs(r.ears or { r.ear }) do
     print()
-    show_listeners(r.ear)
+    show_listeners(ear)
   end
 end
 
@@ -245,8 +270,10 @@ moving mean of their latency, and for how much longer it is ejected and why.
 Of each role is shown what its last two to four minutes were like: how long connections were waited for and held (half,
 95 and 99 in 100 leases no longer than that, and the longest), how much of max was leased, and which max would do.
 Times are how long ago; of a connection: its state and since when, when it was created and last used, and how
-many leases it has served. An engine that does not answer within 2 s (its workflow computes, or its process was
-stopped) is named on stderr, and in `silent` of the JSON: a list of objects with pid and error.
+many leases it has served. Of a process with several workers all is told as one, and how it is spread over them.
+An engine that does not answer within 2 s (its workflow computes, or its process was stopped), and a worker that does
+not within one, is named on stderr, and in `silent` of the JSON: a list of objects with pid and error, and worker when
+it is one of several.
 
 Exit codes: 0 ok, 1 an engine did not answer, 2 invalid files or usage, or no such resource.]],
   options = {

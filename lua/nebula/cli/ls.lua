@@ -21,7 +21,9 @@ end
 
 local function show_engine(answer)
   local stopping = answer.stopping and ", stopping" or ""
-  print(show.paint("bold", ("%s (pid %d, %d tasks%s)"):format(answer.program, answer.pid, answer.tasks, stopping)))
+  local workers = answer.workers and (", %d workers"):format(answer.workers) or ""
+  print(show.paint("bold", ("%s (pid %d%s, %d tasks%s)"):format(answer.program, answer.pid, workers, answer.tasks,
+    stopping)))
   local rows = {}
   for i, r in ipairs(answer.resources) do
     rows[i] = { r.name, r.kind, r.open, r.idle, r.leased, r.listeners, r.max, r.waiting, r.calls, r.failed, r.retries,
@@ -59,8 +61,9 @@ return {
   text = "list the resources of the engines that run, or else those that the files declare",
   manual = [[
 Asks every engine of yours that runs. When none does, it says so and lists what the files declare.
-An engine that does not answer within 2 s (its workflow computes, or its process was stopped) is named on stderr, and
-in `silent` of the JSON: a list of objects with pid and error.
+The numbers of a process with several workers are those of all. An engine that does not answer within 2 s (its workflow
+computes, or its process was stopped), and a worker that does not within one, is named on stderr, and in `silent` of the
+JSON: a list of objects with pid and error, and worker when it is one of several.
 
 Exit codes: 0 ok, 1 an engine did not answer, 2 invalid files or usage.]],
   options = {

@@ -10,8 +10,9 @@ local USAGE = 2
 local NAP_S = 0.1 -- between two looks
 
 local EXIT_CODES = [[
-It goes to every engine of yours that runs and has the resource; --pid names one of them. An engine that does not answer
-within 2 s is named on stderr, and in `silent` of the JSON.
+It goes to every engine of yours that runs and has the resource; --pid names one of them. It is done in all of its
+workers. An engine that does not answer within 2 s, and a worker that does not within one, is named on stderr, and in
+`silent` of the JSON.
 
 Exit codes: 0 ok, 1 an engine did not answer or could not do it, 2 usage, or no engine has the resource.]]
 
@@ -76,7 +77,7 @@ local function settle(command, name, pid)
   while true do
     local answers, silent = engines.ask({ verb = "inspect", name = name }, pid)
     local resource = answers[1] and answers[1].resource
-    if not resource then
+    if not resource or silent[1] then
       return nil, silent[1] and silent[1].error or "has ended meanwhile"
     elseif command.is_over(resource) then
       return resource.state, command.undone and command.undone(resource)
@@ -101,7 +102,10 @@ end
 local function code_of(answers, refused, silent, is_well)
   local is_misuse = false
   for _, one in ipairs(refused) do
-    show.complain("pid %d: %s", one.pid, one.error)
+    for _, each in ipairs(one.refused or { one }) do
+      local by = one.refused and (" worker %d:"):format(each.worker) or ""
+      show.complain("pid %d:%s %s", one.pid, by, each.error)
+    end
     is_misuse = is_misuse or one.code == "usage"
   end
   engines.complain(silent)

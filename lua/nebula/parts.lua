@@ -21,18 +21,24 @@ local MOST = 8000000 -- bytes of a function with what it uses and is given, and 
 
 local parts = { MOST = MOST }
 
--- A mailbox that is full is read again; who has left needs no answer.
-local function post(to, kind, ...)
-  local sent, why = mail.send(to, kind, ...)
-  sent = sent or why == "closed" or mail.urge(to, kind, ...)
-  if sent then return end
+-- A mailbox that is full is read again; who has left needs no answer. At the end of a worker its sleeps fail, and so
+-- does this.
+local function post(say, to, kind, ...)
+  local sent, why = say(to, kind, ...)
+  if sent or why == "closed" then return end
   local said, count = { ... }, select("#", ...)
   mail.task(function()
+    local failures_in_a_row = 0
     repeat
-      local _, err = time.sleep "5ms"
-      sent, why = mail.urge(to, kind, unpack(said, 1, count))
-    until sent or why == "closed" or err and err.code == "cancelled"
+      local has_slept = time.sleep "5ms"
+      failures_in_a_row = has_slept and 0 or failures_in_a_row + 1
+      sent, why = say(to, kind, unpack(said, 1, count))
+    until sent or why == "closed" or failures_in_a_row > 10
   end, function() end)
+end
+
+local function answer_with(from, id, ...)
+  post(mail.send, from, "parts.ended", id, ...)
 end
 
 -- --- where a part runs ------------------------------------------------------------------------------
@@ -54,16 +60,16 @@ end
 local function answer_raised(from, id, failure)
   local bytes = codec.encode(failure.value, "value", MOST)
   if not bytes then bytes = assert(codec.encode(tostring(failure):sub(1, 10000), "value", MOST)) end
-  post(from, "parts.ended", id, "raised", bytes, failure.at, failure.traceback)
+  answer_with(from, id, "raised", bytes, failure.at, failure.traceback)
 end
 
 local function answer(from, id, task)
-  if task.is_cancelled then return post(from, "parts.ended", id, "cancelled") end
+  if task.is_cancelled then return answer_with(from, id, "cancelled") end
   if task.failure then return answer_raised(from, id, task.failure) end
   local results = task.results
   results.n = task.count
   local bytes, why = codec.encode(results, "results", MOST)
-  if bytes then return post(from, "parts.ended", id, "returned", bytes) end
+  if bytes then return answer_with(from, id, "returned", bytes) end
   answer_raised(from, id, failures.elsewhere("what it returned cannot go back: " .. why, task.place, ""))
 end
 
@@ -74,7 +80,7 @@ mail.on("parts.run", function(from, id, bytes, given)
     of[id] = nil
     answer(from, id, task)
   end, bytes, given)
-  if not task then return post(from, "parts.ended", id, why) end
+  if not task then return answer_with(from, id, why) end
   task.place = given.place
   of[id] = task
 end)
@@ -113,7 +119,7 @@ end
 function Parts:stop(err, failure)
   if self.is_stopped then return end
   self.is_stopped, self.err, self.failure = true, err, failure
-  for index in pairs(self.live) do post(index, "parts.cancel", self.id) end
+  for index in pairs(self.live) do post(mail.urge, index, "parts.cancel", self.id) end
 end
 
 local function part_ended(self, index)

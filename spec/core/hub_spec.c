@@ -14,6 +14,28 @@
 
 enum { WORKERS = 3 };
 
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+static int until_failure; /* allocations; 0: none fails */
+
+static bool may_allocate(void)
+{
+    return until_failure == 0 || --until_failure > 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return may_allocate() ? __real_malloc(size) : NULL;
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return may_allocate() ? __real_calloc(count, size) : NULL;
+}
+
 static struct hub *hub;
 static int woken[WORKERS];
 
@@ -366,6 +388,44 @@ static void has_a_bound_on_who_waits(void **state)
     hub_forget(hub, &ch);
 }
 
+/* Opens a channel, sends, and waits to receive; false where there was no memory for something. */
+static bool story(void)
+{
+    int64_t other;
+    struct hub_channel *ch = hub_open(hub, "story", 100, &other);
+    if (ch == NULL) {
+        assert_int_equal(other, -1);
+        return false;
+    }
+    struct hub_case c = sending(ch, "text");
+    bool is_sent = c.message != NULL && hub_try(hub, &c, 1).end == HUB_DONE;
+    struct hub_outcome got = hub_try(hub, &(struct hub_case){.channel = ch}, 1), out;
+    assert_int_equal(got.end, is_sent ? HUB_DONE : HUB_WAITS);
+    hub_message_free(&got.message);
+    struct hub_wait *w = hub_wait(hub, 0, 1, &(struct hub_case){.channel = ch}, 1, &out);
+    assert_int_equal(out.end, w == NULL ? HUB_NO_MEMORY : HUB_WAITS);
+    bool has_waited = w != NULL;
+    if (has_waited)
+        assert_int_equal(ended(w).end, HUB_WAITS);
+    hub_forget(hub, &ch);
+    return is_sent && has_waited;
+}
+
+static void says_that_there_is_no_memory(void **state)
+{
+    (void)state;
+    int failed = 0;
+    for (int n = 1; until_failure = n, !story(); n++) {
+        assert_int_equal(until_failure, 0); /* that one was the reason */
+        failed++;
+        assert_true(story());
+    }
+    until_failure = 0;
+    assert_true(failed >= 3);
+    until_failure = 1;
+    assert_null(hub_new());
+}
+
 static void ends_with_what_lies_in_it(void **state)
 {
     (void)state;
@@ -389,6 +449,7 @@ int main(void)
         SPEC(brings_back_what_nobody_came_for),
         SPEC(outlives_a_worker),
         SPEC(has_a_bound_on_who_waits),
+        SPEC(says_that_there_is_no_memory),
         SPEC(ends_with_what_lies_in_it),
     };
     return cmocka_run_group_tests(specs, NULL, NULL);

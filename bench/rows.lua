@@ -119,6 +119,23 @@ local probes = {
     },
   },
   {
+    name = "between.lua",
+    rows = {
+      {
+        id = "copy.row", goal = 0.8, unit = "ns", peer = "lua-cjson",
+        what = "a row of five fields as bytes and back, as values go from worker to worker",
+      },
+      {
+        id = "channel.workers", goal = 0.4, unit = "1/s", is_rate = true, peer = "the same within one worker",
+        what = "numbers through a channel of 1 MB to a task of another worker",
+      },
+      {
+        id = "workers.two", goal = 1.5, unit = "1/s", is_rate = true, peer = "for_each in one worker",
+        what = "64 items that compute, dealt out by for_each to two workers",
+      },
+    },
+  },
+  {
     name = "miss_sqlite",
     rows = {
       {

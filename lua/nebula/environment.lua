@@ -6,7 +6,7 @@ local worker = require "nebula.worker"
 local environments = {}
 
 local made = setmetatable({}, { __mode = "k" }) -- all that were made
-local first                                     -- the workflow's own
+local main                                      -- see main()
 
 local function unknown_in(nebula)
   return function(_, name)
@@ -43,7 +43,7 @@ function environments.new(nebula)
   end
   globals._G = globals
   globals.print = worker.count > 1 and print_line or print
-  made[globals], first = true, first or globals
+  made[globals] = true
   return globals
 end
 
@@ -54,10 +54,11 @@ function environments.is(x)
   return made[x] == true
 end
 
---- That of this worker's workflow, or for what other workers hand to it.
+--- The one of this worker: of its workflow, and of what other workers hand to it.
 ---@return table
 function environments.main()
-  return first or require("nebula").environment()
+  main = main or require("nebula").environment()
+  return main
 end
 
 return environments

@@ -1,5 +1,6 @@
 -- A function in every worker: copies there and back, one end for all, and no part that outlives who asked. limit: 300 s
 
+local process = require "spec.support.process"
 local program = require "spec.support.program"
 local tmp = require "spec.support.tmp"
 
@@ -243,5 +244,24 @@ describe("spawn_on_all", function()
       local result = ended(0, program.over(child))
       assert.equal(workers == "1" and "closed\n" or "closed closed closed\n", result.output)
     end
+  end)
+
+  it("works in a service, with the resources of each worker", function()
+    local dir = tmp.folder()
+    tmp.write(dir, "resources/shop.lua", ('sqlite "shop" { file = %q }'):format(dir .. "/shop.db"))
+    tmp.write(dir, "services/count.lua", [[
+      io.stdout:setvbuf "line"
+      service "count" { run = function()
+        local function count(n) return use("shop"):value("select $1 + 1", n) end
+        local list = assert(spawn_on_all(function() return count(41) end):join())
+        local each = assert(for_each({ 1, 2, 3 }, { workers = true }, count))
+        print(list[1], list[2], list.n, table.concat(each, " "))
+        while not stopping() do sleep "10ms" end
+      end }
+    ]])
+    local child = process.start(program.command("serve", "--workers", "2", dir))
+    assert.equal("42\t42\t2\t2 3 4", child:line())
+    child:signal "TERM"
+    ended(0, program.over(child))
   end)
 end)

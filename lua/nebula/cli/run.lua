@@ -10,7 +10,7 @@ local function load_workflow(file, dir, arguments)
     return nil, file .. ": not a regular file; - reads the standard input"
   end
   local chunk, why = loadfile(file ~= "-" and file or nil)
-  return chunk and setfenv(chunk, nebula.environment()), why
+  return chunk and setfenv(chunk, require("nebula.environment").main()), why
 end
 
 local function run(given, arguments)

@@ -196,9 +196,19 @@ function shared.of(name, most)
   return self
 end
 
---- Forgets what new() gave, before it is collected. Nobody uses it any more.
+--- Forgets what new() gave, before it is collected: nobody in this worker uses it any more.
 ---@param self nebula.SharedChannel
 function shared.forget(self)
+  hub.forget(self.handle)
+end
+
+--- The end of a channel for all, with what lies in it: that would keep it for as long as the process lives.
+---@param self nebula.SharedChannel
+function shared.discard(self)
+  hub.close(self.handle)
+  repeat
+    local _, bytes = hub.try(self.handle, false)
+  until bytes == nil
   hub.forget(self.handle)
 end
 

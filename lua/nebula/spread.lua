@@ -26,12 +26,6 @@ local function channels_of(name)
   return shared.new(name .. " items", BYTES), shared.new(name .. " results", BYTES)
 end
 
--- There may be many of them before the next collection.
-local function forget(items, results)
-  shared.forget(items)
-  shared.forget(results)
-end
-
 -- --- in each worker ---------------------------------------------------------------------------------
 
 -- Sends some of a list. What cannot go is named by its place in the list.
@@ -69,7 +63,10 @@ end
 ---@return any err
 function spread.part(given, fn)
   local items, results = channels_of(given.name)
-  tasks.defer(function() forget(items, results) end)
+  tasks.defer(function() -- not by the collector: there may be many of them before it comes
+    shared.forget(items)
+    shared.forget(results)
+  end)
   local list = {}
   for i = 1, given.tasks do list[i] = i end
   local ok, err = require "nebula.for_each"(list, { parallel = given.tasks }, function()
@@ -137,9 +134,8 @@ local function over_all(workers, list, count, parallel, bytes)
   end
   local got, why = collecting:join()
   dealing:join()
-  items:close()
-  results:close() -- who still sends, because something failed, ends
-  forget(items, results)
+  shared.discard(items)
+  shared.discard(results)
   if not ok then tree.raise(failure) end
   if not failure then return nil, err end
   return got, why

@@ -217,12 +217,17 @@ describe("for_each with workers = true", function()
         return ls.tasks .. " " .. ls.tickets
       end
       local function once() assert(for_each(numbers(200), { workers = true }, function(i) return i end)) end
+      local fifty = numbers(50)
       once()
       collectgarbage()
       local before = state()
       for _ = 1, 200 do once() end
       collectgarbage "stop" -- nor on the collector: its channels are forgotten at once
       for _ = 1, 6000 do assert(for_each({ 1 }, { workers = true }, function(i) return i end)) end
+      for _ = 1, worker.count == 2 and 10100 or 100 do -- with items that nobody has taken; there are 10,000 names
+        local result, err = for_each(fifty, { workers = true, parallel = 2 }, function() return nil, "no" end)
+        assert(not result and err == "no")
+      end
       collectgarbage "restart"
       print(state() == before and "same" or before .. " became " .. state())
     ]])

@@ -202,11 +202,12 @@ struct hub *hub_new(void)
     return h;
 }
 
-static void channel_free(struct hub_channel *ch)
+static void channel_free(struct hub *h, struct hub_channel *ch)
 {
-    struct list_node *n;
-    while ((n = list_pop_head(&ch->messages)) != NULL)
-        free(container_of(n, struct hub_message, node));
+    struct hub_message *m;
+    while ((m = hub_line_take(h, ch)) != NULL)
+        free(m);
+    list_remove(&h->loose, &ch->loose);
     free(ch);
 }
 
@@ -222,7 +223,7 @@ void hub_free(struct hub **hub)
     }
     for (uint32_t i = 0; i < h->channels.size; i++) {
         if (h->channels.entry[i].name != NULL)
-            channel_free(h->channels.entry[i].thing);
+            channel_free(h, h->channels.entry[i].thing);
     }
     index_fini(&h->channels);
     pthread_mutex_destroy(&h->mutex);

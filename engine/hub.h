@@ -35,8 +35,8 @@ struct hub_channel;
 struct hub_wait;
 
 struct hub_message {
-    struct list_node node; /* of the channel in which it lies */
     uint64_t number;       /* in the order in which the channel got them */
+    struct list_node node; /* of the channel in which it lies */
     uint32_t size;
     char bytes[];
 };

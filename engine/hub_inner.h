@@ -73,6 +73,8 @@ bool hub_is_forgotten(struct hub *h, struct hub_channel *ch);
 
 /* --- hub_line.c, all under the lock ---------------------------------------------------------- */
 
+/* The oldest message, also of who waits to send one; NULL when there is none. */
+struct hub_message *hub_line_take(struct hub *h, struct hub_channel *ch);
 /* What lies in a channel goes to who waits for it, and who waits to send gets the room. */
 void hub_line_move(struct hub *h, struct hub_channel *ch);
 /* All who wait there are told that it was closed. */

@@ -54,12 +54,17 @@ static void append(struct hub_channel *ch, struct hub_message *m)
     ch->held += m->size;
 }
 
+static bool has_room(const struct hub_channel *ch, const struct hub_message *m)
+{
+    CHECK(m != NULL);
+    return ch->held + m->size <= ch->most;
+}
+
 /* A message goes to who has waited longest, or lies in the channel. False: there is no room. */
 static bool put(struct hub *h, struct hub_channel *ch, struct hub_message *m)
 {
     struct place *p = first(&ch->receivers);
-    bool has_room = list_is_empty(&ch->senders) && ch->held + m->size <= ch->most;
-    if (p == NULL && !has_room)
+    if (p == NULL && (!list_is_empty(&ch->senders) || !has_room(ch, m)))
         return false;
     m->number = ch->next_number++;
     if (p == NULL) {
@@ -76,14 +81,14 @@ static struct hub_message *accept(struct hub *h, struct place *p)
 {
     struct hub_channel *ch = p->channel;
     struct hub_message *m = p->message;
+    CHECK(m != NULL);
     settle(h, p, HUB_DONE);
     p->message = NULL;
     m->number = ch->next_number++;
     return m;
 }
 
-/* The oldest message, NULL when there is none. */
-static struct hub_message *take(struct hub *h, struct hub_channel *ch)
+struct hub_message *hub_line_take(struct hub *h, struct hub_channel *ch)
 {
     struct list_node *n = list_pop_head(&ch->messages);
     if (n == NULL) {
@@ -100,10 +105,10 @@ void hub_line_move(struct hub *h, struct hub_channel *ch)
 {
     struct place *p;
     while (!list_is_empty(&ch->messages) && (p = first(&ch->receivers)) != NULL) {
-        p->message = take(h, ch);
+        p->message = hub_line_take(h, ch);
         settle(h, p, HUB_DONE);
     }
-    while ((p = first(&ch->senders)) != NULL && ch->held + p->message->size <= ch->most)
+    while ((p = first(&ch->senders)) != NULL && has_room(ch, p->message))
         append(ch, accept(h, p));
 }
 
@@ -118,12 +123,9 @@ void hub_line_close(struct hub *h, struct hub_channel *ch)
 /* A message that was handed over and not taken: to its place, before those that came after it. */
 static void put_back(struct hub *h, struct hub_channel *ch, struct hub_message *m)
 {
-    struct list_node *at = &ch->messages.ring;
-    struct list_node *n = list_head(&ch->messages);
-    while (n != NULL && container_of(n, struct hub_message, node)->number < m->number) {
-        at = n;
-        n = list_next(&ch->messages, n);
-    }
+    struct list_node *ring = &ch->messages.ring, *at = ring;
+    while (at->next != ring && container_of(at->next, struct hub_message, node)->number < m->number)
+        at = at->next;
     list_insert_after(&ch->messages, at, &m->node);
     ch->held += m->size;
     loosen(h, ch);
@@ -142,7 +144,7 @@ static struct hub_outcome try(struct hub *h, struct hub_case *cases, int32_t cou
             cases[i].message = NULL;
             return done;
         }
-        if (!is_sending && (done.message = take(h, ch)) != NULL)
+        if (!is_sending && (done.message = hub_line_take(h, ch)) != NULL)
             return done;
         if (ch->is_closed)
             return (struct hub_outcome){.end = HUB_CLOSED, .at = i};

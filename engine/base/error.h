@@ -29,8 +29,8 @@
       "Who paused it, and whether it should be resumed: nebula ls says which are.") \
     X(CLOSED,      "closed",      STOP,   "The engine is shutting down and begins nothing new, or the channel was closed.", \
       "The log around that time: a signal begins the drain. Of a channel: who closed it, which is how its end is told.") \
-    X(LOST,        "lost",        RETRY,  "The connection broke. See the outcome: it may have broken after the server did the work.", \
-      "The server's log at that time: a restart, a crash, an administrator, an idle timeout of the server or of something between; and ours: a nebula drain cuts off what is left in the end. `life` and `check` of the pool shorter than such a timeout keep it away from calls.") \
+    X(LOST,        "lost",        RETRY,  "The connection broke, or a worker left. See the outcome: that may have been after the work was done.", \
+      "The server's log at that time: a restart, a crash, an administrator, an idle timeout of the server or of something between; and ours: a nebula drain cuts off what is left in the end. `life` and `check` of the pool shorter than such a timeout keep it away from calls. Of a worker: the log says why it left.") \
     X(UNREACHABLE, "unreachable", WAIT,   "Nothing answers at the address: refused, no route, no such name, or no answer in time.", \
       "host and port of the declaration, whether the server runs, name resolution, firewalls. nebula inspect NAME shows the last words of the system.") \
     X(UNFIT,       "unfit",       WAIT,   "The server answers and is not what the role needs: a standby where the primary is wanted, or the other way round.", \

@@ -43,6 +43,14 @@ static int64_t first_arrival_us(const struct pool *p)
     return n == NULL ? INT64_MAX : container_of(n, struct waiter, node)->arrived_us;
 }
 
+/* It has a new number, also where it was before: by that nobody knows how old it is. */
+static void take_in(struct pool *p, struct conn *c)
+{
+    conn_attach(c, p);
+    if (c->created_us < p->renewed_us || open_is_outdated(c))
+        conn_retire(c);
+}
+
 /* The one that came home last is as good as any, and found at once. Where the driver cannot let go of
  * it, it closes, and its permit goes on when it is gone. */
 static bool hand_on(struct pool *p, struct conn *c)
@@ -57,7 +65,7 @@ static bool hand_on(struct pool *p, struct conn *c)
     if (permits_hand(&p->stake, &c->parcel))
         return true;
     CHECK(lease_keep(&p->engine->leases)); /* the one that it had is free */
-    conn_attach(c, p);                     /* whoever asked does not any more */
+    take_in(p, c);                         /* whoever asked does not any more */
     conn_move(c, CONN_IDLE);
     return false;
 }
@@ -92,9 +100,7 @@ static void watch(struct pool *p)
 static void adopt(struct pool *p, struct conn *c)
 {
     p->rows--;
-    conn_attach(c, p);
-    if (c->created_us < p->renewed_us || open_is_outdated(c))
-        conn_retire(c);
+    take_in(p, c);
     care_settle(c);
 }
 
@@ -234,6 +240,7 @@ void handover_stop(struct pool *p)
 {
     if (p->stake.permits == NULL)
         return;
+    permits_stop(&p->stake);
     handover_unask(p);
     receive(p);
     handover_give_back(p);

@@ -13,6 +13,7 @@ struct share {
     int32_t alone;    /* of these, so many are served by a permit alone too */
     int32_t held;     /* of its connections, and of what waits for it here: */
     int32_t granted;  /* permits alone */
+    bool is_leaving;  /* it does not hear what is ordered any more */
     bool is_short;    /* it wanted one for nobody in particular, and there was none */
     int32_t parcels;
     struct parcel *first, **last;
@@ -158,6 +159,14 @@ static void look(void *taker)
     s->look(s);
 }
 
+static bool is_left_by_all(const struct permits *p)
+{
+    bool is_left = true;
+    for (int32_t i = 0; i < p->shares; i++)
+        is_left &= p->share[i].seat.taker == NULL || p->share[i].is_leaving;
+    return is_left;
+}
+
 bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const char *identity,
                   int32_t max)
 {
@@ -167,9 +176,21 @@ bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const ch
         return false;
     lock(s->permits);
     CHECK(s->worker >= 0 && s->worker < s->permits->shares);
+    if (is_left_by_all(s->permits))
+        s->permits->max = max;
     seat_take(&share_of(s)->seat, c, loop, s, look);
     unlock(s->permits);
     return true;
+}
+
+void permits_stop(struct stake *s)
+{
+    struct permits *p = s->permits;
+    if (p == NULL)
+        return;
+    lock(p);
+    share_of(s)->is_leaving = true;
+    unlock(p);
 }
 
 void permits_leave(struct stake *s)
@@ -181,7 +202,7 @@ void permits_leave(struct stake *s)
     struct share *share = share_of(s);
     CHECK(share->first == NULL && share->held == 0);
     share->asks.count = 0;
-    share->is_short = false;
+    share->is_short = share->is_leaving = false;
     seat_leave(&share->seat);
     unlock(p);
     s->permits = NULL;

@@ -41,9 +41,12 @@ struct stake {
 };
 
 /* A stake in the permits for connections of this identity, which is copied; they are made when nobody
- * has one yet, as many as max says to the first. False when out of memory. */
+ * has one yet, as many as max says to the first, and to who comes after all others. False when out of
+ * memory. */
 bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const char *identity,
                   int32_t max);
+/* It leaves soon, and hears of no other max any more: whoever comes when all do so begins with his own. */
+void permits_stop(struct stake *s);
 /* Stops asking. Nothing is held and nothing is to be received, and look() runs no more. */
 void permits_leave(struct stake *s);
 

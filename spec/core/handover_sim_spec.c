@@ -364,9 +364,10 @@ static void what_is_left_when_those_here_are_served_goes_to_those_elsewhere(void
     shift_end(&w);
 }
 
-/* At the n-th step of another worker on the ledger. */
+/* At the n-th step of another worker on the ledger, or when it hands something on. */
 struct quitter {
     struct ledger_pause pause;
+    bool at_hand;
     struct rig *rig;
     int32_t ticket;
     int left;
@@ -375,8 +376,7 @@ struct quitter {
 static void quit(struct ledger_pause *pause, int32_t worker, bool is_hand)
 {
     struct quitter *q = container_of(pause, struct quitter, pause);
-    (void)is_hand;
-    if (worker == 0 && q->left > 0 && --q->left == 0)
+    if (worker == 0 && (q->at_hand ? is_hand : q->left > 0 && --q->left == 0))
         nebula_cancel(q->rig->nebula, q->ticket);
 }
 
@@ -410,6 +410,33 @@ static void whoever_asked_may_leave_at_any_step_of_who_serves_him(void **unused)
     }
 }
 
+static void what_comes_back_because_nobody_wants_it_is_as_old_as_before(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, 2);
+    shift_open_all(&w);
+    int64_t a = shift_lease(&w, 0, 100 * MS), b = shift_lease(&w, 0, 100 * MS);
+    int32_t renews = nebula_reconnect(w.of[0].nebula, w.of[0].shop, 1, SECOND);
+    shift_pass(&w, MS);
+    int32_t waits = shift_ask(&w, 1);
+    shift_pass(&w, 5 * MS);
+    struct quitter q = {.pause.run = quit, .rig = &w.of[1], .ticket = waits, .at_hand = true};
+    ledger_trace_pause(&q.pause);
+    rig_release(&w.of[0], b);
+    shift_pass(&w, 5 * MS);
+    ledger_trace_pause(NULL);
+    assert_int_equal(rig_await(&w.of[1], waits, NULL), ERROR_CANCELLED);
+    rig_release(&w.of[0], a);
+    shift_pass(&w, 3 * SECOND);
+    assert_int_equal(rig_await(&w.of[0], renews, NULL), ERROR_OK);
+    const struct list *conns = &rig_pool(&w.of[0])->conns;
+    for (struct list_node *n = list_head(conns); n != NULL; n = list_next(conns, n))
+        assert_true(container_of(n, struct conn, node)->created_us >=
+                    rig_pool(&w.of[0])->renewed_us);
+    shift_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +457,7 @@ int main(void)
         cmocka_unit_test(the_minimum_is_opened_as_soon_as_there_is_a_permit),
         cmocka_unit_test(what_is_left_when_those_here_are_served_goes_to_those_elsewhere),
         cmocka_unit_test(whoever_asked_may_leave_at_any_step_of_who_serves_him),
+        cmocka_unit_test(what_comes_back_because_nobody_wants_it_is_as_old_as_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

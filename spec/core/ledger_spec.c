@@ -294,6 +294,28 @@ static void what_is_to_close_counts_until_it_is_gone(void **unused)
     end();
 }
 
+static void who_comes_when_all_leave_begins_anew(void **unused)
+{
+    (void)unused;
+    begin(1);
+    assert_true(permits_take(stake(0)));
+    permits_leave(stake(3));
+    join(3, "shop", 2);
+    assert_false(permits_take(stake(3))); /* it is as those know who are there */
+    permits_leave(stake(3));
+    permits_stop(stake(0));
+    permits_leave(stake(1));
+    permits_leave(stake(2));
+    join(3, "shop", 2);
+    assert_true(permits_take(stake(3)));
+    assert_false(permits_take(stake(3)));
+    permits_give(stake(3));
+    permits_give(stake(0));
+    join(1, "shop", 9);
+    join(2, "shop", 9);
+    end();
+}
+
 static void what_was_renewed_is_known_to_who_comes_later(void **unused)
 {
     (void)unused;
@@ -349,6 +371,7 @@ int main(void)
         cmocka_unit_test(who_finds_none_hears_that_there_is_one),
         cmocka_unit_test(what_is_to_close_counts_until_it_is_gone),
         cmocka_unit_test(what_was_renewed_is_known_to_who_comes_later),
+        cmocka_unit_test(who_comes_when_all_leave_begins_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

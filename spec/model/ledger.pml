@@ -30,30 +30,65 @@
 #define EVENTS 1
 #endif
 
+/* The first worker keeps one, for nobody in particular. */
+#ifndef MIN
+#define MIN 0
+#endif
+
+/* So many waiters of a worker ask at once. Here one does; where the model follows what was done to a ledger (replay.pml)
+ * as many as there, with the times at which they came. */
+#ifndef ASKS
+#define ASKS 1
+#define NUMBER byte
 #define NOBODY 255
+#define asks_anew(k, from) false
+#else
+#define NUMBER int
+#define NOBODY 2147483647
+#define asks_anew(k, from) (k == from) /* who hands on has served his first waiter, and asks for the next one soon */
+NUMBER given[ASKS]; /* what is asked for now */
+NUMBER behind[WORKERS * ASKS] = NOBODY; /* the first, of whom is no need here, and those behind him */
+#endif
+
+#define NONE 255 /* of the workers */
 
 /* --- under the lock --------------------------------------------------------------------------- */
 
 byte out, doomed, cap = MAX;
 byte held[WORKERS], granted[WORKERS], parcels[WORKERS];
-byte ask[WORKERS] = NOBODY; /* the number of the first waiter */
+NUMBER ask[WORKERS] = NOBODY; /* the number of the first waiter */
 bool alone[WORKERS]; /* whom a permit alone serves too: nothing is being opened for him */
 bool told[WORKERS], gone[WORKERS];
+bool needy[WORKERS]; /* it wanted a permit for nobody in particular, and there was none */
 
 /* --- a worker's own --------------------------------------------------------------------------- */
 
-byte waits[WORKERS] = NOBODY; /* the number of its waiter: one at a time */
-byte idle[WORKERS], leased[WORKERS], opening[WORKERS], closing[WORKERS];
+#ifdef REPLAY
+bool here[WORKERS], leaving[WORKERS];
+#endif
+
+#define has_excess (out > cap + doomed)
+byte idle[WORKERS];
 byte spare[WORKERS]; /* permits that it was granted and has not used */
+#ifndef REPLAY
+byte waits[WORKERS] = NOBODY; /* the number of its waiter: one at a time */
+byte leased[WORKERS], opening[WORKERS], closing[WORKERS];
 bool gate[WORKERS];  /* it knows that somebody elsewhere asks, and looks at what comes home */
 byte came;           /* so many waiters */
 byte deadlines = EVENTS, failures = EVENTS, closings = EVENTS, deaths = EVENTS;
 
+#define SUM(what) (what[0] + what[1] + what[WORKERS - 1] * (WORKERS > 2))
 #define live(w) (idle[w] + leased[w] + opening[w] + closing[w])
-#define has_excess (out > cap + doomed)
+#if FAULT == 21
+#define may_use true
+#else
+#define may_use (out <= cap) /* what was granted before max became less */
+#endif
 #define nobody_waits ((waits[0] & waits[1] & waits[WORKERS - 1]) == NOBODY)
+#endif
 
-hidden byte first, k; /* of one step, and of no meaning between two */
+hidden byte first, k, coming; /* of one step, and of no meaning between two */
+hidden NUMBER was;
 
 inline tell(w) {
 	if
@@ -63,16 +98,16 @@ inline tell(w) {
 }
 
 inline oldest(but, is_alone) {
-	first = NOBODY;
+	first = NONE;
 	k = 0;
 	do
 	:: k < WORKERS ->
 		if
 		:: k != but && ask[k] != NOBODY && (!is_alone || alone[k]) &&
 #if FAULT == 8
-		   (first == NOBODY || ask[k] > ask[first]) -> first = k
+		   (first == NONE || ask[k] > ask[first]) -> first = k
 #else
-		   (first == NOBODY || ask[k] < ask[first]) -> first = k
+		   (first == NONE || ask[k] < ask[first]) -> first = k
 #endif
 		:: else -> skip
 		fi;
@@ -84,7 +119,46 @@ inline oldest(but, is_alone) {
 
 inline put_out(w) {
 	ask[w] = NOBODY;
+#if ASKS > 1
+	k = 1;
+	do
+	:: k < ASKS -> behind[w * ASKS + k] = NOBODY; k++
+	:: else -> break
+	od;
+#endif
 	alone[w] = false
+}
+
+/* It has what the first of its waiters asked for. */
+inline drop_ask(w) {
+#if ASKS > 1
+	ask[w] = behind[w * ASKS + 1];
+	k = 1;
+	do
+	:: k < ASKS - 1 -> behind[w * ASKS + k] = behind[w * ASKS + k + 1]; k++
+	:: else -> break
+	od;
+	behind[w * ASKS + ASKS - 1] = NOBODY;
+	alone[w] = alone[w] && ask[w] != NOBODY
+#else
+	put_out(w)
+#endif
+}
+
+/* There is a permit that nobody asks for. */
+inline tell_needy() {
+	k = 0;
+	do
+	:: k < WORKERS ->
+		if
+		:: needy[k] && FAULT != 22 -> tell(k)
+		:: else -> skip
+		fi;
+		needy[k] = needy[k] && FAULT == 22;
+		k++
+	:: else -> break
+	od;
+	skip
 }
 
 inline take(w, ok) {
@@ -108,23 +182,23 @@ inline take(w, ok) {
 inline move(from, to, is_alone) {
 	k = 0;
 	do
-	:: k < WORKERS -> assert(ask[k] >= ask[to] || (is_alone && !alone[k])); k++
+	:: k < WORKERS -> assert(ask[k] >= ask[to] || (is_alone && !alone[k]) || asks_anew(k, from)); k++
 	:: else -> break
 	od;
 #if FAULT != 7
 	held[from]--;
 #endif
 	held[to]++;
-	put_out(to);
+	drop_ask(to);
 	tell(to)
 }
 
 inline pass_on(w) {
-	first = NOBODY;
+	first = NONE;
 #if FAULT != 5
 	if
 	:: doomed > 0 || has_excess -> skip
-	:: else -> oldest(NOBODY, true)
+	:: else -> oldest(NONE, true)
 	fi;
 #endif
 	if
@@ -132,22 +206,36 @@ inline pass_on(w) {
 	:: else -> skip
 	fi;
 	if
-	:: first == NOBODY -> held[w]--; out--
+	:: first == NONE -> held[w]--; out--; tell_needy()
 	:: else -> granted[first]++; move(w, first, true)
 	fi
 }
 
 inline permits_take(w, ok) {
-	take(w, ok)
+	take(w, ok);
+	needy[w] = !ok
 }
 
-/* What is on its way is for the waiter: he asks for no more. */
+/* What is on its way is for the first waiters: they ask for no more. */
 inline put_ask(w, number, is_alone) {
-	if
-	:: parcels[w] + granted[w] > 0 && FAULT != 19 -> put_out(w)
+	was = ask[w];
+	ask[w] = number;
+#if ASKS > 1
+	k = 1;
+	do
+	:: k < ASKS -> behind[w * ASKS + k] = given[k]; k++
+	:: else -> break
+	od;
+#endif
+	alone[w] = is_alone && ask[w] != NOBODY;
+	coming = parcels[w] + granted[w];
+	do
+	:: coming > 0 && FAULT != 19 -> drop_ask(w); coming--
+	:: else -> break
+	od;
 #if FAULT != 3
-	:: ask[w] == NOBODY && (parcels[w] + granted[w] == 0 || FAULT == 19) ->
-		ask[w] = number;
+	if
+	:: was == NOBODY && ask[w] != NOBODY ->
 		k = 0;
 		do
 		:: k < WORKERS ->
@@ -157,12 +245,11 @@ inline put_ask(w, number, is_alone) {
 			fi;
 			k++
 		:: else -> break
-		od;
-		skip
-#endif
-	:: else -> ask[w] = number
+		od
+	:: else -> skip
 	fi;
-	alone[w] = is_alone && ask[w] != NOBODY
+#endif
+	skip
 }
 
 inline permits_ask(w, number, ok) {
@@ -197,7 +284,7 @@ inline permits_asked_us(w) {
 
 /* first: who has it now. */
 inline permits_hand(w) {
-	first = NOBODY;
+	first = NONE;
 #if FAULT != 6
 	if
 	:: has_excess -> skip
@@ -209,7 +296,7 @@ inline permits_hand(w) {
 #endif
 	;
 	if
-	:: first != NOBODY -> parcels[first]++; move(w, first, false)
+	:: first != NONE -> parcels[first]++; move(w, first, false)
 	:: else -> skip
 	fi
 }
@@ -236,18 +323,21 @@ inline permits_resize(max) {
 #if FAULT == 14
 		break;
 #endif
-		oldest(NOBODY, true);
+		oldest(NONE, true);
 		if
-		:: first != NOBODY && out < cap ->
+		:: first != NONE && out < cap ->
 			out++;
 			held[first]++;
 			granted[first]++;
-			put_out(first);
+			drop_ask(first);
 			tell(first)
 		:: else -> break
 		fi
 	od;
-	skip
+	if
+	:: out < cap -> tell_needy()
+	:: else -> skip
+	fi
 }
 
 inline permits_doom(w, ok) {
@@ -258,30 +348,70 @@ inline permits_doom(w, ok) {
 	fi
 }
 
+/* Here nobody comes, and all count by the same max. */
+#ifdef REPLAY
+inline permits_join(w, max) {
+	first = NONE;
+	k = 0;
+	do
+	:: k < WORKERS ->
+		if
+		:: here[k] && !leaving[k] -> first = k
+		:: else -> skip
+		fi;
+		k++
+	:: else -> break
+	od;
+	if
+	:: first == NONE -> cap = max
+	:: else -> skip
+	fi;
+	here[w] = true;
+	gone[w] = false
+}
+
+inline permits_stop(w) {
+	leaving[w] = true
+}
+#endif
+
 inline permits_leave(w) {
 	assert(parcels[w] == 0 && held[w] == 0);
+#ifdef REPLAY
+	here[w] = false;
+	leaving[w] = false;
+#endif
 	put_out(w);
+	needy[w] = false;
 	gone[w] = true;
 	told[w] = false
 }
+
+#ifndef REPLAY
 
 /* --- a worker --------------------------------------------------------------------------------- */
 
 /* Somebody elsewhere waits longer than anybody here, as far as it is known. */
 inline is_due(w, ok) {
 	permits_asked_us(w);
-	ok = gate[w] && first != NOBODY && ask[first] < waits[w]
+	ok = gate[w] && first != NONE && ask[first] < waits[w]
 }
 
 inline watch(w) {
 	permits_asked_us(w);
-	gate[w] = first != NOBODY
+	gate[w] = first != NONE
+}
+
+/* With its permit; never more than there may be now, whatever there was before. */
+inline open(w) {
+	opening[w]++;
+	assert(SUM(idle) + SUM(leased) + SUM(opening) + SUM(closing) + SUM(parcels) <= cap)
 }
 
 /* Nobody is passed over who is known to ask and came before. */
 inline serve(w) {
 	permits_asked_us(w);
-	assert(first == NOBODY || ask[first] > waits[w] || !gate[w]);
+	assert(first == NONE || ask[first] > waits[w] || !gate[w]);
 	waits[w] = NOBODY;
 	permits_unask(w)
 }
@@ -309,13 +439,13 @@ proctype worker(byte w)
 
 	/* opens what is missing; to ask again for the same one changes nothing */
 	:: d_step { waits[w] != NOBODY && idle[w] + opening[w] == 0 &&
-		(spare[w] > 0 || ((ask[w] != waits[w] || !alone[w]) && (FAULT == 19 || parcels[w] + granted[w] == 0))) ->
+		((spare[w] > 0 && may_use) || ((ask[w] != waits[w] || !alone[w]) && (FAULT == 19 || parcels[w] + granted[w] == 0))) ->
 		if
-		:: spare[w] > 0 -> spare[w]--; opening[w]++
+		:: spare[w] > 0 && may_use -> spare[w]--; open(w)
 		:: else ->
 			permits_ask(w, waits[w], ok);
 			if
-			:: ok -> opening[w]++
+			:: ok -> open(w)
 			:: else -> skip
 			fi
 		fi;
@@ -329,6 +459,16 @@ proctype worker(byte w)
 #endif
 		}
 
+	/* keeps a minimum; where there is no permit for it, it hears of one */
+#if MIN > 0
+	:: d_step { w == 0 && live(0) + spare[0] == 0 && waits[0] == NOBODY && parcels[0] + granted[0] == 0 && !needy[0] ->
+		permits_take(w, ok);
+		if
+		:: ok -> open(w)
+		:: else -> skip
+		fi }
+#endif
+
 	/* closes what is too old, or too much */
 	:: d_step { idle[w] > 0 && closings > 0 -> closings--; idle[w]--; closing[w]++ }
 	:: d_step { idle[w] > 0 && has_excess -> permits_doom(w, ok); idle[w]--; closing[w]++ }
@@ -336,7 +476,7 @@ proctype worker(byte w)
 
 	/* gives back what it has no use for */
 #if FAULT != 13
-	:: d_step { (waits[w] == NOBODY || opening[w] > 0) && spare[w] > 0 -> spare[w]--; permits_give(w) }
+	:: d_step { (waits[w] == NOBODY || opening[w] > 0 || !may_use) && spare[w] > 0 -> spare[w]--; permits_give(w) }
 #endif
 
 	/* hears that there is something to look at */
@@ -352,12 +492,12 @@ proctype worker(byte w)
 	:: d_step { idle[w] > 0 && gate[w] ->
 		is_due(w, ok);
 		if
-		:: ok -> ok = has_excess; permits_hand(w); assert(!ok || first == NOBODY)
-		:: else -> first = NOBODY
+		:: ok -> ok = has_excess; permits_hand(w); assert(!ok || first == NONE)
+		:: else -> first = NONE
 		fi;
 		if
 #if FAULT != 17
-		:: first != NOBODY -> idle[w]--
+		:: first != NONE -> idle[w]--
 #endif
 		:: else -> skip
 		fi }
@@ -384,7 +524,8 @@ proctype worker(byte w)
 		break
 
 	/* nobody comes any more, here and elsewhere */
-	:: came == ARRIVALS && nobody_waits && leased[w] + opening[w] + closing[w] + spare[w] == 0 && !told[w] -> break
+	:: came == ARRIVALS && nobody_waits && leased[w] + opening[w] + closing[w] + spare[w] == 0 && !told[w] &&
+		(MIN == 0 || w > 0 || idle[0] > 0 || out == cap) -> break
 	od
 }
 
@@ -396,8 +537,6 @@ proctype operator()
 	:: else -> skip
 	fi
 }
-
-#define SUM(what) (what[0] + what[1] + what[WORKERS - 1] * (WORKERS > 2))
 
 init {
 	atomic {
@@ -419,3 +558,5 @@ end:	atomic {
 		  parcels[0] <= 1 && parcels[1] <= 1 && parcels[WORKERS - 1] <= 1) -> assert(false)
 	}
 }
+
+#endif

@@ -44,7 +44,8 @@ holds() {
 # Each mistake alone; a few workers are enough for it to show.
 plant() {
     for fault; do
-        for setting in '-DWORKERS=2 -DARRIVALS=3' '-DWORKERS=2 -DARRIVALS=2 -DMAX=1' '-DWORKERS=3 -DARRIVALS=3 -DMAX=1 -DEVENTS=0'; do
+        for setting in '-DWORKERS=2 -DARRIVALS=3' '-DWORKERS=2 -DARRIVALS=2 -DMAX=1' '-DWORKERS=3 -DARRIVALS=3 -DMAX=1 -DEVENTS=0' \
+            '-DWORKERS=2 -DARRIVALS=2 -DMIN=1'; do
             # shellcheck disable=SC2086
             answer=$(check "fault-$fault" -DFAULT="$fault" $setting)
             [ "$answer" != found ] || break
@@ -56,9 +57,10 @@ plant() {
 holds two-workers 1000000 -DWORKERS=2 -DARRIVALS=3
 if [ -n "${NEBULA_PROVE:-}" ]; then
     holds two-workers-and-more 10000000 -DWORKERS=2 -DARRIVALS=5
+    holds two-workers-and-a-minimum 1000000 -DWORKERS=2 -DARRIVALS=3 -DMIN=1
     holds three-workers 7000000 -DWORKERS=3 -DARRIVALS=2
     # shellcheck disable=SC2046
-    plant $(seq 1 20)
+    plant $(seq 1 22)
 else
     plant 5 12 16
 fi

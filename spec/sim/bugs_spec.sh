@@ -6,35 +6,24 @@
 # does not apply any more is a failure: the bug has to be planted anew. With names of bugs as arguments only those are planted.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. spec/support/verdict.sh
+. spec/sim/tree.sh
 from=${NEBULA_BUILD:-build}
-build=$from/bugs
+build=$PWD/$from/bugs
 most=${SEEDS:-1000}
 log=$build/log
-rm -rf "$build"
-mkdir -p "$build/healthy"
+rm -rf "$build" && mkdir -p "$build"
 
-simulate() {
-    make --no-print-directory -C "$1" BUILD=build build/spec/sim/seeds_spec >>"$log" 2>&1
-}
-
-# What was compiled already: a copy with its objects has only the patched files to compile.
-with_objects() {
-    mkdir -p "$1/build" && (here=$PWD && cd "$from" &&
-        { find engine spec -name '*.[od]'; ls flags libsim.a libsupport.a; } | xargs cp -p --parents -t "$here/$1/build")
-}
-cp -Rp engine spec Makefile "$build/healthy" && with_objects "$build/healthy" && simulate "$build/healthy" || {
+copy_healthy "$from" "$build/healthy" && simulate "$build/healthy" || {
     cat "$log"
     echo "not ok 1 - the simulation does not build"
     exit 1
 }
 
-. spec/support/verdict.sh
-
 plant() {
     name=$(basename "$1" .patch)
     tree=$build/$name
-    cp -Rp "$build/healthy" "$tree"
-    if ! patch -d "$tree" -p1 --no-backup-if-mismatch <"$1" >>"$log" 2>&1; then
+    if ! copy_with "$build/healthy" "$tree" "$1"; then
         verdict "not ok" "$name: the patch does not apply: plant the bug anew"
     elif ! simulate "$tree"; then
         verdict "not ok" "$name: does not compile"

@@ -30,6 +30,7 @@ static struct {
 WRAPPED(bool, permits_join, struct stake *s, struct ledger *l, struct loop *loop, const char *id,
         int32_t max);
 WRAPPED(void, permits_leave, struct stake *s);
+WRAPPED(void, permits_stop, struct stake *s);
 WRAPPED(bool, permits_take, struct stake *s);
 WRAPPED(bool, permits_ask, struct stake *s, const struct asks *a);
 WRAPPED(void, permits_wish, struct stake *s, const struct asks *a);
@@ -120,6 +121,13 @@ bool __wrap_permits_join(struct stake *s, struct ledger *l, struct loop *loop, c
     known->stakes++;
     step(s, "join", max, NULL, 0);
     return true;
+}
+
+void __wrap_permits_stop(struct stake *s)
+{
+    __real_permits_stop(s);
+    if (s->permits != NULL)
+        step(s, "stop", 0, NULL, 0);
 }
 
 void __wrap_permits_leave(struct stake *s)

@@ -169,8 +169,7 @@ void play_operate(struct play *p)
         server_crash(d->server, world_time_us() + roll(p, 0, 500 * MS));
     } else if (what == 6) {
         look(p, d);
-    } else if (what == 10 && !troupe_is_anybody_dying(
-                                 p)) { /* who leaves takes no orders, and counts by the old max */
+    } else if (what == 10) {
         resize(p, i);
     } else if (what == 11) {
         renew(p, i);

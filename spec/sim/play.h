@@ -225,7 +225,6 @@ bool troupe_is_awake(const struct worker *w);
 bool troupe_is_here(const struct worker *w); /* it is awake, and its host hears of it */
 struct worker *troupe_pick(struct play *p);  /* one that is here; NULL: none is */
 void troupe_stop(struct play *p, int64_t at_us);
-bool troupe_is_anybody_dying(const struct play *p);
 bool troupe_is_stopped(const struct play *p);
 void troupe_close(struct play *p);
 void troupe_close_actors(struct worker *w);

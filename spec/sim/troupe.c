@@ -142,14 +142,6 @@ static void bury(struct play *p, struct worker *w)
     play_note(p, "worker %d is dead", w->index);
 }
 
-bool troupe_is_anybody_dying(const struct play *p)
-{
-    bool is_dying = false;
-    for (int i = 0; i < p->workers; i++)
-        is_dying |= p->worker[i].is_dying;
-    return is_dying;
-}
-
 /* --- time ------------------------------------------------------------------------------------- */
 
 static void send_away(struct play *p, struct worker *w, int64_t until_us)
@@ -367,9 +359,12 @@ static void look_at(struct sight *s, const struct worker *w, const struct pool *
     s->any = p->stake.permits != NULL ? p : s->any;
     s->conns += pool_all(p);
     s->permits += p->permits;
-    s->waiting += is_counted_on && !list_is_empty(&p->waiters);
+    const struct list_node *first = list_head(&p->waiters);
+    int64_t long_ago_us = world_time_us() - FAIR_US;
+    s->waiting += is_counted_on && first != NULL &&
+                  container_of(first, struct waiter, node)->arrived_us < long_ago_us;
     for (const struct conn *c = p->idle.first; c != NULL && is_counted_on; c = c->after)
-        s->spare += pool_is_fresh(p, c, world_time_us());
+        s->spare += pool_is_fresh(p, c, world_time_us()) && c->since_us < long_ago_us;
 }
 
 /* Each permit that is out is that of a connection, or waits somewhere to become one. */
@@ -387,18 +382,19 @@ static void inspect_permits(const struct declared *d, const struct sight *s)
                    wires, s->conns, coming);
 }
 
-/* Nobody waits here beside one that is idle there, as soon as everybody has looked. */
+/* Nobody has waited for long here beside one that is idle for long there, when everybody has looked and those who are
+ * resumed have been for as long. */
 static void inspect_spare(struct play *p, int i, const struct sight *s)
 {
-    struct declared *d = &p->declared[i];
     int64_t *since_us = &p->beside_us[i][s->any->role], now_us = world_time_us();
-    if (s->waiting == 0 || s->spare == 0 || now_us < p->all_awake_us)
+    bool is_beside = s->waiting > 0 && s->spare > 0 && now_us >= p->all_awake_us + FAIR_US;
+    if (!is_beside)
         *since_us = 0;
     else if (*since_us == 0)
         *since_us = now_us;
-    else if (now_us > *since_us + FAIR_US && !p->is_starved)
-        law_broken("%s: workers wait for %lld us beside connections that are idle elsewhere",
-                   d->spec.name, (long long)(now_us - *since_us));
+    else if (now_us > *since_us + SLACK_US && !p->is_starved)
+        law_broken("%s: workers wait beside connections that are idle elsewhere",
+                   p->declared[i].spec.name);
 }
 
 void troupe_inspect(struct play *p)

@@ -193,7 +193,8 @@ struct play {
 
 struct outcome_of_play {
     uint64_t hash;
-    int64_t answered, happened, faults;
+    int64_t answered, happened;
+    int64_t seen[FAULTS];
     char why[400]; /* "" when every law held */
 };
 /* Plays one seed to its end. trace may be NULL, and so may lines: those of core/ledger.h, see

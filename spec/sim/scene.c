@@ -352,7 +352,7 @@ static void report(struct play *p, struct outcome_of_play *out)
     snprintf(out->why, sizeof out->why, "%s", why == NULL ? "" : why);
     for (int i = 0; i < DECLARED; i++) {
         for (int f = FAULT_NONE + 1; f < FAULTS && p->declared[i].server != NULL; f++)
-            out->faults += server_seen(p->declared[i].server, (enum fault)f);
+            out->seen[f] += server_seen(p->declared[i].server, (enum fault)f);
     }
 }
 

@@ -80,20 +80,29 @@ static bool play_one(const struct order *o, uint64_t seed, struct outcome_of_pla
     return false;
 }
 
-static bool play_range(const struct order *o)
+/* What servers did, in all plays together. */
+struct tally {
+    int64_t answered, happened, faults;
+    int64_t seen[FAULTS];
+};
+
+static bool play_range(const struct order *o, struct tally *t)
 {
-    int64_t answered = 0, happened = 0, faults = 0;
+    *t = (struct tally){.faults = 0};
     for (uint64_t seed = o->first; seed <= o->last; seed++) {
         struct outcome_of_play out;
         if (!play_one(o, seed, &out))
             return false;
-        answered += out.answered;
-        happened += out.happened;
-        faults += out.faults;
+        t->answered += out.answered;
+        t->happened += out.happened;
+        for (int f = FAULT_NONE + 1; f < FAULTS; f++) {
+            t->faults += out.seen[f];
+            t->seen[f] += out.seen[f];
+        }
     }
     printf("ok 1 - seeds %llu to %llu: %lld tickets answered, %lld engine events, %lld faults\n",
-           (unsigned long long)o->first, (unsigned long long)o->last, (long long)answered,
-           (long long)happened, (long long)faults);
+           (unsigned long long)o->first, (unsigned long long)o->last, (long long)t->answered,
+           (long long)t->happened, (long long)t->faults);
     return true;
 }
 
@@ -127,21 +136,26 @@ static bool replay(const struct order *o)
     return true;
 }
 
-/* What seldom happens has happened, all of it. */
-static bool count_unlikely(void)
+static bool count_one(const char *name, int64_t count, const char *text)
 {
-    int fired = 0;
-    for (int u = 0; u < UNLIKELY_ROWS; u++) {
-        int64_t count = unlikely_count((enum unlikely)u);
-        fired += count > 0;
-        printf("# %-24s %8lld  %s\n", unlikely_name((enum unlikely)u), (long long)count,
-               unlikely_text((enum unlikely)u));
-        if (count == 0)
-            printf("not ok 3 - %s was never fired\n", unlikely_name((enum unlikely)u));
-    }
-    if (fired == UNLIKELY_ROWS)
-        printf("ok 3 - all %d unlikely things happened\n", fired);
-    return fired == UNLIKELY_ROWS;
+    printf("# %-24s %8lld  %s\n", name, (long long)count, text);
+    if (count == 0)
+        printf("not ok 3 - %s was never fired\n", name);
+    return count > 0;
+}
+
+/* What seldom happens has happened, all of it. */
+static bool count_unlikely(const struct tally *t)
+{
+    bool is_whole = true;
+    for (int u = 0; u < UNLIKELY_ROWS; u++)
+        is_whole &= count_one(unlikely_name((enum unlikely)u), unlikely_count((enum unlikely)u),
+                              unlikely_text((enum unlikely)u));
+    for (int f = FAULT_NONE + 1; f < FAULTS; f++)
+        is_whole &= count_one(fault_name((enum fault)f), t->seen[f], fault_text((enum fault)f));
+    if (is_whole)
+        printf("ok 3 - all %d unlikely things and %d faults happened\n", UNLIKELY_ROWS, FAULTS - 1);
+    return is_whole;
 }
 
 /* --- 100,000 seeds ---------------------------------------------------------------------------- */
@@ -173,7 +187,8 @@ static int prove(struct order *o, const char *folder)
     for (uint64_t done = read_progress(file); done < PROVED_SEEDS; done += SLICE) {
         o->first = done + 1;
         o->last = done + SLICE;
-        if (!play_range(o))
+        struct tally tally;
+        if (!play_range(o, &tally))
             return 1;
         write_progress(file, done + SLICE);
     }
@@ -232,12 +247,13 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (getenv("NEBULA_PROVE") != NULL)
         return prove(&o, getenv("NEBULA_PROVE"));
-    if (!play_range(&o))
+    struct tally tally;
+    if (!play_range(&o, &tally))
         return 1;
     if (argc > 1)
         return 0;
     bool is_whole = replay(&o);
     if (o.last - o.first + 1 >= WHOLE_SEEDS) /* fewer need not have everything in them */
-        is_whole &= count_unlikely();
+        is_whole &= count_unlikely(&tally);
     return is_whole ? 0 : 1;
 }

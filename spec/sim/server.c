@@ -9,6 +9,24 @@
 
 #define SERVERS_MOST 8
 
+static const struct {
+    const char *name, *text;
+} row[FAULTS] = {
+#define AS_ROW(row_name, row_text) [FAULT_##row_name] = {.name = #row_name, .text = row_text},
+    SERVER_FAULTS(AS_ROW)
+#undef AS_ROW
+};
+
+const char *fault_name(enum fault f)
+{
+    return row[f].name;
+}
+
+const char *fault_text(enum fault f)
+{
+    return row[f].text;
+}
+
 /* A driver knows its server by name only, as a client library knows a host. */
 static struct server *running[SERVERS_MOST];
 

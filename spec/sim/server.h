@@ -28,42 +28,46 @@
 #include "core/value.h"
 #include "world_sim.h"
 
+/* Of an attempt to connect, of a session, of a statement, of the pool's own words, of a cancel, of closing. */
+/* clang-format off */
+#define SERVER_FAULTS(X) \
+    X(REFUSED, "nobody listens") \
+    X(DENIED, "the password is wrong") \
+    X(FULL, "there is no room for one more session") \
+    X(UNFIT, "it is not what the role needs, this time") \
+    X(SLOW_OPEN, "connecting takes long") \
+    X(NO_OPEN, "connecting is never answered") \
+    X(HALF_OPEN, "accepted, and nothing is ever answered") \
+    X(SLOW_PEER, "accepted, and everything takes long") \
+    X(LOST_IDLE, "a session ends by itself, some time after it was opened") \
+    X(LOST_SILENTLY, "so, and the client is not told, and the next statement never answered") \
+    X(UNSENT, "lost before a byte left") \
+    X(LOST_BEFORE, "lost on the way, not applied") \
+    X(LOST_AFTER, "applied, and lost before the reply, or in the middle of one that has parts") \
+    X(UNREADABLE, "applied, and the client has no memory for the reply") \
+    X(SLOW, "a statement takes long") \
+    X(STUCK, "never applied and never answered, until it is cancelled") \
+    X(MUTE, "applied and never answered") \
+    X(ERROR, "a statement fails") \
+    X(TURNED, "it is not what the role needs any more, and says so") \
+    X(CONFLICT, "an error that also ends the transaction") \
+    X(OWN_FAILS, "a check, a rollback or a reset fails") \
+    X(OWN_SLOW, "one of these takes long") \
+    X(CANCEL_SLOW, "a cancel takes long") \
+    X(CANCEL_LOST, "a cancel returns without having hit") \
+    X(CANCEL_MUTE, "a cancel neither hits nor returns") \
+    X(CLOSE_SLOW, "closing takes long")
+/* clang-format on */
+
 enum fault {
     FAULT_NONE = 0,
-    /* of an attempt to connect */
-    FAULT_REFUSED,
-    FAULT_DENIED,
-    FAULT_FULL,
-    FAULT_UNFIT, /* it is not what the role needs, this time */
-    FAULT_SLOW_OPEN,
-    FAULT_NO_OPEN,   /* never answered */
-    FAULT_HALF_OPEN, /* accepted, and nothing is ever answered */
-    FAULT_SLOW_PEER, /* accepted, and everything takes long */
-    /* of a session, some time after it was opened */
-    FAULT_LOST_IDLE,
-    FAULT_LOST_SILENTLY, /* the client is not told and the next statement never answered */
-    /* of a statement */
-    FAULT_UNSENT,      /* lost before a byte left */
-    FAULT_LOST_BEFORE, /* lost on the way, not applied */
-    FAULT_LOST_AFTER,  /* applied, lost before the reply */
-    FAULT_UNREADABLE,  /* applied, and the client has no memory for the reply */
-    FAULT_SLOW,
-    FAULT_STUCK, /* never applied and never answered, until it is cancelled */
-    FAULT_MUTE,  /* applied and never answered */
-    FAULT_ERROR,
-    FAULT_TURNED,   /* it is not what the role needs any more, and says so */
-    FAULT_CONFLICT, /* an error that also ends the transaction */
-    /* of the pool's own words */
-    FAULT_OWN_FAILS,
-    FAULT_OWN_SLOW,
-    /* of a cancel */
-    FAULT_CANCEL_SLOW,
-    FAULT_CANCEL_LOST, /* returns without having hit */
-    FAULT_CANCEL_MUTE, /* neither hits nor returns */
-    /* of closing */
-    FAULT_CLOSE_SLOW,
-    FAULTS
+#define AS_FAULT(name, text) FAULT_##name,
+    SERVER_FAULTS(AS_FAULT)
+#undef AS_FAULT
+        FAULTS
 };
+const char *fault_name(enum fault f);
+const char *fault_text(enum fault f);
 
 #define SERVER_ROLES 2
 

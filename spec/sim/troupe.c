@@ -162,16 +162,32 @@ static void leap(struct play *p)
         send_away(p, &p->worker[i], until_us);
 }
 
+static bool has_something_come(const struct worker *w)
+{
+    bool has_come = false;
+    for (int i = 0; i < DECLARED; i++) {
+        const struct pool *pool = laws_pool(w, i, 0);
+        has_come |= pool != NULL && permits_has_come(&pool->stake);
+    }
+    return has_come;
+}
+
 /* Whoever something is on its way to, if there is one. */
 static struct worker *choose_victim(struct play *p, struct worker *any)
 {
-    for (int i = 0; i < p->workers * DECLARED; i++) {
-        struct worker *w = &p->worker[i / DECLARED];
-        const struct pool *pool = troupe_is_here(w) ? laws_pool(w, i % DECLARED, 0) : NULL;
-        if (pool != NULL && permits_has_come(&pool->stake))
-            return w;
-    }
+    for (int i = 0; i < p->workers; i++)
+        if (troupe_is_here(&p->worker[i]) && has_something_come(&p->worker[i]))
+            return &p->worker[i];
     return any;
+}
+
+/* That is rare by itself, so it is asked for often. */
+static bool never_wakes(const struct worker *w)
+{
+    bool is_dead = false;
+    for (int i = 0; i < 10 && w->late_us > 0 && troupe_is_here(w) && has_something_come(w); i++)
+        is_dead |= unlikely_happens(WORKER_NEVER_WAKES);
+    return is_dead;
 }
 
 void troupe_act(struct play *p)
@@ -215,6 +231,8 @@ static int64_t next_us(const struct play *p)
 
 static void turn(struct play *p, struct worker *w)
 {
+    if (p->ledger != NULL && never_wakes(w))
+        die(p, w);
     nebula_turn(w->nebula, 0);
     if (w->is_dying && nebula_is_stopped(w->nebula))
         bury(p, w);

@@ -35,6 +35,7 @@ enum unlikely_kind {
     X(ALLOCATION_FAILS, FAULT, "one of the next allocations fails") \
     X(WORKER_DIES, FAULT, "a worker is closed, whatever is under way") \
     X(WORKER_DIES_IN_SILENCE, FAULT, "and its tasks were not ended before") \
+    X(WORKER_NEVER_WAKES, FAULT, "a worker that was away dies before it looks at what has come meanwhile") \
     X(WORKER_IS_BORN, MEETING, "another one comes in the place of one that died") \
     X(BIRTH_FAILS, MEETING, "and finds no memory") \
     X(DIES_AS_HOME, MEETING, "one that keeps a minimum dies") \

@@ -85,13 +85,15 @@ static void fold_state(struct telling *t, json_t *to, const json_t *from)
     }
 }
 
-/* As what it is seen by whoever knows more. */
+/* As what it is seen by whoever knows more; ejected where one of them ejected it. */
 static void fold_seen(struct telling *t, json_t *to, const json_t *from)
 {
     const char *own = json_string_value(json_object_get(to, "seen_as")),
                *other = json_string_value(json_object_get(from, "seen_as"));
     bool is_known = strcmp(other, "unknown") != 0 && strcmp(other, "down") != 0;
-    if (strcmp(own, "unknown") == 0 || (strcmp(own, "down") == 0 && is_known))
+    bool is_ejected = strcmp(own, "ejected") == 0;
+    if (strcmp(own, "unknown") == 0 || (strcmp(own, "down") == 0 && is_known) ||
+        (!is_ejected && strcmp(other, "ejected") == 0))
         telling_text(t, to, "seen_as", other);
 }
 
@@ -205,6 +207,8 @@ static void fold_pool(struct telling *t, json_t *to, json_t *from)
         else
             take_all(t, json_object_get(to, list[i]), other);
     }
+    if (json_is_true(json_object_get(from, "panic"))) /* in one of them */
+        telling_put(t, to, "panic", json_true());
     if (json_object_get(to, "trouble") == NULL && json_object_get(from, "trouble") != NULL)
         telling_put(t, to, "trouble", json_incref(json_object_get(from, "trouble")));
 }

@@ -36,10 +36,10 @@ enum eject_why { EJECT_NOT = 0, EJECT_CONSECUTIVE, EJECT_SUCCESS };
 /* One endpoint. All zero is one of which nothing is known. */
 struct eject {
     int64_t well[2], failed[2]; /* in the window under way, and in the one before */
-    int32_t streak;             /* failures in a row */
-    int32_t times;              /* out lately */
-    int32_t ejections;          /* ever */
     int64_t until_us;   /* out until then; later it says when it came back. 0: it never was */
+    int32_t streak;     /* failures in a row */
+    int32_t times;      /* out lately */
+    int32_t ejections;  /* ever */
     enum eject_why why; /* it was out last */
 };
 

@@ -104,7 +104,7 @@ int32_t fleet_call(struct fleet *p, const char *key)
 
 void fleet_work(struct fleet *p, int calls, int at_once)
 {
-    int32_t ticket[16];
+    int32_t ticket[16] = {0};
     assert_true(at_once <= 16);
     for (int i = 0; i < calls + at_once; i++) {
         if (i >= at_once)

@@ -14,6 +14,7 @@ local mail = require "nebula.mail"
 local time = require "nebula.time"
 local tree = require "nebula.tree"
 local wait = require "nebula.wait"
+local worker = require "nebula.worker"
 
 local lib, engine = c.lib, c.engine
 
@@ -43,7 +44,7 @@ end
 
 -- --- where a part runs ------------------------------------------------------------------------------
 
-local running = {} ---@type table<integer, table<integer, nebula.Task>> by worker that asked, and its number there
+local running = {} ---@type table<integer, table<string, nebula.Task>> by worker that asked, and its name there
 
 local function call(fn, ...)
   return fn(...)
@@ -93,7 +94,7 @@ end)
 -- --- where they are asked for -----------------------------------------------------------------------
 
 ---@class nebula.Parts
----@field package id integer
+---@field package id string
 ---@field package live table<integer, boolean> by worker
 ---@field package count integer of these
 ---@field results table<integer, any[]> by worker, with n
@@ -104,7 +105,16 @@ end)
 local Parts = {}
 Parts.__index = Parts
 
-local asked, last = {}, 0 ---@type table<integer, nebula.Parts>
+local asked, last = {}, 0 ---@type table<string, nebula.Parts>
+-- A worker that begins anew must not take what was meant for its former life as its own.
+local born = ("%.0f"):format(tonumber(lib.nebula_now_us(engine)))
+
+--- A text that nobody else in the process has, nor had a former life of this worker.
+---@return string
+function parts.unique()
+  last = last + 1
+  return ("%d %s %d"):format(worker.index, born, last)
+end
 
 local function lost(index, why)
   local reason = why ~= "" and ": " .. why or ""
@@ -195,9 +205,8 @@ end
 ---@param more_of nil|fun(index: integer): table|nil what it is given besides: module, whose part(given, ...) is called
 ---@return nebula.Parts
 function parts.begin(workers, bytes, more_of)
-  last = last + 1
-  local self = setmetatable({ id = last, live = {}, count = #workers, results = {} }, Parts)
-  asked[last] = self
+  local self = setmetatable({ id = parts.unique(), live = {}, count = #workers, results = {} }, Parts)
+  asked[self.id] = self
   for _, index in ipairs(workers) do self.live[index] = true end
   for _, index in ipairs(workers) do
     if self.is_stopped then

@@ -12,15 +12,12 @@ local parts = require "nebula.parts"
 local shared = require "nebula.shared"
 local tasks = require "nebula.task"
 local tree = require "nebula.tree"
-local worker = require "nebula.worker"
 
 local BYTES = 8000000 -- of each channel
 local DEALS = 16      -- at least so many for each task, if there are as many items
 local ITEMS_MOST = 64 -- in a deal
 
 local spread = {}
-
-local number = 0 -- of the last one
 
 local function channels_of(name)
   return shared.new(name .. " items", BYTES), shared.new(name .. " results", BYTES)
@@ -120,8 +117,7 @@ local function begin(workers, parallel, name, bytes)
 end
 
 local function over_all(workers, list, count, parallel, bytes)
-  number = number + 1
-  local name = ("\1for_each %d %d"):format(worker.index, number)
+  local name = "\1for_each " .. parts.unique()
   local items, results = channels_of(name)
   local all = begin(workers, parallel, name, bytes)
   local size = math.max(1, math.min(ITEMS_MOST, math.floor(count / (parallel * DEALS))))

@@ -264,4 +264,36 @@ describe("spawn_on_all", function()
     child:signal "TERM"
     ended(0, program.over(child))
   end)
+
+  it("is not told of the parts of a worker's former life", function()
+    local dir = tmp.folder()
+    tmp.write(dir, "services/anew.lua", [[
+      io.stdout:setvbuf "line"
+      service "anew" { instances = "per-worker", run = function()
+        while require("nebula.worker").index ~= 1 and not stopping() do sleep "10ms" end
+        if stopping() then return end
+        local lives = channel "lives"
+        local life = (lives:receive { fail_fast = true } or 0) + 1
+        lives:send(life)
+        local all = spawn_on_all(function()
+          if require("nebula.worker").index == 1 then return life end
+          if life == 1 then defer(function() sleep "900ms" end) end -- its end comes when another life has begun
+          sleep(life == 1 and "1h" or "2s")
+          return life
+        end)
+        if life == 1 then
+          sleep "50ms"
+          require("nebula.worker").fail "gone"
+          sleep "1h"
+        end
+        local list, err = all:join()
+        print(life, list and list[1] or err, list and list[2])
+        while not stopping() do sleep "10ms" end
+      end }
+    ]])
+    local child = process.start(program.command("serve", "--workers", "2", dir))
+    assert.equal("2\t2\t2", child:line(20000))
+    child:signal "TERM"
+    ended(0, program.over(child))
+  end)
 end)

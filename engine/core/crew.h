@@ -13,8 +13,8 @@
 #include "base/error.h"
 #include "core/common.h"
 
-/* To somebody who does not turn. With so many nobody orders any more; and with the fewer one nobody asks
- * what he would not answer either. */
+/* To somebody who does not turn. With so many nobody orders any more; and with the lesser number nobody
+ * asks him again. */
 #define CREW_NEWS_MOST 1000
 #define CREW_QUESTIONS_MOST 16
 

@@ -130,11 +130,19 @@ static struct gather *make_one(struct engine *e, const struct order *o, int32_t 
     return g;
 }
 
+/* It has not turned for as long as others waited, and they are still before this one. */
+static bool is_hopeless(const struct gather *g, int32_t worker)
+{
+    return !order_is_done(g->order.what) &&
+           crew_waiting(g->engine, worker) >= CREW_QUESTIONS_MOST &&
+           loop_refresh(g->engine->loop) - crew_turned_us(g->engine, worker) >= GATHER_US;
+}
+
 static void send_to(struct gather *g, int32_t worker)
 {
     struct sheet *s = &g->sheet[g->sheets];
     *s = (struct sheet){.news.arrived = arrived, .gather = g, .finding.worker = worker};
-    if (!order_is_done(g->order.what) && crew_waiting(g->engine, worker) >= CREW_QUESTIONS_MOST) {
+    if (is_hopeless(g, worker)) {
         give_up(g, s);
         g->sheets++;
         return;

@@ -205,6 +205,27 @@ static void a_reconnect_takes_turns_through_the_workers(void **unused)
     shift_end(&w);
 }
 
+/* So each worker knows how many leave before its own, though some of them have left by the time that it hears of it. */
+static void all_go_by_one_census(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, 2, 8);
+    shift_open_all(&w);
+    int64_t lease[3] = {shift_lend(&w, 0), shift_lend(&w, 1), 0};
+    struct stake *second = &rig_pool(&w.of[1])->stake;
+    struct census census = permits_census(second, 100);
+    assert_true(census.all == 2 && census.before == 1);
+    lease[2] = shift_lend(&w, 0);
+    census = permits_census(second, 100);
+    assert_true(census.all == 2 && census.before == 1);
+    census = permits_census(second, 101);
+    assert_true(census.all == 3 && census.before == 2);
+    for (int i = 0; i < 3; i++)
+        rig_release(&w.of[i % 2], lease[i]);
+    shift_end(&w);
+}
+
 static const struct resource *resource_of(const struct rig *r)
 {
     return table_get(&r->engine->resources, r->shop);
@@ -327,6 +348,7 @@ int main(void)
         cmocka_unit_test(a_drain_ends_with_who_leaves),
         cmocka_unit_test(what_is_not_known_is_not_called_drained),
         cmocka_unit_test(a_reconnect_takes_turns_through_the_workers),
+        cmocka_unit_test(all_go_by_one_census),
         cmocka_unit_test(who_cannot_do_it_is_named),
         cmocka_unit_test(an_order_without_waiting_is_for_all_as_well),
         cmocka_unit_test(a_tenant_who_comes_later_elsewhere_finds_what_stands),

@@ -89,7 +89,8 @@ Written by `make docs` from `engine/core/counters.h` and `engine/core/window.h`.
 
 `resource:stats()` returns them by name, of the resource as a whole and, in `roles`, of each role;
 `nebula inspect --json` has them for each role that was used. From `calls` on they are of the resource
-alone.
+alone. Of a process with several workers they are those of all, and `silent` lists the workers that did not
+turn for a second.
 
 | counter | of | what it counts |
 |---|---|---|

@@ -6,8 +6,8 @@
 struct board *board_new(int32_t endpoints, int32_t roles, int32_t connecting)
 {
     size_t at_seen = sizeof(struct board) + (size_t)endpoints * sizeof(struct endpoint);
-    size_t at_last = at_seen + (size_t)(endpoints * roles) * sizeof(struct seen);
-    char *bytes = calloc(1, at_last + (size_t)roles * sizeof(int32_t));
+    size_t at_role = at_seen + (size_t)(endpoints * roles) * sizeof(struct seen);
+    char *bytes = calloc(1, at_role + (size_t)roles * sizeof(struct role));
     if (bytes == NULL)
         return NULL;
     struct board *b = (struct board *)(void *)bytes;
@@ -15,7 +15,7 @@ struct board *board_new(int32_t endpoints, int32_t roles, int32_t connecting)
     b->roles = roles;
     b->connecting = connecting;
     b->seen = (struct seen *)(void *)(bytes + at_seen);
-    b->last = (int32_t *)(void *)(bytes + at_last);
+    b->role = (struct role *)(void *)(bytes + at_role);
     for (int32_t i = 0; i < endpoints; i++)
         fill_init(&b->endpoint[i].fill, &(struct fill_policy){.connecting = connecting});
     return b;
@@ -39,9 +39,9 @@ struct seen *board_seen(const struct board *b, int32_t at, int32_t role)
     return &b->seen[board_place(b, at, role)];
 }
 
-int32_t *board_last(const struct board *b, int32_t role)
+struct role *board_role(const struct board *b, int32_t role)
 {
-    return &b->last[b->roles == 1 ? 0 : role];
+    return &b->role[b->roles == 1 ? 0 : role];
 }
 
 void board_order(struct board *b, int32_t at, int32_t role)
@@ -79,7 +79,7 @@ void board_copy(struct board *to, const struct board *from)
     to->failures = from->failures;
     to->orders = from->orders;
     memcpy(to->seen, from->seen, (size_t)(to->endpoints * to->roles) * sizeof to->seen[0]);
-    memcpy(to->last, from->last, (size_t)to->roles * sizeof to->last[0]);
+    memcpy(to->role, from->role, (size_t)to->roles * sizeof to->role[0]);
     for (int32_t i = 0; i < to->endpoints; i++) {
         struct endpoint *e = &to->endpoint[i], kept = *e;
         *e = from->endpoint[i];

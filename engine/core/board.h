@@ -26,13 +26,19 @@ struct seen {
     bool is_fit;      /* the last attempt found what the role needs */
 };
 
+/* A role, at all its endpoints together. */
+struct role {
+    int32_t last;    /* where it is, if it stays with one endpoint */
+    int32_t opening; /* attempts under way, of all workers */
+};
+
 /* All endpoints of a resource, which are one when it names none: then roles is 1. */
 struct board {
     int32_t endpoints, roles, connecting;
     uint32_t failures; /* attempts that came to nothing, ever */
     uint32_t orders;   /* to connections, to leave; ever */
     struct seen *seen; /* of each endpoint one for each role */
-    int32_t *last;     /* where a role is that stays with one endpoint */
+    struct role *role;
     struct endpoint endpoint[];
 };
 
@@ -43,7 +49,7 @@ void board_free(struct board *b); /* which may be NULL */
 void board_copy(struct board *to, const struct board *from);
 int32_t board_place(const struct board *b, int32_t at, int32_t role); /* in rows like b->seen */
 struct seen *board_seen(const struct board *b, int32_t at, int32_t role);
-int32_t *board_last(const struct board *b, int32_t role);
+struct role *board_role(const struct board *b, int32_t role);
 /* All connections of that role to that endpoint leave. */
 void board_order(struct board *b, int32_t at, int32_t role);
 /* One more may connect, as far as is known here: an attempt of others may be overdue by now. */

@@ -24,7 +24,7 @@ void drain_begin(struct pool *p, int64_t at_us)
 void drain_undo(struct pool *p)
 {
     p->gate &= ~(uint32_t)GATE_DRAINING;
-    p->size = resource_size(p->resource, p->role);
+    keep_bounds(p);
 }
 
 bool drain_is_over(const struct pool *p)

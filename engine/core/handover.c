@@ -3,12 +3,6 @@
 #include "core/identity.h"
 #include "core/resource.h"
 
-bool handover_is_home(const struct resource *r)
-{
-    const struct engine *e = r->engine;
-    return index_hash(r->name) % (uint64_t)e->workers == (uint64_t)e->worker;
-}
-
 bool handover_is_due(const struct pool *p, int64_t arrived_us)
 {
     if ((p->gate & GATE_ASKED) == 0)
@@ -117,11 +111,22 @@ static void receive(struct pool *p)
     }
 }
 
+/* The minimum is one worker's. */
+static void settle_home(struct pool *p)
+{
+    bool is_home = permits_is_home(&p->stake);
+    if (is_home == p->is_home)
+        return;
+    p->is_home = is_home;
+    keep_bounds(p);
+}
+
 static void came(struct stake *s)
 {
     struct pool *p = container_of(s, struct pool, stake);
     receive(p);
     watch(p);
+    settle_home(p);
     keep_look(p);
 }
 
@@ -226,6 +231,7 @@ bool handover_join(struct pool *p)
     p->asks_since_us = INT64_MAX;
     soon_init(&p->hand, serve);
     p->stake = (struct stake){.worker = e->worker, .look = came};
+    p->is_home = true;
     if (e->ledger == NULL)
         return true;
     char *identity = identity_of(p->resource, "permits", p->role);
@@ -233,6 +239,10 @@ bool handover_join(struct pool *p)
         identity != NULL && permits_join(&p->stake, e->ledger, e->loop, identity, p->size.max);
     free(identity);
     p->renewed_us = has_joined ? permits_renewed_us(&p->stake) : 0;
+    if (has_joined) {
+        permits_least(&p->stake, p->size.min);
+        settle_home(p);
+    }
     return has_joined;
 }
 

@@ -20,8 +20,6 @@ bool handover_join(struct pool *p);
 void handover_leave(struct pool *p); /* no connection is left */
 /* Nobody waits here any more: what comes is closed. */
 void handover_stop(struct pool *p);
-/* Whether this worker keeps the resource's minimum: one of them does. */
-bool handover_is_home(const struct resource *r);
 
 /* A permit for one more connection; with none left it asks for one, if somebody waits. */
 bool handover_may_open(struct pool *p);

@@ -9,11 +9,19 @@
 #include "core/resource.h"
 #include "core/share.h"
 
-/* One at least, where the minimum is kept: in the others nobody waits for what may be had by none. */
+/* How many must be open here. One at least, where the minimum is kept and others left room for one; in other
+ * workers nobody waits for what may be had by none. */
+static int32_t least_here(const struct pool *p)
+{
+    if (!p->is_home)
+        return 0;
+    int32_t elsewhere = permits_elsewhere(&p->stake), least = p->size.min - elsewhere;
+    return least > 0 ? least : elsewhere < p->size.max;
+}
+
 bool keep_is_warm(const struct pool *p)
 {
-    int32_t least = handover_is_home(p->resource) ? 1 : 0;
-    return pool_warm(p) >= (p->size.min > least ? p->size.min : least);
+    return pool_warm(p) >= least_here(p);
 }
 
 void keep_tell_starters(struct pool *p, const struct error *why)
@@ -219,6 +227,8 @@ static void look_after(struct pool *p)
     pool_serve(p);
     load_make_room(p);
     open_missing(p);
+    if (!list_is_empty(&p->starters))
+        keep_tell_warm(p);
     refuse_if_stuck(p);
     keepalive_look(p);
     int64_t at_us = next_look(p);
@@ -284,12 +294,19 @@ void keep_resume(struct pool *p)
     keep_look(p);
 }
 
-void keep_resize(struct pool *p)
+void keep_bounds(struct pool *p)
 {
     p->size = resource_size(p->resource, p->role);
-    permits_resize(&p->stake, p->size.max);
-    if ((p->gate & GATE_DRAINING) != 0)
+    if (!p->is_home || (p->gate & GATE_DRAINING) != 0)
         p->size.min = 0;
+}
+
+void keep_resize(struct pool *p)
+{
+    const struct fill_policy size = resource_size(p->resource, p->role);
+    permits_resize(&p->stake, size.max);
+    permits_least(&p->stake, size.min);
+    keep_bounds(p);
     keep_tell_warm(p);
     keep_look(p);
 }

@@ -1,53 +1,15 @@
-#include "core/ledger.h"
+#include "core/permits.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 
-/* What one worker has of the permits, and asks for. */
-struct share {
-    struct seat seat;
-    struct asks asks; /* none: it does not ask */
-    int32_t counted;  /* by the last census */
-    int32_t alone;    /* of these, so many are served by a permit alone too */
-    int32_t held;     /* of its connections, and of what waits for it here: */
-    int32_t granted;  /* permits alone */
-    bool is_leaving;  /* it does not hear what is ordered any more */
-    bool is_short;    /* it wanted one for nobody in particular, and there was none */
-    int32_t parcels;
-    struct parcel *first, **last;
-};
-
-struct permits {
-    struct common common; /* its lock is that of all that follows */
-    int32_t out, max, shares;
-    int64_t census; /* its number */
-    int32_t doomed; /* of those that are out: they will be closed, and nobody gets their permits */
-    int64_t renewed_us;
-    struct share share[]; /* by worker */
-};
-
-static void lock(struct permits *p)
-{
-    pthread_mutex_lock(&p->common.lock);
-}
-
-static void unlock(struct permits *p)
-{
-    common_unlock(&p->common);
-}
-
 /* --- under the lock --------------------------------------------------------------------------- */
 
 static int64_t asked_us(const struct share *share)
 {
     return share->asks.count == 0 ? LEDGER_NOBODY : share->asks.arrived_us[0];
-}
-
-static struct share *share_of(const struct stake *s)
-{
-    return &s->permits->share[s->worker];
 }
 
 static bool take(struct permits *p, struct share *by)
@@ -116,6 +78,7 @@ static void pass_on(struct permits *p, struct share *from)
         from->held--;
         p->out--;
         tell_short(p);
+        home_tell(p);
     } else {
         to->granted++;
         move(from, to);
@@ -179,6 +142,7 @@ bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const ch
     if (is_left_by_all(s->permits))
         s->permits->max = max;
     seat_take(&share_of(s)->seat, c, loop, s, look);
+    home_choose(s->permits);
     unlock(s->permits);
     return true;
 }
@@ -190,6 +154,7 @@ void permits_stop(struct stake *s)
         return;
     lock(p);
     share_of(s)->is_leaving = true;
+    home_choose(p);
     unlock(p);
 }
 
@@ -204,6 +169,7 @@ void permits_leave(struct stake *s)
     share->asks.count = 0;
     share->is_short = share->is_leaving = false;
     seat_leave(&share->seat);
+    home_choose(p);
     unlock(p);
     s->permits = NULL;
     common_leave(&p->common);

@@ -16,7 +16,7 @@
  *     nobody waits any more permits_unask
  *     closed                permits_give
  *     one came home         permits_asked_us, permits_hand
- *     look()                permits_receive
+ *     look()                permits_receive, permits_is_home
  */
 #ifndef CORE_LEDGER_H
 #define CORE_LEDGER_H
@@ -45,7 +45,7 @@ struct stake {
  * memory. */
 bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const char *identity,
                   int32_t max);
-/* It leaves soon, and hears of no other max any more: whoever comes when all do so begins with his own. */
+/* It leaves soon, is home no more, and hears of no other max: whoever comes when all do so begins with his own. */
 void permits_stop(struct stake *s);
 /* Stops asking. Nothing is held and nothing is to be received, and look() runs no more. */
 void permits_leave(struct stake *s);
@@ -91,7 +91,14 @@ void permits_resize(struct stake *s, int32_t max);
  * gets one, or comes later. 0: never. */
 void permits_renew(struct stake *s, int64_t at_us);
 int64_t permits_renewed_us(const struct stake *s);
-int32_t permits_out(const struct stake *s); /* in all workers together */
+int32_t permits_out(const struct stake *s);       /* in all workers together */
+int32_t permits_elsewhere(const struct stake *s); /* in those that are not this one */
+bool permits_is_full(const struct stake *s);      /* there is none left */
+/* Of those with a stake one is home, where the minimum is kept; which is a matter of the identity, so only
+ * what it had moves when it stops. It is told to look when it becomes home, and when there are fewer
+ * than the minimum. */
+bool permits_is_home(const struct stake *s);
+void permits_least(struct stake *s, int32_t min);
 
 /* How many there are in all workers, and in those before this one, as it was when the order of this
  * number was first asked for: whoever asks for a later one begins anew. All zero without permits. */

@@ -192,10 +192,13 @@ struct fill_counts open_count(const struct pool *p)
 {
     int32_t opening = (int32_t)p->count[CONN_OPENING];
     int32_t starting = !list_is_empty(&p->starters) && !keep_is_warm(p) && opening == 0;
+    bool may_matter = p->size.min > pool_staying(p);
+    int32_t elsewhere = may_matter ? permits_elsewhere(&p->stake) : 0;
     int32_t waiting = (int32_t)p->waiters.count + share_crowd(p) + starting;
     return (struct fill_counts){.all = pool_all(p),
                                 .closing = pool_all(p) - pool_staying(p) + reconnect_due(p),
                                 .opening = opening,
+                                .elsewhere = elsewhere,
                                 .coming = (int32_t)pool_coming(p) - reach_probing(p),
                                 .waiting = load_demand(p, waiting)};
 }
@@ -204,15 +207,12 @@ struct fill_counts open_count(const struct pool *p)
 static int32_t place_for_one(struct pool *p, bool *is_easy_out)
 {
     int32_t at;
-    while ((at = reach_next(p, is_easy_out)) >= 0) {
+    while (outage_has_room(p) && (at = reach_next(p, is_easy_out)) >= 0) {
         if (!handover_may_open(p))
             return -1;
-        enum beginning may = outage_begin(p, at, *is_easy_out);
-        if (may == BEGINNING_OK)
+        if (outage_begin(p, at, *is_easy_out))
             return at;
         handover_unopened(p); /* others know better by now */
-        if (may == BEGINNING_FULL)
-            break;
     }
     p->open_again_us = reach_again_us(p);
     return -1;

@@ -75,9 +75,23 @@ static int32_t opening_of(const struct outage *o, const struct member *member, i
     return opening;
 }
 
-/* How many connect to each endpoint now. */
+/* How many of a role connect now, to whichever endpoint. */
+static int32_t opening_as(const struct outage *o, const struct member *own, int32_t role,
+                          int64_t now_us)
+{
+    int32_t opening = 0;
+    for (int32_t i = 0; i < o->members; i++)
+        for (int32_t at = 0; at < o->board->endpoints; at++)
+            if (counts(&o->member[i], own, now_us))
+                opening += o->member[i].opening[board_place(o->board, at, role)];
+    return opening;
+}
+
+/* How many connect to each endpoint now, and of each role. */
 static void count(struct outage *o, const struct member *own, int64_t now_us)
 {
+    for (int32_t role = 0; role < o->board->roles; role++)
+        board_role(o->board, role)->opening = opening_as(o, own, role, now_us);
     for (int32_t at = 0; at < o->board->endpoints; at++) {
         struct endpoint *e = &o->board->endpoint[at];
         e->opening = 0;
@@ -91,18 +105,6 @@ static void count(struct outage *o, const struct member *own, int64_t now_us)
                 e->overdue_us = member->overdue_us;
         }
     }
-}
-
-/* What is said of a resource as a whole holds for a role at all its endpoints together. */
-static bool role_has_room(const struct outlook *o, int32_t role, int64_t now_us)
-{
-    const struct outage *all = o->outage;
-    int32_t opening = 0;
-    for (int32_t i = 0; all != NULL && i < all->members; i++)
-        for (int32_t at = 0; at < all->board->endpoints; at++)
-            if (counts(&all->member[i], member_of(o), now_us))
-                opening += all->member[i].opening[board_place(all->board, at, role)];
-    return opening < o->board->connecting;
 }
 
 static int64_t now_of(const struct outlook *o)
@@ -138,6 +140,9 @@ static void tell_others(struct outage *o, const struct member *own, enum news ne
 
 static bool lacks_room(const struct board *b)
 {
+    for (int32_t role = 0; role < b->roles; role++)
+        if (board_role(b, role)->opening >= b->connecting)
+            return true;
     for (int32_t at = 0; at < b->endpoints; at++)
         if (!fill_has_room(&b->endpoint[at].fill, b->endpoint[at].opening))
             return true;
@@ -199,7 +204,7 @@ struct seen *outlook_seen(const struct outlook *o, int32_t at, int32_t role)
 
 int32_t outlook_last(const struct outlook *o, int32_t role)
 {
-    return *board_last(o->board, role);
+    return board_role(o->board, role)->last;
 }
 
 static void each_pool(const struct outlook *o, void (*visit)(struct pool *p))
@@ -251,32 +256,39 @@ static void add_opening(struct pool *p, int32_t at, int32_t by)
     CHECK(*opening >= 0);
 }
 
-static enum beginning may_begin(const struct outlook *o, const struct board *b, int32_t at,
-                                int32_t role, bool is_easy)
+static bool may_begin(const struct outlook *o, const struct board *b, int32_t at, int32_t role,
+                      bool is_easy)
 {
     const struct endpoint *e = &b->endpoint[at];
     int64_t now_us = now_of(o);
-    if (!role_has_room(o, role, now_us))
-        return BEGINNING_FULL;
-    bool is_pausing =
-        now_us < e->again_us || (!is_easy && now_us < board_seen(b, at, role)->again_us);
-    return is_pausing || !fill_has_room(&e->fill, e->opening) ? BEGINNING_ELSEWHERE : BEGINNING_OK;
+    return now_us >= e->again_us && (is_easy || now_us >= board_seen(b, at, role)->again_us) &&
+           fill_has_room(&e->fill, e->opening) && board_role(b, role)->opening < b->connecting;
 }
 
-enum beginning outage_begin(struct pool *p, int32_t at, bool is_easy)
+bool outage_begin(struct pool *p, int32_t at, bool is_easy)
 {
     struct outlook *o = p->outlook;
     int64_t now_us = now_of(o);
     const struct board *b = enter(o);
     if (o->outage != NULL)
         count(o->outage, member_of(o), now_us);
-    enum beginning may = may_begin(o, b, at, p->role, is_easy);
-    if (may == BEGINNING_OK)
+    bool may = may_begin(o, b, at, p->role, is_easy);
+    if (may)
         add_opening(p, at, 1);
-    if (may == BEGINNING_OK && o->outage != NULL)
+    if (may && o->outage != NULL)
         member_of(o)->overdue_us = now_us + p->resource->spec->pool.connect_us + OUTAGE_GRACE_US;
-    leave(o, NEWS_NONE, may != BEGINNING_OK);
+    leave(o, NEWS_NONE, !may);
     return may;
+}
+
+bool outage_has_room(const struct pool *p)
+{
+    const struct board *b = p->outlook->board;
+    bool is_overdue = false;
+    for (int32_t at = 0; at < b->endpoints; at++)
+        is_overdue |=
+            b->endpoint[at].overdue_us > 0 && now_of(p->outlook) >= b->endpoint[at].overdue_us;
+    return is_overdue || board_role(b, p->role)->opening < b->connecting;
 }
 
 static bool is_overdue(const struct outlook *o)
@@ -392,7 +404,7 @@ void outage_failed(struct pool *p, int32_t at, const struct error *why)
  * roles where it is now. */
 static void settle_at(struct board *b, int32_t at, int32_t role)
 {
-    *board_last(b, role) = at;
+    board_role(b, role)->last = at;
     for (int32_t i = 0; i < b->endpoints; i++)
         if (i != at)
             board_order(b, i, role);
@@ -416,7 +428,7 @@ static bool was_fit(struct pool *p, struct board *b, int32_t at)
     s->is_fit = true;
     s->misses = 0;
     s->again_us = 0;
-    if (!stays(p) || *board_last(b, p->role) == at)
+    if (!stays(p) || board_role(b, p->role)->last == at)
         return is_new;
     settle_at(b, at, p->role);
     return true;

@@ -40,13 +40,10 @@ bool outlook_join(struct outlook *o);
 struct seen *outlook_seen(const struct outlook *o, int32_t at, int32_t role);
 int32_t outlook_last(const struct outlook *o, int32_t role);
 
-enum beginning {
-    BEGINNING_OK = 0,
-    BEGINNING_ELSEWHERE, /* not at this endpoint, as is known by now */
-    BEGINNING_FULL,      /* so many of the role connect already, wherever */
-};
+/* As far as is known here, one more of the role may connect, to whichever endpoint. */
+bool outage_has_room(const struct pool *p);
 /* One more attempt at this endpoint, if there may be one; is_easy: fit or not. */
-enum beginning outage_begin(struct pool *p, int32_t at, bool is_easy);
+bool outage_begin(struct pool *p, int32_t at, bool is_easy);
 /* Its end: nothing is known of it; it failed (UNFIT: it answered and is not what the role needs); it
  * opened. */
 void outage_gave_up(struct pool *p, int32_t at);

@@ -97,6 +97,7 @@ struct pool {
     struct error *trouble; /* why no endpoint could be connected to, NULL since one was */
     struct list starters;
     struct stake stake;    /* in the permits of all workers: see handover.h */
+    bool is_home;          /* of them this one keeps the minimum */
     int32_t permits;       /* granted, and not used yet */
     struct soon hand;      /* one on: never while a driver still speaks of it */
     int32_t rows;          /* in the table of leases, for connections that come */
@@ -180,8 +181,9 @@ void keep_soon(struct pool *p);
 void keep_look(struct pool *p);
 void keep_pause(struct pool *p);
 void keep_resume(struct pool *p);
-/* Its bounds are others from now on. */
+/* Its bounds are others from now on; that they were told to others, and others told us. */
 void keep_resize(struct pool *p);
+void keep_bounds(struct pool *p);
 /* Refuses waiters, closes what is idle; the rest closes as it comes home. */
 void keep_stop(struct pool *p);
 /* Closes everything. */

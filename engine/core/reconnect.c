@@ -63,7 +63,7 @@ static bool is_full_and_quiet(const struct pool *p)
         const struct conn *c = container_of(n, struct conn, node);
         leaving += c->is_retired && c->state != CONN_LEASED;
     }
-    return pool_all(p) >= p->size.max &&
+    return (pool_all(p) >= p->size.max || permits_is_full(&p->stake)) &&
            p->count[CONN_OPENING] + p->count[CONN_CLOSING] + leaving == 0;
 }
 

@@ -382,7 +382,7 @@ struct resource *resource_find(const struct engine *e, const char *name)
 struct fill_policy resource_size(const struct resource *r, int32_t role)
 {
     int32_t own = r->role_max[role];
-    return (struct fill_policy){.min = role == 0 && handover_is_home(r) ? r->min : 0,
+    return (struct fill_policy){.min = role == 0 ? r->min : 0,
                                 .max = own > 0 ? own : r->max,
                                 .connecting = r->spec->pool.connecting};
 }

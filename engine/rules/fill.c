@@ -14,7 +14,7 @@ void fill_init(struct fill *f, const struct fill_policy *p)
 
 int32_t fill_wanted(const struct fill_policy *p, const struct fill_counts *n)
 {
-    int32_t for_min = p->min - (n->all - n->closing);
+    int32_t for_min = p->min - (n->all - n->closing) - n->elsewhere;
     int32_t for_waiters = n->waiting - n->coming;
     int32_t wanted = for_min > for_waiters ? for_min : for_waiters;
     wanted = smaller(wanted, p->max - n->all);

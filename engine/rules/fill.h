@@ -19,8 +19,9 @@ struct fill {
 };
 
 struct fill_counts {
-    int32_t all;     /* of whatever state, those still closing included */
-    int32_t closing; /* of those, the ones that nobody can use again */
+    int32_t all;       /* of whatever state, those still closing included */
+    int32_t closing;   /* of those, the ones that nobody can use again */
+    int32_t elsewhere; /* of other workers, who count for the minimum too */
     int32_t opening;
     int32_t coming;  /* opening, or soon back from a check, a reset or a cancel */
     int32_t waiting; /* waiters */

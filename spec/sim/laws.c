@@ -327,12 +327,15 @@ void laws_expect_started(const struct worker *w, int32_t resource)
 {
     const struct declared *d = &w->play->declared[resource];
     const struct pool *pool = laws_pool(w, resource, 0);
-    bool is_home = pool == NULL || handover_is_home(pool->resource);
+    bool is_home = pool == NULL || pool->is_home;
     if (pool == NULL && w->play->ledger != NULL)
         return; /* where nothing is kept warm */
     int32_t open =
         pool_all(pool) - (int32_t)pool->count[CONN_OPENING] - (int32_t)pool->count[CONN_CLOSING];
-    if (open < pool->size.min || open < (is_home ? 1 : 0))
+    int32_t elsewhere =
+        permits_elsewhere(&pool->stake); /* which counts, and leaves no room maybe */
+    bool needs_one = is_home && elsewhere < pool->size.max;
+    if (open + elsewhere < pool->size.min || open < (needs_one ? 1 : 0))
         law_broken("%s: started with %d connections, %d is the minimum", d->spec.name, open,
                    pool->size.min);
 }

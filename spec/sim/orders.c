@@ -80,8 +80,9 @@ static void remember_bounds(struct play *p, int i)
         for (int32_t n = 0; n < p->workers; n++) {
             const struct pool *pool = laws_pool(&p->worker[n], i, role);
             int32_t waiters = pool == NULL ? 0 : (int32_t)pool->waiters.count;
-            /* Until it hears of it, as many may wait as could be served. */
-            p->worker[n].waiters_left[i][role] = larger(waiters, d->max);
+            int32_t max = pool == NULL ? d->max : larger(d->max, pool->size.max);
+            /* Until it hears of it, or of what was ordered before, as many may wait as could be served. */
+            p->worker[n].waiters_left[i][role] = larger(waiters, max);
         }
     }
 }

@@ -78,7 +78,7 @@ static void come(struct play *p, struct worker *w)
 
 static void meet_death_of(const struct pool *p)
 {
-    if (handover_is_home(p->resource) && p->size.min > 0)
+    if (p->is_home && p->size.min > 0)
         unlikely_met(DIES_AS_HOME);
     if (p->count[CONN_OPENING] > 0)
         unlikely_met(DIES_WHILE_CONNECTING);

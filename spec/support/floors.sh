@@ -64,7 +64,8 @@ for step in $(sed -n 's/^inline \(permits_[a-z_]*\).*/\1/p' spec/model/ledger.pm
 done
 for function in $(sed -n 's/^[a-z].*[ *]\(permits_[a-z_]*\)(.*/\1/p' engine/core/ledger.h); do
     case $function in
-    permits_join | permits_out | permits_census | permits_has_come | permits_has_excess | permits_is_over) continue ;; # they change nothing that others see
+    permits_join | permits_out | permits_elsewhere | permits_census) continue ;; # they change nothing that others see
+    permits_has_come | permits_has_excess | permits_is_over | permits_is_full | permits_is_home | permits_least) continue ;;
     permits_renew | permits_renewed_us) continue ;; # of the age of connections the model knows nothing
     esac
     grep -q "^inline $function(" spec/model/ledger.pml || {

@@ -1,0 +1,51 @@
+/* permits.h - what is in permits, for the files of the ledger. */
+#ifndef CORE_PERMITS_H
+#define CORE_PERMITS_H
+
+#include "core/ledger.h"
+
+/* What one worker has of the permits, and asks for. */
+struct share {
+    struct seat seat;
+    struct asks asks; /* none: it does not ask */
+    int32_t alone;    /* of these, so many are served by a permit alone too */
+    int32_t counted;  /* by the last census */
+    int32_t held;     /* of its connections, and of what waits for it here: */
+    int32_t granted;  /* permits alone */
+    bool is_leaving;  /* it does not hear what is ordered any more, and is no home */
+    bool is_short;    /* it wanted one for nobody in particular, and there was none */
+    int32_t parcels;
+    struct parcel *first, **last;
+};
+
+struct permits {
+    struct common common; /* its lock is that of all that follows */
+    int32_t out, min, max, shares;
+    struct share *home; /* NULL: nobody has a stake */
+    int64_t census;     /* its number */
+    int32_t doomed; /* of those that are out: they will be closed, and nobody gets their permits */
+    int64_t renewed_us;
+    struct share share[]; /* by worker */
+};
+
+static inline void lock(struct permits *p)
+{
+    pthread_mutex_lock(&p->common.lock);
+}
+
+static inline void unlock(struct permits *p)
+{
+    common_unlock(&p->common);
+}
+
+static inline struct share *share_of(const struct stake *s)
+{
+    return &s->permits->share[s->worker];
+}
+
+/* --- home, under the lock --------------------------------------------------------------------- */
+
+void home_choose(struct permits *p); /* somebody came or leaves */
+void home_tell(struct permits *p);   /* there are fewer now */
+
+#endif

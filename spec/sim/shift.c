@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -29,6 +30,7 @@ void shift_open(struct shift *w, int i)
     const struct nebula_options options = {.log_level = 4, .log_fd = -1, .name = "shift"};
     if (i > 0)
         *r = (struct rig){.server = w->of[0].server, .spec = w->of[0].spec};
+    memset(r->is_answered, 0, sizeof r->is_answered);
     r->nebula = nebula_open_worker(w->ledger, i, &options, NULL, 0);
     assert_non_null(r->nebula);
     r->engine = (struct engine *)(void *)r->nebula;

@@ -143,21 +143,21 @@ static void *work(void *data)
     return NULL;
 }
 
-static void run(struct worker *w, const struct database *d)
+static void run(struct worker *w, const struct database *d, int threads)
 {
     struct nebula_ledger *ledger = nebula_ledger_new(THREADS);
     assert_non_null(ledger);
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < threads; i++) {
         w[i] = (struct worker){
             .database = d, .ledger = ledger, .number = i, .dice = (uint32_t)i * 77 + 1};
         assert_int_equal(pthread_create(&w[i].thread, NULL, work, &w[i]), 0);
     }
 }
 
-static void end(struct worker *w)
+static void end(struct worker *w, int threads)
 {
     struct nebula_ledger *ledger = w[0].ledger;
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < threads; i++) {
         assert_int_equal(pthread_join(w[i].thread, NULL), 0);
         assert_int_equal(w[i].refused, 0);
         assert_int_equal(w[i].done, ROUNDS);
@@ -201,29 +201,30 @@ static void begin(const struct database *d)
 static void run_all(const struct database *d)
 {
     struct worker w[THREADS];
-    run(w, d);
-    end(w);
+    run(w, d, THREADS);
+    end(w, THREADS);
 }
 
-static void compare(const struct database *d)
+static void compare(const struct database *d, int threads)
 {
-    assert_int_equal(ask(d, NEBULA_RUN, "select n from tally"), THREADS * ROUNDS);
+    assert_int_equal(ask(d, NEBULA_RUN, "select n from tally"), threads * ROUNDS);
     ask(d, NEBULA_SCRIPT, "drop table tally");
 }
 
 /* --- PostgreSQL ------------------------------------------------------------------------------- */
 
-#define SESSIONS "select count(*) from pg_stat_activity where usename = 'app'"
+#define SESSIONS "select count(*) from pg_stat_activity where usename in ('app', 'narrow')"
 
 static struct pg server;
 static atomic_bool is_over;
+static const char *watched = SESSIONS; /* whose sessions are counted */
 
 /* The most sessions that were there at once. */
 static void *count_sessions(void *data)
 {
     int64_t *most = data;
     while (!atomic_load(&is_over)) {
-        int64_t now = atol(pg_server_ask(&server, SESSIONS));
+        int64_t now = atol(pg_server_ask(&server, "%s", watched));
         *most = now > *most ? now : *most;
     }
     return NULL;
@@ -247,7 +248,7 @@ static void on_postgres(int32_t max)
     atomic_store(&is_over, true);
     assert_int_equal(pthread_join(counter, NULL), 0);
     assert_in_range(most, 1, max);
-    compare(&d);
+    compare(&d, THREADS);
 }
 
 static void one_connection_to_postgres_goes_round(void **unused)
@@ -260,6 +261,70 @@ static void so_do_three(void **unused)
 {
     (void)unused;
     on_postgres(3);
+}
+
+/* How many the server refused because it had no room for them. */
+static int refused_by_server(void)
+{
+    char path[96], line[512];
+    int count = 0;
+    snprintf(path, sizeof path, "%s/log", server.folder);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f) != NULL)
+        count += strstr(line, "too many connections for role") != NULL;
+    fclose(f);
+    return count;
+}
+
+/* The server has no room for anybody, for so long; then for two. How many attempts it refused meanwhile. */
+static int outage_with(int threads)
+{
+    const struct nebula_option option[] = {
+        {.name = "host", .value = "127.0.0.1"},       {.name = "port", .value = server.port},
+        {.name = "dbname", .value = "app"},           {.name = "user", .value = "app"},
+        {.name = "password", .value = "sesame-open"}, {.name = "sslmode", .value = "disable"}};
+    struct nebula_option narrow[COUNT(option)];
+    const struct database d = {
+        .driver = "postgres", .option = option, .options = COUNT(option), .max = 2};
+    const struct database refusing = {
+        .driver = "postgres", .option = narrow, .options = COUNT(narrow), .max = 2};
+    struct worker w[THREADS];
+    pthread_t counter;
+    int64_t most = 0;
+    memcpy(narrow, option, sizeof narrow);
+    narrow[3].value = "narrow";
+    ask(&d, NEBULA_SCRIPT,
+        "create table tally (n bigint); insert into tally values (0); grant all on tally to "
+        "narrow");
+    assert_true(pg_server_comes_to(&server, "0", SESSIONS));
+    pg_server_ask(&server, "alter role narrow connection limit 0");
+    int before = refused_by_server();
+    watched = "select count(*) from pg_stat_activity where usename = 'narrow'";
+    atomic_store(&is_over, false);
+    assert_int_equal(pthread_create(&counter, NULL, count_sessions, &most), 0);
+    run(w, &refusing, threads);
+    usleep(2000000);
+    ask(&d, NEBULA_SCRIPT, "alter role narrow connection limit 2");
+    int during = refused_by_server() - before;
+    end(w, threads);
+    atomic_store(&is_over, true);
+    assert_int_equal(pthread_join(counter, NULL), 0);
+    watched = SESSIONS;
+    assert_in_range(most, 1, 2);
+    assert_in_range(refused_by_server() - before - during, 0, 1);
+    compare(&d, threads);
+    return during;
+}
+
+static void one_of_all_threads_probes_a_server_without_room(void **unused)
+{
+    (void)unused;
+    int alone = outage_with(1), together = outage_with(THREADS);
+    print_message("# refused in two seconds: %d attempts of one, %d of %d\n", alone, together,
+                  THREADS);
+    assert_in_range(alone, 3, 40);
+    assert_in_range(together, 3, alone * 2 + 4);
 }
 
 /* --- SQLite ----------------------------------------------------------------------------------- */
@@ -285,7 +350,7 @@ static void go_round(const struct database *d)
 {
     begin(d);
     run_all(d);
-    compare(d);
+    compare(d, THREADS);
 }
 
 static void the_writer_of_sqlite_goes_round(void **unused)
@@ -389,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_connection_to_postgres_goes_round),
         cmocka_unit_test(so_do_three),
+        cmocka_unit_test(one_of_all_threads_probes_a_server_without_room),
         cmocka_unit_test(the_writer_of_sqlite_goes_round),
         cmocka_unit_test(one_that_only_hits_hands_over_in_time),
     };

@@ -95,6 +95,33 @@ static void one_that_turned_is_left_by_all(void **unused)
     end(&w);
 }
 
+/* No host is refused by anybody, and one worker has to go elsewhere: the others follow. */
+static void where_one_went_all_go(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, CREW);
+    w.spec->options = HOSTS; /* each will do */
+    shift_open_all(&w);
+    warm(&w);
+    assert_int_equal(server_wires(server[0], PRIMARY), CREW);
+    server_odds(server[0], FAULT_REFUSED, 1000);
+    int64_t lease[CREW];
+    for (int i = 0; i < CREW; i++)
+        assert_true((lease[i] = rig_ask(&w.of[i])) > 0);
+    assert_int_equal(nebula_release(w.of[2].nebula, lease[2], NEBULA_SPOILED), 0);
+    int64_t more = shift_lease(&w, 2, 30 * MS);
+    assert_true(more > 0);
+    assert_int_equal(server_wires(server[1], PRIMARY), 1);
+    for (int i = 0; i < CREW; i++)
+        if (i != 2)
+            rig_release(&w.of[i], lease[i]);
+    shift_pass(&w, 20 * MS);
+    assert_int_equal(server_wires(server[0], PRIMARY), 0);
+    rig_release(&w.of[2], more);
+    end(&w);
+}
+
 static void what_was_lent_when_it_turned_leaves_as_it_comes_home(void **unused)
 {
     (void)unused;
@@ -201,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_turned_is_left_by_all),
+        cmocka_unit_test(where_one_went_all_go),
         cmocka_unit_test(what_was_lent_when_it_turned_leaves_as_it_comes_home),
         cmocka_unit_test(what_was_on_its_way_when_it_turned_leaves_where_it_comes_to),
         cmocka_unit_test(one_probe_for_each_host_whatever_the_roles),

@@ -121,12 +121,18 @@ static void settle_home(struct pool *p)
     keep_bounds(p);
 }
 
+static void home_came(struct stake *s)
+{
+    struct pool *p = container_of(s, struct pool, stake);
+    settle_home(p);
+    keep_look(p);
+}
+
 static void came(struct stake *s)
 {
     struct pool *p = container_of(s, struct pool, stake);
     receive(p);
     watch(p);
-    settle_home(p);
     keep_look(p);
 }
 
@@ -230,7 +236,7 @@ bool handover_join(struct pool *p)
     const struct engine *e = p->engine;
     p->asks_since_us = INT64_MAX;
     soon_init(&p->hand, serve);
-    p->stake = (struct stake){.worker = e->worker, .look = came};
+    p->stake = (struct stake){.worker = e->worker, .look = came, .settle = home_came};
     p->is_home = true;
     if (e->ledger == NULL)
         return true;

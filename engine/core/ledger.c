@@ -130,6 +130,13 @@ static bool is_left_by_all(const struct permits *p)
     return is_left;
 }
 
+static void settle(void *taker)
+{
+    struct stake *s = taker;
+    if (s->settle != NULL)
+        s->settle(s);
+}
+
 bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const char *identity,
                   int32_t max)
 {
@@ -142,6 +149,7 @@ bool permits_join(struct stake *s, struct ledger *l, struct loop *loop, const ch
     if (is_left_by_all(s->permits))
         s->permits->max = max;
     seat_take(&share_of(s)->seat, c, loop, s, look);
+    seat_take(&share_of(s)->home, c, loop, s, settle);
     home_choose(s->permits);
     unlock(s->permits);
     return true;
@@ -169,6 +177,7 @@ void permits_leave(struct stake *s)
     share->asks.count = 0;
     share->is_short = share->is_leaving = false;
     seat_leave(&share->seat);
+    seat_leave(&share->home);
     home_choose(p);
     unlock(p);
     s->permits = NULL;

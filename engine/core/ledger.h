@@ -38,6 +38,8 @@ struct stake {
     struct permits *permits; /* NULL: there is no ledger, and whoever asks gets one */
     int32_t worker;
     void (*look)(struct stake *s); /* on the worker's loop: something has come, or somebody asks */
+    void (*settle)(
+        struct stake *s); /* so: it is home, or no more, or there is less than the minimum; NULL */
 };
 
 /* A stake in the permits for connections of this identity, which is copied; they are made when nobody
@@ -95,7 +97,7 @@ int32_t permits_out(const struct stake *s);       /* in all workers together */
 int32_t permits_elsewhere(const struct stake *s); /* in those that are not this one */
 bool permits_is_full(const struct stake *s);      /* there is none left */
 /* Of those with a stake one is home, where the minimum is kept; which is a matter of the identity, so only
- * what it had moves when it stops. It is told to look when it becomes home, and when there are fewer
+ * what it had moves when it stops. It is told to settle when it becomes home, and when there are fewer
  * than the minimum. */
 bool permits_is_home(const struct stake *s);
 void permits_least(struct stake *s, int32_t min);

@@ -30,15 +30,15 @@ void home_choose(struct permits *p)
     if (p->home == was)
         return;
     if (was != NULL)
-        seat_tell(&was->seat);
+        seat_tell(&was->home);
     if (p->home != NULL)
-        seat_tell(&p->home->seat);
+        seat_tell(&p->home->home);
 }
 
 void home_tell(struct permits *p)
 {
     if (p->home != NULL && p->out < p->min)
-        seat_tell(&p->home->seat);
+        seat_tell(&p->home->home);
 }
 
 /* --- for a stake ------------------------------------------------------------------------------ */

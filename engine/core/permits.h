@@ -6,14 +6,14 @@
 
 /* What one worker has of the permits, and asks for. */
 struct share {
-    struct seat seat;
-    struct asks asks; /* none: it does not ask */
-    int32_t alone;    /* of these, so many are served by a permit alone too */
-    int32_t counted;  /* by the last census */
-    int32_t held;     /* of its connections, and of what waits for it here: */
-    int32_t granted;  /* permits alone */
-    bool is_leaving;  /* it does not hear what is ordered any more, and is no home */
-    bool is_short;    /* it wanted one for nobody in particular, and there was none */
+    struct seat seat, home; /* whether it is home, it hears apart */
+    struct asks asks;       /* none: it does not ask */
+    int32_t alone;          /* of these, so many are served by a permit alone too */
+    int32_t counted;        /* by the last census */
+    int32_t held;           /* of its connections, and of what waits for it here: */
+    int32_t granted;        /* permits alone */
+    bool is_leaving;        /* it does not hear what is ordered any more, and is no home */
+    bool is_short;          /* it wanted one for nobody in particular, and there was none */
     int32_t parcels;
     struct parcel *first, **last;
 };

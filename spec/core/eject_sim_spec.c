@@ -223,6 +223,35 @@ static void what_is_nobodys_failure_counts_against_nobody(void **unused)
     fleet_end(&p);
 }
 
+static void what_we_cut_off_ourselves_is_nobodys_failure(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    fleet_begin(&p, 2, NEBULA_ROUND_ROBIN);
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    int64_t well[2];
+    for (int at = 0; at < 2; at++) {
+        server_pace(p.server[at], 30 * SECOND);
+        well[at] = fleet_loads(&p)->eject[at].well[0] + fleet_loads(&p)->eject[at].well[1];
+    }
+    int32_t ticket[4];
+    for (int i = 0; i < 4; i++)
+        ticket[i] = rig_call(&p.rig, 0, "get 1 1");
+    rig_pass(&p.rig, 10 * MS);
+    int32_t drained = nebula_drain(p.rig.nebula, p.rig.shop, 50 * MS);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(rig_await(&p.rig, ticket[i], NULL), ERROR_LOST);
+    assert_int_equal(rig_await(&p.rig, drained, NULL), ERROR_OK);
+    for (int at = 0; at < 2; at++) {
+        const struct eject *e = &fleet_loads(&p)->eject[at];
+        assert_int_equal(e->streak, 0);
+        assert_int_equal(e->failed[0] + e->failed[1], 0);
+        assert_int_equal(e->well[0] + e->well[1], well[at]);
+    }
+    fleet_end(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +262,7 @@ int main(void)
         cmocka_unit_test(without_panic_whoever_waits_is_served_when_one_is_back),
         cmocka_unit_test(whoever_does_worse_than_the_others_is_ejected),
         cmocka_unit_test(what_is_nobodys_failure_counts_against_nobody),
+        cmocka_unit_test(what_we_cut_off_ourselves_is_nobodys_failure),
     };
     return cmocka_run_group_tests_name("eject", tests, NULL, NULL);
 }

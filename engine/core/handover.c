@@ -56,7 +56,7 @@ static bool hand_on(struct pool *p, struct conn *c)
         conn_close(c, &why);
         return true;
     }
-    if (permits_hand(&p->stake, &c->parcel))
+    if (permits_hand(&p->stake, &c->parcel, first_arrival_us(p)))
         return true;
     CHECK(lease_keep(&p->engine->leases)); /* the one that it had is free */
     take_in(p, c);                         /* whoever asked does not any more */
@@ -144,10 +144,12 @@ void handover_unask(struct pool *p)
     permits_unask(&p->stake);
 }
 
-void handover_next_waiter(struct pool *p)
+void handover_next_waiter(struct pool *p, int64_t arrived_us)
 {
-    if (p->asks_since_us != INT64_MAX)
-        keep_soon(p); /* asks anew, with his arrival */
+    if (p->asks_since_us == INT64_MAX)
+        return;
+    permits_forget(&p->stake, arrived_us); /* at once: others go by it */
+    keep_soon(p);                          /* asks for those behind him */
 }
 
 void handover_give_back(struct pool *p)

@@ -29,8 +29,9 @@ void handover_unopened(struct pool *p);
 void handover_give_back(struct pool *p);
 /* The permit of a connection that is gone. */
 void handover_closed(struct pool *p);
-void handover_unask(struct pool *p);       /* nobody waits any more */
-void handover_next_waiter(struct pool *p); /* it may be another one who waits for longest */
+void handover_unask(struct pool *p); /* nobody waits any more */
+/* One who came then does not wait any more, and others do. */
+void handover_next_waiter(struct pool *p, int64_t arrived_us);
 /* Soon serves those elsewhere who waited longer than anybody here. */
 void handover_look(struct pool *p);
 /* Somebody elsewhere waited longer than one who arrived then. */

@@ -236,6 +236,24 @@ void permits_wish(struct stake *s, const struct asks *a)
     unlock(p);
 }
 
+void permits_forget(struct stake *s, int64_t arrived_us)
+{
+    struct permits *p = s->permits;
+    if (p == NULL)
+        return;
+    lock(p);
+    struct share *share = share_of(s);
+    struct asks *a = &share->asks;
+    int32_t at = 0;
+    while (at < a->count && a->arrived_us[at] != arrived_us)
+        at++;
+    if (at < a->count) {
+        memmove(a->arrived_us + 1, a->arrived_us, (size_t)at * sizeof a->arrived_us[0]);
+        drop_asks(share, 1);
+    }
+    unlock(p);
+}
+
 void permits_unask(struct stake *s)
 {
     struct permits *p = s->permits;
@@ -271,11 +289,13 @@ int64_t permits_asked_us(const struct stake *s)
     return at_us;
 }
 
-bool permits_hand(struct stake *s, struct parcel *parcel)
+bool permits_hand(struct stake *s, struct parcel *parcel, int64_t before_us)
 {
     struct permits *p = s->permits;
     lock(p);
     struct share *to = has_excess(p) ? NULL : oldest(p, share_of(s), false);
+    if (to != NULL && asked_us(to) >= before_us)
+        to = NULL;
     if (to != NULL) {
         parcel->next = NULL;
         *to->last = parcel;

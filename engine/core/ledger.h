@@ -67,6 +67,8 @@ bool permits_ask(struct stake *s, const struct asks *a);
 /* Only asks, and for no permit: whoever opens one for his first waiter, or may not open one now, may have one
  * that lives from others sooner. */
 void permits_wish(struct stake *s, const struct asks *a);
+/* One who came then does not wait any more, if he is among those asked for. */
+void permits_forget(struct stake *s, int64_t arrived_us);
 void permits_unask(struct stake *s); /* idempotent */
 /* The permit of a connection that is gone, or was never opened. */
 void permits_give(struct stake *s);
@@ -81,8 +83,9 @@ bool permits_doom(struct stake *s);
 /* Since when the first waiter of any other worker waits; LEDGER_NOBODY when none asks. */
 int64_t permits_asked_us(const struct stake *s);
 /* Gives the parcel, with its permit, to the worker that asks for longest. False when none asks any
- * more: it stays the caller's. */
-bool permits_hand(struct stake *s, struct parcel *p);
+ * more since before_us, when one of the caller's own came: it stays the caller's. LEDGER_NOBODY: he has
+ * none. */
+bool permits_hand(struct stake *s, struct parcel *p, int64_t before_us);
 /* What has come since: parcels, NULL when none, and *permits_out of permits alone. What nobody needs
  * any more is the caller's to give or to hand on. */
 struct parcel *permits_receive(struct stake *s, int32_t *permits_out);

@@ -144,7 +144,7 @@ static void leave_queue(struct pool *p, struct waiter *w)
 {
     list_remove(&p->waiters, &w->node);
     if (!list_is_empty(&p->waiters)) {
-        handover_next_waiter(p);
+        handover_next_waiter(p, w->arrived_us);
         return;
     }
     p->gate &= ~(uint32_t)GATE_QUEUE;

@@ -411,6 +411,29 @@ static void whoever_asked_may_leave_at_any_step_of_who_serves_him(void **unused)
     }
 }
 
+/* Others go by what is asked for, so it may not be of one who has left for a moment. */
+static void who_has_left_is_not_asked_for_while_others_wait(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, 1);
+    shift_open_all(&w);
+    int64_t lease = shift_lease(&w, 0, 100 * MS);
+    int32_t first = shift_ask(&w, 1);
+    int64_t first_us = world_time_us();
+    shift_pass(&w, 5 * MS);
+    int32_t second = shift_ask(&w, 1);
+    shift_pass(&w, 5 * MS);
+    const struct stake *other = &rig_pool(&w.of[0])->stake;
+    assert_true(permits_asked_us(other) <= first_us);
+    nebula_cancel(w.of[1].nebula, first);
+    assert_in_range(permits_asked_us(other), first_us + 5 * MS, world_time_us());
+    rig_release(&w.of[0], lease);
+    shift_pass(&w, 5 * MS);
+    rig_release(&w.of[1], shift_take(&w, 1, second));
+    shift_end(&w);
+}
+
 static void what_comes_back_because_nobody_wants_it_is_as_old_as_before(void **unused)
 {
     (void)unused;
@@ -458,6 +481,7 @@ int main(void)
         cmocka_unit_test(the_minimum_is_opened_as_soon_as_there_is_a_permit),
         cmocka_unit_test(what_is_left_when_those_here_are_served_goes_to_those_elsewhere),
         cmocka_unit_test(whoever_asked_may_leave_at_any_step_of_who_serves_him),
+        cmocka_unit_test(who_has_left_is_not_asked_for_while_others_wait),
         cmocka_unit_test(what_comes_back_because_nobody_wants_it_is_as_old_as_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,10 +175,11 @@ static void a_connection_goes_with_its_permit(void **unused)
     struct parcel one, two;
     begin(2);
     assert_true(permits_take(stake(0)) && permits_take(stake(0)));
-    assert_false(permits_hand(stake(0), &one)); /* nobody asks: it stays */
+    assert_false(permits_hand(stake(0), &one, LEDGER_NOBODY)); /* nobody asks: it stays */
     assert_false(ask(1, 5));
-    assert_true(permits_hand(stake(0), &one));
-    assert_false(permits_hand(stake(0), &two)); /* he has not asked for another */
+    assert_false(permits_hand(stake(0), &one, 5)); /* one of ours came as early */
+    assert_true(permits_hand(stake(0), &one, 6));
+    assert_false(permits_hand(stake(0), &two, LEDGER_NOBODY)); /* he has not asked for another */
     assert_int_equal(looks_of(1), 1);
     int32_t permits;
     struct parcel *p = permits_receive(stake(1), &permits);
@@ -199,13 +200,13 @@ static void who_has_not_received_what_came_gets_no_more(void **unused)
     begin(2);
     assert_true(permits_take(stake(0)) && permits_take(stake(1)));
     assert_false(ask(2, 5));
-    assert_true(permits_hand(stake(0), &one));
+    assert_true(permits_hand(stake(0), &one, LEDGER_NOBODY));
     assert_false(ask(2, 6));
-    assert_false(permits_hand(stake(1), &two));
+    assert_false(permits_hand(stake(1), &two, LEDGER_NOBODY));
     assert_ptr_equal(permits_receive(stake(2), &permits), &one);
     assert_int_equal(looks_of(2), 1);
     assert_false(ask(2, 6));
-    assert_true(permits_hand(stake(1), &two));
+    assert_true(permits_hand(stake(1), &two, LEDGER_NOBODY));
     assert_ptr_equal(permits_receive(stake(2), &permits), &two);
     permits_give(stake(2));
     permits_give(stake(2));
@@ -247,13 +248,33 @@ static void bounds_change(void **unused)
     assert_int_equal(granted_to(1), 1);
     assert_int_equal(granted_to(2), 0);
     permits_resize(stake(0), 1);
-    assert_false(permits_hand(stake(0), &one)); /* one too many: it is to be closed */
+    assert_false(
+        permits_hand(stake(0), &one, LEDGER_NOBODY)); /* one too many: it is to be closed */
     permits_give(stake(0));
     assert_int_equal(granted_to(2), 0);
     assert_int_equal(permits_out(stake(0)), 1);
     permits_give(stake(1));
     assert_int_equal(granted_to(2), 1);
     permits_give(stake(2));
+    end();
+}
+
+static void who_does_not_wait_any_more_is_not_asked_for(void **unused)
+{
+    (void)unused;
+    const struct asks a = {.arrived_us = {5, 6, 30}, .count = 3, .room = 3};
+    begin(1);
+    assert_true(permits_take(stake(0)));
+    assert_false(permits_ask(stake(1), &a));
+    permits_forget(stake(1), 6);
+    permits_forget(stake(1), 7); /* was never asked for */
+    assert_true(permits_asked_us(stake(0)) == 5);
+    permits_forget(stake(1), 5);
+    assert_true(permits_asked_us(stake(0)) == 30);
+    permits_forget(stake(1), 30);
+    assert_true(permits_asked_us(stake(0)) == LEDGER_NOBODY);
+    permits_give(stake(0));
+    assert_int_equal(granted_to(1), 0);
     end();
 }
 
@@ -338,11 +359,12 @@ static void between_two_looks_several_are_served(void **unused)
     assert_true(permits_take(stake(0)) && permits_take(stake(0)) && permits_take(stake(1)));
     assert_false(permits_ask(stake(2), &a));
     assert_false(ask(3, 20));
-    assert_true(permits_hand(stake(0), &one) && permits_hand(stake(0), &two));
+    assert_true(permits_hand(stake(0), &one, LEDGER_NOBODY) &&
+                permits_hand(stake(0), &two, LEDGER_NOBODY));
     assert_true(permits_asked_us(stake(1)) == 20);
     permits_wish(stake(2), &a); /* what is on its way is for the first two */
     assert_true(permits_asked_us(stake(1)) == 20);
-    assert_true(permits_hand(stake(1), &three));
+    assert_true(permits_hand(stake(1), &three, LEDGER_NOBODY));
     assert_true(permits_asked_us(stake(1)) == 30);
     assert_ptr_equal(permits_receive(stake(3), &permits), &three);
     assert_ptr_equal(permits_receive(stake(2), &permits), &one);
@@ -368,6 +390,7 @@ int main(void)
         cmocka_unit_test(between_two_looks_several_are_served),
         cmocka_unit_test(whoever_leaves_passes_on_what_he_has),
         cmocka_unit_test(bounds_change),
+        cmocka_unit_test(who_does_not_wait_any_more_is_not_asked_for),
         cmocka_unit_test(who_finds_none_hears_that_there_is_one),
         cmocka_unit_test(what_is_to_close_counts_until_it_is_gone),
         cmocka_unit_test(what_was_renewed_is_known_to_who_comes_later),

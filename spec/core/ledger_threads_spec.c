@@ -101,7 +101,7 @@ static void close_last(struct thread *t)
 
 static void hand_last(struct thread *t)
 {
-    if (permits_hand(&t->stake, &t->mine[t->count - 1]->parcel)) {
+    if (permits_hand(&t->stake, &t->mine[t->count - 1]->parcel, LEDGER_NOBODY)) {
         t->count--;
         atomic_fetch_add(&stage.handed, 1);
     }

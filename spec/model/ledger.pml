@@ -41,11 +41,9 @@
 #define ASKS 1
 #define NUMBER byte
 #define NOBODY 255
-#define asks_anew(k, from) false
 #else
 #define NUMBER int
 #define NOBODY 2147483647
-#define asks_anew(k, from) (k == from) /* who hands on has served his first waiter, and asks for the next one soon */
 NUMBER given[ASKS]; /* what is asked for now */
 NUMBER behind[WORKERS * ASKS] = NOBODY; /* the first, of whom is no need here, and those behind him */
 #endif
@@ -182,7 +180,7 @@ inline take(w, ok) {
 inline move(from, to, is_alone) {
 	k = 0;
 	do
-	:: k < WORKERS -> assert(ask[k] >= ask[to] || (is_alone && !alone[k]) || asks_anew(k, from)); k++
+	:: k < WORKERS -> assert(ask[k] >= ask[to] || (is_alone && !alone[k])); k++
 	:: else -> break
 	od;
 #if FAULT != 7
@@ -269,6 +267,29 @@ inline permits_wish(w, number) {
 	put_ask(w, number, false)
 }
 
+/* One of several; of one waiter nobody else is asked for. */
+#if ASKS > 1
+inline permits_forget(w, number) {
+	if
+	:: ask[w] == number -> drop_ask(w)
+	:: else ->
+		k = 1;
+		do
+		:: k < ASKS && behind[w * ASKS + k] != number -> k++
+		:: else -> break
+		od;
+		do
+		:: k < ASKS - 1 -> behind[w * ASKS + k] = behind[w * ASKS + k + 1]; k++
+		:: else -> break
+		od;
+		if
+		:: k == ASKS - 1 -> behind[w * ASKS + k] = NOBODY
+		:: else -> skip
+		fi
+	fi
+}
+#endif
+
 inline permits_unask(w) {
 	put_out(w)
 }
@@ -283,7 +304,7 @@ inline permits_asked_us(w) {
 }
 
 /* first: who has it now. */
-inline permits_hand(w) {
+inline permits_hand(w, before) {
 	first = NONE;
 #if FAULT != 6
 	if
@@ -295,6 +316,13 @@ inline permits_hand(w) {
 	fi
 #endif
 	;
+	if
+#if FAULT != 23
+	:: first != NONE && ask[first] >= before -> first = NONE
+#endif
+	:: else -> skip
+	fi;
+	assert(first == NONE || ask[first] < before);
 	if
 	:: first != NONE -> parcels[first]++; move(w, first, false)
 	:: else -> skip
@@ -488,19 +516,20 @@ proctype worker(byte w)
 	:: d_step { told[w] -> told[w] = false; permits_receive(w); watch(w) }
 #endif
 
-	/* and hands on what others wait for longer */
-	:: d_step { idle[w] > 0 && gate[w] ->
-		is_due(w, ok);
-		if
-		:: ok -> ok = has_excess; permits_hand(w); assert(!ok || first == NONE)
-		:: else -> first = NONE
-		fi;
-		if
+	/* and hands on what others wait for longer; they may have left when it has been detached */
+	:: d_step { idle[w] > 0 && gate[w] -> is_due(w, ok) };
+		d_step {
+			if
+			:: ok -> ok = has_excess; permits_hand(w, waits[w]); assert(!ok || first == NONE)
+			:: else -> first = NONE
+			fi;
+			ok = false;
+			if
 #if FAULT != 17
-		:: first != NONE -> idle[w]--
+			:: first != NONE -> idle[w]--
 #endif
-		:: else -> skip
-		fi }
+			:: else -> skip
+			fi }
 
 	/* leaves: everybody here is refused, everything is closed */
 	:: d_step { deaths > 0 && leased[w] + opening[w] + closing[w] == 0 -> deaths--;

@@ -25,7 +25,7 @@ static int replay_step(const char *name)
         [STEP_ASK] = "ask",         [STEP_WISH] = "wish",         [STEP_UNASK] = "unask",
         [STEP_GIVE] = "give",       [STEP_ASKED_US] = "asked_us", [STEP_HAND] = "hand",
         [STEP_RECEIVE] = "receive", [STEP_RESIZE] = "resize",     [STEP_DOOM] = "doom",
-        [STEP_LOOK] = "look",       [STEP_STOP] = "stop"};
+        [STEP_LOOK] = "look",       [STEP_STOP] = "stop",         [STEP_FORGET] = "forget"};
     for (int i = 1; i < (int)(sizeof step / sizeof step[0]); i++)
         if (strcmp(step[i], name) == 0)
             return i;

@@ -16,5 +16,6 @@
 #define STEP_DOOM 12
 #define STEP_LOOK 13
 #define STEP_STOP 14
+#define STEP_FORGET 15
 
 #endif

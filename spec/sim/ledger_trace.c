@@ -34,11 +34,12 @@ WRAPPED(void, permits_stop, struct stake *s);
 WRAPPED(bool, permits_take, struct stake *s);
 WRAPPED(bool, permits_ask, struct stake *s, const struct asks *a);
 WRAPPED(void, permits_wish, struct stake *s, const struct asks *a);
+WRAPPED(void, permits_forget, struct stake *s, int64_t arrived_us);
 WRAPPED(void, permits_unask, struct stake *s);
 WRAPPED(void, permits_give, struct stake *s);
 WRAPPED(bool, permits_doom, struct stake *s);
 WRAPPED(int64_t, permits_asked_us, const struct stake *s);
-WRAPPED(bool, permits_hand, struct stake *s, struct parcel *p);
+WRAPPED(bool, permits_hand, struct stake *s, struct parcel *p, int64_t before_us);
 WRAPPED(struct parcel *, permits_receive, struct stake *s, int32_t *permits_out);
 WRAPPED(void, permits_resize, struct stake *s, int32_t max);
 #undef WRAPPED
@@ -173,6 +174,14 @@ void __wrap_permits_wish(struct stake *s, const struct asks *a)
     step_asking(s, "wish", false, a);
 }
 
+void __wrap_permits_forget(struct stake *s, int64_t arrived_us)
+{
+    pause_before(s, false);
+    __real_permits_forget(s, arrived_us);
+    if (s->permits != NULL)
+        step(s, "forget", 0, &arrived_us, 1);
+}
+
 void __wrap_permits_unask(struct stake *s)
 {
     pause_before(s, false);
@@ -212,12 +221,12 @@ int64_t __wrap_permits_asked_us(const struct stake *s)
     return at_us;
 }
 
-bool __wrap_permits_hand(struct stake *s, struct parcel *p)
+bool __wrap_permits_hand(struct stake *s, struct parcel *p, int64_t before_us)
 {
     pause_before(s, true);
-    bool is_handed = __real_permits_hand(s, p);
+    bool is_handed = __real_permits_hand(s, p, before_us);
     known_of(s->permits)->on_its_way += is_handed;
-    step(s, "hand", is_handed, NULL, 0);
+    step(s, "hand", is_handed, &before_us, before_us != LEDGER_NOBODY);
     unlikely_met(is_handed ? PARCEL : HAND_TO_NOBODY);
     return is_handed;
 }

@@ -3,7 +3,7 @@
  * The linker wraps the functions of core/ledger.h, so the engine is the one that runs everywhere else. A line is
  * "LEDGER STEP WORKER RESULT COUNT NUMBER...": which of the permits, in the order in which they were made; the function's
  * name without permits_; what it gave, or was given; and as many numbers: of an ask the arrivals, of what was received the
- * parcels.
+ * parcels, of what is handed on who must have come before.
  */
 #ifndef SIM_LEDGER_TRACE_H
 #define SIM_LEDGER_TRACE_H

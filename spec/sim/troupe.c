@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "base/check.h"
 #include "core/handover.h"
 #include "core/resource.h"
@@ -481,7 +483,9 @@ void troupe_inspect_order(struct play *p)
             int64_t served_us = p->worker[n].newest_served[resource][role];
             newest_us = served_us > newest_us ? served_us : newest_us;
         }
-        if (newest_us > 0 && !p->is_starved)
+        /* Where a permit goes alone, it may come when nothing can be opened. */
+        bool hands_on = strcmp(p->declared[resource].spec.driver, "sim") == 0;
+        if (newest_us > 0 && hands_on && !p->is_starved)
             inspect_order_of(p, resource, role, newest_us);
     }
 }

@@ -267,6 +267,36 @@ local probes = {
     },
   },
   {
+    name = "parked.lua",
+    rows = {
+      { id = "task.parked", goal = 1, unit = "B", peer = "2.5 kB", what = "memory of each of 10,000 tasks that wait" },
+      {
+        id = "task.parked.pause", goal = 1, unit = "us", peer = "3 ms",
+        what = "the collector's longest step beside 10,000 tasks that wait, less that beside 100",
+      },
+      {
+        id = "task.parked.wake", goal = 0.5, unit = "ns", peer = "one of 100",
+        what = "to wake one of 10,000 tasks, which waits again",
+      },
+    },
+  },
+  {
+    name = "timers",
+    rows = {
+      { id = "timer.arm", goal = 5, unit = "ns", peer = "libuv's heap", what = "to arm one of 100,000 timers anew" },
+      { id = "timer.cancel", goal = 5, unit = "ns", peer = "libuv's heap", what = "to cancel and arm one of 100,000" },
+      { id = "timer.fire", goal = 5, unit = "ns", peer = "libuv's heap", what = "one of 100,000 that falls due" },
+      {
+        id = "timer.million.arm", goal = 0.8, unit = "x", peer = "memory alone",
+        what = "to arm one of 1,000,000 timers, as a multiple of one of 1,000",
+      },
+      {
+        id = "timer.million.cancel", goal = 0.8, unit = "x", peer = "memory alone", what = "the same: cancel and arm",
+      },
+      { id = "timer.million.fire", goal = 0.8, unit = "x", peer = "memory alone", what = "the same: one that falls due" },
+    },
+  },
+  {
     name = "memory.lua",
     rows = {
       {

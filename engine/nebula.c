@@ -212,8 +212,10 @@ int32_t nebula_task_open(struct nebula *n, int32_t parent)
     struct engine *e = border_enter(n);
     struct task *t = task_new(e, table_get(&e->tasks, parent));
     if (t == NULL)
-        return engine_refuse(e, e->tasks.used == e->tasks.most ? ERROR_LIMIT : ERROR_MEMORY,
-                             "no room for one more task beside %d", e->tasks.used);
+        return e->tasks.used == e->tasks.most
+                   ? engine_refuse(e, ERROR_LIMIT, "%d tasks are alive, which is the most",
+                                   e->tasks.most)
+                   : engine_refuse(e, ERROR_MEMORY, "no memory for one more task");
     return t->number;
 }
 

@@ -1,5 +1,5 @@
--- parked.lua - 10,000 tasks that wait: what each costs, how long the collector holds up the others, and what it costs to
--- wake one of many.
+-- parked.lua - 10,000 tasks that wait: what each costs, how long the collector holds up the others, and what it costs
+-- to wake one of many.
 --
 -- Each measurement is a process of its own. All times are this thread's CPU, so what else runs on the machine is not in
 -- them.

@@ -281,6 +281,19 @@ local probes = {
     },
   },
   {
+    name = "scale.lua", within = MAKING,
+    rows = {
+      {
+        id = "scale.resources.ls", goal = 0.5, unit = "us", peer = "each of 1,000",
+        what = "nebula ls: each of 100,000 resources; the curve is build/bench/scale.svg",
+      },
+      {
+        id = "scale.resources.sweep", goal = 0.5, unit = "ns", peer = "each of 1,000",
+        what = "the keeper's look at each of 100,000 pools",
+      },
+    },
+  },
+  {
     name = "timers",
     rows = {
       { id = "timer.arm", goal = 5, unit = "ns", peer = "libuv's heap", what = "to arm one of 100,000 timers anew" },
@@ -293,7 +306,9 @@ local probes = {
       {
         id = "timer.million.cancel", goal = 0.8, unit = "x", peer = "memory alone", what = "the same: cancel and arm",
       },
-      { id = "timer.million.fire", goal = 0.8, unit = "x", peer = "memory alone", what = "the same: one that falls due" },
+      {
+        id = "timer.million.fire", goal = 0.8, unit = "x", peer = "memory alone", what = "the same: one that falls due",
+      },
     },
   },
   {

@@ -1,0 +1,84 @@
+-- soak.lua SECONDS TASKS DEADLINE - a workflow for spec/faults/soak_spec.lua: in every worker so many tasks ask two
+-- databases as fast as they can, and each second each worker says, in one write(2):
+--
+--   beat WORKER SECOND OK FAILED P99_US LATE_US LUA_KB
+--
+-- P99 is that of the calls that were ok and began in that second, LATE that of a nap of 5 ms beside them.
+local seconds, tasks, deadline = tonumber(args[1]), tonumber(args[2]), args[3]
+
+local there = spawn_on_all(function()
+  local ffi = require "ffi"
+  local clock = require "spec.support.clock"
+  local index = require("nebula.worker").index
+  pcall(ffi.cdef, "long write(int fd, const void *bytes, size_t size);")
+
+  local shop, file = use "shop", use "file"
+  local MOST = 20000 -- samples of a second
+  local begun = clock.now()
+  local until_ms = begun + seconds * 1000
+  local ok, failed, took, naps, took_count, nap_count = 0, 0, {}, {}, 0, 0
+
+  local ways = {
+    function(n) return shop:value({ deadline = deadline }, "select $1::int + 1", n) end,
+    function(n) return shop:exec({ deadline = deadline }, "insert into soak values ($1)", n) end,
+    function(n) return file:value({ deadline = deadline }, "select ? + 1", n) end,
+    function(n) return file:exec({ deadline = deadline }, "update tally set n = n + ?", n % 7) end,
+    function()
+      return shop:with({ deadline = deadline }, function(lease)
+        return lease:value({ deadline = deadline }, "select 1")
+      end)
+    end,
+    function()
+      return file:with({ deadline = deadline }, function() return true end)
+    end,
+  }
+
+  local function ask(n)
+    local at = clock.now()
+    local got = ways[n % #ways + 1](n)
+    if got == nil then
+      failed = failed + 1
+      sleep "5ms" -- what is refused at once is not asked for without end
+    else
+      ok = ok + 1
+      if took_count < MOST then
+        took_count = took_count + 1
+        took[took_count] = clock.now() - at
+      end
+    end
+  end
+
+  local function quantile_us(list, count)
+    local own = {}
+    for i = 1, count do own[i] = list[i] end
+    table.sort(own)
+    return count == 0 and 0 or own[math.ceil(count * 0.99)] * 1000
+  end
+
+  for i = 1, tasks do
+    task(function()
+      local n = i
+      while clock.now() < until_ms do
+        ask(n)
+        n = n + 1
+      end
+    end)
+  end
+  local napping = task(function()
+    while clock.now() < until_ms do
+      local at = clock.now()
+      sleep "5ms"
+      nap_count = nap_count + 1
+      naps[nap_count] = clock.now() - at - 5
+    end
+  end)
+  for second = 1, seconds do
+    sleep(math.ceil(math.max(0, begun + second * 1000 - clock.now())) .. "ms")
+    local line = ("beat %d %d %d %d %.0f %.0f %.0f\n"):format(index, second, ok, failed, quantile_us(took, took_count),
+      quantile_us(naps, nap_count), collectgarbage "count")
+    assert(ffi.C.write(1, line, #line) == #line)
+    ok, failed, took_count, nap_count = 0, 0, 0, 0
+  end
+  napping:join()
+end)
+assert(there:join())

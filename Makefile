@@ -201,6 +201,9 @@ $(BUILD)/spec/proxy: $(call objects,$(PROXY_C))
 	@echo LD spec/proxy
 	@$(CC) $(CFLAGS) -o $@ $^
 
+# This one counts what is ours.
+$(BUILD)/bench/used: private CFLAGS += $(foreach f,malloc calloc realloc free strdup strndup,-Wl,--wrap=$(f))
+
 # The probes that `make bench` runs. cas.so is the same peer for those in Lua.
 $(BENCHES): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/stage.o $(BUILD)/bench/cas.o $(LIBRARY)
 	@echo LD bench/$*

@@ -312,6 +312,21 @@ local probes = {
     },
   },
   {
+    name = "used",
+    rows = {
+      {
+        id = "mem.resource.two", goal = 1, unit = "B", peer = "1 kB",
+        what = "memory of the engine for a declared, unused resource, two workers' shares together",
+      },
+      {
+        id = "mem.used", goal = 1, unit = "B", peer = "8 kB", what = "the same of one that was used, with its histograms",
+      },
+      {
+        id = "mem.pool", goal = 1, unit = "B", peer = "1.5 kB", what = "a pool and ten idle connections of it, SQLite",
+      },
+    },
+  },
+  {
     name = "memory.lua",
     rows = {
       {

@@ -145,7 +145,7 @@ struct pg_statement {
 struct pg_statements {
     uint32_t most; /* 0: none is remembered */
     struct list used;
-    struct pg_statement *bucket[PG_BUCKETS];
+    struct pg_statement **bucket; /* PG_BUCKETS; NULL before the first one */
     uint32_t last_id;
     size_t bytes;
     uint32_t gone[PG_GONE_MOST];

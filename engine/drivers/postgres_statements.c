@@ -23,6 +23,8 @@ void pg_statements_init(struct pg_statements *s, uint32_t most)
 void pg_statements_fini(struct pg_statements *s)
 {
     pg_statements_forget(s);
+    free(s->bucket);
+    s->bucket = NULL;
 }
 
 struct pg_name pg_statement_name(uint32_t id)
@@ -99,7 +101,7 @@ static bool is_for(const struct pg_statement *it, const struct request *r)
 
 static struct pg_statement *find(struct pg_statements *s, const struct request *r, uint64_t hash)
 {
-    struct pg_statement *it = s->bucket[hash % PG_BUCKETS];
+    struct pg_statement *it = s->bucket == NULL ? NULL : s->bucket[hash % PG_BUCKETS];
     while (it != NULL && !(it->hash == hash && is_for(it, r)))
         it = it->next;
     return it;
@@ -181,7 +183,9 @@ static bool make_room(struct pg_statements *s, size_t size)
 static struct pg_statement *add(struct pg_statements *s, const struct request *r, uint64_t hash)
 {
     size_t size = (size_t)r->text_size + 1 + tail_size(r);
-    if (size > PG_STATEMENT_SIZE || !make_room(s, size))
+    if (s->bucket == NULL)
+        s->bucket = calloc(PG_BUCKETS, sizeof(struct pg_statement *));
+    if (s->bucket == NULL || size > PG_STATEMENT_SIZE || !make_room(s, size))
         return NULL;
     struct pg_statement *it = malloc(sizeof *it + size);
     if (it == NULL)

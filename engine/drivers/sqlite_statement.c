@@ -14,13 +14,13 @@ static uint32_t hash_of(const char *text, uint32_t size)
 
 static struct statement **bucket_of(struct statements *all, uint32_t hash)
 {
-    return &all->bucket[hash % COUNT(all->bucket)];
+    return &all->bucket[hash % STATEMENT_BUCKETS];
 }
 
 static struct statement *find(struct statements *all, uint32_t hash, const char *text,
                               uint32_t size)
 {
-    struct statement *s = *bucket_of(all, hash);
+    struct statement *s = all->bucket == NULL ? NULL : *bucket_of(all, hash);
     while (s != NULL && (s->hash != hash || s->size != size || memcmp(s->text, text, size) != 0))
         s = s->next;
     return s;
@@ -44,8 +44,13 @@ static void forget(struct statements *all, struct statement *s)
         discard(s);
 }
 
+/* Without memory for it, it is prepared again each time. */
 static void keep(struct statements *all, struct statement *s)
 {
+    if (all->bucket == NULL)
+        all->bucket = calloc(STATEMENT_BUCKETS, sizeof(struct statement *));
+    if (all->bucket == NULL)
+        return;
     if (all->used.count == STATEMENTS_MOST)
         forget(all, container_of(list_tail(&all->used), struct statement, node));
     struct statement **bucket = bucket_of(all, s->hash);
@@ -93,7 +98,7 @@ static int prepare(struct statements *all, sqlite3 *db, const char *text, uint32
 
 void statements_init(struct statements *all)
 {
-    *all = (struct statements){.bucket = {NULL}};
+    *all = (struct statements){.bucket = NULL};
     list_init(&all->used);
 }
 
@@ -105,6 +110,8 @@ void statements_fini(struct statements *all)
         CHECK(!s->is_taken);
         forget(all, s);
     }
+    free(all->bucket);
+    all->bucket = NULL;
 }
 
 int statement_take(struct statements *all, sqlite3 *db, const char *text, uint32_t size,

@@ -14,6 +14,7 @@
 #include "base/list.h"
 
 #define STATEMENTS_MOST 128
+#define STATEMENT_BUCKETS (2 * STATEMENTS_MOST)
 #define STATEMENT_TEXT_MOST 65536 /* longer texts are not kept: they rarely come twice */
 
 struct statement {
@@ -27,7 +28,7 @@ struct statement {
 
 struct statements {
     struct list used;
-    struct statement *bucket[STATEMENTS_MOST * 2];
+    struct statement **bucket; /* STATEMENT_BUCKETS; NULL before one is kept */
 };
 
 void statements_init(struct statements *all);

@@ -15,7 +15,7 @@ local SECONDS = tonumber(os.getenv "NEBULA_SOAK") or (os.getenv "NEBULA_PROVE" a
 local SEED = tonumber(os.getenv "SEED") or os.time()
 local WORKERS, TASKS, MAX, DEADLINE = 2, 8, 4, "500ms"
 local PERIOD = SECONDS >= 100 and 20 or 4 -- s from fault to fault
-local QUIET = 2 -- s before a fault in which all is as it should be again
+local QUIET = SECONDS >= 100 and 6 or 2 -- s before a fault in which all is as it should be again
 
 -- --- what a process has ---------------------------------------------------------------------------
 

@@ -275,7 +275,7 @@ local probes = {
         what = "the collector's longest step beside 10,000 tasks that wait, less that beside 100",
       },
       {
-        id = "task.parked.wake", goal = 0.5, unit = "ns", peer = "one of 100",
+        id = "task.parked.wake", goal = 0.7, unit = "ns", peer = "one of 100",
         what = "to wake one of 10,000 tasks, which waits again",
       },
     },

@@ -49,7 +49,8 @@ end
 function curve.draw(title, x, y, lines)
   local at_x, at_y, x0, x1, y0, y1 = scales(lines)
   local size = ('width="%d" height="%d"'):format(WIDTH, HEIGHT)
-  local out = { '<svg xmlns="http://www.w3.org/2000/svg" ' .. size .. ' font-family="sans-serif" font-size="12">', '<rect width="100%" height="100%" fill="white"/>',
+  local out = { '<svg xmlns="http://www.w3.org/2000/svg" ' .. size .. ' font-family="sans-serif" font-size="12">',
+    '<rect width="100%" height="100%" fill="white"/>',
     ('<text x="%d" y="22" font-size="15">%s</text>'):format(LEFT, escape(title)) }
   for power = x0, x1 do
     out[#out + 1] = rule(at_x(power), TOP, at_x(power), HEIGHT - BOTTOM)

@@ -4,7 +4,7 @@
 -- Those in C lie in build/bench, those in Lua run under build/nebula-lua. unit is that of OURS and OTHER; the CPU is in
 -- us an operation. is_rate: more is better. The goal of a row noise.* is 1: the same thing beside itself.
 
-local keys = require "nebula.keys"
+local waiting = require "bench.waiting"
 
 local MAKING = 1200000 -- ms, with peers that are made for the first time
 local lent = "lease and release of an idle connection from C: 10 connections, one thread"
@@ -12,32 +12,6 @@ local lent = "lease and release of an idle connection from C: 10 connections, on
 -- A pool of another language beside pool.hit.c.
 local function pool(name, goal, peer)
   return { id = "pool.hit." .. name, goal = goal, unit = "ns", what = lent, peer = peer }
-end
-
--- Tasks for two connections: a round, the longest waits, and how even; alone and beside a pool of another language.
-local function waiting(rows)
-  local peers = {
-    hikari = "HikariCP 7.1.0, threads", commons = "commons-pool2 2.13.1, fair, threads", puddle = "puddle 2.2.3, Go",
-    deadpool = "deadpool 0.13.1, Rust", ["deadpool.unmanaged"] = "deadpool without a manager", bb8 = "bb8 0.9.1, Rust",
-    ["generic-pool"] = "generic-pool 3.9.0, Node.js", tarn = "tarn 3.1.2, Node.js",
-    mutex = "a mutex and a condition variable, C, threads", fair = "a mutex and a queue, C, threads",
-  }
-  local function add(id, goal, unit, peer, what, is_rate)
-    rows[#rows + 1] = { id = id, goal = goal, unit = unit, peer = peer, what = what, is_rate = is_rate }
-  end
-  for _, crowd in ipairs { 8, 32, 64 } do
-    local id, what = "pool.wait." .. crowd, ("%d tasks in Lua for 2 connections on one worker: "):format(crowd)
-    add(id, 1, "ns", "80 ns", what .. "a round")
-    add(id .. ".tail", 1, "x", "3 times", what .. "99 in 100 waits, as a multiple of the middle one")
-    add(id .. ".even", 1, "", "1 / 1.02", what .. "rounds of the slowest task, of the fastest one's", true)
-    for _, name in ipairs(keys(peers)) do
-      local peer = peers[name]
-      add(id .. "." .. name, 1, "ns", peer, what .. "a round")
-      add(id .. "." .. name .. ".p99", 1, "us", peer, what .. "99 in 100 waits of the task that fared worst")
-      add(id .. "." .. name .. ".even", 1, "", peer, what .. "rounds of the slowest task, of the fastest one's", true)
-    end
-  end
-  return rows
 end
 
 local probes = {
@@ -82,7 +56,7 @@ local probes = {
       },
     },
   },
-  { name = "waits.lua", within = MAKING, rows = waiting {} },
+  { name = "waits.lua", within = MAKING, rows = waiting() },
   {
     name = "workers",
     rows = {
@@ -319,7 +293,7 @@ local probes = {
         what = "memory of the engine for a declared, unused resource, two workers' shares together",
       },
       {
-        id = "mem.used", goal = 1, unit = "B", peer = "8 kB", what = "the same of one that was used, with its histograms",
+        id = "mem.used", goal = 1, unit = "B", peer = "8 kB", what = "the same of one that was used; histograms",
       },
       {
         id = "mem.pool", goal = 1, unit = "B", peer = "1.5 kB", what = "a pool and ten idle connections of it, SQLite",

@@ -1,7 +1,6 @@
 -- Tasks: who owns whom, and how they are joined, cancelled and cleaned up after.
 
 local clock = require "spec.support.clock"
-local program = require "spec.support.program"
 local tasks = require "spec.support.tasks"
 
 local alive, fails, raises = tasks.alive, tasks.fails, tasks.raises
@@ -32,24 +31,6 @@ describe("a task", function()
     assert.is_false(begun)
     t:join()
     assert.is_true(begun)
-  end)
-
-  it("is refused with the name of the bound when so many are alive, and may be had when one is gone", function()
-    local ran = program.ended(0, program.run [[
-      local list = {}
-      local ok, err
-      repeat
-        ok, err = pcall(task, function() sleep "1h" end)
-        if ok then list[#list + 1] = err end
-      until not ok
-      print(#list, err.code, err)
-      sleep "0s"
-      list[#list]:cancel()
-      list[#list]:join()
-      print(task(function() return "another" end):join())]])
-    local pattern = "^(%d+)\tlimit\t20000 tasks are alive, which is the most %(limit%)\nanother\n$"
-    local opened = tonumber(ran.output:match(pattern))
-    assert.is_true(opened and opened > 19990, ran.output)
   end)
 
   it("may be joined by several, before and after its end", function()

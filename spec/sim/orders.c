@@ -98,6 +98,7 @@ static void resize(struct play *p, int i)
     bool is_done = ask(p, "{\"verb\":\"resize\",\"name\":\"%s\",\"min\":%d,\"max\":%d}",
                        d->spec.name, min, max);
     d->max = is_done ? max : before;
+    d->resized_us = world_time_us();
     troupe_cap(d, 0);
 }
 

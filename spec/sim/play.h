@@ -43,6 +43,7 @@ struct declared {
     struct nebula_spec spec;
     struct nebula_option option[2];
     int32_t max; /* as it is now */
+    int64_t resized_us;
     bool is_paused;
     /* All connections were renewed: nobody gets one again that was opened before. */
     int64_t fence_us;

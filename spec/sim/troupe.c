@@ -485,7 +485,8 @@ void troupe_inspect_order(struct play *p)
         }
         /* Where a permit goes alone, it may come when nothing can be opened. */
         bool hands_on = strcmp(p->declared[resource].spec.driver, "sim") == 0;
-        if (newest_us > 0 && hands_on && !p->is_starved)
+        bool is_resized = p->declared[resource].resized_us == world_time_us(); /* so it does then */
+        if (newest_us > 0 && hands_on && !is_resized && !p->is_starved)
             inspect_order_of(p, resource, role, newest_us);
     }
 }

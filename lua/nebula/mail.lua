@@ -175,23 +175,30 @@ end
 -- working ---------------------------------------------------------------------------------------------
 
 --- Starts a task for what another worker asked for. It ends with the work of this worker: in worker 0 the workflow.
+---@param place string|nil where it was asked for: that is where it, and what it starts itself, was started
 ---@param fn fun(...): any
 ---@param ended fun(task: nebula.Task) told when it has ended: with task.failure, or task.results and task.count
 ---@param ... any given to fn
 ---@return nebula.Task|nil
 ---@return string|nil why "closed": the work of this worker is over
-function mail.task(fn, ended, ...)
+function mail.task_at(place, fn, ended, ...)
   local work = tree.work
   if not work or work.is_ending or work.is_ended then
     return nil, "closed"
   end
-  local task = tree.open(work, fn, ...)
+  local task = tree.open_at(work, place, fn, ...)
+  task.at = place
   task.scope = {
     ended = function(_, self)
       ended(self)
     end,
   }
   return task
+end
+
+--- The same, started by no line of the workflow.
+function mail.task(fn, ended, ...)
+  return mail.task_at(nil, fn, ended, ...)
 end
 
 return mail

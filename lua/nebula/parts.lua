@@ -71,18 +71,18 @@ local function answer(from, id, task)
   results.n = task.count
   local bytes, why = codec.encode(results, "results", MOST)
   if bytes then return answer_with(from, id, "returned", bytes) end
-  answer_raised(from, id, failures.elsewhere("what it returned cannot go back: " .. why, task.place, ""))
+  why = ("%s: what it returned cannot go back: %s"):format(task.place, why)
+  answer_raised(from, id, failures.elsewhere(why, task.place, ""))
 end
 
 mail.on("parts.run", function(from, id, bytes, given)
   local of = running[from] or {}
   running[from] = of
-  local task, why = mail.task(run, function(task)
+  local task, why = mail.task_at(given.place, run, function(task)
     of[id] = nil
     answer(from, id, task)
   end, bytes, given)
   if not task then return answer_with(from, id, why) end
-  task.place = given.place
   of[id] = task
 end)
 
@@ -189,8 +189,8 @@ mail.on_leave(function(index, why)
 end)
 
 -- What a task hands down, and where it was started.
-local function context(more)
-  local given = { trace = c.string(lib.nebula_task_traceparent(engine)), place = failures.here() }
+local function context(place, more)
+  local given = { trace = c.string(lib.nebula_task_traceparent(engine)), place = place }
   given.tenant = c.string(lib.nebula_task_tenant_name(engine))
   local deadline = lib.nebula_task_deadline(engine, 0)
   lib.nebula_task_deadline(engine, deadline)
@@ -202,9 +202,10 @@ end
 --- Begins a part in each of these workers.
 ---@param workers integer[]
 ---@param bytes string what carry.pack() gave: a function and what it is called with
+---@param place string FILE:LINE where they are asked for
 ---@param more_of nil|fun(index: integer): table|nil what it is given besides: module, whose part(given, ...) is called
 ---@return nebula.Parts
-function parts.begin(workers, bytes, more_of)
+function parts.begin(workers, bytes, place, more_of)
   local self = setmetatable({ id = parts.unique(), live = {}, count = #workers, results = {} }, Parts)
   asked[self.id] = self
   for _, index in ipairs(workers) do self.live[index] = true end
@@ -212,7 +213,7 @@ function parts.begin(workers, bytes, more_of)
     if self.is_stopped then
       part_ended(self, index)
     else
-      local sent, why = mail.send(index, "parts.run", self.id, bytes, context(more_of and more_of(index)))
+      local sent, why = mail.send(index, "parts.run", self.id, bytes, context(place, more_of and more_of(index)))
       if not sent then
         self.live[index] = nil
         self:stop(why == "closed" and lost(index, "") or

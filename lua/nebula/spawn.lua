@@ -5,12 +5,13 @@
 
 local carry = require "nebula.carry"
 local errors = require "nebula.error"
+local failures = require "nebula.failure"
 local mail = require "nebula.mail"
 local parts = require "nebula.parts"
 local tasks = require "nebula.task"
 
-local function join_all(workers, bytes)
-  local results, err = parts.begin(workers, bytes):wait()
+local function join_all(workers, bytes, place)
+  local results, err = parts.begin(workers, bytes, place):wait()
   if not results then return nil, err end
   local list = { n = #workers }
   for i, index in ipairs(workers) do list[i] = results[index][1] end
@@ -31,5 +32,5 @@ return function(fn, ...)
   for i = 1, select("#", ...) do names[i + 1] = "argument " .. i end
   local bytes, why = carry.pack({ fn, ... }, names, #names, parts.MOST)
   if not bytes then errors.raise("spawn_on_all: %s", why) end
-  return tasks.task(join_all, mail.workers(), bytes)
+  return tasks.task(join_all, mail.workers(), bytes, failures.here() or failures.place_of_function(fn))
 end

@@ -7,6 +7,7 @@
 local carry = require "nebula.carry"
 local codec = require "nebula.codec"
 local errors = require "nebula.error"
+local failures = require "nebula.failure"
 local mail = require "nebula.mail"
 local parts = require "nebula.parts"
 local shared = require "nebula.shared"
@@ -25,14 +26,14 @@ end
 
 -- --- in each worker ---------------------------------------------------------------------------------
 
--- Sends some of a list. What cannot go is named by its place in the list.
-local function send(channel, what, some, first)
+-- Sends some of a list. What cannot go is named by its place in the list, and by the line that is to blame.
+local function send(channel, what, some, first, place)
   local ok, sent, err = pcall(channel.send, channel, some)
   if ok and not (err and err.code == "limit") then return sent, err end
   for i = 1, some.n do
     local bytes, why, is_too_large = codec.encode(some[i], ("%s %d"):format(what, first + i - 1), BYTES)
     if is_too_large then return nil, errors.new("limit", "fix", "failed", "for_each: " .. why) end
-    if not bytes then errors.raise("for_each: %s", why) end
+    if not bytes then error(("%s: for_each: %s"):format(place, why), 0) end
   end
   if not ok then error(sent, 0) end
   return nil, errors.new("limit", "fix", "failed", ("for_each: %s %d to %d: %d bytes is the most for all of them")
@@ -47,7 +48,7 @@ local function work(items, results, fn)
       if value == nil and err ~= nil then return nil, err end
       done[i] = value
     end
-    local sent, err = send(results, "result", done, done.first)
+    local sent, err = send(results, "result", done, done.first, failures.place_of_function(fn))
     if not sent then return nil, err end
   end
   return true
@@ -74,10 +75,10 @@ end
 
 -- --- where the list is ------------------------------------------------------------------------------
 
-local function deal(items, list, count, size)
+local function deal(items, list, count, size, place)
   for first = 1, count, size do
     local n = math.min(size, count - first + 1)
-    local sent, err = send(items, "item", { first = first, n = n, unpack(list, first, first + n - 1) }, first)
+    local sent, err = send(items, "item", { first = first, n = n, unpack(list, first, first + n - 1) }, first, place)
     if not sent then return nil, err end
   end
   items:close()
@@ -107,21 +108,21 @@ local function guarded(all, fn, ...)
 end
 
 -- So many tasks in all, and nowhere two more than elsewhere.
-local function begin(workers, parallel, name, bytes)
+local function begin(workers, parallel, name, bytes, asked_at)
   local used, place = {}, 0
   for i = 1, math.min(#workers, parallel) do used[i] = workers[i] end
-  return parts.begin(used, bytes, function()
+  return parts.begin(used, bytes, asked_at, function()
     place = place + 1
     return { module = "nebula.spread", name = name, tasks = math.floor((parallel + #used - place) / #used) }
   end)
 end
 
-local function over_all(workers, list, count, parallel, bytes)
+local function over_all(workers, list, count, parallel, bytes, place)
   local name = "\1for_each " .. parts.unique()
   local items, results = channels_of(name)
-  local all = begin(workers, parallel, name, bytes)
+  local all = begin(workers, parallel, name, bytes, place)
   local size = math.max(1, math.min(ITEMS_MOST, math.floor(count / (parallel * DEALS))))
-  local dealing = tasks.task(guarded, all, deal, items, list, count, size)
+  local dealing = tasks.task(guarded, all, deal, items, list, count, size, place)
   local collecting = tasks.task(guarded, all, collect, results, count)
   local ok, failure, err = tree.try(all.wait, all)
   if not ok or not failure then
@@ -139,24 +140,25 @@ end
 
 -- --- with one worker --------------------------------------------------------------------------------
 
-local function copy(value, what, index)
+local function copy(value, what, index, place)
   if type(value) ~= "table" and type(value) ~= "cdata" and type(value) ~= "function" then return value end
   local bytes, why, is_too_large = codec.encode(value, what, BYTES)
   if bytes then return codec.decode(bytes) end
   why = ("for_each: %s %d%s"):format(what, index, why:sub(#what + 1))
-  if not is_too_large then errors.raise("%s", why) end
+  if not is_too_large then error(place .. ": " .. why, 0) end
   return nil, errors.new("limit", "fix", "failed", why)
 end
 
-local function alone(list, parallel, bytes)
+local function alone(list, parallel, bytes, place)
   local fn = carry.unpack(bytes)
+  local fn_place = failures.place_of_function(fn)
   return require "nebula.for_each"(list, { parallel = parallel }, function(item, index)
     local too_large, result, err
-    item, too_large = copy(item, "item", index)
+    item, too_large = copy(item, "item", index, place)
     if too_large then return nil, too_large end
     result, err = fn(item, index)
-    if result == nil then return nil, (copy(err, "error of item", index)) end
-    return copy(result, "result", index)
+    if result == nil then return nil, (copy(err, "error of item", index, fn_place)) end
+    return copy(result, "result", index, fn_place)
   end)
 end
 
@@ -171,9 +173,9 @@ function spread.run(list, count, parallel, fn)
   local bytes, why = carry.pack({ fn }, { "fn" }, 1, parts.MOST)
   if not bytes then errors.raise("for_each: %s", why) end
   if count == 0 then return {} end
-  local workers = mail.workers()
-  if #workers == 1 then return alone(list, parallel, bytes) end
-  return over_all(workers, list, count, parallel, bytes)
+  local workers, place = mail.workers(), failures.here() or failures.place_of_function(fn)
+  if #workers == 1 then return alone(list, parallel, bytes, place) end
+  return over_all(workers, list, count, parallel, bytes, place)
 end
 
 return spread

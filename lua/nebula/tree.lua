@@ -234,16 +234,16 @@ end
 
 --- A new task below parent. It begins to run in the next turn, never inside this call.
 ---@param parent nebula.Task|nil nil: a root
+---@param place string|nil FILE:LINE where it was started; nil: the workflow
 ---@param fn fun(...): any
 ---@param ... any given to fn
 ---@return nebula.Task
-function tree.open(parent, fn, ...)
+function tree.open_at(parent, place, fn, ...)
   outside.touch("another task")
   local id = lib.nebula_task_open(engine, parent and parent.id or 0)
   if id < 0 then
     error(errors.from_code(nil, id), 0)
   end
-  local place = failures.here() or parent and parent.at
   local self = setmetatable({ id = id, parent = parent, fn = fn, place = place }, Task)
   local arguments, count = { ... }, select("#", ...)
   self.co = coroutines.create(function()
@@ -265,6 +265,11 @@ function tree.open(parent, fn, ...)
   return self
 end
 
+--- The same, started at the line of the workflow that runs.
+function tree.open(parent, fn, ...)
+  return tree.open_at(parent, failures.here() or parent and parent.at, fn, ...)
+end
+
 --- A task below nobody.
 ---@param fn fun(...): any
 ---@param ended fun(failure: nebula.Failure|nil) told how it ended
@@ -278,17 +283,6 @@ function tree.root(fn, ended, ...)
       ended(self.failure)
     end,
   }
-end
-
---- Whether a task is another one, or was started below it.
----@param task nebula.Task|nil
----@param root nebula.Task
----@return boolean
-function tree.is_below(task, root)
-  while task and task ~= root do
-    task = task.parent
-  end
-  return task == root
 end
 
 --- The tasks that live, by number.

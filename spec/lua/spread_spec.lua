@@ -232,4 +232,27 @@ describe("for_each with workers = true", function()
       print(state() == before and "same" or before .. " became " .. state())
     ]])
   end)
+
+  it("blames the line of the list for an item, that of the function for a result, and shows no empty lines", function()
+    for workers = 1, 2 do
+      local ran = ended(1, run(workers, [[
+        local function say(...) print((select(2, pcall(...)))) end
+        say(function()
+          local list = for_each({ 1, print }, { workers = true }, function(item) return item end) -- line 9 of the file
+          return list
+        end)
+        local function wrong() return print end
+        say(function()
+          local list = for_each({ 1 }, { workers = true }, wrong)
+          return list
+        end)
+        local there = spawn_on_all(wrong)
+        there:join()
+      ]]))
+      assert.matches("^[^\n]*flow.lua:9: for_each: item 2: a function;", ran.output)
+      assert.matches("\n[^\n]*flow.lua:12: for_each: result 1: a function;", ran.output)
+      assert.matches("flow.lua:17: what it returned cannot go back: results%[1%]: a function[^\n]*\n  [^\n]*flow.lua:18: ",
+        ran.errors)
+    end
+  end)
 end)

@@ -209,4 +209,22 @@ describe("a worker that does not come back from Lua", function()
       .. "workflow; the call it waited for last: none yet\"", result.errors)
     says(("computes at:\\n  %s/flow.lua:2: in the main chunk"):format(program.folder), result.errors)
   end)
+
+  it("names the line that asked for it where a function runs for another worker", function()
+    local child = program.started([[
+      local function wait(number)
+        if require "nebula.worker".index ~= 1 then return sleep "50ms" end
+        local until_then = os.time() + 2
+        while os.time() < until_then do end
+        return number
+      end
+      print "ready"
+      spawn_on_all(wait):join()
+      for_each({ 1, 2, 3, 4 }, { workers = true, parallel = 4 }, wait)
+    ]], "--workers", "2", "--stuck", "100ms", "--log", "logfmt")
+    local said = ended(0, over(child)).errors
+    says("flow.lua:9; the call it waited for last", said)
+    says("flow.lua:10; the call it waited for last", said)
+    assert.is_nil(said:find("started as the workflow", 1, true))
+  end)
 end)

@@ -43,12 +43,19 @@ local function watch(self, result, err, ...)
   return result, err, ...
 end
 
+local function is_below(task, root)
+  while task and task ~= root do
+    task = task.parent
+  end
+  return task == root
+end
+
 local function check(self, name)
   errors.check_self(self, Transaction, "transaction", name)
   local point = self.points[#self.points]
   if self.has_ended then
     errors.raise("the transaction has ended: its tx is of no use outside of its function")
-  elseif point and not tree.is_below(wait.current(), point.task) then
+  elseif point and not is_below(wait.current(), point.task) then
     errors.raise("another task has a savepoint open in this transaction: join that task first")
   elseif self.open_stream then
     errors.raise("a stream is open in this transaction: read it to its end or close it first")

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { REASON_MOST = 1000 }; /* bytes that are kept and shown */
+
 static void instance_free(struct instance *i)
 {
     free(i->name);
@@ -31,11 +33,24 @@ static struct instance *instance_new(struct engine *e, const char *name, const c
     return i;
 }
 
+/* What a program fails with may be a whole document. It is cut behind the masking: half a secret would not be found any
+ * more. */
+static char *reason_of(const struct engine *e, const char *text)
+{
+    char *reason = strdup(text);
+    if (reason == NULL)
+        return NULL;
+    size_t size = secret_mask(&e->secrets, reason, strlen(reason));
+    if (size > REASON_MOST)
+        snprintf(reason + REASON_MOST - 3, 4, "...");
+    return reason;
+}
+
 bool instances_tell(struct engine *e, const struct nebula_instance *told)
 {
     char name[96];
     snprintf(name, sizeof name, "%s %d", told->service, (int)told->number);
-    char *state = strdup(told->state), *reason = strdup(told->reason);
+    char *state = strdup(told->state), *reason = reason_of(e, told->reason);
     struct instance *i = index_get(&e->instance_names, name);
     if (state != NULL && reason != NULL && i == NULL)
         i = instance_new(e, name, told->service);

@@ -114,7 +114,9 @@ end
 ---@return nebula.Failure
 function failures.nest(inner, outer)
   local traceback = inner.traceback
-  if outer.traceback ~= "" and traceback:sub(-#outer.traceback) ~= outer.traceback then
+  if traceback == "" then
+    traceback = outer.traceback
+  elseif outer.traceback ~= "" and traceback:sub(-#outer.traceback) ~= outer.traceback then
     traceback = ("%s\n  joined by:\n%s"):format(traceback, outer.traceback)
   end
   return setmetatable({ value = inner.value, at = inner.at, traceback = traceback }, Failure)
@@ -151,6 +153,14 @@ function failures.of(x, fn)
   return failure
 end
 
+--- What is said of something that was raised, or returned as an error: tostring() may raise itself, or give no string.
+---@param value any
+---@return string
+function failures.words(value)
+  local ok, text = pcall(tostring, value)
+  return ok and type(text) == "string" and text or ("a %s of which no text can be made"):format(type(value))
+end
+
 --- The sentence, and the lines of the workflow below it.
 ---@param failure nebula.Failure
 ---@return string
@@ -160,7 +170,7 @@ end
 
 --- FILE:LINE: what was raised.
 function Failure:__tostring()
-  local text = tostring(self.value):gsub("^[^\n]-:0: ", "") -- as LuaJIT places an overflow in compiled code
+  local text = failures.words(self.value):gsub("^[^\n]-:0: ", "") -- as LuaJIT places an overflow in compiled code
   if self.at and not text:match("^[^\n]-:%d+: ") then
     text = self.at .. ": " .. text
   end

@@ -37,6 +37,9 @@ local lib, engine = c.lib, c.engine
 local Kept = {}
 Kept.__index = Kept
 
+local REASON_MOST = 65536 -- bytes that go to worker 0, which shows the first 1,000
+local NUL = "\226\144\128"  -- U+2400, its picture, as in the log
+
 local keeping = {}
 
 local function now_us()
@@ -51,13 +54,16 @@ end
 
 -- One life: whether it failed, with what, and what is to be said of that.
 local function live(self)
-  local child = tasks.task(self.service.run, self.state.number)
-  local ended = { tree.try(child.join, child) }
+  local child
+  local ended = { tree.try(function()
+    child = tasks.task(self.service.run, self.state.number) -- raises where there are too many
+    return child:join()
+  end) }
   if not ended[1] then
-    local failure = child.failure or failures.of(ended[2])
+    local failure = child and child.failure or failures.of(ended[2])
     return true, failure.value, tostring(failure), failure.traceback
   elseif ended[2] == nil and ended[3] ~= nil then
-    return true, ended[3], tostring(ended[3]), ""
+    return true, ended[3], failures.words(ended[3]), ""
   end
   return false
 end
@@ -83,7 +89,7 @@ end
 local function rest(self, text, lines, lived_us)
   local restart, state = self.service.restart, self.state
   self.in_a_row = lived_us >= restart.steady and 1 or self.in_a_row + 1
-  state.restarts, state.reason = state.restarts + 1, text
+  state.restarts, state.reason = state.restarts + 1, text:sub(1, REASON_MOST):gsub("%z", NUL)
   local us = worker.backoff(restart.pause, restart.pause_max, self.in_a_row)
   log.error("service %s: instance %d failed, restart %d is in %s: %s%s", self.service.name, state.number,
     state.restarts, show(us), text, lines_below(lines))

@@ -6,6 +6,7 @@
 
 local c = require "nebula.c"
 local crew = require "nebula.lazy" "nebula.crew"
+local failures = require "nebula.failure"
 local keeping = require "nebula.keeping"
 local log = require "nebula.log"
 local mail = require "nebula.mail"
@@ -14,6 +15,7 @@ local report = require "nebula.declare.report"
 local services = require "nebula.service"
 local tasks = require "nebula.task"
 local time = require "nebula.time"
+local tree = require "nebula.tree"
 local wait = require "nebula.wait"
 local worker = require "nebula.worker"
 
@@ -22,7 +24,9 @@ local lib, engine = c.lib, c.engine
 local PAUSE_US, PAUSE_MAX_US, STEADY_US = 100000, 30000000, 60000000 -- before a worker begins anew
 
 ---@class nebula.Served
+---@field place string the folder that they are in
 ---@field sources { file: string, text: string }[] the files, as they were read
+---@field services { name: string, instances: integer|"per-worker" }[] what worker 0 found in them
 
 local serving = {}
 
@@ -48,7 +52,7 @@ local function tell(state)
   note(copy)
 end
 
--- Worker 0 has found nothing wrong with them, but they may ask which worker they are in.
+-- Worker 0 has found nothing wrong with them, but they may ask which worker they are in, or need what is not there.
 local function keep(given, finished)
   wait.current().is_of_worker = true
   local reports = report.new()
@@ -71,8 +75,12 @@ local function trouble_of(task)
 end
 
 mail.on("serving.begin", function(_, given, finished)
-  local task = mail.task(keep, function(task)
-    mail.urge(0, "serving.ended", trouble_of(task))
+  local task = mail.task_at(given.place, keep, function(task)
+    if task.failure and not time.stopping() then
+      worker.fail(failures.text_of(task.failure)) -- and it begins anew, with its services
+    else
+      mail.urge(0, "serving.ended", trouble_of(task))
+    end
   end, given, finished)
   if not task then
     mail.urge(0, "serving.ended") -- it drains already
@@ -134,14 +142,24 @@ mail.on_leave(function(index, why)
   end
 end)
 
--- What it had is shown as pausing.
+local function show_pausing(state, pause_us, why)
+  state.state, state.since, state.pause, state.reason = "pausing", os.time(), pause_us / 1e6, why
+  worker.tell_instance(state)
+end
+
+-- What it had, or would have, is shown as pausing.
 local function show_lost(index, pause_us, why)
-  for key, state in pairs(known) do
-    if state.worker == index and state.state ~= "finished" then
-      before[key] = state.restarts + 1
-      state.state, state.since, state.pause, state.reason = "pausing", os.time(), pause_us / 1e6, why
-      state.restarts = before[key]
-      worker.tell_instance(state)
+  for _, service in ipairs(given_to_all.services) do
+    for _, number in ipairs(services.placed(service, index, worker.count)) do
+      local key = service.name .. " " .. number
+      local state = known[key]
+      if not state then -- it has never run
+        show_pausing({ service = service.name, number = number, worker = index, restarts = 0 }, pause_us, why)
+      elseif state.state ~= "finished" then
+        state.restarts = state.restarts + 1
+        before[key] = state.restarts
+        show_pausing(state, pause_us, why)
+      end
     end
   end
 end
@@ -197,24 +215,26 @@ end
 ---@return true|nil
 ---@return string|nil why
 function serving.run(given)
-  wait.current().is_of_worker = true
+  wait.current().is_of_worker, wait.current().at = true, given.place
   given_to_all = given
   begin_others()
   local own = tasks.task(keep, given, {})
-  local is_own_over
+  local is_own_over, failure
   tasks.task(function()
     wait.current().is_of_worker = true
-    local ok, why = own:join()
-    troubles[#troubles + 1] = not ok and why and tostring(why) or nil
+    local has_returned, ok, why = tree.try(own.join, own)
+    failure = not has_returned and ok or nil
+    troubles[#troubles + 1] = has_returned and not ok and why and tostring(why) or nil
     is_own_over = true
     wake()
   end)
-  while not (is_over() and is_own_over) do
+  while not (failure or is_over() and is_own_over) do
     ticket = lib.nebula_wait(engine)
     local _, err = wait.settle(ticket)
     ticket = nil
     if err then return nil, err end
   end
+  if failure then tree.raise(failure) end
   if #troubles > 0 then
     return nil, table.concat(troubles, "; ")
   end

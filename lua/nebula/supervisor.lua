@@ -82,7 +82,7 @@ local function judge(flow, file)
     say(failures.text_of(flow.failure))
     return 1
   elseif ended[2] == nil and ended[3] ~= nil then
-    say(("%s: %s"):format(file, tostring(ended[3])))
+    say(("%s: %s"):format(file, failures.words(ended[3])))
     return 1
   end
   return 0

@@ -33,15 +33,18 @@ local function read_services(dir, are_declared)
   local list = sources.others(dir, "services", reports)
   local found = require("nebula.service").read(list, environment_of(are_declared), reports, HIDDEN)
   local errors = reports:list()
-  if errors then
+  if errors and not are_declared and errors[1].file == dir then
+    return nil -- that the folder cannot be read was said with the declarations
+  elseif errors then
     folder.complain(errors)
   elseif are_declared and #found == 0 then
     show.complain('%s: no services are declared in services/*.lua; write service "name" { run = function() ... end }',
       dir)
   elseif are_declared then
-    local texts = {}
-    for i, source in ipairs(list) do texts[i] = { file = source.file, text = source.text } end
-    return texts
+    local given = { place = dir .. "/services", sources = {}, services = {} }
+    for i, source in ipairs(list) do given.sources[i] = { file = source.file, text = source.text } end
+    for i, one in ipairs(found) do given.services[i] = { name = one.name, instances = one.instances } end
+    return given
   end
 end
 
@@ -53,8 +56,8 @@ local function run(given, arguments)
   if not program.open(self) then return 1 end
   package.path = package.path .. ";" .. dir .. "/?.lua"
   local declared = program.declare(dir)
-  local texts = read_services(dir, declared ~= nil)
-  if not texts then return 2 end
+  local services = read_services(dir, declared ~= nil)
+  if not services then return 2 end
   local others = program.for_others(self, {}, declared)
   if others then
     others.is_kept = true
@@ -62,7 +65,7 @@ local function run(given, arguments)
   require("nebula.supervisor").begin {
     file = dir,
     chunk = require("nebula.serving").run,
-    arguments = { { sources = texts } },
+    arguments = { services },
     drain_us = self.drain_us,
     crew = others,
   }

@@ -7,7 +7,8 @@ local colours = { running = "green", pausing = "red", finished = "bold" }
 
 local function doing(one)
   local word = show.paint(colours[one.state] or "bold", one.state)
-  return one.state == "pausing" and ("%s for %.1fs"):format(word, one.pause) or word
+  if one.state ~= "pausing" then return word end
+  return one.pause < 1 and ("%s for %dms"):format(word, one.pause * 1000) or ("%s for %.1fs"):format(word, one.pause)
 end
 
 --- Prints a table of the instances, and why those that pause have failed.

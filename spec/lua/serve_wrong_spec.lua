@@ -1,0 +1,104 @@
+-- `nebula serve` with what goes wrong in a way of its own: nothing of it is passed over in silence. limit: 300 s
+
+local clock = require "spec.support.clock"
+local process = require "spec.support.process"
+local program = require "spec.support.program"
+local served = require "spec.support.served"
+local tmp = require "spec.support.tmp"
+
+local ended, nebula, over, says = program.ended, program.nebula, program.over, program.says
+local count, folder_of, instances_of, started = served.count, served.folder_of, served.instances_of, served.started
+
+local function eventually(child, what, is_so)
+  clock.eventually(what, function() return is_so(instances_of(child)) end)
+  return instances_of(child)
+end
+
+describe("serve", function()
+  it("says once that the folder cannot be read", function()
+    local said = ended(2, nebula("serve", tmp.folder() .. "/nowhere")).errors
+    assert.equal(1, count(said, "cannot be read"))
+  end)
+
+  it("starts again what failed with something of which no text can be made", function()
+    local child = started([[
+      local function odd(text) return setmetatable({}, { __tostring = text }) end
+      local runs = 0
+      service "odd" { restart = { pause = "1ms", pause_max = "5ms" }, run = function()
+        runs = runs + 1
+        if runs == 1 then error(odd(function() error "no text" end)) end
+        if runs == 2 then return nil, odd(function() return {} end) end
+        if runs == 3 then error(odd(function() return 5 end)) end
+        print "ready"
+        sleep "1h"
+      end }
+    ]], "--workers", "1")
+    local one = instances_of(child)["odd 1"]
+    assert.same({ 3, "running" }, { one.restarts, one.state })
+    child:signal "TERM"
+    local said = ended(0, over(child)).errors
+    for restart = 1, 3 do
+      assert.matches(("restart %d is in %%d+m?s: [^\n]*a table of which no text can be made"):format(restart), said)
+    end
+  end)
+
+  it("shows of a long reason its begin, with its secrets masked, and a zero in it", function()
+    local folder = folder_of([[
+      service "long" { restart = { pause = "1h", pause_max = "1h" }, run = function()
+        return nil, ("x"):rep(985) .. "hunter2/secret" .. ("y"):rep(20e6)
+      end }
+      service "zero" { restart = { pause = "1h", pause_max = "1h" }, run = function() return nil, "\0 and more" end }
+      service "ready" { run = function() sleep "100ms" print "ready" io.stdout:flush() sleep "1h" end }
+    ]], 'postgres "shop" { host = "127.0.0.1", user = "u", dbname = "d", password = "hunter2/secret" }')
+    local child = process.start(program.command("serve", "--workers", "2", "--log", "logfmt", folder))
+    assert.equal("ready", child:line())
+    local by_name = eventually(child, "all are told of", function(all) return all["long 1"] and all["zero 1"] end)
+    assert.equal(("x"):rep(985) .. "***" .. ("y"):rep(9) .. "...", by_name["long 1"].reason)
+    assert.equal("\226\144\128 and more", by_name["zero 1"].reason)
+    says("pausing for", nebula("ls").output)
+    child:signal "TERM"
+    assert.is_nil(ended(0, over(child)).errors:find("hunter2", 1, true))
+  end)
+
+  it("begins a worker anew in which the files cannot be evaluated", function()
+    local flag = tmp.folder() .. "/flag"
+    local child = started(([[
+      local worker = require "nebula.worker"
+      if worker.index == 1 and not io.open("FLAG") then error "not here" end
+      service "each" { instances = "per-worker", run = function(number)
+        if number == 1 then print "ready" end
+        sleep "1h"
+      end }
+    ]]):gsub("FLAG", flag), "--workers", "2")
+    local one = eventually(child, "it is shown", function(all) return all["each 2"] end)["each 2"]
+    assert.same({ 1, "pausing", 0 }, { one.worker, one.state, one.restarts })
+    assert.matches("^worker 1 has left: [^\n]*a.lua:3:%d+: not here$", one.reason)
+    tmp.write(flag:match "^(.*)/", "flag", "")
+    eventually(child, "it runs", function(all) return all["each 2"].state == "running" end)
+    child:signal "TERM"
+    says("not here", ended(0, over(child)).errors)
+  end)
+
+  it("ends when the first worker is the one in which they cannot", function()
+    local result = ended(1, nebula("serve", "--workers", "2", folder_of [[
+      local worker = require "nebula.worker"
+      worker.evaluated = (worker.evaluated or 0) + 1
+      if worker.index == 0 and worker.evaluated == 2 then error "not here" end
+      service "each" { instances = "per-worker", run = function() sleep "1h" end }
+    ]]))
+    assert.matches("a.lua:3:%d+: not here\n$", result.errors)
+  end)
+
+  it("names the folder where a worker computes while it evaluates the files", function()
+    local child, folder = started([[
+      local until_then = os.time() + 2
+      if require "nebula.worker".index == 1 then while os.time() < until_then do end end
+      service "one" { instances = "per-worker", run = function(number)
+        if number == 2 then print "ready" end
+        sleep "1h"
+      end }
+    ]], "--workers", "2", "--stuck", "100ms")
+    child:signal "TERM"
+    says(("task 4, started at %s/services; "):format(folder), ended(0, over(child)).errors)
+  end)
+end)

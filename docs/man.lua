@@ -4,6 +4,7 @@ local commands = require "nebula.cli.commands"
 local keys = require "nebula.keys"
 local kind = require "nebula.kind"
 local rows = require "nebula.declare.rows"
+local services = require "nebula.service"
 local version = require "nebula.version"
 local worker = require "nebula.worker"
 
@@ -102,7 +103,7 @@ environment variable.]]
   print ".SH SETTINGS"
   settings("Every resource", rows.resource, "")
   settings("A policy", rows.policy, "")
-  settings("A service", rows.service, "")
+  settings("A service", services.rows, "")
   local kinds = kind.known(worker.home)
   for _, name in ipairs(keys(kinds)) do
     settings("Kind " .. name, kinds[name].options, "")

@@ -3,6 +3,7 @@
 local keys = require "nebula.keys"
 local kind = require "nebula.kind"
 local rows = require "nebula.declare.rows"
+local services = require "nebula.service"
 local worker = require "nebula.worker"
 
 local function kind_of_value(row)
@@ -55,7 +56,7 @@ connections, `restart` with a new program. A setting that is known but not yet i
 
 print_table("Every resource", "`KIND \"name\" { ... }` in `resources/*.lua`.", rows.resource)
 print_table("A policy", "`return policy \"name\" { ... }` in `policies/*.lua`.", rows.policy)
-print_table("A service", "`service \"name\" { ... }` in `services/*.lua`, for `nebula serve`.", rows.service)
+print_table("A service", "`service \"name\" { ... }` in `services/*.lua`, for `nebula serve`.", services.rows)
 local kinds = kind.known(worker.home)
 for _, name in ipairs(keys(kinds)) do
   print_table("Kind `" .. name .. "`", "Beside what every resource has.", kinds[name].options)

@@ -5,14 +5,16 @@
 -- each with its file, line and column.
 
 local judge = require "nebula.judge"
-local balance = require "nebula.declare.balance"
 local declaration = require "nebula.declare.declaration"
+local lazy = require "nebula.lazy"
 local policies = require "nebula.declare.policies"
 local report = require "nebula.declare.report"
 local rows = require "nebula.declare.rows"
 local shape = require "nebula.shape"
 local sources = require "nebula.declare.sources"
 local suggest = require "nebula.suggest"
+
+local balance = lazy "nebula.declare.balance"
 
 ---@class nebula.DeclaredResource what resource.declare() takes: see nebula.Spec
 ---@field name string
@@ -161,7 +163,7 @@ local function read_resource(one, kind, known_rows, known_policies)
     end
   end
   local told = not one.failed and tell(one, kind, settings)
-  local balanced = told and balance.read(one, settings, told)
+  local balanced = told and settings.balance ~= "connections" and balance.read(one, settings, told)
   if one.failed then
     return nil
   end

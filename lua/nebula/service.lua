@@ -8,7 +8,7 @@
 local declaration = require "nebula.declare.declaration"
 local errors = require "nebula.error"
 local report = require "nebula.declare.report"
-local rows = require "nebula.declare.rows"
+local spans = require "nebula.declare.spans"
 
 ---@class nebula.Service
 ---@field name string
@@ -21,6 +21,30 @@ local rows = require "nebula.declare.rows"
 local MOST = 1000 -- of a folder
 
 local services = {}
+
+--- The settings of a service.
+---@type table<string, nebula.Row>
+services.rows = {
+  run = {
+    type = "function", required = true, class = "restart",
+    text = "What an instance does. It is given its number, from 1. When it returns the instance has finished; when it "
+      .. "raises or returns `nil, err` it has failed, and is started again.",
+  },
+  instances = {
+    type = "integer", word = "per-worker", default = 1, min = 1, max = 10000, class = "restart",
+    text = "How many there are in the whole program, spread over its workers; `per-worker`: one in each.",
+  },
+  restart = {
+    type = "table", text = "When one that failed is started again.",
+    fields = {
+      pause = spans.within("pause_max", "100ms",
+        "Before the first restart, at most; doubles with each, and a random part of it is waited.", 1000),
+      pause_max = spans.span("30s", "The longest pause."),
+      steady = spans.span("1m",
+        "After a failure of an instance that ran for so long the pause is at most `pause` again."),
+    },
+  },
+}
 
 -- The line of a file whose code runs now.
 local function line_in(file)
@@ -88,7 +112,7 @@ local function read(one, by_name)
     one:fail({}, ("there is already a service of this name, in %s:%d"):format(other.source.file, other.line))
   end
   by_name[one.name] = other or one
-  local settings = one:check(rows.service)
+  local settings = one:check(services.rows)
   return {
     name = one.name, run = settings.run, instances = settings.instances, restart = settings.restart,
     file = one.source.file, line = one.line,

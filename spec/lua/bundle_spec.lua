@@ -3,6 +3,7 @@
 local kind = require "nebula.kind"
 local lazy = require "nebula.lazy"
 local process = require "spec.support.process"
+local program = require "spec.support.program"
 local tmp = require "spec.support.tmp"
 
 local HOME = require("nebula.worker").home
@@ -44,6 +45,27 @@ describe("a lazy module", function()
     assert.equal(1, late.one)
     assert.is_nil(late.three)
     assert.equal(1, loaded)
+  end)
+end)
+
+describe("a start with one worker and one query", function()
+  it("loads nothing of what it does not use", function()
+    local result = program.ended(0, program.run [[
+      local loaded = {}
+      local function look()
+        for name in pairs(package.loaded) do loaded[name] = true end
+        for _, name in ipairs { "crew", "mail", "codec", "carry", "parts", "spawn", "spread", "shared", "serving", "service",
+          "keeping", "balance", "declare.balance", "sql.harmless", "sql.transaction", "sql.stream" } do
+          if loaded["nebula." .. name] then io.write(name, " ") end
+        end
+        print ""
+      end
+      use "shop":value "select 1"
+      look()
+      use "shop":value "select abs(1)"
+      look()
+    ]])
+    assert.equal("\nsql.harmless \n", result.output)
   end)
 end)
 

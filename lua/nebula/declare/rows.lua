@@ -1,25 +1,10 @@
 --- rows: the settings that every resource has, whatever its kind, and those of a policy.
 
-local balance = require "nebula.declare.balance"
-local units = require "nebula.units"
+local spans = require "nebula.declare.spans"
 
 local rows = {}
 
-local YEAR = 365 * 86400e6 -- us; who means "for ever" writes 0 where that is possible
-
-local function span(default, text, least)
-  return { type = "duration", default = default, min = least or 0, max = YEAR, class = "live", text = text }
-end
-
--- That doubles up to pause_max.
-local function pause(default, text, least)
-  local row = span(default, text, least)
-  row.beside = "pause_max"
-  row.compare = function(us, most)
-    return us > most and "is more than pause_max, which is " .. units.show_duration(most) or nil
-  end
-  return row
-end
+local span, within = spans.span, spans.within
 
 -- What the pool has to wake up for.
 local function look(default, text)
@@ -90,21 +75,15 @@ rows.policy = {
     type = "table", text = "Bounds of one call.",
     fields = {
       deadline = span("5s", "The whole of a call: queue, send, reply, every retry.", 1000),
-      wait = {
-        type = "duration", default = "500ms", min = 0, max = YEAR, class = "live",
-        text = "The part of the deadline that may pass in the queue.",
-        beside = "deadline",
-        compare = function(wait, deadline)
-          return wait > deadline and "is more than deadline, which is " .. units.show_duration(deadline) or nil
-        end,
-      },
+      wait = within("deadline", "500ms", "The part of the deadline that may pass in the queue."),
     },
   },
   retry = {
     type = "table", text = "Whether and when a failed call is made again.",
     fields = {
       tries = { type = "integer", default = 3, min = 1, max = 100, class = "live", text = "Attempts; 1: no retry." },
-      pause = pause("50ms", "Before the first retry, at most; doubles with each, and a random part of it is waited."),
+      pause = within("pause_max", "50ms",
+        "Before the first retry, at most; doubles with each, and a random part of it is waited."),
       pause_max = span("2s", "The longest pause."),
       budget = {
         type = "number", default = 0.2, min = 0, max = 1, class = "live",
@@ -130,13 +109,73 @@ rows.policy = {
   on = { type = "table", not_yet = "events are in the log alone" },
 }
 
+-- Which of several endpoints serves the next call: see declare/balance.lua.
+
+local function needs_a_rule(_, rule)
+  return rule == "connections" and "counts only beside a balance: balance = \"p2c\", for example" or nil
+end
+
+local success = {
+  factor = {
+    type = "number", default = 1.9, min = 0, max = 100, class = "live",
+    text = "An endpoint whose share of successes is so many standard deviations below the mean of all is ejected; "
+      .. "0: none is. One of n endpoints is never more than the root of n - 1 away: of 5 endpoints, 2.",
+  },
+  calls = {
+    type = "integer", default = 100, min = 1, max = 1e9, class = "live",
+    text = "Only endpoints with so many calls in the window are compared.",
+  },
+  endpoints = {
+    type = "integer", default = 5, min = 2, max = 16, class = "live",
+    text = "None is compared when fewer endpoints than these have so many calls.",
+  },
+  window = span("10s", "How long calls are counted for, before they are compared.", 100000),
+}
+
+local eject = {
+  consecutive = {
+    type = "integer", default = 5, min = 0, max = 1000000, class = "live",
+    text = "So many failures in a row eject an endpoint; 0: they do not. A failure is a lost connection, a server that "
+      .. "fails or no answer by the deadline; no other error, no cancel, and no full pool.",
+  },
+  success = { type = "table", fields = success, text = "Ejection by the share of successes, beside the others'." },
+  most = {
+    type = "share", default = "50%", class = "live",
+    text = "The share of the endpoints that may be ejected at a time. Who would be one too many stays.",
+  },
+  time = within("time_most", "30s",
+    "How long one is ejected: this, times how often it was lately, and up to a tenth less.", 100000),
+  time_most = span("5m", "The longest time for which one is ejected.", 100000),
+  panic = {
+    type = "share", default = "50%", class = "live",
+    text = "When a smaller share of the endpoints than this is left that is neither ejected nor down, those that are "
+      .. "ejected are used all the same; 0: never.",
+  },
+}
+
 rows.resource = {
   policy = {
     type = "string", default = "standard", max = 64, class = "live",
     text = "The name of the policy by which calls are made.",
   },
   pool = { type = "table", fields = rows.pool, text = "How many connections there are, and for how long." },
-  balance = balance.rows.balance, eject = balance.rows.eject, slow_start = balance.rows.slow_start,
+  balance = {
+    type = "enum", default = "connections", class = "live",
+    one_of = { "connections", "round-robin", "least-outstanding", "p2c", "least-recently-used", "sticky" },
+    text = "Which of several endpoints serves the next call, in the roles that spread over them. connections: whose "
+      .. "idle connection is next, wherever it leads; round-robin: in turn, weighted by health, successes and latency; "
+      .. "least-outstanding: the fewest calls under way; p2c: of two drawn ones that with less latency x calls under "
+      .. "way; least-recently-used: whose last use is longest ago; sticky: by the option key of the call.",
+  },
+  eject = {
+    type = "table", fields = eject, beside = "balance", compare = needs_a_rule,
+    text = "When an endpoint is left alone for a while because of what came of the calls to it.",
+  },
+  slow_start = {
+    type = "duration", default = "0s", min = 0, max = spans.most, class = "live",
+    beside = "balance", compare = needs_a_rule,
+    text = "How long it takes an endpoint that comes back to get its full share, beginning with a tenth; 0s: no time.",
+  },
   credential = { type = "string", not_yet = "give the kind's own settings, from env()" },
   health = { type = "table", not_yet = "pool.check asks a connection before it is lent" },
   depends_on = { type = "list", not_yet = "resources are started in the order of their declarations" },
@@ -150,27 +189,6 @@ for name, row in pairs(rows.policy) do
   end
 end
 rows.pool.strategy = rows.resource.strategy
-
-rows.service = {
-  run = {
-    type = "function", required = true, class = "restart",
-    text = "What an instance does. It is given its number, from 1. When it returns the instance has finished; when it "
-      .. "raises or returns `nil, err` it has failed, and is started again.",
-  },
-  instances = {
-    type = "integer", word = "per-worker", default = 1, min = 1, max = 10000, class = "restart",
-    text = "How many there are in the whole program, spread over its workers; `per-worker`: one in each.",
-  },
-  restart = {
-    type = "table", text = "When one that failed is started again.",
-    fields = {
-      pause = pause("100ms",
-        "Before the first restart, at most; doubles with each, and a random part of it is waited.", 1000),
-      pause_max = span("30s", "The longest pause."),
-      steady = span("1m", "After a failure of an instance that ran for so long the pause is at most `pause` again."),
-    },
-  },
-}
 
 --- Names that will mean something in a declaration file one day.
 rows.names_not_yet = { strategy = true, kind = true, credential = true, tenant = true, graph = true }

@@ -137,19 +137,17 @@ read["@"] = function(sql, at, dialect)
   return "sign", at
 end
 
-local reader = {}
-for code = 0, 255 do
-  local c = string.char(code)
-  if find(c, "[%a_\128-\255]") then
-    reader[code] = read.word
-  elseif find(c, "%d") then
-    reader[code] = read.number
-  elseif find(c, "%s") then
-    reader[code] = read.space
-  else
-    reader[code] = read[c] or function(_, at) return "sign", at end
-  end
+local function sign(_, at) return "sign", at end
+
+local reader = {} -- by byte
+for code = 0, 255 do reader[code] = code < 128 and sign or read.word end
+for code = 65, 90 do reader[code], reader[code + 32] = read.word, read.word end -- A to Z, a to z
+for code = 48, 57 do reader[code] = read.number end
+for code = 9, 13 do reader[code] = read.space end
+for kind, fn in pairs(read) do
+  if #kind == 1 then reader[byte(kind)] = fn end
 end
+reader[32], reader[95] = read.space, read.word -- the blank, and _
 
 local M = {}
 

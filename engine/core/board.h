@@ -56,6 +56,6 @@ void board_order(struct board *b, int32_t at, int32_t role);
 bool endpoint_has_room(const struct endpoint *e, int64_t now_us);
 bool endpoint_is_down(const struct endpoint *e);
 /* Why it is down, copied; NULL: it is not. */
-void endpoint_note(struct endpoint *e, const struct error *why);
+void endpoint_note(struct endpoint *to, const struct error *why);
 
 #endif

@@ -56,7 +56,7 @@ static void use(struct common *c, int32_t by)
     struct ledger *l = c->ledger;
     pthread_mutex_lock(&l->lock);
     c->users += by;
-    bool is_last = c->users == 0;
+    bool is_last = by < 0 && c->users == 0;
     if (is_last)
         index_drop(&l->things, c->identity);
     pthread_mutex_unlock(&l->lock);

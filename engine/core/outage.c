@@ -40,7 +40,8 @@ static void outage_free(struct common *c)
 static struct common *outage_make(const struct ledger *l, const void *how)
 {
     const struct board *b = how;
-    size_t members = (size_t)ledger_workers(l), places = (size_t)(b->endpoints * b->roles);
+    size_t members = (size_t)ledger_workers(l);
+    size_t places = (size_t)b->endpoints * (size_t)b->roles;
     struct outage *o = calloc(1, sizeof *o + members * sizeof o->member[0] +
                                      members * places * sizeof *o->member[0].opening);
     if (o == NULL)

@@ -15,7 +15,7 @@
 #define CHANNEL_BUCKETS 64
 #define CHANNELS_MOST 10000
 
-struct listener;
+struct hearer;
 
 struct channel {
     struct list_node node; /* among all */
@@ -28,11 +28,11 @@ struct channel {
     char name[]; /* NUL-terminated */
 };
 
-/* One listener at one channel. */
+/* One hearer at one channel. */
 struct member {
-    struct list_node in_channel, in_listener;
+    struct list_node in_channel, in_hearer;
     struct channel *channel;
-    struct listener *listener;
+    struct hearer *hearer;
 };
 
 struct channels {

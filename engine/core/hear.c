@@ -83,7 +83,7 @@ int32_t hear_begin(struct engine *e, int64_t listener, int64_t within_us)
         return refusal;
     if (l == NULL)
         return engine_refuse(e, ERROR_STALE, "the listener was closed already");
-    if (l->ear == NULL && !listener_has_news(l))
+    if (l->hearer.ear == NULL && !listener_has_news(l))
         return engine_refuse(e, ERROR_CLOSED,
                              "the listener has ended: the engine is shutting down");
     struct hear *h = hear_new(l);

@@ -146,17 +146,18 @@ static json_t *conns_json(struct telling *t, const struct resource *r)
 static json_t *listener_json(struct telling *t, const struct listener *l)
 {
     json_t *o = json_object(), *channels = json_array();
-    for (struct list_node *n = list_head(&l->members); n != NULL; n = list_next(&l->members, n))
+    for (struct list_node *n = list_head(&l->hearer.members); n != NULL;
+         n = list_next(&l->hearer.members, n))
         telling_append(
             t, channels,
-            telling_masked_value(t, container_of(n, struct member, in_listener)->channel->name));
+            telling_masked_value(t, container_of(n, struct member, in_hearer)->channel->name));
     telling_number(t, o, "task", l->task->number);
     telling_put(t, o, "channels", channels);
-    telling_number(t, o, "queued", l->queue.list.count);
-    telling_number(t, o, "queue", l->most);
+    telling_number(t, o, "queued", l->backlog.queue.list.count);
+    telling_number(t, o, "queue", l->backlog.most);
     telling_number(t, o, "told", (int64_t)l->told);
-    telling_number(t, o, "gaps", (int64_t)l->gaps);
-    telling_number(t, o, "missed", (int64_t)l->missed);
+    telling_number(t, o, "gaps", (int64_t)l->backlog.gaps);
+    telling_number(t, o, "missed", (int64_t)l->backlog.missed);
     return o;
 }
 
@@ -165,9 +166,11 @@ static json_t *ear_json(struct telling *t, const struct ear *e)
 {
     json_t *o = json_object(), *list = json_array();
     for (struct list_node *n = list_head(&e->listeners); n != NULL; n = list_next(&e->listeners, n))
-        telling_append(t, list, listener_json(t, container_of(n, struct listener, in_ear)));
+        telling_append(t, list, listener_json(t, container_of(n, struct listener, hearer.in_ear)));
     telling_text(t, o, "state", ear_state_name(e));
     telling_number(t, o, "connection", e->conn == NULL ? 0 : e->conn->id);
+    if (e->state == EAR_FAR)
+        telling_number(t, o, "home", e->line.home);
     telling_number(t, o, "channels", e->channels.all.count);
     telling_number(t, o, "told", (int64_t)e->told);
     telling_number(t, o, "gaps", (int64_t)e->gaps);

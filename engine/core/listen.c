@@ -19,7 +19,7 @@ static void listen_abandon(struct ticket *t)
     struct listen *l = (struct listen *)t;
     loop_disarm(t->engine->loop, &l->timer);
     error_set(&l->error, ERROR_CANCELLED, "%s: the task was cancelled",
-              l->listener->ear->pool->resource->name);
+              l->listener->hearer.ear->pool->resource->name);
     l->listener->listen = NULL;
     listener_free(l->listener);
     l->listener = NULL;
@@ -66,7 +66,7 @@ static void too_late(struct timer *t)
     struct listen *l = container_of(t, struct listen, timer);
     struct listener *listener = l->listener;
     struct error why;
-    ear_explain(listener->ear, l->begun_us, &why);
+    ear_explain(listener->hearer.ear, l->begun_us, &why);
     listener_end(listener, &why);
     listener_free(listener);
 }
@@ -85,7 +85,7 @@ static struct listener *new_listener(struct ear *ear, const struct nebula_channe
 {
     struct listener *l = listener_new(ear, asked->queue, asked->bytes);
     for (int32_t i = 0; l != NULL && i < asked->count; i++) {
-        if (listener_add(l, asked->name[i]))
+        if (hearer_add(&l->hearer, asked->name[i]))
             continue;
         bool is_full = ear->channels.all.count == CHANNELS_MOST;
         engine_refuse(l->engine, is_full ? ERROR_LIMIT : ERROR_MEMORY,
@@ -147,6 +147,6 @@ int32_t listen_begin(struct resource *r, const struct nebula_channels *asked)
     }
     l->listener->listen = l;
     loop_arm(e->loop, &l->timer, ends_at_us(l, &r->spec->policy, asked->within_us));
-    ear_join(ear, l->listener);
+    ear_join(ear, &l->listener->hearer);
     return number;
 }

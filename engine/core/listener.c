@@ -1,7 +1,6 @@
 #include "core/listener.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/ear.h"
 #include "core/hear.h"
@@ -13,6 +12,8 @@
 #define ROW_BITS 20
 
 _Static_assert(ENGINE_LISTENERS_MOST < 1 << ROW_BITS, "a row has its place in a number");
+
+static const struct hearer_type type;
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -31,15 +32,10 @@ struct listener *listener_new(struct ear *ear, int32_t most, int64_t bytes_most)
     }
     l->engine = e;
     l->task = e->task;
-    l->ear = ear;
+    hearer_init(&l->hearer, &type, ear);
     l->number = ++e->listened << ROW_BITS | row;
-    l->most = (uint32_t)most;
-    l->bytes_most = bytes_most;
-    node_init(&l->in_ear);
+    backlog_init(&l->backlog, (uint32_t)most, bytes_most);
     node_init(&l->in_task);
-    node_init(&l->in_opening);
-    list_init(&l->members);
-    messages_init(&l->queue);
     list_init(&l->waiting);
     list_init(&l->served);
     list_push_tail(&e->task->listeners, &l->in_task);
@@ -52,112 +48,40 @@ struct listener *listener_find(const struct engine *e, int64_t number)
     return l != NULL && l->number == number ? l : NULL;
 }
 
-bool listener_add(struct listener *l, const char *channel)
-{
-    struct channels *all = &l->ear->channels;
-    for (struct list_node *n = list_head(&l->members); n != NULL; n = list_next(&l->members, n))
-        if (strcmp(container_of(n, struct member, in_listener)->channel->name, channel) == 0)
-            return true;
-    struct member *m = calloc(1, sizeof *m);
-    struct channel *c = m == NULL ? NULL : channels_use(all, channel);
-    if (c == NULL) {
-        free(m);
-        return false;
-    }
-    m->channel = c;
-    m->listener = l;
-    node_init(&m->in_channel);
-    node_init(&m->in_listener);
-    list_push_tail(&c->members, &m->in_channel);
-    list_push_tail(&l->members, &m->in_listener);
-    return true;
-}
-
-bool listener_ask_missing(const struct listener *l)
-{
-    bool is_one = false;
-    for (struct list_node *n = list_head(&l->members); n != NULL; n = list_next(&l->members, n)) {
-        struct channel *c = container_of(n, struct member, in_listener)->channel;
-        c->is_asked = !c->is_in_force;
-        is_one |= c->is_asked;
-    }
-    return is_one;
-}
-
-static void leave_channels(struct listener *l)
-{
-    for (struct list_node *n = list_head(&l->members), *next; n != NULL; n = next) {
-        next = list_next(&l->members, n);
-        struct member *m = container_of(n, struct member, in_listener);
-        list_remove(&m->channel->members, &m->in_channel);
-        channels_drop(&l->ear->channels, m->channel);
-        free(m);
-    }
-    list_init(&l->members);
-}
-
 void listener_end(struct listener *l, const struct error *why)
 {
-    struct ear *ear = l->ear;
+    struct ear *ear = l->hearer.ear;
     if (ear == NULL)
         return;
-    leave_channels(l);
-    l->ear = NULL;
-    l->is_open = false;
+    hearer_leave_channels(&l->hearer);
+    l->hearer.ear = NULL;
+    l->hearer.is_open = false;
     struct list_node *n;
     while ((n = list_pop_head(&l->waiting)) != NULL)
         hear_refused(container_of(n, struct hear, node), why);
     if (l->listen != NULL)
         listen_ended(l->listen, why);
     l->listen = NULL;
-    ear_leave(ear, l);
+    ear_leave(ear, &l->hearer);
 }
 
 /* --- the queue -------------------------------------------------------------------------------- */
 
 static const char *name_of(const struct listener *l)
 {
-    return l->ear->pool->resource->name;
-}
-
-/* One gap for what were several; that nothing could be told says more than that it was too much. */
-static void widen(struct gap *g, const struct gap *by)
-{
-    if (g->why.code == ERROR_OK || by->why.code != ERROR_FULL)
-        g->why = by->why;
-    g->missed += by->missed;
-    g->span_us += by->span_us;
-}
-
-/* The oldest one becomes a part of the gap before the queue. False when there is none. */
-static bool drop_oldest(struct listener *l, const struct error *why)
-{
-    struct message *m = messages_shift(&l->queue);
-    if (m == NULL)
-        return false;
-    const struct gap one = {.why = *why, .missed = 1};
-    l->missed += !m->is_gap;
-    widen(&l->front, m->is_gap ? message_gap(m) : &one);
-    free(m);
-    return true;
-}
-
-static bool is_over_full(const struct listener *l)
-{
-    return l->queue.list.count > l->most || l->queue.bytes > l->bytes_most;
+    return l->hearer.ear->pool->resource->name;
 }
 
 static void trim(struct listener *l)
 {
     struct error why;
-    if (!is_over_full(l))
+    const struct backlog *b = &l->backlog;
+    if (!backlog_is_over_full(b))
         return;
     error_set(&why, ERROR_FULL,
               "%s: the queue of the listener was full: %u messages or %lld bytes are the most",
-              name_of(l), l->most, (long long)l->bytes_most);
-    l->gaps += l->front.why.code == ERROR_OK;
-    while (is_over_full(l))
-        drop_oldest(l, &why);
+              name_of(l), b->most, (long long)b->bytes_most);
+    backlog_trim(&l->backlog, &why);
 }
 
 static void feed(struct listener *l)
@@ -169,24 +93,20 @@ static void feed(struct listener *l)
 
 static void push(struct listener *l, struct message *m)
 {
-    messages_push(&l->queue, m);
+    messages_push(&l->backlog.queue, m);
     feed(l);
     trim(l);
 }
 
-/* There is no memory for what comes next: it is missed, and all before it, since the gap that needs
- * none is before what is left. */
 static void miss(struct listener *l, const struct gap *g)
 {
-    while (drop_oldest(l, &g->why))
-        continue;
-    l->missed += (uint64_t)g->missed;
-    widen(&l->front, g);
+    backlog_miss(&l->backlog, g);
     feed(l);
 }
 
-void listener_tell(struct listener *l, const struct told *t)
+static void tell(struct hearer *h, const struct told *t)
 {
+    struct listener *l = listener_of(h);
     struct message *m = message_of_told(t);
     l->told++;
     if (m != NULL) {
@@ -195,14 +115,15 @@ void listener_tell(struct listener *l, const struct told *t)
     }
     struct gap g = {.missed = 1};
     error_set(&g.why, ERROR_MEMORY, "%s: no memory to keep what was told", name_of(l));
-    l->gaps += l->front.why.code == ERROR_OK;
+    l->backlog.gaps += l->backlog.front.why.code == ERROR_OK;
     miss(l, &g);
 }
 
-void listener_gap(struct listener *l, const struct gap *g)
+static void gap(struct hearer *h, const struct gap *g)
 {
+    struct listener *l = listener_of(h);
     struct message *m = message_of_gap(g);
-    l->gaps++;
+    l->backlog.gaps++;
     if (m != NULL)
         push(l, m);
     else
@@ -211,11 +132,11 @@ void listener_gap(struct listener *l, const struct gap *g)
 
 void listener_serve(struct listener *l, struct hear *h)
 {
-    if (l->front.why.code == ERROR_OK) {
-        h->message = messages_shift(&l->queue);
+    if (l->backlog.front.why.code == ERROR_OK) {
+        h->message = messages_shift(&l->backlog.queue);
     } else {
-        h->gap = l->front;
-        l->front = (struct gap){.missed = 0};
+        h->gap = l->backlog.front;
+        l->backlog.front = (struct gap){.missed = 0};
     }
     list_remove(&l->waiting, &h->node);
     list_push_tail(&l->served, &h->node);
@@ -226,12 +147,12 @@ void listener_take_back(struct listener *l, struct hear *h)
 {
     struct message *m = h->message;
     if (m == NULL && h->gap.why.code != ERROR_OK) {
-        widen(&l->front, &h->gap);
+        gap_widen(&l->backlog.front, &h->gap);
     } else if (m != NULL) {
         h->message = NULL;
-        messages_unshift(&l->queue, m);
-        if (l->front.why.code != ERROR_OK) /* which is newer */
-            drop_oldest(l, &l->front.why);
+        messages_unshift(&l->backlog.queue, m);
+        if (l->backlog.front.why.code != ERROR_OK) /* which is newer */
+            backlog_drop_oldest(&l->backlog, &l->backlog.front.why);
     }
     feed(l);
 }
@@ -244,10 +165,35 @@ void listener_free(struct listener *l)
     listener_end(l, &why);
     while ((n = list_pop_head(&l->served)) != NULL)
         container_of(n, struct hear, node)->listener = NULL;
-    struct message *m;
-    while ((m = messages_shift(&l->queue)) != NULL)
-        free(m);
+    backlog_fini(&l->backlog);
     list_remove(&l->task->listeners, &l->in_task);
     table_drop(&l->engine->listeners, (int32_t)(l->number & ((1 << ROW_BITS) - 1)));
     free(l);
 }
+
+/* --- in its ear ------------------------------------------------------------------------------- */
+
+static void opened(struct hearer *h)
+{
+    struct listener *l = listener_of(h);
+    listen_ended(l->listen, &(struct error){.code = ERROR_OK});
+    l->listen = NULL;
+}
+
+/* It never opened, so nobody knows of it. */
+static void failed(struct hearer *h, const struct error *why)
+{
+    listener_end(listener_of(h), why);
+    listener_free(listener_of(h));
+}
+
+static void ended(struct hearer *h, const struct error *why)
+{
+    if (h->is_open)
+        listener_end(listener_of(h), why);
+    else
+        failed(h, why);
+}
+
+static const struct hearer_type type = {
+    .opened = opened, .failed = failed, .ended = ended, .told = tell, .gap = gap};

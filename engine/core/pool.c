@@ -59,7 +59,7 @@ void pool_free(struct pool **pool)
 
 bool pool_is_in_use(const struct pool *p)
 {
-    bool is_listened_to = p->ear != NULL && !list_is_empty(&p->ear->listeners);
+    bool is_listened_to = p->ear != NULL && ear_is_used(p->ear);
     return pool_all(p) > 0 || !list_is_empty(&p->waiters) || !list_is_empty(&p->starters) ||
            is_listened_to || permits_has_come(&p->stake);
 }

@@ -281,9 +281,9 @@ static void inspect_listeners(const struct worker *w)
     for (int i = 0; i < ACTORS; i++) {
         const struct actor *a = &w->actor[i];
         const struct listener *l = listener_find(w->engine, a->book.listener);
-        if (l != NULL && (l->queue.list.count > l->most || l->queue.bytes > l->bytes_most))
-            law_broken("a listener keeps %u messages, %u is the bound", l->queue.list.count,
-                       l->most);
+        if (l != NULL && backlog_is_over_full(&l->backlog))
+            law_broken("a listener keeps %u messages, %u is the bound", l->backlog.queue.list.count,
+                       l->backlog.most);
         if (l != NULL && l->task->number != a->task)
             law_broken("a listener of task %d is that of task %d", a->task, l->task->number);
     }

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "core/ear.h"
 #include "core/handover.h"
 #include "core/resource.h"
 #include "ledger_trace.h"
@@ -90,6 +91,8 @@ static void meet_death_of(const struct pool *p)
         unlikely_met(DIES_WHILE_ASKING);
     if (permits_has_come(&p->stake))
         unlikely_met(DIES_WITH_PARCEL);
+    if (p->ear != NULL && p->ear->conn != NULL && !list_is_empty(&p->ear->hearers))
+        unlikely_met(DIES_WHILE_OTHERS_LISTEN);
 }
 
 void troupe_close_actors(struct worker *w)
@@ -370,7 +373,7 @@ static void inspect_cap(const struct play *p, struct declared *d, int32_t role)
 /* One of the pools of all workers, and what they are together. */
 struct sight {
     const struct pool *any;
-    int32_t conns, permits, waiting, spare;
+    int32_t conns, permits, waiting, spare, listening;
 };
 
 static void look_at(struct sight *s, const struct worker *w, const struct pool *p)
@@ -379,6 +382,7 @@ static void look_at(struct sight *s, const struct worker *w, const struct pool *
     s->any = p->stake.permits != NULL ? p : s->any;
     s->conns += pool_all(p);
     s->permits += p->permits;
+    s->listening += (int32_t)p->count[CONN_LISTENING];
     const struct list_node *first = list_head(&p->waiters);
     int64_t long_ago_us = world_time_us() - FAIR_US;
     s->waiting += is_counted_on && first != NULL &&
@@ -432,6 +436,8 @@ void troupe_inspect(struct play *p)
         if (s.any == NULL)
             continue;
         inspect_permits(d, &s);
+        if (s.listening > 1)
+            law_broken("%s: all listen by %d connections", d->spec.name, s.listening);
         inspect_spare(p, i / SERVER_ROLES, &s);
     }
 }

@@ -43,6 +43,7 @@ enum unlikely_kind {
     X(DIES_WHILE_PROBING, MEETING, "one whose one connection probes dies") \
     X(DIES_WHILE_ASKING, MEETING, "one whose waiters ask others dies") \
     X(DIES_WITH_PARCEL, MEETING, "one to which a connection or a permit is on its way dies") \
+    X(DIES_WHILE_OTHERS_LISTEN, MEETING, "one by whose connection others listen dies") \
     X(PARCEL_FOR_NOBODY, MEETING, "a connection comes, and whoever waited for it does not any more") \
     X(HAND_TO_NOBODY, MEETING, "a connection was detached, and whoever asked does not any more") \
     X(PARCEL, MEETING, "a connection goes from worker to worker") \

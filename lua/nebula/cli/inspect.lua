@@ -146,7 +146,8 @@ local function show_workers(workers)
 end
 
 local function show_listeners(ear)
-  local state = ear.connection > 0 and "by connection " .. ear.connection or ear.state
+  local state = ear.connection > 0 and "by connection " .. ear.connection
+    or ear.home and ("by that of worker %d"):format(ear.home) or ear.state
   state = ear.worker and ("%s, worker %d"):format(state, ear.worker) or state
   line("listening", "%s, %d channels, %d notes told, %d gaps", state, ear.channels, ear.told, ear.gaps)
   if ear.trouble then

@@ -1,6 +1,7 @@
 /* identity.h - what a resource is, by value, so that the workers of a process find what is theirs together.
  *
- * Two workers that call different things alike share nothing. No secret is in it.
+ * Two workers that call different things alike share nothing. No secret is in it: who declares one thing in
+ * several workers says the same secrets in all.
  */
 #ifndef CORE_IDENTITY_H
 #define CORE_IDENTITY_H

@@ -22,6 +22,7 @@ static void empty(struct mailbox *m)
     m->last = &m->first;
     m->count = 0;
     m->bytes = 0;
+    m->taken = m->posted;
 }
 
 void mailbox_fini(struct mailbox *m)
@@ -61,7 +62,6 @@ void mailbox_reopen(struct mailbox *m)
     empty(m);
     m->is_closed = m->is_over = false;
     m->left = 0;
-    m->ahead = 0;
     atomic_store(&m->has_news, false);
     pthread_mutex_unlock(&m->lock);
 }
@@ -83,6 +83,7 @@ static void append(struct mailbox *m, struct message *message)
     *m->last = message;
     m->last = &message->next;
     m->count++;
+    m->posted++;
     m->bytes += message->size;
     wake(m);
 }
@@ -111,10 +112,10 @@ enum error_code mailbox_post(struct mailbox *m, int32_t from, const void *bytes,
 
 void mailbox_post_left(struct mailbox *m, int32_t worker)
 {
-    CHECK(worker >= 0 && worker < 64);
+    CHECK(worker >= 0 && worker < MAILBOX_WORKERS_MOST);
     pthread_mutex_lock(&m->lock);
     m->left |= UINT64_C(1) << worker;
-    m->ahead = m->count;
+    m->behind[worker] = m->posted;
     wake(m);
     pthread_mutex_unlock(&m->lock);
 }
@@ -140,35 +141,39 @@ bool mailbox_is_over(struct mailbox *m, int *code_out)
     return is_over;
 }
 
-/* Under the lock. */
+/* Under the lock, both. */
 static struct message *take_first(struct mailbox *m)
 {
     struct message *message = m->first;
-    if (message == NULL || (m->left != 0 && m->ahead == 0))
+    if (message == NULL)
         return NULL;
     m->first = message->next;
     if (m->first == NULL)
         m->last = &m->first;
-    m->ahead -= m->ahead > 0;
     m->count--;
+    m->taken++;
     m->bytes -= message->size;
     return message;
 }
 
+/* Whose leaving is before the next message. */
 static int32_t take_left(struct mailbox *m)
 {
-    if (m->left == 0)
-        return -1;
-    int32_t worker = __builtin_ctzll(m->left);
-    m->left &= m->left - 1;
-    return worker;
+    for (uint64_t left = m->left; left != 0; left &= left - 1) {
+        int32_t worker = __builtin_ctzll(left);
+        if (m->behind[worker] > m->taken)
+            continue;
+        m->left &= ~(UINT64_C(1) << worker);
+        return worker;
+    }
+    return -1;
 }
 
 struct message *mailbox_take(struct mailbox *m, int32_t *left_out)
 {
     pthread_mutex_lock(&m->lock);
-    struct message *message = take_first(m);
-    *left_out = message == NULL ? take_left(m) : -1;
+    *left_out = take_left(m);
+    struct message *message = *left_out < 0 ? take_first(m) : NULL;
     if (message == NULL && *left_out < 0) /* that it has to end is looked at each time */
         atomic_store_explicit(&m->has_news, m->is_over, memory_order_relaxed);
     pthread_mutex_unlock(&m->lock);

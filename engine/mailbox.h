@@ -19,6 +19,7 @@
 #define MAILBOX_MESSAGES_MOST 10000
 #define MAILBOX_BYTES_MOST (16 << 20) /* of all messages in it; of one, too */
 #define MAILBOX_KEPT 100              /* messages more, for what is urgent */
+#define MAILBOX_WORKERS_MOST 64
 
 struct nebula;
 
@@ -35,8 +36,9 @@ struct mailbox {
     struct message *first, **last;
     int32_t count;
     size_t bytes;
-    uint64_t left; /* the workers whose leaving was not read yet, a bit for each */
-    int32_t ahead; /* messages that are read before that */
+    uint64_t posted, taken; /* messages, ever */
+    uint64_t left;          /* the workers whose leaving was not read yet, a bit for each; */
+    uint64_t behind[MAILBOX_WORKERS_MOST]; /* it is read behind so many messages */
     bool is_closed;
     bool is_over; /* the reader has to end, with the code */
     int code;
@@ -58,6 +60,7 @@ void mailbox_reopen(struct mailbox *m);
  * ERROR_MEMORY. What is urgent has room where it is full. */
 enum error_code mailbox_post(struct mailbox *m, int32_t from, const void *bytes, size_t size,
                              bool is_urgent);
+/* Before what is posted later, by whomever: by then a worker of that number may be there again. */
 void mailbox_post_left(struct mailbox *m, int32_t worker);
 /* The reader is to end its loop; the first code counts. */
 void mailbox_end(struct mailbox *m, int code);

@@ -120,12 +120,40 @@ static void tells_who_has_left_behind_what_they_had_sent(void **state)
     mailbox_post_left(&m, 5);
     post(&m, 2, "later"); /* which does not put it off */
     mailbox_post_left(&m, 63);
+    mailbox_post_left(&m, 0);
     takes(&m, 5, "last words");
-    takes(&m, 2, "later");
     takes_left(&m, 5);
+    takes(&m, 2, "later");
+    takes_left(&m, 0);
     post(&m, 2, "much later");
     takes_left(&m, 63);
     takes(&m, 2, "much later");
+    takes_left(&m, -1);
+    mailbox_fini(&m);
+}
+
+/* Else whoever reads late would take the one who is there for the one who was. */
+static void tells_that_one_has_left_before_he_is_there_again(void **state)
+{
+    (void)state;
+    struct mailbox m;
+    mailbox_init(&m);
+    mailbox_post_left(&m, 5);
+    post(&m, 5, "the new one");
+    mailbox_post_left(&m, 2);
+    takes_left(&m, 5);
+    takes(&m, 5, "the new one");
+    takes_left(&m, 2);
+    mailbox_post_left(&m, 5);
+    post(&m, 5, "the third");
+    mailbox_post_left(&m, 5); /* nobody has read of the second; of both it is true */
+    takes(&m, 5, "the third");
+    takes_left(&m, 5);
+    post(&m, 1, "lost");
+    mailbox_close(&m);
+    mailbox_reopen(&m);
+    mailbox_post_left(&m, 1);
+    takes_left(&m, 1);
     takes_left(&m, -1);
     mailbox_fini(&m);
 }
@@ -267,6 +295,7 @@ int main(void)
         cmocka_unit_test(is_bounded_in_bytes),
         cmocka_unit_test(refuses_when_nobody_reads_any_more),
         cmocka_unit_test(tells_who_has_left_behind_what_they_had_sent),
+        cmocka_unit_test(tells_that_one_has_left_before_he_is_there_again),
         cmocka_unit_test(tells_that_it_is_over_until_the_reader_ends),
         cmocka_unit_test(wakes_a_loop_that_waits),
         cmocka_unit_test(may_be_closed_while_others_post),

@@ -4,7 +4,7 @@
  * may only set is_stopping and interrupt. A verb begins a job, the job's end says the sentence.
  * close() during a job hurries it, and the closing job begins when it has come back.
  */
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/check.h"
 #include "core/blocking.h"
@@ -14,8 +14,10 @@
 struct sqlite {
     struct sqlite_session session;
     struct blocking *thread; /* NULL: there is none (yet) */
-    struct job job;
-    struct soon soon;        /* says what may not be said inside a verb */
+    union {
+        struct job job;   /* of the thread */
+        struct soon soon; /* without one: says what may not be said inside a verb */
+    };
     struct request *request; /* being served */
     bool is_working;         /* the job is under way */
     bool is_cancelling, is_closing;
@@ -50,11 +52,17 @@ static void run_close(struct job *j)
     sqlite_session_close(&sqlite_of(j)->session);
 }
 
+static void closed(struct sqlite *s)
+{
+    free(s->session.opening);
+    conn_closed(conn_of(s));
+}
+
 static void done_close(struct job *j)
 {
     struct sqlite *s = sqlite_of(j);
     blocking_free(&s->thread);
-    conn_closed(conn_of(s));
+    closed(s);
 }
 
 static void begin_close(struct sqlite *s)
@@ -73,42 +81,61 @@ static void done_open(struct job *j)
 {
     struct sqlite *s = sqlite_of(j);
     s->is_working = false;
-    if (s->is_closing)
+    if (s->is_closing) {
         begin_close(s);
-    else if (s->session.error.code != ERROR_OK)
-        conn_failed(conn_of(s), &s->session.error);
-    else
+    } else if (s->session.opening->error.code != ERROR_OK) {
+        conn_failed(conn_of(s), &s->session.opening->error);
+    } else {
+        free(s->session.opening);
+        s->session.opening = NULL;
         conn_opened(conn_of(s));
+    }
 }
 
 /* There is no thread: a failed open, or the close of one, ends here. */
 static void speak(struct soon *soon)
 {
     struct sqlite *s = container_of(soon, struct sqlite, soon);
-    if (s->is_closing)
-        conn_closed(conn_of(s));
-    else
-        conn_failed(conn_of(s), &s->session.error);
+    struct error no_memory;
+    if (s->is_closing) {
+        closed(s);
+    } else if (s->session.opening != NULL) {
+        conn_failed(conn_of(s), &s->session.opening->error);
+    } else {
+        error_set(&no_memory, ERROR_MEMORY, "no memory for a connection of %s",
+                  conn_resource(conn_of(s)));
+        conn_failed(conn_of(s), &no_memory);
+    }
+}
+
+/* NULL when the opening's error says why, or there is no opening. */
+static struct blocking *begin_thread(struct conn *c, const struct target *t)
+{
+    struct sqlite_session *s = &((struct sqlite *)conn_driver(c))->session;
+    struct sqlite_opening *o = s->opening = calloc(1, sizeof *o);
+    if (o == NULL || sqlite_options_read(&o->options, t, &o->error) != ERROR_OK)
+        return NULL;
+    sqlite_session_heed(s, &o->options);
+    struct blocking *thread =
+        blocking_new(conn_loop(c), s->is_writer ? "sqlite writer" : "sqlite reader");
+    if (thread == NULL)
+        error_set(&o->error, ERROR_MEMORY, "no memory or threads for a connection to %s", s->file);
+    return thread;
 }
 
 static void open_session(struct conn *c, const struct target *t)
 {
     struct sqlite *s = conn_driver(c);
-    soon_init(&s->soon, speak);
     s->session.world = loop_world(conn_loop(c));
     s->session.deadline_us = INT64_MAX; /* close() ends an open that takes too long */
     atomic_init(&s->session.is_stopping, false);
-    if (sqlite_options_read(&s->session.options, t, &s->session.error) == ERROR_OK) {
-        s->thread = blocking_new(conn_loop(c),
-                                 s->session.options.is_writer ? "sqlite writer" : "sqlite reader");
-        if (s->thread == NULL)
-            error_set(&s->session.error, ERROR_MEMORY,
-                      "no memory or threads for a connection to %s", s->session.options.file);
-    }
-    if (s->thread == NULL)
-        loop_soon(conn_loop(c), &s->soon);
-    else
+    s->thread = begin_thread(c, t);
+    if (s->thread != NULL) {
         work(s, run_open, done_open);
+        return;
+    }
+    soon_init(&s->soon, speak);
+    loop_soon(conn_loop(c), &s->soon);
 }
 
 /* --- send, cancel --------------------------------------------------------------------------- */
@@ -135,7 +162,8 @@ static void done_request(struct job *j)
         begin_close(s);
     } else if (s->session.is_lost) {
         s->request->is_sent = false;
-        conn_failed(c, &s->session.error);
+        struct error why = s->request->reply.error; /* which ends with the request */
+        conn_failed(c, &why);
     } else if (s->is_cancelling && s->session.stream != NULL) {
         work(s, run_stop,
              done_request); /* whoever pulled is gone, and an interrupt may be pending */
@@ -157,7 +185,7 @@ static void send_request(struct conn *c, struct request *r)
     CHECK(!s->is_cancelling);
     atomic_store(&s->session.is_stopping, false);
     s->request = r;
-    r->is_sent = s->session.options.is_writer; /* what a reader does cannot be in doubt */
+    r->is_sent = s->session.is_writer; /* what a reader does cannot be in doubt */
     work(s, run_request, done_request);
 }
 
@@ -193,7 +221,10 @@ static bool detach_session(struct conn *c)
 static void attach_session(struct conn *c, const struct target *t)
 {
     struct sqlite *s = conn_driver(c);
-    CHECK(sqlite_options_read(&s->session.options, t, &s->session.error) == ERROR_OK);
+    struct sqlite_options options;
+    struct error e;
+    CHECK(sqlite_options_read(&options, t, &e) == ERROR_OK);
+    sqlite_session_heed(&s->session, &options);
     s->session.world = loop_world(conn_loop(c));
     blocking_move(s->thread, conn_loop(c));
 }

@@ -52,28 +52,27 @@ static const struct meaning *meaning_of(int rc)
 /* The file cannot be opened, and errno alone knows why. */
 static enum error_code explain_open(const struct sqlite_session *s, struct error *e)
 {
-    const struct sqlite_options *o = &s->options;
     int why = s->db == NULL ? 0 : sqlite3_system_errno(s->db);
     switch (why) {
     case EMFILE:
     case ENFILE:
         return error_set(e, ERROR_UNREACHABLE, "cannot open %s: %s: raise the limit (ulimit -n)",
-                         o->file, strerror(why));
+                         s->file, strerror(why));
     case ENOENT:
-        if (!o->may_create)
+        if (!s->may_create)
             return error_set(
                 e, ERROR_UNREACHABLE,
                 "cannot open %s: there is no such file: create it, or let create = true do so",
-                o->file);
+                s->file);
         return error_set(
             e, ERROR_CONFIG,
             "cannot open %s: its folder is not there, or this user may create nothing in it",
-            o->file);
+            s->file);
     case 0:
         return error_set(e, ERROR_CONFIG,
-                         "cannot open %s: is it a file, and may this user open it?", o->file);
+                         "cannot open %s: is it a file, and may this user open it?", s->file);
     default:
-        return error_set(e, ERROR_CONFIG, "cannot open %s: %s", o->file, strerror(why));
+        return error_set(e, ERROR_CONFIG, "cannot open %s: %s", s->file, strerror(why));
     }
 }
 
@@ -101,7 +100,7 @@ static enum error_code explain_known(const struct sqlite_session *s, int rc,
         return error_set(e, m->code, "%s, at byte %d of the statement", said, offset + 1);
     bool is_told = m->advice[0] != '\0';
     return error_set(e, m->code, "%s%s%s%s%s", said, m->names_file ? ": " : "",
-                     m->names_file ? s->options.file : "", is_told ? ": " : "", m->advice);
+                     m->names_file ? s->file : "", is_told ? ": " : "", m->advice);
 }
 
 enum error_code sqlite_session_explain(const struct sqlite_session *s, int rc, struct error *e)

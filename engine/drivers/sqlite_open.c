@@ -95,7 +95,7 @@ static void close_database(struct sqlite_session *s)
 /* Explains while the database still has its message. */
 static int give_up(struct sqlite_session *s, int rc)
 {
-    sqlite_session_explain(s, rc, &s->error);
+    sqlite_session_explain(s, rc, &s->opening->error);
     close_database(s);
     return rc;
 }
@@ -103,7 +103,7 @@ static int give_up(struct sqlite_session *s, int rc)
 /* What the declaration says about each connection. */
 static int set_up(struct sqlite_session *s)
 {
-    const struct sqlite_options *o = &s->options;
+    const struct sqlite_options *o = &s->opening->options;
     char text[160] = "";
     int at = 0;
     if (o->cache_size > 0)
@@ -119,28 +119,28 @@ static int set_up(struct sqlite_session *s)
 }
 
 /* To open a pipe waits for somebody at its other end. What a folder is, SQLite tells. */
-static bool is_special(const struct sqlite_options *o)
+static bool is_special(const struct sqlite_session *s)
 {
     struct stat found;
-    return !o->is_memory && stat(o->file, &found) == 0 && !S_ISREG(found.st_mode) &&
+    return !s->is_memory && stat(s->file, &found) == 0 && !S_ISREG(found.st_mode) &&
            !S_ISDIR(found.st_mode);
 }
 
 static int open_database(struct sqlite_session *s, int flags)
 {
-    if (is_special(&s->options)) {
-        error_set(&s->error, ERROR_CONFIG, "cannot open %s: it is no regular file",
-                  s->options.file);
+    if (is_special(s)) {
+        error_set(&s->opening->error, ERROR_CONFIG, "cannot open %s: it is no regular file",
+                  s->file);
         return SQLITE_CANTOPEN;
     }
-    int rc = sqlite3_open_v2(s->options.file, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(s->file, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (s->db == NULL) {
-        sqlite_session_explain(s, rc, &s->error);
+        sqlite_session_explain(s, rc, &s->opening->error);
         return rc;
     }
     sqlite3_extended_result_codes(s->db, 1);
     if (rc == SQLITE_OK)
-        rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_FKEY, (int)s->options.foreign_keys,
+        rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_FKEY, (int)s->opening->options.foreign_keys,
                                NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_handler(s->db, is_busy, s);
@@ -168,18 +168,18 @@ static int ask(struct sqlite_session *s, const char *pragma, const char *expecte
 static int set_journal(struct sqlite_session *s)
 {
     char text[64];
-    snprintf(text, sizeof text, "PRAGMA journal_mode=%s", s->options.journal);
+    snprintf(text, sizeof text, "PRAGMA journal_mode=%s", s->opening->options.journal);
     bool is_set = false;
-    int rc = ask(s, text, s->options.journal, &is_set);
+    int rc = ask(s, text, s->opening->options.journal, &is_set);
     for (int n = 0; (rc & 0xff) == SQLITE_BUSY && sqlite_session_pause(s, n); n++)
-        rc = ask(s, text, s->options.journal, &is_set);
+        rc = ask(s, text, s->opening->options.journal, &is_set);
     if (rc != SQLITE_OK)
         return give_up(s, rc);
     if (is_set)
         return SQLITE_OK;
-    error_set(&s->error, ERROR_CONFIG,
+    error_set(&s->opening->error, ERROR_CONFIG,
               "%s cannot have journal = \"%s\" where it lies: write journal = \"delete\"",
-              s->options.file, s->options.journal);
+              s->file, s->opening->options.journal);
     close_database(s);
     return SQLITE_CANTOPEN;
 }
@@ -189,15 +189,15 @@ static int connect_writer(struct sqlite_session *s)
 {
     char text[64];
     int rc =
-        open_database(s, SQLITE_OPEN_READWRITE | (s->options.may_create ? SQLITE_OPEN_CREATE : 0));
+        open_database(s, SQLITE_OPEN_READWRITE | (s->may_create ? SQLITE_OPEN_CREATE : 0));
     if (rc != SQLITE_OK)
         return rc;
-    snprintf(text, sizeof text, "PRAGMA page_size=%lld", (long long)s->options.page_size);
-    if (s->options.page_size > 0)
+    snprintf(text, sizeof text, "PRAGMA page_size=%lld", (long long)s->opening->options.page_size);
+    if (s->opening->options.page_size > 0)
         rc = sqlite3_exec(s->db, text, NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         return give_up(s, rc);
-    return s->options.is_memory ? SQLITE_OK : set_journal(s);
+    return s->is_memory ? SQLITE_OK : set_journal(s);
 }
 
 static int open_writer(struct sqlite_session *s)
@@ -223,17 +223,17 @@ static int connect_reader(struct sqlite_session *s, bool *is_unprepared)
     if (rc != SQLITE_OK)
         return rc;
     rc = ask(s, "PRAGMA journal_mode", "wal", &is_wal);
-    bool may_write = access(s->options.file, W_OK) == 0;
+    bool may_write = access(s->file, W_OK) == 0;
     *is_unprepared =
         may_write && ((rc & 0xff) == SQLITE_READONLY ||
-                      (rc == SQLITE_OK && is_wal != sqlite_options_is_wal(&s->options)));
+                      (rc == SQLITE_OK && is_wal != sqlite_options_is_wal(&s->opening->options)));
     return rc == SQLITE_OK ? rc : give_up(s, rc);
 }
 
 /* Whichever connection is first prepares the file. */
 static int open_reader(struct sqlite_session *s)
 {
-    bool is_unprepared = s->options.may_create && access(s->options.file, F_OK) != 0;
+    bool is_unprepared = s->may_create && access(s->file, F_OK) != 0;
     int rc = is_unprepared ? SQLITE_OK : connect_reader(s, &is_unprepared);
     if (is_unprepared) {
         if (s->db != NULL)
@@ -245,13 +245,21 @@ static int open_reader(struct sqlite_session *s)
     return rc == SQLITE_OK ? set_up(s) : rc;
 }
 
+void sqlite_session_heed(struct sqlite_session *s, const struct sqlite_options *o)
+{
+    s->file = o->file;
+    s->may_create = o->may_create;
+    s->is_memory = o->is_memory;
+    s->is_writer = o->is_writer;
+}
+
 enum error_code sqlite_session_open(struct sqlite_session *s)
 {
-    if (sqlite_options_check_place(&s->options, &s->error) != ERROR_OK)
-        return s->error.code;
-    int rc = s->options.is_writer ? open_writer(s) : open_reader(s);
+    if (sqlite_options_check_place(&s->opening->options, &s->opening->error) != ERROR_OK)
+        return s->opening->error.code;
+    int rc = s->is_writer ? open_writer(s) : open_reader(s);
     if (rc != SQLITE_OK)
-        return s->error.code;
+        return s->opening->error.code;
     statements_init(&s->statements);
     sqlite3_set_authorizer(s->db, notice, s); /* last: what we set ourselves is no dirt */
     return ERROR_OK;

@@ -14,7 +14,7 @@ static void fail(struct sqlite_session *s, struct reply *out, int rc)
 {
     sqlite_session_explain(s, rc, &out->error);
     /* A reader may also meet work that only a writer can do: rolling back after a crash. */
-    out->wants_writer = (rc & 0xff) == SQLITE_READONLY && !s->options.is_writer;
+    out->wants_writer = (rc & 0xff) == SQLITE_READONLY && !s->is_writer;
 }
 
 static bool is_one_text(const struct request *r, struct reply *out)
@@ -29,7 +29,7 @@ static bool is_one_text(const struct request *r, struct reply *out)
 /* Readers do not run what is not certainly a read; SQLite knows that once it has prepared. */
 static bool may_run(const struct sqlite_session *s, sqlite3_stmt *stmt, struct reply *out)
 {
-    if (s->options.is_writer || sqlite3_stmt_readonly(stmt) != 0)
+    if (s->is_writer || sqlite3_stmt_readonly(stmt) != 0)
         return true;
     error_set(&out->error, ERROR_READ_ONLY,
               "the statement writes and this connection only reads: lease the role writer");
@@ -304,23 +304,23 @@ static void script(struct sqlite_session *s, struct request *r)
 /* --- serving -------------------------------------------------------------------------------- */
 
 /* Whoever writes to a file without a name acknowledges what nobody will read. */
-static bool has_moved(struct sqlite_session *s)
+static bool has_moved(struct sqlite_session *s, struct request *r)
 {
     int moved = 0;
-    if (s->options.is_memory ||
+    if (s->is_memory ||
         sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK ||
         moved == 0)
         return false;
     s->is_lost = true;
-    error_set(&s->error, ERROR_LOST, "%s was deleted or replaced since it was opened",
-              s->options.file);
+    error_set(&r->reply.error, ERROR_LOST, "%s was deleted or replaced since it was opened",
+              s->file);
     return true;
 }
 
 void sqlite_session_serve(struct sqlite_session *s, struct request *r)
 {
     s->deadline_us = r->deadline_us;
-    if (has_moved(s))
+    if (has_moved(s, r))
         return;
     r->reply.changed = -1;
     switch (r->verb) {
@@ -355,7 +355,7 @@ void sqlite_session_serve(struct sqlite_session *s, struct request *r)
 uint32_t sqlite_session_bits(const struct sqlite_session *s)
 {
     uint32_t bits = sqlite3_get_autocommit(s->db) == 0 ? SESSION_IN_TRANSACTION : 0;
-    if (s->is_dirty && !s->options.is_memory) /* who is dirty is closed, and the data with it */
+    if (s->is_dirty && !s->is_memory) /* who is dirty is closed, and the data with it */
         bits |= SESSION_DIRTY;
     if (s->stream != NULL)
         bits |= SESSION_STREAMING;

@@ -18,8 +18,15 @@
 #include "drivers/sqlite_options.h"
 #include "drivers/sqlite_statement.h"
 
-struct sqlite_session {
+/* What only an open needs. */
+struct sqlite_opening {
     struct sqlite_options options;
+    struct error error; /* why it failed */
+};
+
+struct sqlite_session {
+    struct sqlite_opening *opening; /* NULL when it is open */
+    const char *file;
     struct world *world;
     sqlite3 *db; /* NULL when not open */
     struct statements statements;
@@ -27,17 +34,19 @@ struct sqlite_session {
     int64_t deadline_us;      /* nobody waits for a lock beyond it */
     bool is_dirty;  /* something was changed that lasts as long as the session; stays true */
     bool must_undo; /* whatever commits now is rolled back instead */
-    bool is_lost;   /* the session is of no more use: see error */
-    struct error error;
+    bool is_lost;   /* the session is of no more use */
+    bool may_create, is_memory, is_writer; /* as the options say */
     atomic_bool is_stopping; /* set by the loop's thread: come back soon */
 };
 
-/* Opens as the options say: a missing file is created, its journal set. ERROR_OK, or s->error and
- * nothing is open. */
+/* What lasts of the options. */
+void sqlite_session_heed(struct sqlite_session *s, const struct sqlite_options *o);
+/* Opens as the options say: a missing file is created, its journal set. ERROR_OK, or the opening's
+ * error and nothing is open. */
 enum error_code sqlite_session_open(struct sqlite_session *s);
 void sqlite_session_close(struct sqlite_session *s); /* idempotent */
 
-/* Serves r and fills its reply; or is_lost, with error, and r was not begun. */
+/* Serves r and fills its reply; or is_lost, and r was not begun: its reply's error says why. */
 void sqlite_session_serve(struct sqlite_session *s, struct request *r);
 void sqlite_session_stop_stream(struct sqlite_session *s);
 uint32_t sqlite_session_bits(const struct sqlite_session *s); /* SESSION_ */

@@ -47,17 +47,39 @@ void pg_owe(struct postgres *p, int what)
     loop_soon(conn_loop(conn_of(p)), &p->soon);
 }
 
+/* A given reason goes before the server's last words, and these before what libpq says. */
+static void explain(struct postgres *p, const struct error *why)
+{
+    if (why == NULL && p->why != NULL)
+        return;
+    if (p->why == NULL)
+        p->why = malloc(sizeof *p->why);
+    if (p->why == NULL)
+        return;
+    if (why != NULL)
+        *p->why = *why;
+    else
+        pg_error_of_loss(p->why, pg_resource(p), p->pg);
+}
+
+/* Says why it is lost. What the reason lies in goes with the connection, maybe inside. */
+static void fail(struct postgres *p)
+{
+    struct error why;
+    if (p->why != NULL)
+        why = *p->why;
+    else
+        error_set(&why, p->opening != NULL ? ERROR_MEMORY : ERROR_LOST,
+                  "%s: the connection is lost, and there was no memory to say why", pg_resource(p));
+    conn_failed(conn_of(p), &why);
+}
+
 void pg_lose(struct postgres *p, const struct error *why)
 {
     if (p->phase == PG_LOST)
         return;
     p->phase = PG_LOST;
-    if (why != NULL)
-        p->why = *why;
-    else if (p->last_words.code != ERROR_OK)
-        p->why = p->last_words;
-    else
-        pg_error_of_loss(&p->why, pg_resource(p), p->pg);
+    explain(p, why);
     p->owes = 0;
     pg_watch(p, 0);
     pg_owe(p, PG_OWES_LOSS);
@@ -82,7 +104,7 @@ static void say(struct soon *s)
         if (pg_reply_refused(p))
             return;
         pg_flights_drop(p);
-        conn_failed(conn_of(p), &p->why);
+        fail(p);
     } else if (owes & PG_OWES_ANSWER) {
         pg_reply_answered(p);
     } else if (owes & PG_OWES_READING) {
@@ -121,7 +143,7 @@ static void hear(struct postgres *p, bool is_alive)
         pg_watch(p, 0);
     }
     tell(p);
-    if (!is_alive || p->last_words.code != ERROR_OK)
+    if (!is_alive || p->why != NULL)
         pg_lose(p, NULL);
     else if (p->is_spoiled)
         pg_disbelieve(p, "said something that nobody had asked for");
@@ -197,9 +219,8 @@ static void postgres_open(struct conn *c, const struct target *t)
     soon_init(&p->soon, say);
     timer_init(&p->again, cancel_again);
     pg_statements_init(&p->statements, statements_most(t));
-    pg_trace_init(&p->trace, t);
     struct error e;
-    if (pg_flights_init(&p->flights, t->depth)) {
+    if (pg_open_init(p) && pg_trace_init(&p->trace, t) && pg_flights_init(&p->flights, t->depth)) {
         pg_open(p);
     } else {
         error_set(&e, ERROR_MEMORY, "%s: no memory for a connection", pg_resource(p));
@@ -253,6 +274,10 @@ void pg_closed(struct postgres *p)
     struct loop *loop = conn_loop(conn_of(p));
     PQfinish(p->pg);
     p->pg = NULL;
+    free(p->trace);
+    free(p->why);
+    p->trace = NULL;
+    p->why = NULL;
     if (pg_cancel_is_under_way(p->cancel)) {
         timer_init(&p->patience, give_up);
         loop_arm(loop, &p->patience, loop_now_us(loop) + PATIENCE_US);
@@ -273,7 +298,7 @@ static void postgres_close(struct conn *c)
     pg_flights_fini(p);
     pg_statements_fini(&p->statements);
     p->phase = PG_CLOSED;
-    if (!p->is_polling)
+    if (p->opening == NULL)
         pg_closed(p);
 }
 

@@ -142,14 +142,18 @@ struct pg_statement {
     char key[]; /* the text, then which parameters are BYTES */
 };
 
+struct pg_table {
+    struct pg_statement *bucket[PG_BUCKETS];
+    uint32_t gone[PG_GONE_MOST];
+};
+
 struct pg_statements {
     uint32_t most; /* 0: none is remembered */
-    struct list used;
-    struct pg_statement **bucket; /* PG_BUCKETS; NULL before the first one */
     uint32_t last_id;
+    struct list used;
+    struct pg_table *table; /* NULL before the first one */
     size_t bytes;
-    uint32_t gone[PG_GONE_MOST];
-    int gones;
+    int gones; /* in the table */
 };
 
 void pg_statements_init(struct pg_statements *s, uint32_t most);
@@ -174,23 +178,25 @@ struct pg_name pg_statement_name(uint32_t id);
 /* What is told ahead of a call, each by a statement of its own. */
 enum pg_telling { PG_TELLS_SPAN = 0, PG_TELLS_BOTH, PG_TELLINGS };
 
-/* What the session says of whose trace it works in. */
+/* What the session says of whose trace it works in, where the declaration asks for it. */
 struct pg_trace {
-    bool is_on;                    /* the declaration asks for it */
     bool is_known;                 /* the session says `said`; else anything */
     bool is_prepared[PG_TELLINGS]; /* the statements of this generation */
     uint32_t generation;
     char said[TRACEPARENT_SIZE + 1]; /* "" nothing */
-    char name[PG_NAME_MOST];         /* application_name when nothing is said, in ASCII */
+    char name[PG_NAME_MOST];         /* as pg_trace_name() */
 };
 
-void pg_trace_init(struct pg_trace *t, const struct target *target);
+/* application_name when nothing is said, in ASCII. */
+void pg_trace_name(char *name_out, const struct target *target);
+/* NULL where nobody asks for it. False when out of memory. */
+bool pg_trace_init(struct pg_trace **t, const struct target *target);
 /* Something must be said before r. */
 bool pg_trace_is_due(const struct postgres *p, const struct request *r);
 /* Says it ahead of f, in pipeline mode. False when libpq does not take it. */
 bool pg_trace_send(struct postgres *p, struct pg_flight *f);
 /* Nobody knows what the session says; is_dropped: nor whether the statement is there. */
-void pg_trace_forget(struct pg_trace *t, bool is_dropped);
+void pg_trace_forget(struct pg_trace *t, bool is_dropped); /* t may be NULL */
 
 /* --- cancel ----------------------------------------------------------------------------------- */
 
@@ -272,6 +278,20 @@ enum {
     PG_OWES_READING = 4,
 };
 
+/* What only an open needs. */
+struct pg_opening {
+    struct postgres *owner;
+    struct resolve *resolve;
+    struct resolved *found; /* what is left of it to try begins at next */
+    struct job poll;        /* beside the loop */
+    int next;
+    struct timer turn;  /* of the address that is tried, when others are behind it */
+    ConnStatusType was; /* before the last poll */
+    PostgresPollingStatusType polled;
+    bool is_polling;             /* then this, pg and why are the other thread's */
+    char heard[ERROR_TEXT_SIZE]; /* there, the last thing that the server said besides */
+};
+
 struct postgres {
     PGconn *pg;
     const struct target *target;
@@ -282,16 +302,10 @@ struct postgres {
     enum pg_phase phase;
     enum pg_phase before; /* what an answer without the server leads back to */
 
-    /* opening */
-    struct resolve *resolve;
-    struct resolved *found; /* what is left of it to try begins at next */
-    struct job poll;        /* beside the loop */
-    int next;
-    struct timer turn;  /* of the address that is tried, when others are behind it */
-    ConnStatusType was; /* before the last poll */
-    PostgresPollingStatusType polled;
-    bool is_polling;             /* then pg, polled, heard and last_words are the other thread's */
-    char heard[ERROR_TEXT_SIZE]; /* the last thing that the server said besides */
+    struct pg_opening *opening; /* NULL when it is open, or closed */
+    /* PG_OWES_LOSS: why it is lost. Before: what the server said, as if it would hang up. NULL: nothing,
+     * or there was no memory for it. */
+    struct error *why;
 
     struct pg_flight *head; /* whose results come next; NULL: nothing is in flight */
     struct pg_flights flights;
@@ -306,14 +320,13 @@ struct postgres {
     bool is_stream_whole; /* what is not complete of the stream that is open was not done */
 
     struct pg_cancel *cancel; /* NULL until the first one */
-    struct timer again;       /* a cancel that came too early is sent again */
-    int64_t pause_us;         /* until then */
-    struct timer patience;    /* close waits for the cancel so long */
+    int64_t pause_us;         /* until it is sent again */
+    union {
+        struct timer again;    /* a cancel that came too early is sent again */
+        struct timer patience; /* of one that is closed: it waits for the cancel so long */
+    };
     struct pg_statements statements;
-    struct pg_trace trace;
-
-    struct error why;        /* PG_OWES_LOSS: why it is lost */
-    struct error last_words; /* what the server said before it hung up, code ERROR_OK if nothing */
+    struct pg_trace *trace; /* NULL: nobody asks for it */
 };
 
 const char *pg_resource(struct postgres *p);
@@ -349,8 +362,10 @@ void pg_closed(struct postgres *p);
 
 /* Whether the libpq there is knows all options. */
 bool pg_open_check(const struct driver *d, const struct target *t, struct error *e);
+bool pg_open_init(struct postgres *p); /* false when out of memory */
 void pg_open(struct postgres *p);
 void pg_open_ready(struct postgres *p);
+/* Only what another thread has is left of the opening. */
 void pg_open_stop(struct postgres *p);
 
 /* Begins f, which ends by its problem when it cannot. */

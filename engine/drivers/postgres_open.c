@@ -36,7 +36,7 @@ struct words {
     const char *name[OPTIONS_MOST + OPTIONS_OURS];
     const char *value[OPTIONS_MOST + OPTIONS_OURS];
     int count;
-    char options[1024];
+    char options[1024], application[PG_NAME_MOST];
 };
 
 static void add(struct words *w, const char *name, const char *value)
@@ -74,7 +74,8 @@ static bool collect(struct words *w, const struct postgres *p, const char *addre
     int size = snprintf(w->options, sizeof w->options, PINNED " %s", target_get(t, "options", ""));
     add(w, "options", w->options); /* of two, libpq takes the last */
     add(w, "client_encoding", "UTF8");
-    add_default(w, t, "application_name", p->trace.name);
+    pg_trace_name(w->application, t);
+    add_default(w, t, "application_name", w->application);
     add_default(w, t, "gssencmode", "disable");
     add_default(w, t, "tcp_user_timeout", "10000");
     add_default(w, t, "passfile", NOWHERE);
@@ -87,6 +88,22 @@ static bool collect(struct words *w, const struct postgres *p, const char *addre
 
 /* --- what the server says besides ------------------------------------------------------------- */
 
+static bool is_beside(const struct postgres *p)
+{
+    return p->opening != NULL && p->opening->is_polling;
+}
+
+/* Of one that is lost it is known why. */
+static void keep_last_words(struct postgres *p, const PGresult *res)
+{
+    if (!is_beside(p) && p->phase >= PG_LOST)
+        return;
+    if (p->why == NULL)
+        p->why = malloc(sizeof *p->why);
+    if (p->why != NULL)
+        pg_error_of_result(p->why, pg_resource(p), res);
+}
+
 /* libpq hands over notices here, and errors that come while no statement runs: the server's last
  * words. In a handshake it may do so beside the loop, where the core is not to be called. */
 static void noticed(void *data, const PGresult *res)
@@ -97,13 +114,14 @@ static void noticed(void *data, const PGresult *res)
     const char *primary = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
     pg_doubt_notice(p, res);
     if (state != NULL && (pg_is_fatal(res) || strncmp(state, "57P", 3) == 0)) {
-        pg_error_of_result(&p->last_words, pg_resource(p), res);
+        keep_last_words(p, res);
         return;
     }
-    snprintf(p->heard, sizeof p->heard, "%s: %s", severity != NULL ? severity : "NOTICE",
+    char here[ERROR_TEXT_SIZE], *heard = is_beside(p) ? p->opening->heard : here;
+    snprintf(heard, ERROR_TEXT_SIZE, "%s: %s", severity != NULL ? severity : "NOTICE",
              primary != NULL ? primary : PQresultErrorMessage(res));
-    if (!p->is_polling)
-        conn_notice(conn_of(p), p->heard);
+    if (heard == here)
+        conn_notice(conn_of(p), heard);
 }
 
 /* --- the handshake ---------------------------------------------------------------------------- */
@@ -113,7 +131,7 @@ static void failed(struct postgres *p, ConnStatusType was);
 static void opened(struct postgres *p)
 {
     if (PQsetnonblocking(p->pg, 1) != 0) {
-        failed(p, p->was);
+        failed(p, p->opening->was);
         return;
     }
     p->phase = PG_IDLE;
@@ -137,7 +155,7 @@ static void go_by(struct postgres *p, PostgresPollingStatusType polled)
         return;
     case PGRES_POLLING_FAILED:
     case PGRES_POLLING_ACTIVE:
-        failed(p, p->was);
+        failed(p, p->opening->was);
         return;
     }
     UNREACHABLE();
@@ -147,21 +165,22 @@ static void go_by(struct postgres *p, PostgresPollingStatusType polled)
  * connections, because PQconnectPoll() waits for nobody. */
 static void poll_there(struct job *j)
 {
-    struct postgres *p = container_of(j, struct postgres, poll);
-    p->polled = PQconnectPoll(p->pg);
+    struct postgres *p = container_of(j, struct pg_opening, poll)->owner;
+    p->opening->polled = PQconnectPoll(p->pg);
 }
 
 static void polled_there(struct job *j)
 {
-    struct postgres *p = container_of(j, struct postgres, poll);
-    p->is_polling = false;
+    struct postgres *p = container_of(j, struct pg_opening, poll)->owner;
+    p->opening->is_polling = false;
     if (p->phase == PG_CLOSED) {
+        pg_open_stop(p);
         pg_closed(p);
         return;
     }
-    if (p->heard[0] != '\0')
-        conn_notice(conn_of(p), p->heard);
-    go_by(p, p->polled);
+    if (p->opening->heard[0] != '\0')
+        conn_notice(conn_of(p), p->opening->heard);
+    go_by(p, p->opening->polled);
 }
 
 /* Certificates, the key of a session, a ticket, the thousands of rounds that prove a password. */
@@ -187,10 +206,10 @@ static void poll_beside(struct postgres *p)
         pg_lose(p, &e);
         return;
     }
-    p->heard[0] = '\0';
-    p->is_polling = true;
-    p->poll = (struct job){.run = poll_there, .done = polled_there};
-    blocking_run(computer, &p->poll);
+    p->opening->heard[0] = '\0';
+    p->opening->is_polling = true;
+    p->opening->poll = (struct job){.run = poll_there, .done = polled_there};
+    blocking_run(computer, &p->opening->poll);
 }
 
 static void go_on(struct postgres *p)
@@ -198,8 +217,8 @@ static void go_on(struct postgres *p)
     /* PQconnectPoll() may close the socket and open another with the same number. */
     loop_unwatch(conn_loop(conn_of(p)), &p->watch);
     p->events = 0;
-    p->was = PQstatus(p->pg);
-    if (computes(p->was))
+    p->opening->was = PQstatus(p->pg);
+    if (computes(p->opening->was))
         poll_beside(p);
     else
         go_by(p, PQconnectPoll(p->pg));
@@ -239,20 +258,21 @@ static void connect_to(struct postgres *p, const char *address)
 static void share_time(struct postgres *p)
 {
     struct loop *loop = conn_loop(conn_of(p));
-    int behind = p->found->count - p->next;
+    int behind = p->opening->found->count - p->opening->next;
     int64_t now_us = loop_now_us(loop), left_us = conn_open_until_us(conn_of(p)) - now_us;
     if (behind > 0)
-        loop_arm(loop, &p->turn, now_us + left_us / (behind + 1));
+        loop_arm(loop, &p->opening->turn, now_us + left_us / (behind + 1));
     else
-        loop_disarm(loop, &p->turn);
+        loop_disarm(loop, &p->opening->turn);
 }
 
 static void try_next(struct postgres *p)
 {
     char address[NI_MAXHOST];
-    int i = p->next++;
-    int bad = getnameinfo((struct sockaddr *)&p->found->address[i], p->found->size[i], address,
-                          sizeof address, NULL, 0, NI_NUMERICHOST);
+    int i = p->opening->next++;
+    int bad =
+        getnameinfo((struct sockaddr *)&p->opening->found->address[i], p->opening->found->size[i],
+                    address, sizeof address, NULL, 0, NI_NUMERICHOST);
     struct error e;
     if (bad != 0) {
         error_set(&e, ERROR_UNREACHABLE, "%s: an address of %s cannot be read: %s", pg_resource(p),
@@ -276,10 +296,10 @@ static void leave_address(struct postgres *p)
 /* Whoever proves who he is beside the loop has not kept silent, and libpq is not ours meanwhile. */
 static void turn_ended(struct timer *t)
 {
-    struct postgres *p = container_of(t, struct postgres, turn);
+    struct postgres *p = container_of(t, struct pg_opening, turn)->owner;
     if (p->phase != PG_CONNECTING)
         return;
-    if (p->is_polling)
+    if (p->opening->is_polling)
         share_time(p);
     else
         leave_address(p);
@@ -290,7 +310,8 @@ static void failed(struct postgres *p, ConnStatusType was)
 {
     struct error e;
     pg_error_of_open(&e, pg_resource(p), p->pg, was);
-    if (e.code == ERROR_UNREACHABLE && p->found != NULL && p->next < p->found->count) {
+    if (e.code == ERROR_UNREACHABLE && p->opening->found != NULL &&
+        p->opening->next < p->opening->found->count) {
         leave_address(p);
         return;
     }
@@ -303,19 +324,19 @@ static void resolved(void *data, const struct resolved *found, const struct erro
 {
     struct postgres *p = data;
     struct error e;
-    p->resolve = NULL;
+    p->opening->resolve = NULL;
     if (error->code != ERROR_OK) {
         error_set(&e, error->code, "%s: %s", pg_resource(p), error->text);
         pg_lose(p, &e);
         return;
     }
-    p->found = malloc(sizeof *p->found);
-    if (p->found == NULL) {
+    p->opening->found = malloc(sizeof *p->opening->found);
+    if (p->opening->found == NULL) {
         error_set(&e, ERROR_MEMORY, "%s: no memory for addresses", pg_resource(p));
         pg_lose(p, &e);
         return;
     }
-    *p->found = *found;
+    *p->opening->found = *found;
     try_next(p);
 }
 
@@ -355,12 +376,21 @@ bool pg_open_check(const struct driver *d, const struct target *t, struct error 
     return false;
 }
 
+bool pg_open_init(struct postgres *p)
+{
+    p->opening = calloc(1, sizeof *p->opening);
+    if (p->opening == NULL)
+        return false;
+    p->opening->owner = p;
+    timer_init(&p->opening->turn, turn_ended);
+    return true;
+}
+
 void pg_open(struct postgres *p)
 {
     const char *host = target_get(p->target, "host", getenv("PGHOST"));
     const char *address = target_get(p->target, "hostaddr", NULL);
     struct error e;
-    timer_init(&p->turn, turn_ended);
     if (target_get(p->target, "service", NULL) != NULL ||
         (host != NULL && strchr(host, ',') != NULL)) {
         error_set(&e, ERROR_CONFIG, "%s: name one host in the declaration: %s is not supported",
@@ -370,9 +400,9 @@ void pg_open(struct postgres *p)
         connect_to(p, NULL);
     } else {
         p->phase = PG_RESOLVING;
-        p->resolve = loop_resolve(conn_loop(conn_of(p)), host,
-                                  target_get(p->target, "port", "5432"), resolved, p);
-        if (p->resolve != NULL)
+        p->opening->resolve = loop_resolve(conn_loop(conn_of(p)), host,
+                                           target_get(p->target, "port", "5432"), resolved, p);
+        if (p->opening->resolve != NULL)
             return;
         error_set(&e, ERROR_MEMORY, "%s: no thread to look up %s", pg_resource(p), host);
         pg_lose(p, &e);
@@ -381,9 +411,16 @@ void pg_open(struct postgres *p)
 
 void pg_open_stop(struct postgres *p)
 {
-    if (p->resolve != NULL)
-        resolve_forget(&p->resolve);
-    loop_disarm(conn_loop(conn_of(p)), &p->turn);
-    free(p->found);
-    p->found = NULL;
+    struct pg_opening *o = p->opening;
+    if (o == NULL)
+        return;
+    if (o->resolve != NULL)
+        resolve_forget(&o->resolve);
+    loop_disarm(conn_loop(conn_of(p)), &o->turn);
+    free(o->found);
+    o->found = NULL;
+    if (o->is_polling)
+        return;
+    free(o);
+    p->opening = NULL;
 }

@@ -297,8 +297,8 @@ static void complain(struct postgres *p, struct pg_flight *f, const PGresult *re
         pg_disbelieve(p, "called an error what is none");
         return;
     }
-    if (p->trace.is_on) /* a statement that fails takes back what was told ahead of it */
-        pg_trace_forget(&p->trace, p->head->is_prelude || f->ahead > 0);
+    if (p->trace != NULL) /* a statement that fails takes back what was told ahead of it */
+        pg_trace_forget(p->trace, p->head->is_prelude || f->ahead > 0);
     if ((p->head->is_prelude || f->is_giving_up) && !pg_is_fatal(res))
         return;
     f->is_stale |= f->ahead > 0; /* not a word of the statement was looked at */
@@ -341,11 +341,11 @@ static void note_traces(struct postgres *p, struct pg_flight *f, const char *tag
         conn_of(p)->session |= SESSION_SPOILED;
     if (pg_forgets_statements(tag)) {
         pg_statements_forget(&p->statements);
-        pg_trace_forget(&p->trace, true);
+        pg_trace_forget(p->trace, true);
         pg_statement_leave(&f->statement);
     }
     if (strcmp(tag, "ROLLBACK") == 0 || strcmp(tag, "RESET") == 0) /* settings are as they were */
-        pg_trace_forget(&p->trace, false);
+        pg_trace_forget(p->trace, false);
     bool is_commit =
         !f->is_complete && pg_is_commit(text); /* the first of a script, if it is one */
     p->is_contradicted |= is_commit && !pg_is_tag_of_commit(tag);

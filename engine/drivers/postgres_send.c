@@ -67,7 +67,7 @@ static bool send_evictions(struct postgres *p)
 {
     for (int i = 0; i < p->statements.gones; i++) {
         char text[32 + PG_NAME_SIZE];
-        struct pg_name name = pg_statement_name(p->statements.gone[i]);
+        struct pg_name name = pg_statement_name(p->statements.table->gone[i]);
         snprintf(text, sizeof text, "DEALLOCATE %s", name.text);
         if (!PQsendQueryParams(p->pg, text, 0, NULL, NULL, NULL, NULL, 0))
             return false;

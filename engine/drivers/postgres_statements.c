@@ -23,8 +23,8 @@ void pg_statements_init(struct pg_statements *s, uint32_t most)
 void pg_statements_fini(struct pg_statements *s)
 {
     pg_statements_forget(s);
-    free(s->bucket);
-    s->bucket = NULL;
+    free(s->table);
+    s->table = NULL;
 }
 
 struct pg_name pg_statement_name(uint32_t id)
@@ -101,7 +101,7 @@ static bool is_for(const struct pg_statement *it, const struct request *r)
 
 static struct pg_statement *find(struct pg_statements *s, const struct request *r, uint64_t hash)
 {
-    struct pg_statement *it = s->bucket == NULL ? NULL : s->bucket[hash % PG_BUCKETS];
+    struct pg_statement *it = s->table == NULL ? NULL : s->table->bucket[hash % PG_BUCKETS];
     while (it != NULL && !(it->hash == hash && is_for(it, r)))
         it = it->next;
     return it;
@@ -127,7 +127,7 @@ void pg_statement_leave(struct pg_statement **it)
 /* It is off the list already. */
 static void forget(struct pg_statements *s, struct pg_statement *it)
 {
-    struct pg_statement **at = &s->bucket[it->hash % PG_BUCKETS];
+    struct pg_statement **at = &s->table->bucket[it->hash % PG_BUCKETS];
     while (*at != it)
         at = &(*at)->next;
     *at = it->next;
@@ -153,7 +153,7 @@ static bool is_in_server(const struct pg_statement *it)
 void pg_statements_retire(struct pg_statements *s, struct pg_statement *it)
 {
     if (is_in_server(it) && !it->is_dropped && s->gones < PG_GONE_MOST)
-        s->gone[s->gones++] = it->id;
+        s->table->gone[s->gones++] = it->id;
     pg_statements_drop(s, it);
 }
 
@@ -183,9 +183,9 @@ static bool make_room(struct pg_statements *s, size_t size)
 static struct pg_statement *add(struct pg_statements *s, const struct request *r, uint64_t hash)
 {
     size_t size = (size_t)r->text_size + 1 + tail_size(r);
-    if (s->bucket == NULL)
-        s->bucket = calloc(PG_BUCKETS, sizeof(struct pg_statement *));
-    if (s->bucket == NULL || size > PG_STATEMENT_SIZE || !make_room(s, size))
+    if (s->table == NULL)
+        s->table = calloc(1, sizeof *s->table);
+    if (s->table == NULL || size > PG_STATEMENT_SIZE || !make_room(s, size))
         return NULL;
     struct pg_statement *it = malloc(sizeof *it + size);
     if (it == NULL)
@@ -198,8 +198,8 @@ static struct pg_statement *add(struct pg_statements *s, const struct request *r
     it->name = pg_statement_name(it->id);
     memcpy(it->key, r->text, (size_t)r->text_size + 1);
     write_tail(it->key + r->text_size + 1, r);
-    it->next = s->bucket[hash % PG_BUCKETS];
-    s->bucket[hash % PG_BUCKETS] = it;
+    it->next = s->table->bucket[hash % PG_BUCKETS];
+    s->table->bucket[hash % PG_BUCKETS] = it;
     node_init(&it->node);
     list_push_head(&s->used, &it->node);
     s->bytes += size;

@@ -10,6 +10,7 @@
  * A rollback puts settings back, and so does a reset. What the session says is then unknown, and
  * told again.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/context.h"
@@ -39,23 +40,34 @@ static void keep_ascii(char *text)
             *text = '?';
 }
 
-void pg_trace_init(struct pg_trace *t, const struct target *target)
+void pg_trace_name(char *name_out, const struct target *target)
 {
-    *t = (struct pg_trace){.is_known = true};
-    t->is_on = strcmp(target_get(target, "trace", "0"), "1") == 0;
     const char *declared = target_get(target, "application_name", NULL);
     if (declared != NULL)
-        snprintf(t->name, sizeof t->name, "%s", declared);
+        snprintf(name_out, PG_NAME_MOST, "%s", declared);
     else
-        snprintf(t->name, sizeof t->name, "nebula %s", target->resource);
-    keep_ascii(t->name);
+        snprintf(name_out, PG_NAME_MOST, "nebula %s", target->resource);
+    keep_ascii(name_out);
+}
+
+bool pg_trace_init(struct pg_trace **t, const struct target *target)
+{
+    *t = NULL;
+    if (strcmp(target_get(target, "trace", "0"), "1") != 0)
+        return true;
+    *t = calloc(1, sizeof **t);
+    if (*t == NULL)
+        return false;
+    (*t)->is_known = true;
+    pg_trace_name((*t)->name, target);
+    return true;
 }
 
 bool pg_trace_is_due(const struct postgres *p, const struct request *r)
 {
-    if (!p->trace.is_on || PQtransactionStatus(p->pg) == PQTRANS_INERROR)
+    if (p->trace == NULL || PQtransactionStatus(p->pg) == PQTRANS_INERROR)
         return false;
-    return !p->trace.is_known || strcmp(p->trace.said, wanted(r)) != 0;
+    return !p->trace->is_known || strcmp(p->trace->said, wanted(r)) != 0;
 }
 
 static void name_of(char *out, const char *name, const char *traceparent)
@@ -73,7 +85,7 @@ static bool is_same_trace(const char *a, const char *b)
 
 bool pg_trace_send(struct postgres *p, struct pg_flight *f)
 {
-    struct pg_trace *t = &p->trace;
+    struct pg_trace *t = p->trace;
     const char *wants = wanted(f->request);
     enum pg_telling telling =
         t->is_known && is_same_trace(t->said, wants) ? PG_TELLS_SPAN : PG_TELLS_BOTH;
@@ -93,6 +105,8 @@ bool pg_trace_send(struct postgres *p, struct pg_flight *f)
 
 void pg_trace_forget(struct pg_trace *t, bool is_dropped)
 {
+    if (t == NULL)
+        return;
     t->is_known = false;
     if (is_dropped) {
         memset(t->is_prepared, 0, sizeof t->is_prepared);

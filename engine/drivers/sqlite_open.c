@@ -140,8 +140,8 @@ static int open_database(struct sqlite_session *s, int flags)
     }
     sqlite3_extended_result_codes(s->db, 1);
     if (rc == SQLITE_OK)
-        rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_FKEY, (int)s->opening->options.foreign_keys,
-                               NULL);
+        rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_FKEY,
+                               (int)s->opening->options.foreign_keys, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_handler(s->db, is_busy, s);
     sqlite3_progress_handler(s->db, STEPS_BETWEEN_LOOKS, is_stopping, s);
@@ -178,8 +178,8 @@ static int set_journal(struct sqlite_session *s)
     if (is_set)
         return SQLITE_OK;
     error_set(&s->opening->error, ERROR_CONFIG,
-              "%s cannot have journal = \"%s\" where it lies: write journal = \"delete\"",
-              s->file, s->opening->options.journal);
+              "%s cannot have journal = \"%s\" where it lies: write journal = \"delete\"", s->file,
+              s->opening->options.journal);
     close_database(s);
     return SQLITE_CANTOPEN;
 }
@@ -188,8 +188,7 @@ static int set_journal(struct sqlite_session *s)
 static int connect_writer(struct sqlite_session *s)
 {
     char text[64];
-    int rc =
-        open_database(s, SQLITE_OPEN_READWRITE | (s->may_create ? SQLITE_OPEN_CREATE : 0));
+    int rc = open_database(s, SQLITE_OPEN_READWRITE | (s->may_create ? SQLITE_OPEN_CREATE : 0));
     if (rc != SQLITE_OK)
         return rc;
     snprintf(text, sizeof text, "PRAGMA page_size=%lld", (long long)s->opening->options.page_size);

@@ -36,7 +36,7 @@ struct sqlite_session {
     bool must_undo; /* whatever commits now is rolled back instead */
     bool is_lost;   /* the session is of no more use */
     bool may_create, is_memory, is_writer; /* as the options say */
-    atomic_bool is_stopping; /* set by the loop's thread: come back soon */
+    atomic_bool is_stopping;               /* set by the loop's thread: come back soon */
 };
 
 /* What lasts of the options. */

@@ -21,7 +21,7 @@ static void care_ended(struct request *r)
     free(care);
     if (c->state == CONN_CLOSING || c->state == CONN_CANCELLING)
         return; /* the connection sees to itself */
-    loop_disarm(c->engine->loop, &c->timer);
+    loop_disarm(c->pool->engine->loop, &c->timer);
     if (error.code != ERROR_OK)
         conn_close(c, &error);
     else
@@ -46,9 +46,10 @@ static bool ask(struct conn *c, enum nebula_verb verb, const char *text,
     care->request.text = text;
     care->request.text_size = (uint32_t)strlen(text);
     care->request.ended = care_ended;
-    care->request.deadline_us = engine_now(c->engine) + c->pool->resource->spec->pool.connect_us;
+    care->request.deadline_us =
+        engine_now(c->pool->engine) + c->pool->resource->spec->pool.connect_us;
     if (c->state != CONN_CANCELLING)
-        loop_arm(c->engine->loop, &c->timer, care->request.deadline_us);
+        loop_arm(c->pool->engine->loop, &c->timer, care->request.deadline_us);
     conn_send(c, &care->request);
     return true;
 }
@@ -63,8 +64,9 @@ static void is_alive(struct conn *c)
 
 void care_check(struct conn *c)
 {
-    c->rest_us = conn_idle_since(c);
-    c->rest_lease = c->lease;
+    c->noted_us = conn_idle_since(c);
+    c->noted_lease = c->lease;
+    c->is_rest_noted = true;
     conn_move(c, CONN_CHECKING);
     c->pool->stats.checks++;
     ask(c, NEBULA_SCRIPT, c->pool->resource->spec->check, is_alive);
@@ -89,7 +91,7 @@ static void was_rolled_back(struct conn *c)
 
 static void was_reset(struct conn *c)
 {
-    c->session &= ~(uint32_t)SESSION_DIRTY;
+    c->session &= (uint8_t)~SESSION_DIRTY;
     c->is_said_dirty = false;
     care_settle(c);
 }
@@ -115,7 +117,7 @@ static void clean(struct conn *c)
 
 static bool is_over(const struct conn *c)
 {
-    return c->engine->is_stopping || engine_now(c->engine) >= c->life_end_us ||
+    return c->pool->engine->is_stopping || engine_now(c->pool->engine) >= c->life_end_us ||
            pool_has_excess(c->pool) ||
            ((c->pool->gate & GATE_EXCESS) != 0 && permits_doom(&c->pool->stake));
 }

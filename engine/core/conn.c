@@ -11,12 +11,12 @@
 
 static void trace(struct conn *c, enum trace_what what, int64_t b, int64_t d)
 {
-    engine_trace(c->engine, what, c->pool->resource->number, c->id, b, d);
+    engine_trace(c->pool->engine, what, c->pool->resource->number, c->id, b, d);
 }
 
 struct loop *conn_loop(const struct conn *c)
 {
-    return c->engine->loop;
+    return c->pool->engine->loop;
 }
 
 int64_t conn_open_until_us(const struct conn *c)
@@ -27,6 +27,11 @@ int64_t conn_open_until_us(const struct conn *c)
 const char *conn_resource(const struct conn *c)
 {
     return c->pool->resource->name;
+}
+
+const struct driver *conn_driven_by(const struct conn *c)
+{
+    return c->pool->driver;
 }
 
 struct request *conn_head(const struct conn *c)
@@ -67,7 +72,7 @@ void conn_move(struct conn *c, enum conn_state to)
     if (from == CONN_LEASED)
         list_remove(&p->sharing, &c->in_turn);
     monitor_held(c);
-    conn_shift(c, to, engine_now(c->engine));
+    conn_shift(c, to, engine_now(c->pool->engine));
     if (to == CONN_IDLE && conn_was_resting(c))
         idle_put_back(&p->idle, c);
     else if (to == CONN_IDLE)
@@ -111,19 +116,19 @@ static void let_go(struct conn *c, const struct error *why, bool is_over)
 {
     bool was_opening = c->state == CONN_OPENING && !c->was_opened;
     if (lease_is_out(c))
-        lease_lose(&c->engine->leases, c, why->state);
+        lease_lose(&c->pool->engine->leases, c, why->state);
     if (c->state == CONN_LISTENING)
         ear_lost(c->pool->ear, c, why);
     conn_move(c, CONN_CLOSING);
     c->pool->leaving -= c->is_retired;
-    loop_disarm(c->engine->loop, &c->timer);
+    loop_disarm(c->pool->engine->loop, &c->timer);
     end_unsent(c, why);
     if (is_over)
         end_lent(c, why);
     if (was_opening)
         open_failed(c, why);
     keep_soon(c->pool);
-    c->driver->close(c);
+    c->pool->driver->close(c);
 }
 
 void conn_close(struct conn *c, const struct error *why)
@@ -140,7 +145,7 @@ static void note_lost(const struct conn *c, const struct error *why)
                                       {.key = "connection", .number = c->id},
                                       {.key = "state", .text = conn_state_name(c->state)},
                                       {.key = "error", .text = why->text}};
-    engine_log(c->engine, LOG_WARN, "connection lost", field, COUNT(field));
+    engine_log(c->pool->engine, LOG_WARN, "connection lost", field, COUNT(field));
 }
 
 static void too_late(struct timer *t)
@@ -165,7 +170,7 @@ void conn_opened(struct conn *c)
     if (c->state == CONN_CLOSING)
         return;
     CHECK(c->state == CONN_OPENING);
-    loop_disarm(c->engine->loop, &c->timer);
+    loop_disarm(c->pool->engine->loop, &c->timer);
     trace(c, TRACE_CONN_OPENED, 0, 0);
     open_succeeded(c);
 }
@@ -185,7 +190,7 @@ static void lend(struct conn *c, struct request *r)
     c->lent++;
     r->is_lent = true;
     trace(c, TRACE_SENT, r->verb, 0);
-    c->driver->send(c, r);
+    c->pool->driver->send(c, r);
 }
 
 static void send_next(struct conn *c)
@@ -199,7 +204,7 @@ static void finish_cancel(struct conn *c)
 {
     if (c->state != CONN_CANCELLING || conn_head(c) != NULL || c->is_cancel_sent)
         return;
-    loop_disarm(c->engine->loop, &c->timer);
+    loop_disarm(c->pool->engine->loop, &c->timer);
     care_settle(c);
 }
 
@@ -210,7 +215,7 @@ void conn_replied(struct conn *c, struct request *r)
     CHECK(r->is_lent && conn_head(c) == r);
     list_remove(&c->requests, &r->node);
     c->lent--;
-    c->used_us = engine_now(c->engine);
+    c->used_us = engine_now(c->pool->engine);
     c->session |= c->is_said_dirty ? SESSION_DIRTY : 0;
     trace(c, TRACE_REPLIED, r->verb, r->reply.error.code);
     bool was_cancelling = c->state == CONN_CANCELLING;
@@ -257,9 +262,9 @@ void conn_closed(struct conn *c)
     list_remove(&pool->conns, &c->node);
     pool->count[CONN_CLOSING]--;
     pool->stats.closed += c->was_opened;
-    pool->stats.past_uses += lease_uses(c);
-    c->engine->conns--;
-    lease_drop(&c->engine->leases, c);
+    pool->stats.past_uses += lease_uses(&pool->engine->leases, c);
+    c->pool->engine->conns--;
+    lease_drop(&c->pool->engine->leases, c);
     free(c);
     handover_closed(pool);
     keep_soon(pool);
@@ -270,7 +275,7 @@ void conn_retire(struct conn *c)
     if (c->is_retired || c->state == CONN_CLOSING)
         return;
     c->is_retired = true;
-    c->life_end_us = engine_now(c->engine);
+    c->life_end_us = engine_now(c->pool->engine);
     c->pool->leaving++;
     c->pool->stats.retired++;
     keep_soon(c->pool);
@@ -289,7 +294,7 @@ void conn_notice(struct conn *c, const char *text)
     const struct log_field field[] = {{.key = "resource", .text = conn_resource(c)},
                                       {.key = "connection", .number = c->id},
                                       {.key = "notice", .text = text}};
-    engine_log(c->engine, LOG_INFO, "the server says", field, COUNT(field));
+    engine_log(c->pool->engine, LOG_INFO, "the server says", field, COUNT(field));
 }
 
 /* --- for the pool and for call.c ------------------------------------------------------------- */
@@ -307,7 +312,7 @@ bool conn_detach(struct conn *c)
 {
     struct pool *p = c->pool;
     CHECK(c->state == CONN_IDLE && c->session == 0);
-    if (c->driver->detach == NULL || c->is_retired || !c->driver->detach(c))
+    if (c->pool->driver->detach == NULL || c->is_retired || !c->pool->driver->detach(c))
         return false;
     idle_remove(&p->idle, c);
     if (p->loads != NULL)
@@ -315,9 +320,9 @@ bool conn_detach(struct conn *c)
     list_remove(&p->conns, &c->node);
     p->count[CONN_IDLE]--;
     p->reach[c->reach].conns--;
-    p->stats.past_uses += lease_uses(c);
-    c->engine->conns--;
-    lease_drop(&c->engine->leases, c);
+    p->stats.past_uses += lease_uses(&p->engine->leases, c);
+    c->pool->engine->conns--;
+    lease_drop(&c->pool->engine->leases, c);
     keep_soon(p); /* there is room for another */
     return true;
 }
@@ -328,19 +333,18 @@ void conn_attach(struct conn *c, struct pool *pool)
     struct reach *r = &pool->reach[c->reach];
     lease_add_kept(&e->leases, c);
     c->pool = pool;
-    c->engine = e;
-    c->driver = pool->driver;
     c->id = next_id(pool);
     c->state = CONN_LEASED;
     c->since_us = engine_now(e);
-    c->rest_lease = c->held_lease = c->place_lease = 0;
+    c->noted_lease = c->place_lease = 0;
+    node_init(&c->node); /* where the parcel was */
     list_push_tail(&pool->conns, &c->node);
     pool->count[CONN_IDLE]++; /* as which those leased count */
     r->conns++;
     e->conns++;
     if (pool->loads != NULL)
         load_came(c);
-    c->driver->attach(c, c->is_easy ? &r->easy : &r->target);
+    c->pool->driver->attach(c, c->is_easy ? &r->easy : &r->target);
 }
 
 struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
@@ -353,8 +357,6 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
         return NULL;
     }
     c->pool = pool;
-    c->engine = e;
-    c->driver = pool->driver;
     c->id = next_id(pool);
     c->state = CONN_OPENING;
     c->reach = (uint8_t)at;
@@ -408,7 +410,7 @@ void conn_cancel(struct conn *c)
     struct error why;
     error_set(&why, ERROR_STALE, "%s: the lease ended before this was sent", conn_resource(c));
     if (lease_is_out(c)) /* whoever gave it back is no holder any more */
-        lease_lose(&c->engine->leases, c, why.state);
+        lease_lose(&c->pool->engine->leases, c, why.state);
     conn_move(c, CONN_CANCELLING);
     c->pool->stats.cancels++;
     end_unsent(c, &why);
@@ -418,12 +420,12 @@ void conn_cancel(struct conn *c)
         care_settle(c);
         return;
     }
-    if (c->driver->cancel == NULL) {
+    if (c->pool->driver->cancel == NULL) {
         conn_close(c, &why);
         return;
     }
-    loop_arm(c->engine->loop, &c->timer, engine_now(c->engine) + CANCEL_BOUND_US);
+    loop_arm(c->pool->engine->loop, &c->timer, engine_now(c->pool->engine) + CANCEL_BOUND_US);
     c->is_cancel_sent = true;
     trace(c, TRACE_CANCEL_SENT, 0, 0);
-    c->driver->cancel(c, conn_head(c));
+    c->pool->driver->cancel(c, conn_head(c));
 }

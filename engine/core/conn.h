@@ -51,33 +51,34 @@ struct conn {
     int64_t since_us;    /* in this state */
     int64_t life_end_us;
     enum conn_state state;
-    uint32_t session;     /* SESSION_ bits, the driver's word */
+    uint8_t session;      /* SESSION_ bits, the driver's word */
+    uint8_t reach;        /* the place of its endpoint in the pool */
+    bool is_retired;      /* its life was ended before its time */
+    bool is_cancel_sent;  /* the driver was asked to cancel and has not said cancelled */
     struct list requests; /* in flight or queued, head first */
 
-    int64_t first_lease;      /* the number before the first use */
-    struct list_node node;    /* among all of its pool */
+    union {
+        struct list_node node; /* among all of its pool */
+        struct parcel parcel;  /* of no pool: on its way to another worker */
+    };
     struct list_node in_turn; /* among those that carry several calls and have room; or, of those
                                     that are idle, among those of its endpoint: see load.h */
-    const struct driver *driver;
-    struct engine *engine;
-    struct timer timer; /* the bound of OPENING, CHECKING, RESETTING, CANCELLING */
+    struct timer timer;       /* the bound of OPENING, CHECKING, RESETTING, CANCELLING */
     int64_t created_us, used_us;
-    int64_t rest_us, rest_lease; /* idle since then but for checks, while its lease is this one */
-    int64_t keepalive_us;        /* asked when unused for longer */
-    int64_t held_us, held_lease; /* that this lease was held for so long was noted: hold.h */
-    const char *place;           /* where place_lease was taken, when that is traced */
+    int64_t keepalive_us; /* asked when unused for longer */
+    /* What was noted of this lease. While it lasts: that it was held for so long, see hold.h. When it is
+     * over: since when it rests, but for checks. */
+    int64_t noted_us, noted_lease;
+    const char *place; /* where place_lease was taken, when that is traced */
     int64_t place_lease;
-    uint32_t id;          /* counts up in a resource; what people see */
-    uint32_t lent;        /* of the requests, the first so many were given to the driver */
-    int32_t sharers;      /* calls that share it, in flight; see share.h */
-    bool is_cancel_sent;  /* the driver was asked to cancel and has not said cancelled */
-    bool is_retired;      /* its life was ended before its time */
-    bool is_said_dirty;   /* somebody who knows said so, whatever the driver knows */
-    uint8_t reach;        /* the place of its endpoint in the pool */
-    uint32_t turns;       /* orders to leave its endpoint that are older than it: see outage.h */
-    bool is_easy;         /* its endpoint is not what the role needs */
-    bool was_opened;      /* and so is counted when it is closed */
-    struct parcel parcel; /* on its way to another worker */
+    uint32_t id;        /* counts up in a resource; what people see */
+    uint32_t turns;     /* orders to leave its endpoint that are older than it: see outage.h */
+    uint16_t lent;      /* of the requests, the first so many were given to the driver */
+    uint16_t sharers;   /* calls that share it, in flight; see share.h */
+    bool is_rest_noted; /* else it is a hold */
+    bool is_said_dirty; /* somebody who knows said so, whatever the driver knows */
+    bool is_easy;       /* its endpoint is not what the role needs */
+    bool was_opened;    /* and so is counted when it is closed */
     char driver_bytes[] __attribute__((aligned(16)));
 };
 
@@ -95,7 +96,8 @@ static inline struct conn *conn_of(void *driver_bytes)
 struct loop *conn_loop(const struct conn *c);
 int64_t conn_open_until_us(const struct conn *c); /* when the core gives up an open */
 const char *conn_resource(const struct conn *c);  /* its resource's name */
-struct request *conn_head(const struct conn *c);  /* the request in flight, NULL if none */
+const struct driver *conn_driven_by(const struct conn *c);
+struct request *conn_head(const struct conn *c); /* the request in flight, NULL if none */
 
 void conn_opened(struct conn *c);
 void conn_replied(struct conn *c, struct request *r); /* r->reply is filled, c->session is true */
@@ -138,12 +140,12 @@ void conn_close(struct conn *c, const struct error *why);
 /* It was asked whether it lives, and nobody has used it since. */
 static inline bool conn_was_resting(const struct conn *c)
 {
-    return c->rest_lease == c->lease && c->rest_lease != 0;
+    return c->noted_lease == c->lease && c->is_rest_noted && c->noted_lease != 0;
 }
 /* Since when an idle one was of no use to anybody: to be asked is no use. */
 static inline int64_t conn_idle_since(const struct conn *c)
 {
-    return conn_was_resting(c) ? c->rest_us : c->since_us;
+    return conn_was_resting(c) ? c->noted_us : c->since_us;
 }
 /* Not anybody's for a while, and coming back. */
 static inline bool conn_is_turning(const struct conn *c)

@@ -40,12 +40,12 @@ bool hold_is_noted(const struct resource *r)
 /* Without memory it is counted alone. */
 static void note(const struct conn *c)
 {
-    struct engine *e = c->engine;
+    struct engine *e = c->pool->engine;
     struct hold *h = e->holds.count < HOLDS_MOST ? malloc(sizeof *h) : NULL;
     if (h == NULL)
         return;
     *h = (struct hold){.lease = c->lease,
-                       .held_us = c->held_us,
+                       .held_us = c->noted_us,
                        .task = c->holder->number,
                        .resource = c->pool->resource,
                        .conn = c->id,
@@ -68,30 +68,35 @@ const char *hold_place(const struct conn *c)
 
 bool hold_trace(struct conn *c, const char *place)
 {
-    c->place = names_keep(&c->engine->said, place);
+    c->place = names_keep(&c->pool->engine->said, place);
     c->place_lease = c->lease;
     return c->place != NULL;
+}
+
+bool hold_was_noted(const struct conn *c)
+{
+    return c->noted_lease == c->lease && !c->is_rest_noted;
 }
 
 /* --- looking --------------------------------------------------------------------------------- */
 
 static int64_t due_us(const struct conn *c)
 {
-    bool is_noted = c->held_lease == c->lease;
-    return c->since_us + (is_noted ? 2 * c->held_us : declared(c->pool)->hold_us);
+    return c->since_us + (hold_was_noted(c) ? 2 * c->noted_us : declared(c->pool)->hold_us);
 }
 
 static void held_too_long(struct conn *c)
 {
     struct pool *p = c->pool;
-    c->held_us = engine_now(c->engine) - c->since_us;
-    c->held_lease = c->lease;
+    c->noted_us = engine_now(c->pool->engine) - c->since_us;
+    c->noted_lease = c->lease;
+    c->is_rest_noted = false;
     p->stats.holds++;
     note(c);
     if (!declared(p)->is_reclaiming)
         return;
     p->stats.reclaims++;
-    lease_reclaim(&c->engine->leases, c, c->held_us);
+    lease_reclaim(&c->pool->engine->leases, c, c->noted_us);
     conn_cancel(c);
 }
 

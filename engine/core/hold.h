@@ -38,6 +38,8 @@ const char *hold_place(const struct conn *c);
 /* False when out of memory. */
 bool hold_trace(struct conn *c, const char *place);
 
+bool hold_was_noted(const struct conn *c); /* of the lease that it has */
+
 /* --- for the keeper --------------------------------------------------------------------------- */
 
 void hold_look(struct pool *p);

@@ -22,7 +22,7 @@ static double seconds(int64_t span_us)
 
 static json_t *conn_json(struct telling *t, const struct conn *c)
 {
-    struct engine *e = c->engine;
+    struct engine *e = c->pool->engine;
     int64_t now_us = engine_now(e), wall_us = e->world->wall_us(e->world);
     json_t *o = json_object();
     telling_number(t, o, "connection", c->id);
@@ -33,7 +33,7 @@ static json_t *conn_json(struct telling *t, const struct conn *c)
     telling_put(t, o, "since", json_real(seconds(wall_us - (now_us - c->since_us))));
     telling_put(t, o, "created", json_real(seconds(wall_us - (now_us - c->created_us))));
     telling_put(t, o, "last_used", json_real(seconds(wall_us - (now_us - c->used_us))));
-    telling_number(t, o, "uses", (int64_t)lease_uses(c));
+    telling_number(t, o, "uses", (int64_t)lease_uses(&e->leases, c));
     if (lease_is_out(c) && hold_place(c) != NULL)
         telling_text(t, o, "place", hold_place(c));
     return o;

@@ -93,7 +93,7 @@ static void close_because(struct conn *c, const char *was)
 
 static void close_at_end_of_life(struct conn *c)
 {
-    if (engine_now(c->engine) >= c->life_end_us)
+    if (engine_now(c->pool->engine) >= c->life_end_us)
         close_because(c, c->is_retired ? "retired" : "at the end of its life");
 }
 
@@ -141,7 +141,7 @@ static void sooner(int64_t *at_us, int64_t other_us)
 /* Whoever waits for one that does not come back in time needs another. */
 static void turn_end(int64_t *at_us, const struct conn *c)
 {
-    if (conn_is_turning(c) && c->since_us + POOL_TURN_US > engine_now(c->engine))
+    if (conn_is_turning(c) && c->since_us + POOL_TURN_US > engine_now(c->pool->engine))
         sooner(at_us, c->since_us + POOL_TURN_US);
 }
 
@@ -149,7 +149,7 @@ static void turn_end(int64_t *at_us, const struct conn *c)
  * home. */
 static void life_end(int64_t *at_us, const struct conn *c)
 {
-    if (c->state != CONN_CLOSING && c->life_end_us > engine_now(c->engine))
+    if (c->state != CONN_CLOSING && c->life_end_us > engine_now(c->pool->engine))
         sooner(at_us, c->life_end_us);
 }
 

@@ -17,7 +17,7 @@ static int64_t spread_us(const struct pool *p)
 
 void keepalive_draw(struct conn *c)
 {
-    struct world *w = c->engine->world;
+    struct world *w = c->pool->engine->world;
     if (declared_us(c->pool) > 0)
         c->keepalive_us =
             declared_us(c->pool) - (int64_t)world_below(w, (uint64_t)spread_us(c->pool) + 1);

@@ -50,7 +50,7 @@ static void add(struct lease_table *t, struct conn *c)
     t->free_head = row->next_free;
     t->used++;
     row->conn = c;
-    c->lease = c->first_lease = row->last_number;
+    c->lease = row->last_number;
 }
 
 bool lease_add(struct lease_table *t, struct conn *c)
@@ -69,7 +69,7 @@ void lease_add_kept(struct lease_table *t, struct conn *c)
 
 void lease_drop(struct lease_table *t, const struct conn *c)
 {
-    int32_t index = (int32_t)(c->first_lease & (LEASE_STEP - 1));
+    int32_t index = (int32_t)(c->lease & (LEASE_STEP - 1));
     CHECK(!lease_is_out(c) && t->row[index].conn == c);
     t->row[index].conn = NULL;
     t->row[index].last_number = c->lease;

@@ -19,7 +19,7 @@
 
 struct lease_row {
     struct conn *conn;    /* NULL when free */
-    int64_t last_number;  /* of the connection before */
+    int64_t last_number;  /* of the connection before; of the one here, before its first use */
     int64_t lost_number;  /* the last one whose connection went before it was given back */
     int64_t reclaimed_us; /* it was taken away after so long; 0: the connection was lost */
     bool is_undone; /* the server said, when it was lost, that a conflict undid what was open */
@@ -75,9 +75,10 @@ static inline void lease_use(struct conn *c)
     c->holder = NULL;
 }
 
-static inline uint64_t lease_uses(const struct conn *c)
+static inline uint64_t lease_uses(const struct lease_table *t, const struct conn *c)
 {
-    return (uint64_t)((c->lease - c->first_lease) & INT64_MAX) >> LEASE_ROW_BITS;
+    int64_t first = t->row[c->lease & (LEASE_STEP - 1)].last_number;
+    return (uint64_t)((c->lease - first) & INT64_MAX) >> LEASE_ROW_BITS;
 }
 
 /* Lends c, which is LEASED and was counted as used, to t. Returns the number. */

@@ -69,7 +69,7 @@ static void next_turn(struct soon *s)
     struct lend *l = container_of(s, struct lend, soon);
     struct conn *c = lease_find(&l->ticket.engine->leases, l->lease);
     if (c != NULL)
-        c->since_us = engine_now(c->engine);
+        c->since_us = engine_now(c->pool->engine);
     ticket_end(&l->ticket, ERROR_OK);
 }
 
@@ -161,7 +161,7 @@ static int64_t tell_next_turn(struct lend *l, struct conn *c)
 
 int64_t lend_next_turn(struct conn *c)
 {
-    struct engine *e = c->engine;
+    struct engine *e = c->pool->engine;
     pool_hit(c->pool, c, engine_now(e));
     struct lend *l = lend_new(c->pool);
     if (l != NULL && ticket_begin(&l->ticket, e, &lend_ticket) > 0)

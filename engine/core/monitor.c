@@ -22,7 +22,7 @@ void monitor_waited(struct pool *p, int64_t waited_us)
 void monitor_held(struct conn *c)
 {
     struct monitor *m = &c->pool->monitor;
-    int64_t now_us = engine_now(c->engine), held_us = now_us - c->since_us;
+    int64_t now_us = engine_now(c->pool->engine), held_us = now_us - c->since_us;
     if (c->state != CONN_LEASED || held_us == 0)
         return;
     record(&m->hold, held_us);

@@ -105,8 +105,8 @@ static int64_t draw_life_end(const struct pool *p)
 static int64_t life_end_of(const struct conn *c)
 {
     if (c->is_retired)
-        return engine_now(c->engine);
-    int64_t drawn_us = draw_life_end(c->pool), easy_us = engine_now(c->engine) + EASY_LIFE_US;
+        return engine_now(c->pool->engine);
+    int64_t drawn_us = draw_life_end(c->pool), easy_us = engine_now(c->pool->engine) + EASY_LIFE_US;
     return c->is_easy && easy_us < drawn_us ? easy_us : drawn_us;
 }
 

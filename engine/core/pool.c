@@ -129,7 +129,7 @@ uint64_t pool_leases(const struct pool *p)
 {
     uint64_t leases = p->stats.past_uses;
     for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n))
-        leases += lease_uses(container_of(n, struct conn, node));
+        leases += lease_uses(&p->engine->leases, container_of(n, struct conn, node));
     return leases;
 }
 
@@ -470,7 +470,7 @@ void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict)
 void pool_give_back(struct conn *c)
 {
     monitor_held(c);
-    if (pool_return(c->pool, c, engine_now(c->engine)))
+    if (pool_return(c->pool, c, engine_now(c->pool->engine)))
         conn_tell(c, CONN_LEASED);
     else
         pool_give(c->pool, c, NEBULA_GOOD);

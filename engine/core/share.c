@@ -13,7 +13,8 @@ bool share_may(const struct pool *p, const struct request *r)
 static bool has_room(const struct conn *c)
 {
     return c->state == CONN_LEASED && c->session == 0 &&
-           c->requests.count < (uint32_t)c->pool->share && engine_now(c->engine) < c->life_end_us;
+           c->requests.count < (uint32_t)c->pool->share &&
+           engine_now(c->pool->engine) < c->life_end_us;
 }
 
 /* The next in turn of those that lead to one of these endpoints, a bit each. Who has no room any more

@@ -44,7 +44,7 @@ static void open_theirs(struct conn *c, const struct target *t)
     struct link *l = conn_driver(c);
     l->target = *t;
     l->to = target_of(t);
-    l->asked.room = (void *)((char *)l + foreign_of(c->driver)->asked_at);
+    l->asked.room = (void *)((char *)l + foreign_of(conn_driven_by(c))->asked_at);
     foreign_give_calls(l);
     l->is_inside = true;
     driver_of(&l->theirs)->open(&l->theirs, &l->to);
@@ -76,7 +76,8 @@ static void mark_sent(struct request *r)
 static void send_theirs(struct conn *c, struct request *r)
 {
     struct link *l = conn_driver(c);
-    uint32_t depth = (uint32_t)c->driver->depth, at = (l->asked.first + l->asked.count++) % depth;
+    uint32_t depth = (uint32_t)conn_driven_by(c)->depth,
+             at = (l->asked.first + l->asked.count++) % depth;
     CHECK(l->asked.count <= depth);
     l->asked.room[at] = request_of(r);
     mark_sent(r);

@@ -52,7 +52,7 @@ static void say_replied(struct nebula_conn *c, const struct nebula_driver_reply 
     struct request *r = conn_head(conn_of(l));
     must(c, l->asked.count > 0, "replied() to no request");
     l->asked.count--;
-    l->asked.first = (l->asked.first + 1) % (uint32_t)conn_of(l)->driver->depth;
+    l->asked.first = (l->asked.first + 1) % (uint32_t)conn_driven_by(conn_of(l))->depth;
     foreign_fill(&r->reply, said, reply_size(c));
     conn_of(l)->session = (uint32_t)said->session & (SESSION_IN_TRANSACTION | SESSION_DIRTY |
                                                      SESSION_STREAMING | SESSION_SPOILED);

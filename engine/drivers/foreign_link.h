@@ -54,12 +54,12 @@ static inline const struct foreign *foreign_of(const struct driver *d)
 
 static inline const struct nebula_driver *driver_of(const struct nebula_conn *c)
 {
-    return &foreign_of(ours(c)->driver)->theirs;
+    return &foreign_of(conn_driven_by(ours(c)))->theirs;
 }
 
 static inline size_t reply_size(const struct nebula_conn *c)
 {
-    return foreign_of(ours(c)->driver)->reply_size;
+    return foreign_of(conn_driven_by(ours(c)))->reply_size;
 }
 
 /* Before open(): what they may say and ask for. */

@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "core/hold.h"
 #include "core/handover.h"
 #include "core/lease.h"
 #include "core/listener.h"
@@ -73,7 +74,7 @@ static void inspect_hold(const struct view *v, const struct conn *c)
     bool is_long = pool->hold_us > 0 && v->now_us > c->since_us + pool->hold_us + SLACK_US;
     if (!lease_is_out(c) || !is_long || v->w->engine->is_stopping)
         return;
-    if (c->held_lease != c->lease || pool->is_reclaiming)
+    if (!hold_was_noted(c) || pool->is_reclaiming)
         law_broken("%s: connection %u is held for %lld us, and nothing was done", v->d->spec.name,
                    c->id, (long long)(v->now_us - c->since_us));
 }

@@ -11,7 +11,7 @@
 
 static struct lone *lone_of(const struct conn *c)
 {
-    return (struct lone *)(void *)c->engine;
+    return (struct lone *)(void *)c->pool;
 }
 
 /* The core's end of a request that the driver will not end. */
@@ -159,15 +159,15 @@ void lone_init(struct lone *l, struct loop *loop, const struct driver *driver,
     CHECK(l->conn != NULL);
     node_init(&l->conn->node);
     list_init(&l->conn->requests);
-    l->conn->driver = driver;
-    l->conn->engine = (struct engine *)(void *)l;
+    l->driver = driver;
+    l->conn->pool = (struct pool *)(void *)l; /* the driver asks nobody but us */
 }
 
 void lone_begin_open(struct lone *l)
 {
     l->is_opening = l->is_inside = true;
     l->open_until_us = loop_now_us(l->loop) + CONNECT_US;
-    l->conn->driver->open(l->conn, &l->target);
+    l->driver->open(l->conn, &l->target);
     l->is_inside = false;
 }
 
@@ -178,7 +178,7 @@ void lone_begin_send(struct lone *l, struct request *r)
     node_init(&r->node);
     list_push_tail(&l->conn->requests, &r->node);
     l->is_inside = true;
-    l->conn->driver->send(l->conn, r);
+    l->driver->send(l->conn, r);
     l->is_inside = false;
 }
 
@@ -186,7 +186,7 @@ void lone_begin_cancel(struct lone *l)
 {
     CHECK(!l->is_cancelling && conn_head(l->conn) != NULL);
     l->is_cancelling = l->is_inside = true;
-    l->conn->driver->cancel(l->conn, conn_head(l->conn));
+    l->driver->cancel(l->conn, conn_head(l->conn));
     l->is_inside = false;
 }
 
@@ -194,7 +194,7 @@ void lone_begin_close(struct lone *l)
 {
     CHECK(!l->is_closing);
     l->is_closing = l->is_inside = true;
-    l->conn->driver->close(l->conn);
+    l->driver->close(l->conn);
     l->is_inside = false;
 }
 

@@ -25,6 +25,7 @@ enum sentence {
 struct lone {
     struct loop *loop; /* borrowed; several may share it */
     struct conn *conn; /* NULL once closed */
+    const struct driver *driver;
     struct target target;
     struct nebula_option option[16];
     uint32_t said[SENTENCES];     /* how often each sentence was heard */

@@ -11,6 +11,7 @@
 
 #include "core/ear.h"
 #include "sim/listening.h"
+#include "sim/memory.h"
 #include "sim/told.h"
 
 #define CREW 3
@@ -353,6 +354,92 @@ static void a_home_that_does_not_turn_is_named(void **unused)
     shift_end(&w);
 }
 
+/* --- as a whole ------------------------------------------------------------------------------- */
+
+static void what_is_ordered_in_one_worker_is_a_gap_in_all(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, 1);
+    int64_t l[CREW];
+    for (int i = 0; i < CREW; i++)
+        l[i] = listener_at(&w, i, five);
+    int32_t ticket = nebula_drain(w.of[1].nebula, w.of[1].shop, 10 * SECOND);
+    assert_int_equal(shift_await(&w, 1, ticket), ERROR_OK);
+    assert_int_equal(listener_at(&w, 2, six), -ERROR_PAUSED);
+    shift_pass(&w, 10 * SECOND);
+    assert_int_equal(server_wires(w.of[0].server, 0), 0);
+    nebula_resume(w.of[2].nebula, w.of[2].shop);
+    for (int i = 0; i < CREW; i++)
+        hears(&w, i, l[i], "gap closed 0");
+    ticket = nebula_reconnect(w.of[1].nebula, w.of[1].shop, 100, 10 * SECOND);
+    assert_int_equal(shift_await(&w, 1, ticket), ERROR_OK);
+    for (int i = 0; i < CREW; i++) {
+        hears(&w, i, l[i], "gap closed 0");
+        hears_nothing(&w, i, l[i]);
+    }
+    assert_int_equal(conns_of(&w), 1);
+    shift_end(&w);
+}
+
+/* All that is there, in order and with a gap before what comes next but is not the next one. The last one's number. */
+static int64_t hear_all(struct shift *w, int i, int64_t listener)
+{
+    int64_t last = 0;
+    bool may_skip = true;
+    for (;;) {
+        int32_t ticket = nebula_hear(w->of[i].nebula, listener, 100 * MS);
+        shift_come(w, i, ticket);
+        const char *word = listening_word(&w->of[i], ticket);
+        if (strcmp(word, "deadline") == 0)
+            return last;
+        bool is_gap = strncmp(word, "gap", 3) == 0;
+        int64_t number = is_gap ? last : atol(word + 2);
+        assert_true(is_gap || (number > last && (may_skip || number == last + 1)));
+        may_skip = is_gap;
+        last = number;
+    }
+}
+
+/* False when nothing failed. */
+static bool with_an_allocation_that_fails(int64_t nth)
+{
+    struct shift w;
+    begin(&w, 1);
+    int64_t a = listener_at(&w, 0, five);
+    assert_true(a > 0);
+    memory_fail(nth);
+    int32_t ticket = listening_ask(&w.of[1], 100, 1, five);
+    int64_t b = ticket < 0 ? ticket : listener_of(&w, 1, ticket);
+    for (int i = 0; i < 3; i++) {
+        tell(&w, 5);
+        shift_pass(&w, 10 * MS);
+    }
+    server_crash(w.of[0].server, world_time_us() + 100 * MS);
+    shift_pass(&w, SECOND);
+    shift_close(&w, 0);
+    shift_pass(&w, SECOND);
+    bool has_failed = memory_failed() > 0;
+    memory_fail(0);
+    shift_pass(&w, 10 * SECOND);
+    int32_t last = tell(&w, 5);
+    if (b > 0)
+        assert_int_equal(hear_all(&w, 1, b), last);
+    else
+        assert_int_equal(b, -ERROR_MEMORY);
+    shift_end(&w);
+    return has_failed;
+}
+
+static void any_allocation_may_fail(void **unused)
+{
+    (void)unused;
+    int64_t nth = 1;
+    while (with_an_allocation_that_fails(nth))
+        nth++;
+    assert_true(nth > 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +453,8 @@ int main(void)
         cmocka_unit_test(another_one_may_go_at_any_moment),
         cmocka_unit_test(for_who_does_not_turn_so_much_is_kept_and_the_rest_is_a_gap),
         cmocka_unit_test(a_home_that_does_not_turn_is_named),
+        cmocka_unit_test(what_is_ordered_in_one_worker_is_a_gap_in_all),
+        cmocka_unit_test(any_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("listeners in several workers", tests, NULL, NULL);
 }

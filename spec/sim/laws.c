@@ -1,6 +1,7 @@
 #include "base/check.h"
-#include "core/hold.h"
+#include "core/ear.h"
 #include "core/handover.h"
+#include "core/hold.h"
 #include "core/lease.h"
 #include "core/listener.h"
 #include "core/pool.h"
@@ -353,6 +354,31 @@ void laws_expect_staying(const struct worker *w, int32_t resource, uint32_t conn
             if (c->id == conn && c->is_retired)
                 law_broken("%s: connection %u was lent, though it was retired", d->spec.name, conn);
         }
+    }
+}
+
+static const struct ear *ear_of(const struct play *p, int n, int32_t resource)
+{
+    const struct pool *pool = n < p->workers ? laws_pool(&p->worker[n], resource, 0) : NULL;
+    return pool == NULL ? NULL : pool->ear;
+}
+
+/* When all have looked for long: whoever hears by another worker hears by one that has the connection, or waits for it;
+ * is_over: nobody hears any more. */
+void laws_expect_ears(const struct play *p, bool is_over)
+{
+    for (int i = 0; i < DECLARED * p->workers; i++) {
+        int32_t resource = i % DECLARED;
+        const char *name = p->declared[resource].spec.name;
+        const struct ear *e = ear_of(p, i / DECLARED, resource);
+        if (e == NULL)
+            continue;
+        const struct ear *home = e->state == EAR_FAR ? ear_of(p, e->line.home, resource) : e;
+        if (home == NULL || home->state == EAR_FAR || (e != home && home->state == EAR_CLOSED))
+            law_broken("%s: worker %d hears by worker %d, which does not listen", name,
+                       i / DECLARED, e->line.home);
+        if (is_over && (e->state != EAR_CLOSED || !list_is_empty(&e->channels.all)))
+            law_broken("%s: worker %d listens for nobody", name, i / DECLARED);
     }
 }
 

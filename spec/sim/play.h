@@ -282,5 +282,6 @@ void laws_expect_started(const struct worker *w, int32_t resource);
 /* At the moment in which a connection is lent. */
 void laws_expect_staying(const struct worker *w, int32_t resource, uint32_t conn);
 bool laws_are_warm(const struct play *p); /* every pool has its minimum, idle */
+void laws_expect_ears(const struct play *p, bool is_over);
 
 #endif

@@ -289,6 +289,8 @@ static void rest(struct play *p)
     }
     unlikely_stop();
     play_resume(p);
+    run_for(p, 5 * SECOND);
+    laws_expect_ears(p, false);
     close_actors(p);
     run_for(p, 20 * SECOND);
     int64_t until_us = world_time_us() + 2 * SECOND;
@@ -299,6 +301,7 @@ static void rest(struct play *p)
         }
         run_for(p, 10 * MS);
     }
+    laws_expect_ears(p, true);
 }
 
 static bool is_asked_of_a_resource(const struct op *op)

@@ -362,7 +362,7 @@ static int worker_tell_instance(lua_State *lua)
 
 /* --- the module ------------------------------------------------------------------------------- */
 
-static int open_module(lua_State *lua)
+int host_open_module(lua_State *lua)
 {
     /* clang-format off */
     static const luaL_Reg functions[] = {
@@ -415,14 +415,4 @@ static int open_module(lua_State *lua)
     lua_pushinteger(lua, process_count(w->process));
     lua_setfield(lua, -2, "count");
     return 1;
-}
-
-void host_offer(lua_State *lua, struct worker *w)
-{
-    lua_getglobal(lua, "package");
-    lua_getfield(lua, -1, "preload");
-    lua_pushlightuserdata(lua, w);
-    lua_pushcclosure(lua, open_module, 1);
-    lua_setfield(lua, -2, "nebula.worker");
-    lua_pop(lua, 2);
 }

@@ -52,7 +52,7 @@
 
 struct worker;
 
-/* Makes the module known to `require` of this worker's state. May raise. */
-void host_offer(lua_State *lua, struct worker *w);
+/* What `require` calls when it is first asked for; its upvalue is the worker. */
+int host_open_module(lua_State *lua);
 
 #endif

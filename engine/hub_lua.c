@@ -191,7 +191,7 @@ static int finish_wait(lua_State *lua)
 
 /* --- the module ------------------------------------------------------------------------------- */
 
-static int open_module(lua_State *lua)
+int hub_open_module(lua_State *lua)
 {
     static const luaL_Reg functions[] = {
         {"open", channel_open},   {"forget", channel_forget}, {"close", channel_close},
@@ -209,16 +209,6 @@ static int open_module(lua_State *lua)
         lua_setfield(lua, -2, functions[i].name);
     }
     return 1;
-}
-
-void hub_offer(lua_State *lua, struct worker *w)
-{
-    lua_getglobal(lua, "package");
-    lua_getfield(lua, -1, "preload");
-    lua_pushlightuserdata(lua, w);
-    lua_pushcclosure(lua, open_module, 1);
-    lua_setfield(lua, -2, "nebula.hub");
-    lua_pop(lua, 2);
 }
 
 void hub_hear(struct worker *w)

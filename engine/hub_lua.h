@@ -19,8 +19,8 @@
 
 struct worker;
 
-/* Makes the module known to `require` of this worker's state. May raise. */
-void hub_offer(lua_State *lua, struct worker *w);
+/* What `require` calls when it is first asked for; its upvalue is the worker. */
+int hub_open_module(lua_State *lua);
 /* After each turn: wakes the tickets that may look. */
 void hub_hear(struct worker *w);
 /* The worker leaves, and its Lua state is closed. */

@@ -269,18 +269,25 @@ static int traceback(lua_State *lua)
     return 1;
 }
 
+/* On the stack is package.preload. */
+static void offer(lua_State *lua, struct worker *w, const char *name, lua_CFunction open)
+{
+    lua_pushlightuserdata(lua, w);
+    lua_pushcclosure(lua, open, 1);
+    lua_setfield(lua, -2, name);
+}
+
 static int prepare(lua_State *lua)
 {
     struct worker *w = lua_touserdata(lua, 1);
     luaL_openlibs(lua);
     traversal_repair(lua);
     modules_offer(lua);
-    host_offer(lua, w);
-    hub_offer(lua, w);
     lua_getglobal(lua, "package");
     lua_getfield(lua, -1, "preload");
-    lua_pushcfunction(lua, luaopen_nebula_judge);
-    lua_setfield(lua, -2, "nebula.judge");
+    offer(lua, w, "nebula.worker", host_open_module);
+    offer(lua, w, "nebula.hub", hub_open_module);
+    offer(lua, w, "nebula.judge", luaopen_nebula_judge);
     if (luaL_loadbuffer(lua, prelude, sizeof prelude - 1, "=prelude") != 0)
         return lua_error(lua);
     lua_pushstring(lua, w->home);

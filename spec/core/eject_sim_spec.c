@@ -34,9 +34,7 @@ static void failures_in_a_row_eject_and_time_brings_back(void **unused)
     assert_non_null(strstr(told, "\"ejected_by\":\"consecutive\""));
     assert_non_null(strstr(told, "\"balance\":\"round-robin\""));
     fleet_break(&p, 1, false);
-    fleet_heard_by_all(&p, by);
-    fleet_work(&p, 200, 2);
-    fleet_heard_by_all(&p, by);
+    fleet_spread(&p, 200, 2, by);
     assert_int_equal(by[1], 0);
     assert_int_equal(fleet_conns(&p, 1), 0);
     rig_pass(&p.rig, 31 * SECOND);
@@ -44,9 +42,7 @@ static void failures_in_a_row_eject_and_time_brings_back(void **unused)
     for (int i = 0; i < 3; i++) { /* it comes back bit by bit */
         fleet_work(&p, 4, 1);
         rig_pass(&p.rig, 50 * MS);
-        fleet_heard_by_all(&p, by);
-        fleet_work(&p, 300, 1);
-        fleet_heard_by_all(&p, by);
+        fleet_spread(&p, 300, 1, by);
         assert_in_range(by[1], i == 0 ? 10 : i == 1 ? 45 : 80, i == 0 ? 45 : i == 1 ? 80 : 120);
         rig_pass(&p.rig, 10 * SECOND);
     }
@@ -123,9 +119,7 @@ static void with_too_few_left_all_are_used(void **unused)
     assert_non_null(strstr(fleet_inspect(&p), "\"panic\":true"));
     fleet_work(&p, 10, 1);
     rig_pass(&p.rig, 100 * MS);
-    fleet_heard_by_all(&p, by);
-    fleet_work(&p, 300, 1);
-    fleet_heard_by_all(&p, by);
+    fleet_spread(&p, 300, 1, by);
     for (int i = 0; i < 3; i++)
         assert_int_equal(by[i], 100);
     assert_true(fleet_is_out(&p, 0) && fleet_is_out(&p, 1));

@@ -81,9 +81,7 @@ static void the_least_recently_used_comes_in_turn(void **unused)
     fleet_open(&p);
     fleet_work(&p, 10, 1);
     rig_pass(&p.rig, 100 * MS);
-    fleet_heard_by_all(&p, by);
-    fleet_work(&p, 300, 1);
-    fleet_heard_by_all(&p, by);
+    fleet_spread(&p, 300, 1, by);
     for (int i = 0; i < 3; i++)
         assert_int_equal(by[i], 100);
     fleet_end(&p);
@@ -181,9 +179,7 @@ static void one_without_a_connection_gets_one_where_max_is_reached(void **unused
     }
     assert_int_equal(fleet_conns(&p, 2), 1);
     assert_int_equal(fleet_conns(&p, 0) + fleet_conns(&p, 1), 3);
-    fleet_heard_by_all(&p, by);
-    fleet_work(&p, 30, 1);
-    fleet_heard_by_all(&p, by);
+    fleet_spread(&p, 30, 1, by);
     assert_int_equal(by[2], 10);
     fleet_end(&p);
 }
@@ -242,9 +238,7 @@ static void it_is_in_force_at_once_and_may_be_taken_back(void **unused)
     for (int i = 0; i < 2; i++)
         rig_release(&p.rig, lease[i]);
     fleet_work(&p, 30, 1);
-    fleet_heard_by_all(&p, by);
-    fleet_work(&p, 30, 1);
-    fleet_heard_by_all(&p, by);
+    fleet_spread(&p, 30, 1, by);
     for (int at = 0; at < 3; at++)
         assert_int_equal(by[at], 10);
     p.balance.rule = NEBULA_CONNECTIONS;

@@ -1,11 +1,9 @@
 -- Random lives of work in several workers: spawned, dealt out, sent, failing, cancelled, and workers that leave. Whatever
 -- comes ends, what is said of it is true, and nothing is left. limit: 300 s
 
+require "spec.support.many" -- which writes nebula/echo.lua
 local process = require "spec.support.process"
 local program = require "spec.support.program"
-local tmp = require "spec.support.tmp"
-
-tmp.write(program.folder, "nebula/echo.lua", tmp.read "spec/support/echo.lua")
 
 local STORY = [[
 local echo, mail, worker = require "nebula.echo", require "nebula.mail", require "nebula.worker"

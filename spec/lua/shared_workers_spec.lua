@@ -1,15 +1,12 @@
 -- Channels of the process between workers: each value once, one line for all, and nothing lost with one that leaves. limit: 300 s
 
+local many = require "spec.support.many"
 local program = require "spec.support.program"
-local tmp = require "spec.support.tmp"
 
 local ended = program.ended
 
-tmp.write(program.folder, "nebula/echo.lua", tmp.read "spec/support/echo.lua")
-
 local function prints(workers, expected, text)
-  local path = program.workflow('local echo, worker = require "nebula.echo", require "nebula.worker"\n' .. text)
-  assert.equal(expected, ended(0, program.nebula("run", "--workers", tostring(workers), path)).output)
+  assert.equal(expected, ended(0, many.run(workers, text)).output)
 end
 
 describe("a channel between workers", function()

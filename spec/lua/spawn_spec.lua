@@ -1,18 +1,11 @@
 -- A function in every worker: copies there and back, one end for all, and no part that outlives who asked. limit: 300 s
 
+local many = require "spec.support.many"
 local process = require "spec.support.process"
 local program = require "spec.support.program"
 local tmp = require "spec.support.tmp"
 
-local ended, says = program.ended, program.says
-
-tmp.write(program.folder, "nebula/echo.lua", tmp.read "spec/support/echo.lua")
-
-local HEAD = 'local echo, worker = require "nebula.echo", require "nebula.worker"\n'
-
-local function run(workers, text)
-  return program.nebula("run", "--workers", tostring(workers), program.workflow(HEAD .. text))
-end
+local ended, says, run = program.ended, program.says, many.run
 
 -- With one worker, two and four; N in what is expected is their number.
 local function prints(expected, text)
@@ -229,7 +222,7 @@ describe("spawn_on_all", function()
 
   it("comes to its end when the program drains", function()
     for _, workers in ipairs { "1", "3" } do
-      local child = program.started(HEAD .. [[
+      local child = many.started(workers, [[
         local ready = channel "ready"
         local there = spawn_on_all(function()
           ready:send(true)
@@ -239,7 +232,7 @@ describe("spawn_on_all", function()
         print "ready"
         local list, err = there:join()
         print(err or table.concat(list, " ", 1, list.n))
-      ]], "--workers", workers)
+      ]])
       child:signal "TERM"
       local result = ended(0, program.over(child))
       assert.equal(workers == "1" and "closed\n" or "closed closed closed\n", result.output)

@@ -1,14 +1,11 @@
 -- for_each over workers: each item once, to whoever is free, and the same program whatever their number. limit: 300 s
 
+local many = require "spec.support.many"
 local program = require "spec.support.program"
-local tmp = require "spec.support.tmp"
 
 local ended, says = program.ended, program.says
 
-tmp.write(program.folder, "nebula/echo.lua", tmp.read "spec/support/echo.lua")
-
-local HEAD = [[
-  local echo, worker = require "nebula.echo", require "nebula.worker"
+local HEAD = many.HEAD .. [[
   local function numbers(count)
     local list = {}
     for i = 1, count do list[i] = i end
@@ -17,7 +14,7 @@ local HEAD = [[
 ]]
 
 local function run(workers, text)
-  return program.nebula("run", "--workers", tostring(workers), program.workflow(HEAD .. text))
+  return many.run(workers, text, HEAD)
 end
 
 local function prints(expected, text)

@@ -1,18 +1,17 @@
 -- A worker that leaves: by an error that nobody catches, by a panic of Lua, for want of memory, threads or descriptors.
 -- It takes nothing with it, and the others go on; what is broken in C ends the process. limit: 600 s
 
+local many = require "spec.support.many"
 local process = require "spec.support.process"
 local program = require "spec.support.program"
 local tmp = require "spec.support.tmp"
 
 local ended, folder, says = program.ended, program.folder, program.says
 
-tmp.write(folder, "nebula/echo.lua", tmp.read "spec/support/echo.lua")
 tmp.write(folder, "resources/one.lua", ('sqlite "one" { file = %q, pool = { max = 1, hold = "100ms" } }\n'):format(
   folder .. "/one.db"))
 
-local HEAD = [[
-  local echo, mail, worker = require "nebula.echo", require "nebula.mail", require "nebula.worker"
+local HEAD = many.HEAD .. [[
   local there = function() return table.concat(mail.workers(), " ") end
   -- Until worker 1 has left: then no answer comes from it, and nothing that is sent to it arrives.
   local function gone() while mail.is_there(1) do sleep "5ms" end print(there(), pcall(echo.ask, 1, "return 1")) end
@@ -214,33 +213,29 @@ describe("workers that cannot begin", function()
     return count
   end
 
-  local function under(limit, amounts, lacks)
-    local counts = {}
-    for _, amount in ipairs(amounts) do counts[#counts + 1] = begun(limited(limit, amount, words), lacks) end
-    return counts
+  -- Under the first of these bounds there is none, under the last one all are, and between them some.
+  local function begin_under(limit, amounts, lacks)
+    local counts, is_between = {}, false
+    for i, amount in ipairs(amounts) do
+      counts[i] = begun(limited(limit, amount, words), lacks)
+      is_between = is_between or counts[i] > 0 and counts[i] < 6
+    end
+    assert.equal(0, counts[1])
+    assert.equal(6, counts[#counts])
+    assert(is_between, table.concat(counts, " "))
   end
 
   with_descriptors_bound("for want of descriptors are named, and the others go on (no bound works under the thread sanitizer)", function()
     local amounts = {}
     for amount = 4, 64, 2 do amounts[#amounts + 1] = amount end
-    local counts = under("nofile", amounts, { "[Tt]oo many open files", "no descriptors" })
-    assert.equal(0, counts[1])
-    assert.equal(6, counts[#counts])
-    local is_between = false
-    for _, count in ipairs(counts) do is_between = is_between or count > 0 and count < 6 end
-    assert(is_between, table.concat(counts, " "))
+    begin_under("nofile", amounts, { "[Tt]oo many open files", "no descriptors" })
   end)
 
   with_memory_bound("for want of memory are named, and the others go on (no bound works under a sanitizer)", function()
     local amounts = {}
     for amount = 15e6, 60e6, 1e6 do amounts[#amounts + 1] = amount end
     amounts[#amounts + 1] = 500e6
-    local counts = under("as", amounts, { "[Nn]o memory", "not enough memory", "out of memory", "[Cc]annot allocate memory" })
-    assert.equal(0, counts[1])
-    assert.equal(6, counts[#counts])
-    local is_between = false
-    for _, count in ipairs(counts) do is_between = is_between or count > 0 and count < 6 end
-    assert(is_between, table.concat(counts, " "))
+    begin_under("as", amounts, { "[Nn]o memory", "not enough memory", "out of memory", "[Cc]annot allocate memory" })
   end)
 
   it("for want of threads are named, and the others go on", function()

@@ -1,24 +1,13 @@
 -- Several workers in one process: that they begin, answer each other, drain and end together. limit: 600 s
 
 local clock = require "spec.support.clock"
+local many = require "spec.support.many"
 local process = require "spec.support.process"
 local program = require "spec.support.program"
 local tmp = require "spec.support.tmp"
 
-local ended, folder, nebula, over, says, started =
-  program.ended, program.folder, program.nebula, program.over, program.says, program.started
-
-tmp.write(folder, "nebula/echo.lua", tmp.read "spec/support/echo.lua")
-
-local HEAD = 'local echo, mail, worker = require "nebula.echo", require "nebula.mail", require "nebula.worker"\n'
-
-local function run(workers, text)
-  return nebula("run", "--workers", tostring(workers), program.workflow(HEAD .. text))
-end
-
-local function begun(workers, text, ...)
-  return started(HEAD .. text, "--workers", tostring(workers), ...)
-end
+local ended, folder, nebula, over, says = program.ended, program.folder, program.nebula, program.over, program.says
+local run, begun, HEAD = many.run, many.started, many.HEAD
 
 describe("workers", function()
   it("are as many as is said, 1 to 64, and one unless told", function()

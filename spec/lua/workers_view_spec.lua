@@ -3,21 +3,17 @@
 
 local clock = require "spec.support.clock"
 local json = require "cjson"
+local many = require "spec.support.many"
 local program = require "spec.support.program"
-local tmp = require "spec.support.tmp"
 
-local ended, folder, nebula, says = program.ended, program.folder, program.nebula, program.says
-
-tmp.write(folder, "nebula/echo.lua", tmp.read "spec/support/echo.lua")
-
-local HEAD = 'local echo, mail, worker = require "nebula.echo", require "nebula.mail", require "nebula.worker"\n'
+local ended, nebula, says = program.ended, program.nebula, program.says
 
 -- Each worker has called three times; then what `text` does.
 local function begun(workers, text)
-  return program.started(HEAD .. [[
+  return many.started(workers, [[
     for i = 0, worker.count - 1 do echo.ask(i, "for _ = 1, 3 do use('shop'):value 'select 1' end") end
     print "ready"
-  ]] .. text, "--workers", tostring(workers))
+  ]] .. text)
 end
 
 local function shown(...)
@@ -123,7 +119,7 @@ describe("a process with several workers", function()
 
   it("is told to a workflow as one", function()
     for _, workers in ipairs { 1, 2, 8 } do
-      local result = ended(0, nebula("run", "--workers", tostring(workers), program.workflow(HEAD .. [[
+      local result = ended(0, many.run(workers, [[
         for i = 0, worker.count - 1 do echo.ask(i, "for _ = 1, 3 do use('shop'):value 'select 1' end") end
         local stats = use "shop":stats()
         print(stats.calls, stats.max, stats.roles.reader.max, stats.roles.reader.window.leases, stats.roles.writer.window)
@@ -132,7 +128,7 @@ describe("a process with several workers", function()
         print(echo.ask(worker.count - 1, "return use 'shop':stats().roles.reader.max"))
         print(use "shop":drain())
         print(echo.ask(worker.count - 1, "return (select(2, use 'shop':value 'select 1').code)"))
-      ]])))
+      ]]))
       assert.equal(("%d\t5\t4\t%d\tnil\n%d\tnil\n9\ntrue\tnil\npaused\n"):format(3 * workers, 3 * workers, 3 * workers),
         result.output)
     end

@@ -113,6 +113,13 @@ void fleet_work(struct fleet *p, int calls, int at_once)
     }
 }
 
+void fleet_spread(struct fleet *p, int calls, int at_once, int *by)
+{
+    fleet_heard_by_all(p, by);
+    fleet_work(p, calls, at_once);
+    fleet_heard_by_all(p, by);
+}
+
 void fleet_warm_up(struct fleet *p)
 {
     fleet_work(p, 100, 6);

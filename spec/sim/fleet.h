@@ -34,6 +34,8 @@ int fleet_heard_by_all(struct fleet *p, int *by);
 
 int32_t fleet_call(struct fleet *p, const char *key); /* the ticket; key may be NULL */
 void fleet_work(struct fleet *p, int calls, int at_once);
+/* The same, and how many of them each server has heard. */
+void fleet_spread(struct fleet *p, int calls, int at_once, int *by);
 void fleet_warm_up(struct fleet *p); /* there are connections, and nothing was heard yet */
 /* Whatever it is told from here on, it loses before it does it. */
 void fleet_break(struct fleet *p, int at, bool is_broken);

@@ -196,9 +196,9 @@ function mail.task_at(place, fn, ended, ...)
   return task
 end
 
---- The same, started by no line of the workflow.
+--- The same, started at the line of the workflow that runs, if there is one.
 function mail.task(fn, ended, ...)
-  return mail.task_at(nil, fn, ended, ...)
+  return mail.task_at(failures.here(), fn, ended, ...)
 end
 
 return mail

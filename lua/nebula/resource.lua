@@ -135,8 +135,11 @@ function resources.declare(spec)
   if id < 0 then
     return nil, errors.from_code(spec.name, id)
   end
-  local self = setmetatable({ id = id, name = spec.name, has_tenants = spec.tenants and true },
+  local self = setmetatable({ id = id, name = spec.name },
     metatable_of(spec.kind, spec.roles, spec.reads, spec.pool.trace_leases))
+  if spec.tenants then -- a third field doubles the table
+    self.has_tenants = true
+  end
   by_name[spec.name], call.resources[id] = self, self
   if spec.pool.hold_us > 0 and not is_holding_told then
     is_holding_told = true

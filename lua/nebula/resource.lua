@@ -24,7 +24,6 @@ local lib, engine = c.lib, c.engine
 ---@field reads string|false the role that plain reads go to, false: the first
 ---@field package role_index table<string, integer>
 
-local by_name = {} ---@type table<string, nebula.Resource>
 local warm = {} ---@type { resource: nebula.Resource, is_awaited: boolean }[] those with `min`, in order
 
 local is_holding_told -- the host knows whom to tell of leases that are held for too long
@@ -140,7 +139,7 @@ function resources.declare(spec)
   if spec.tenants then -- a third field doubles the table
     self.has_tenants = true
   end
-  by_name[spec.name], call.resources[id] = self, self
+  call.resources[id] = self
   if spec.pool.hold_us > 0 and not is_holding_told then
     is_holding_told = true
     worker.on_hold(function(hold)
@@ -182,11 +181,12 @@ end
 ---@param name string
 ---@return nebula.Resource
 function resources.use(name)
-  local resource = by_name[name]
-  if not resource then
+  local id = type(name) == "string" and lib.nebula_find(engine, name) or 0 -- the engine has the names anyway
+  local resource = call.resources[id]
+  if not resource or resource.name ~= name then
     local names = {}
-    for one in pairs(by_name) do
-      names[#names + 1] = one
+    for _, one in pairs(call.resources) do
+      names[#names + 1] = one.name
     end
     table.sort(names)
     errors.raise('use "%s": no resource of this name is declared%s', tostring(name),

@@ -42,6 +42,8 @@ nebula: F/services/b.lua:1:1: unexpected symbol near '<eof>'
     assert.equal(2, nebula("serve", empty .. "/not-there").code)
     says("sleep() works only inside a task", ended(2, serve 'service "a" { run = print }\nsleep "1s"').errors)
     says('no resource of this name is declared; did you mean "shop"?', ended(2, serve 'use "shpo"').errors)
+    says("no resource of this name is declared", ended(2, serve 'use "shop\\0"').errors)
+    says('use "nil": no resource of this name is declared', ended(2, serve "use(nil)").errors)
     for _, bad in ipairs { "0", "65", "two" } do
       says("--workers: a whole number from 1 to 64", ended(2, nebula("serve", "--workers", bad, empty)).errors)
     end

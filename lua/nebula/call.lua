@@ -73,9 +73,7 @@ end
 ---@param resource nebula.Resource
 ---@return nebula.Error
 function call.too_late(resource)
-  local err = errors.new("deadline", "retry", "failed", "the deadline has passed already")
-  err.resource = resource.name
-  return err
+  return errors.too_late(resource.name)
 end
 
 -- --- the call ---------------------------------------------------------------------------------------

@@ -72,12 +72,33 @@ function errors.from_reply(resource, reply)
   return e
 end
 
---- From a negative result that was just returned: nothing was begun, and the engine has the sentence.
+local refused = function() end
+
+--- From now on fn is called for each refusal that took no wait, when its sentence is in its error.
+---@param fn fun()
+function errors.on_refusal(fn)
+  refused = fn
+end
+
+--- From a negative result that was just returned: nothing was begun, and the engine has the sentence. Others may have
+--- their turn meanwhile.
 ---@param resource string|nil its name
 ---@param code integer negative or positive
 ---@return nebula.Error
 function errors.from_code(resource, code)
-  return make(resource, math.abs(tonumber(code)), c.string(lib.nebula_error(engine)))
+  local err = make(resource, math.abs(tonumber(code)), c.string(lib.nebula_error(engine)))
+  refused()
+  return err
+end
+
+--- Of a call whose deadline has passed before it was asked for. Others may have their turn meanwhile.
+---@param resource string its name
+---@return nebula.Error
+function errors.too_late(resource)
+  local err = errors.new("deadline", "retry", "failed", "the deadline has passed already")
+  err.resource = resource
+  refused()
+  return err
 end
 
 --- A failure that Lua alone knows of.

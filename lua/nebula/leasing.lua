@@ -137,5 +137,5 @@ return function(methods, kind)
     return give_back(lease, tree.try(fn, lease))
   end
 
-  make_hot(methods, kind)
+  wait.in_one_turn(make_hot, methods, kind)
 end

@@ -8,11 +8,15 @@ local coroutines = require "nebula.coroutine"
 local errors = require "nebula.error"
 
 local lib, engine = c.lib, c.engine
-local park = coroutines.park
+local park, may_park = coroutines.park, coroutines.may_park
 
 local REFUSALS_MOST = 1000 -- failed waits of a task that is to end, before it is abandoned
 
+local REFUSALS_A_TURN = 64    -- that took no wait, as leases that took none
+
 local current -- whose code runs now
+local refusals = 0      -- that took no wait, since the last turn that was made for them
+local is_counting = true
 local reply = c.new("struct nebula_reply")
 
 local wait = {}
@@ -54,10 +58,7 @@ end
 --- due; negative: there is no ticket and errors.from_code() has the reason
 function wait.await(ticket)
   local self = current
-  if ticket < 0 then
-    failed(self)
-    return ticket
-  end
+  if ticket < 0 then return ticket end
   local code = self and park(ticket) or refuse(self, ticket)
   current = self
   if code ~= 0 then
@@ -85,6 +86,34 @@ function wait.settle(ticket, value_at)
   local err = errors.from_reply(nil, reply)
   lib.nebula_done(engine, ticket)
   return nil, err
+end
+
+-- What is refused takes no wait. A loop over that would hold up all others, and with them whoever could end it: the
+-- drain, or the order to resume.
+errors.on_refusal(function()
+  local self = current
+  if not self or not is_counting then return end
+  failed(self)
+  refusals = refusals + 1
+  if refusals < REFUSALS_A_TURN or not may_park() then return end
+  refusals = 0
+  lib.nebula_task_enter(engine, 0)
+  local ticket = lib.nebula_sleep(engine, 0)
+  lib.nebula_task_enter(engine, self.id)
+  if ticket > 0 then
+    park(ticket)
+    current = self
+    lib.nebula_done(engine, ticket)
+  end
+end)
+
+--- Calls fn, whose refusals nobody has asked for, in one turn.
+---@param fn fun(...): any
+---@param ... any
+function wait.in_one_turn(fn, ...)
+  is_counting = false
+  fn(...)
+  is_counting = true
 end
 
 --- Waits until somebody wakes holder.waiter; no cancelling reaches this wait.

@@ -5,7 +5,7 @@
 
 #define DEEPEST 200 /* frames looked at */
 #define LONGEST 20  /* lines shown */
-#define PARKED 2 /* yield, and who calls it, in a coroutine that waits: lua/nebula/coroutine.lua */
+#define PARKED 1    /* yield, in a coroutine that waits: lua/nebula/coroutine.lua */
 
 static bool begins_with(const char *text, const char *prefix, size_t size)
 {

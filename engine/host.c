@@ -79,10 +79,10 @@ static int worker_open(lua_State *lua)
     return 1;
 }
 
-/* Leaves the coroutine with the tag and a ticket. Nothing happens where C stands between. */
+/* Nothing happens where C stands between. */
 static int worker_yield(lua_State *lua)
 {
-    return lua_gettop(lua) == 2 && lua_isyieldable(lua) ? lua_yield(lua, 2) : 0;
+    return lua_isyieldable(lua) ? worker_wait(self(lua), lua, (int32_t)lua_tointeger(lua, 1)) : 0;
 }
 
 static int worker_start(lua_State *lua)

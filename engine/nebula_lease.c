@@ -21,6 +21,8 @@ lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us
         conn_tell(c, CONN_IDLE);
         return lease;
     }
+    if (within_us <= 0 && !is_fail_fast && lend_line_up(e, resource, role))
+        return 0;
     struct resource *r = table_get(&e->resources, resource);
     if (r == NULL)
         return border_no_resource(e, resource);

@@ -23,6 +23,7 @@
 #include "watchdog.h"
 
 #define EVENTS_A_TURN 512 /* then the outside world gets its turn */
+#define NOT_LEFT (-1)     /* for a ticket */
 #define PANIC_AT (-1)     /* of the registry, where luaL_ref() puts nothing */
 
 /* --- tasks ------------------------------------------------------------------------------------ */
@@ -105,13 +106,35 @@ void worker_park(struct worker *w, struct parked who, int32_t ticket)
     w->parked[ticket] = who;
 }
 
-/* Was the yield one of ours? Then its values are off the stack. */
-static bool is_wait(struct worker *w, lua_State *co, int32_t *ticket_out)
+/* Was the yield one of ours? Then its values are off the stack, or never were there. */
+static bool is_wait(struct worker *w, lua_State *co)
 {
+    if (w->left_for != NOT_LEFT)
+        return true;
     bool is_ours = lua_gettop(co) == 2 && lua_touserdata(co, 1) == w;
-    *ticket_out = is_ours ? (int32_t)lua_tointeger(co, 2) : 0;
+    if (is_ours)
+        w->left_for = (int32_t)lua_tointeger(co, 2);
     lua_settop(co, 0);
     return is_ours;
+}
+
+int worker_wait(struct worker *w, lua_State *co, int32_t ticket)
+{
+    if (co == w->running) {
+        w->left_for = ticket;
+        return lua_yield(co, 0);
+    }
+    lua_pushlightuserdata(co, w);
+    lua_pushinteger(co, ticket);
+    return lua_yield(co, 2);
+}
+
+/* The code by which LuaJIT says how the coroutine came back. */
+static int go_on(struct worker *w, lua_State *co)
+{
+    w->left_for = NOT_LEFT;
+    w->running = co;
+    return lua_resume(co, 1);
 }
 
 /* An event for which nobody waits: it is the worker's own, or was given up before it came. */
@@ -137,15 +160,15 @@ static void resume(struct worker *w, const struct nebula_event *event)
     if (w->watched != NULL)
         watchdog_enter(w->watched, who.co, who.task, who.place);
     lua_pushinteger(who.co, event->code);
-    int status = lua_resume(who.co, 1);
-    while (status == LUA_YIELD && !is_wait(w, who.co, &ticket)) {
+    int status = go_on(w, who.co);
+    while (status == LUA_YIELD && !is_wait(w, who.co)) {
         lua_pushlightuserdata(who.co, w); /* coroutine.lua raises when it gets the tag back */
-        status = lua_resume(who.co, 1);
+        status = go_on(w, who.co);
     }
     if (w->watched != NULL)
         watchdog_exit(w->watched);
     if (status == LUA_YIELD)
-        worker_park(w, who, ticket);
+        worker_park(w, who, w->left_for);
     else if (status != 0)
         worker_fail(w, lua_tostring(who.co, -1));
 }

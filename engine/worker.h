@@ -39,6 +39,8 @@ struct worker {
     struct nebula *engine;
     struct parked *parked; /* by ticket */
     int32_t parked_size;
+    int32_t left_for;   /* the ticket for which the running task left Lua */
+    lua_State *running; /* the coroutine that was resumed, in which there may be others */
     struct signals *signals;
     int32_t signal_ticket; /* 0: Lua does not listen */
     int32_t mail_ticket;   /* 0: Lua does not wait for mail */
@@ -80,6 +82,9 @@ void worker_fail(struct worker *w, const char *why);
 /* From now on the other workers look after it, and it after them; its engine is open. As
  * watchdog_join(), it takes what is at the top of Lua's stack. */
 void worker_watch(struct worker *w);
+/* Leaves Lua for a ticket, in whatever coroutine of the running task: what a C function returns. From one within
+ * it goes with a tag through all around it: lua/nebula/coroutine.lua. */
+int worker_wait(struct worker *w, lua_State *co, int32_t ticket);
 /* Resumes who waits with the event of the ticket. */
 void worker_park(struct worker *w, struct parked who, int32_t ticket);
 

@@ -112,21 +112,30 @@ int64_t lend_lease(const struct lend *l)
     return l->lease;
 }
 
-/* Loose, and waits for nothing. The words of the error are not touched before there are any: they are
- * most of it. */
+static struct lend *make(void)
+{
+    struct lend *l = malloc(sizeof *l);
+    if (l == NULL)
+        return NULL;
+    l->waiter = (struct waiter){.served = served, .refused = refused};
+    node_init(&l->waiter.node);
+    timer_init(&l->timer, too_late);
+    soon_init(&l->soon, next_turn);
+    return l;
+}
+
+/* Loose, and waits for nothing: so was the spare one when it went. The words of the error are not touched
+ * before there are any: they are most of it. */
 static struct lend *lend_new(struct pool *p)
 {
     struct engine *e = p->engine;
-    struct lend *l = e->spare != NULL ? e->spare : malloc(sizeof *l);
+    struct lend *l = e->spare != NULL ? e->spare : make();
     if (l == NULL)
         return NULL;
     e->spare = NULL;
     l->pool = p;
     l->lease = 0;
-    l->waiter = (struct waiter){.served = served, .refused = refused, .key = p->engine->task->key};
-    node_init(&l->waiter.node);
-    timer_init(&l->timer, too_late);
-    soon_init(&l->soon, next_turn);
+    l->waiter.key = e->task->key;
     l->error.code = ERROR_OK;
     l->error.retry_after_us = 0;
     l->error.state[0] = l->error.text[0] = '\0';
@@ -209,6 +218,26 @@ static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
     }
     ticket_drop(&l->ticket);
     return engine_refuse(e, why.code, "%s", why.text);
+}
+
+bool lend_line_up(struct engine *e, int32_t resource, int32_t role)
+{
+    struct pool *p = engine_pool(e, resource, role);
+    loop_glance(e->loop);
+    if (p == NULL || !pool_has_line(p, engine_now(e)) || task_is_done(e->task, engine_now(e)) ||
+        p->resource->tenants != NULL)
+        return false;
+    struct lend *l = lend_new(p);
+    if (l == NULL || ticket_begin(&l->ticket, e, &lend_ticket) < 0) {
+        if (l != NULL)
+            forget(e, l);
+        return false;
+    }
+    wait_within(l, 0, false);
+    loop_arm(e->loop, &l->timer, l->waiter.deadline_us);
+    pool_line_up(p, &l->waiter);
+    e->queued = l->ticket.number;
+    return true;
 }
 
 int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast)

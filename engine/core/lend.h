@@ -10,6 +10,10 @@
 /* A lease (> 0); 0 with the engine's `queued` when one has to be waited for; or a negative code. */
 int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast);
 
+/* The same with the bounds of the policy, where it is certain that the task has to wait, behind others: the
+ * engine's `queued` is its ticket. False, and nothing was done: lend_begin(). */
+bool lend_line_up(struct engine *e, int32_t resource, int32_t role);
+
 /* The lease of a ticket that was taken and brought one, which is given back with that; else 0. */
 int64_t lend_take(struct ticket *t);
 

@@ -221,14 +221,9 @@ void pool_explain_wait(const struct pool *p, int64_t arrived_us, bool is_last_ch
     hint_at_listening(p, out);
 }
 
-static void explain_wait(const struct pool *p, const struct waiter *w, struct error *out)
-{
-    pool_explain_wait(p, w->arrived_us, w->is_last_chance, out);
-}
-
 void pool_late(struct pool *p, struct waiter *w, struct error *out)
 {
-    explain_wait(p, w, out);
+    pool_explain_wait(p, w->arrived_us, w->is_last_chance, out);
     leave_queue(p, w);
     note_refusal(p, out->code);
 }
@@ -242,7 +237,7 @@ static struct waiter *next_waiter(struct pool *p)
         if (w->deadline_us > engine_now(p->engine))
             return w;
         struct error why;
-        explain_wait(p, w, &why);
+        pool_explain_wait(p, w->arrived_us, w->is_last_chance, &why);
         pool_refuse(p, w, &why);
     }
     return NULL;
@@ -417,6 +412,21 @@ static bool is_exhausted(const struct pool *p)
            p->count[CONN_IDLE] == p->conns.count && pool_all(p) == p->size.max;
 }
 
+bool pool_has_line(const struct pool *p, int64_t now_us)
+{
+    const struct nebula_pool *spec = &p->resource->spec->pool;
+    struct list_node *n = list_head(&p->waiters);
+    return n != NULL && now_us < container_of(n, struct waiter, node)->deadline_us &&
+           p->waiters.count < (uint32_t)spec->queue && !spec->is_fail_fast && is_exhausted(p);
+}
+
+void pool_line_up(struct pool *p, struct waiter *w)
+{
+    list_push_tail(&p->waiters, &w->node);
+    p->gate |= GATE_QUEUE;
+    engine_trace(p->engine, TRACE_WAITS, p->resource->number, p->waiters.count, 0, 0);
+}
+
 struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
 {
     e->code = ERROR_OK;
@@ -434,9 +444,7 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
         note_refusal(p, e->code);
         return NULL;
     }
-    list_push_tail(&p->waiters, &w->node);
-    p->gate |= GATE_QUEUE;
-    engine_trace(p->engine, TRACE_WAITS, p->resource->number, p->waiters.count, 0, 0);
+    pool_line_up(p, w);
     if (!is_exhausted(p))
         keep_look(p);
     return NULL;

@@ -130,6 +130,10 @@ uint32_t pool_count(const struct pool *p, enum conn_state state);
 /* A connection, LEASED, at once; or NULL: then the waiter is queued if e->code is OK, else refused.
  */
 struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e);
+/* Others wait, whose time is not over, and whoever comes has only to stand behind them: then pool_line_up(),
+ * with a waiter that is loose. */
+bool pool_has_line(const struct pool *p, int64_t now_us);
+void pool_line_up(struct pool *p, struct waiter *w);
 /* The waiter does not wait any more. Idempotent. */
 void pool_leave(struct pool *p, struct waiter *w);
 /* The waiter's time is over: he leaves, and *out says why he was not served. */

@@ -1,15 +1,15 @@
 --- coroutine: a workflow's own coroutines may wait, too.
 --
 -- A task waits by yielding to the host. Inside a coroutine of the workflow that yield would arrive at the
--- workflow's own resume. So ours carry a tag, and `coroutine.resume` and `coroutine.wrap` pass what is tagged on
--- to the task around them. The other way round, a task that yields what is not tagged would sleep for ever: the host
--- gives it the tag back, and it raises.
-
+-- workflow's own resume. So those from inside one carry a tag, and `coroutine.resume` and `coroutine.wrap` pass what
+-- is tagged on to the task around them. The other way round, a task that yields what is not tagged would sleep for
+-- ever: the host gives it the tag back, and it raises.
 -- luacheck: globals coroutine
+
 
 local worker = require "nebula.worker"
 
-local tag, leave = worker.tag, worker.yield
+local tag = worker.tag
 
 local create, status, running = coroutine.create, coroutine.status, coroutine.running
 local resume, yield, isyieldable = coroutine.resume, coroutine.yield, coroutine.isyieldable
@@ -77,12 +77,10 @@ end
 
 local raw = {}
 
---- Leaves the task until the host has the ticket's event.
----@param ticket integer positive, or 0 to be never resumed
----@return integer|nil code of the event; nil, at once, where no wait is possible
-function raw.park(ticket)
-  return leave(tag, ticket)
-end
+--- Leaves the task until the host has the event of the ticket, which is positive, or 0 to be never resumed. Returns
+--- the code of the event; nothing, at once, where no wait is possible.
+---@type fun(ticket: integer): integer|nil
+raw.park = worker.yield
 
 --- Whether a wait is possible here: not inside table.sort, string.gsub, require or another C function.
 raw.may_park = isyieldable

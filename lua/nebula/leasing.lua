@@ -12,6 +12,7 @@ local wait = require "nebula.wait"
 
 local balance = lazy "nebula.balance"
 local lib, engine = c.lib, c.engine
+local await, check, tonumber = wait.await, own.check, tonumber -- not looked up at each lease
 
 ---@class nebula.LeaseOptions
 ---@field deadline string|nil how long to wait for it, a duration; default: the policy's wait
@@ -81,7 +82,7 @@ return function(methods, kind)
     if call.streams > 0 then
       collectgarbage() -- a loop that was left leaves its stream to the collector, which does not know who waits
     end
-    local code = wait.await(ticket)
+    local code = await(ticket)
     if code < 0 then
       return nil, errors.from_code(self.name, code)
     end
@@ -107,7 +108,7 @@ return function(methods, kind)
   ---@return nebula.Lease|nil
   ---@return nebula.Error|nil
   function methods:lease(given)
-    own.check(self, kind, "lease")
+    check(self, kind, "lease")
     if given ~= nil then
       return as_given(self, given)
     end
@@ -123,7 +124,7 @@ return function(methods, kind)
   ---@param fn nil|fun(lease: nebula.Lease): any
   ---@return any ... what fn returned; `nil, err` when there was no lease
   function methods:with(given, fn)
-    own.check(self, kind, "with")
+    check(self, kind, "with")
     if fn == nil then
       given, fn = nil, given
     end

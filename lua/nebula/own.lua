@@ -3,6 +3,8 @@
 local errors = require "nebula.error"
 local outside = require "nebula.outside"
 
+local type = type -- not looked up at each lease
+
 local own = {}
 
 --- Raises unless self is a resource of the kind.

@@ -1,5 +1,5 @@
 /* Whoever only leases what is idle lets the turn go on: every 64th lease of a turn is told in the next
- * one, by a ticket. */
+ * one, by a ticket. Whoever comes to a line stands behind it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -162,6 +162,66 @@ static void without_memory_for_a_ticket_it_is_told_at_once(void **unused)
     rig_end(&r);
 }
 
+/* --- in a line -------------------------------------------------------------------------------- */
+
+/* The only connection is lent, and one waits for it. */
+static int64_t begin_line(struct rig *r, int32_t *first)
+{
+    rig_begin(r);
+    r->spec.pool.max = 1;
+    r->spec.pool.queue = 3;
+    rig_open(r);
+    int64_t lease = rig_lease(r);
+    assert_int_equal(rig_ask(r), 0);
+    *first = rig_ticket(r);
+    return lease;
+}
+
+static void who_stands_in_a_line_is_served_in_turn(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    int32_t ticket[3];
+    int64_t lease = begin_line(&r, &ticket[0]);
+    assert_int_equal(nebula_lease(r.nebula, r.shop, 0, 0, true), -ERROR_FULL); /* will not wait */
+    for (int i = 1; i < 3; i++) {
+        assert_int_equal(rig_ask(&r), 0);
+        ticket[i] = rig_ticket(&r);
+    }
+    assert_int_equal(rig_ask(&r), -ERROR_FULL);
+    for (int i = 0; i < 3; i++) {
+        assert_false(rig_is_answered(&r, ticket[i]));
+        rig_release(&r, lease);
+        lease = rig_lease_of(&r, ticket[i]);
+        assert_true(lease > 0);
+    }
+    rig_release(&r, lease);
+    rig_end(&r);
+}
+
+static void a_line_takes_nobody_whose_time_is_over(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    int32_t first;
+    int64_t lease = begin_line(&r, &first);
+    int32_t task = nebula_task_open(r.nebula, 0);
+    nebula_task_enter(r.nebula, task);
+    nebula_task_deadline(r.nebula, world_time_us());
+    assert_int_equal(rig_ask(&r), -ERROR_DEADLINE);
+    nebula_task_deadline(r.nebula, world_time_us() + 50 * MS);
+    assert_int_equal(rig_ask(&r), 0);
+    int64_t asked_us = world_time_us();
+    assert_int_equal(rig_await(&r, rig_ticket(&r), NULL), ERROR_DEADLINE);
+    assert_in_range(world_time_us() - asked_us, 50 * MS, 52 * MS);
+    nebula_task_cancel(r.nebula, task);
+    assert_int_equal(rig_ask(&r), -ERROR_CANCELLED);
+    nebula_task_close(r.nebula, task);
+    rig_release(&r, lease);
+    rig_release(&r, rig_lease_of(&r, first));
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +232,8 @@ int main(void)
         cmocka_unit_test(the_long_path_counts_alike),
         cmocka_unit_test(a_lease_is_taken_with_its_ticket),
         cmocka_unit_test(without_memory_for_a_ticket_it_is_told_at_once),
+        cmocka_unit_test(who_stands_in_a_line_is_served_in_turn),
+        cmocka_unit_test(a_line_takes_nobody_whose_time_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

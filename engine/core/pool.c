@@ -195,7 +195,8 @@ static uint32_t in_use(const struct pool *p)
 
 static void hint_at_listening(const struct pool *p, struct error *out)
 {
-    if (p->count[CONN_LISTENING] > 0 && p->size.max == 1)
+    bool is_far = p->ear != NULL && p->ear->state == EAR_FAR; /* it is in another worker */
+    if ((p->count[CONN_LISTENING] > 0 || is_far) && p->size.max == 1)
         error_append(out, "; the only one listens: with listeners, max must be 2 or more");
 }
 

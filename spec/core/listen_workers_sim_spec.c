@@ -91,6 +91,12 @@ static void all_workers_hear_by_one_connection(void **unused)
     }
     hears(&w, 2, d, "6:2");
     hears_nothing(&w, 2, d);
+    int32_t late = shift_ask(&w, 2);
+    struct nebula_reply reply;
+    shift_come(&w, 2, late);
+    nebula_reply(w.of[2].nebula, late, &reply);
+    assert_non_null(strstr(reply.text, "the only one listens"));
+    assert_int_equal(shift_await(&w, 2, late), ERROR_WAIT);
     shift_end(&w);
 }
 

@@ -168,9 +168,10 @@ void far_look(struct ear *e)
 
 void far_drop_all(struct ear *e)
 {
-    struct list_node *n;
-    while ((n = list_head(&e->far)) != NULL)
+    for (struct list_node *n = list_head(&e->far), *next; n != NULL; n = next) {
+        next = list_next(&e->far, n);
         drop(e, container_of(n, struct far, node));
+    }
 }
 
 /* --- from the home ---------------------------------------------------------------------------- */

@@ -79,9 +79,10 @@ void hearer_leave_channel(struct hearer *h, const char *channel)
 
 void hearer_leave_channels(struct hearer *h)
 {
-    struct list_node *n;
-    while ((n = list_head(&h->members)) != NULL)
+    for (struct list_node *n = list_head(&h->members), *next; n != NULL; n = next) {
+        next = list_next(&h->members, n);
         leave(h, member_at(n));
+    }
 }
 
 void hearer_take_over(struct hearer *h, struct hearer *from)

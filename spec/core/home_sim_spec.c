@@ -94,7 +94,7 @@ static int32_t shop[CREW][SHOPS];
 static void declare_shops(struct shift *w, int i)
 {
     for (int n = 0; n < SHOPS; n++) {
-        char name[16];
+        char name[24];
         struct nebula_spec spec = w->of[i].spec;
         snprintf(name, sizeof name, "shop-%d", n);
         spec.name = name;

@@ -46,7 +46,7 @@ SPEC_LIBS := $(call links,cmocka)
 # spec/sim/memory.h counts what our own code allocates, and lets one allocation fail.
 WRAPPED := $(foreach f,malloc calloc realloc free strdup strndup,-Wl,--wrap=$(f))
 # spec/sim/ledger_trace.h writes down what is done to the ledger.
-WRAPPED += $(foreach f,join stop leave take ask wish forget unask give doom asked_us hand receive resize,-Wl,--wrap=permits_$(f))
+WRAPPED += $(foreach f,join stop leave take ask wish forget unask give doom asked_us hand receive take_back resize,-Wl,--wrap=permits_$(f))
 
 # --- what is built ----------------------------------------------------------------------------------
 

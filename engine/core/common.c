@@ -137,6 +137,7 @@ void seat_tell(struct seat *s)
     if (s->is_told || s->taker == NULL)
         return;
     s->is_told = true;
+    s->times++;
     use(c, 1);
     if (!loop_leave(s->loop, &s->note))
         return;

@@ -45,7 +45,8 @@ struct seat {
     struct loop *loop;
     void *taker; /* NULL: nobody sits there, and hears nothing */
     void (*look)(void *taker);
-    bool is_told; /* the note is on its way */
+    bool is_told;   /* the note is on its way */
+    uint32_t times; /* so often it was */
     struct seat *next_roused;
 };
 

@@ -180,6 +180,22 @@ int64_t handover_wish_us(const struct pool *p)
     return is_alone ? INT64_MAX : first_arrival_us(p) + HANDOVER_LEAD_US;
 }
 
+/* Who does not turn keeps nobody waiting but his own. */
+static void take_back(struct pool *p)
+{
+    int64_t now_us = engine_now(p->engine);
+    if (now_us < handover_given_up_us(p))
+        return;
+    while (permits_take_back(&p->stake, now_us) >= 0)
+        continue;
+}
+
+int64_t handover_late_us(const struct pool *p)
+{
+    int64_t first_us = handover_given_up_us(p), now_us = engine_now(p->engine);
+    return now_us < first_us ? first_us : now_us + LEDGER_LATE_US;
+}
+
 /* Granted before max became less: until so many have closed, no more are opened. */
 static void give_back_excess(struct pool *p)
 {
@@ -224,6 +240,7 @@ void handover_look(struct pool *p)
 {
     if (p->stake.permits == NULL)
         return;
+    take_back(p);
     wish(p);
     watch(p);
     /* Whoever asked may have left meanwhile, and those here may have been served by then. */

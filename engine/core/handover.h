@@ -38,6 +38,8 @@ void handover_look(struct pool *p);
 bool handover_is_due(const struct pool *p, int64_t arrived_us);
 /* When the first waiter has waited for so long that others are asked; INT64_MAX: nobody waits. */
 int64_t handover_wish_us(const struct pool *p);
+/* Whoever asks in vain looks again then, whether another worker does not turn; INT64_MAX: nobody asks. */
+int64_t handover_late_us(const struct pool *p);
 /* When nobody who does not want to wait counts on others any more, whom the pool has asked; INT64_MAX
  * when it has asked none. */
 int64_t handover_given_up_us(const struct pool *p);

@@ -172,8 +172,7 @@ static int64_t next_look(const struct pool *p)
         if (oldest != NULL)
             sooner(&at_us, conn_idle_since(oldest) + idle_us);
     }
-    if (handover_given_up_us(p) > engine_now(p->engine))
-        sooner(&at_us, handover_given_up_us(p));
+    sooner(&at_us, handover_late_us(p));
     if (handover_wish_us(p) > engine_now(p->engine))
         sooner(&at_us, handover_wish_us(p));
     for (struct list_node *i = list_head(&p->conns); i != NULL; i = list_next(&p->conns, i)) {

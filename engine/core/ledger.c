@@ -21,8 +21,7 @@ static bool take(struct permits *p, struct share *by)
     return true;
 }
 
-/* The one that waits for longest, of those that ask; never `but`. is_alone: for a permit. */
-static struct share *oldest(struct permits *p, const struct share *but, bool is_alone)
+struct share *share_oldest(struct permits *p, const struct share *but, bool is_alone)
 {
     struct share *found = NULL;
     for (int32_t i = 0; i < p->shares; i++) {
@@ -44,18 +43,12 @@ static void drop_asks(struct share *share, int32_t count)
         share->alone = a->count;
 }
 
-/* The permit is `to`'s from here on. */
-static void move(struct share *from, struct share *to)
+void share_move(struct share *from, struct share *to)
 {
     from->held--;
     to->held++;
     drop_asks(to, 1);
     seat_tell(&to->seat);
-}
-
-static bool has_excess(const struct permits *p)
-{
-    return p->out - p->doomed > p->max;
 }
 
 /* There is a permit that nobody asks for. */
@@ -72,7 +65,7 @@ static void tell_short(struct permits *p)
 static void pass_on(struct permits *p, struct share *from)
 {
     bool is_doomed = p->doomed > 0 || has_excess(p);
-    struct share *to = is_doomed ? NULL : oldest(p, NULL, true);
+    struct share *to = is_doomed ? NULL : share_oldest(p, NULL, true);
     p->doomed -= p->doomed > 0;
     if (to == NULL) {
         from->held--;
@@ -81,7 +74,7 @@ static void pass_on(struct permits *p, struct share *from)
         home_tell(p);
     } else {
         to->granted++;
-        move(from, to);
+        share_move(from, to);
     }
 }
 
@@ -283,25 +276,30 @@ int64_t permits_asked_us(const struct stake *s)
     if (p == NULL)
         return LEDGER_NOBODY;
     lock(p);
-    const struct share *first = oldest(p, share_of(s), false);
+    const struct share *first = share_oldest(p, share_of(s), false);
     int64_t at_us = first == NULL ? LEDGER_NOBODY : asked_us(first);
     unlock(p);
     return at_us;
+}
+
+void share_post(struct share *to, struct parcel *parcel)
+{
+    parcel->next = NULL;
+    *to->last = parcel;
+    to->last = &parcel->next;
+    to->parcels++;
 }
 
 bool permits_hand(struct stake *s, struct parcel *parcel, int64_t before_us)
 {
     struct permits *p = s->permits;
     lock(p);
-    struct share *to = has_excess(p) ? NULL : oldest(p, share_of(s), false);
+    struct share *to = has_excess(p) ? NULL : share_oldest(p, share_of(s), false);
     if (to != NULL && asked_us(to) >= before_us)
         to = NULL;
     if (to != NULL) {
-        parcel->next = NULL;
-        *to->last = parcel;
-        to->last = &parcel->next;
-        to->parcels++;
-        move(share_of(s), to);
+        share_post(to, parcel);
+        share_move(share_of(s), to);
     }
     unlock(p);
     return to != NULL;
@@ -314,6 +312,7 @@ struct parcel *permits_receive(struct stake *s, int32_t *permits_out)
     struct share *share = share_of(s);
     struct parcel *first = share->first;
     *permits_out = share->granted;
+    share->taken_back -= share->granted + share->parcels > 0 && share->taken_back > 0;
     share->granted = share->parcels = 0;
     share->first = NULL;
     share->last = &share->first;
@@ -345,7 +344,7 @@ void permits_resize(struct stake *s, int32_t max)
            p->out - p->doomed < max) /* they close all the same, and others may open */
         p->doomed--;
     struct share *to;
-    while ((to = oldest(p, NULL, true)) != NULL && take(p, to)) {
+    while ((to = share_oldest(p, NULL, true)) != NULL && take(p, to)) {
         to->granted++;
         drop_asks(to, 1);
         seat_tell(&to->seat);

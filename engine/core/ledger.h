@@ -17,6 +17,7 @@
  *     closed                permits_give
  *     one came home         permits_asked_us, permits_hand
  *     look()                permits_receive, permits_is_home
+ *     asks in vain          permits_take_back
  */
 #ifndef CORE_LEDGER_H
 #define CORE_LEDGER_H
@@ -90,6 +91,11 @@ bool permits_hand(struct stake *s, struct parcel *p, int64_t before_us);
  * any more is the caller's to give or to hand on. */
 struct parcel *permits_receive(struct stake *s, int32_t *permits_out);
 bool permits_has_come(const struct stake *s); /* there is something to receive */
+/* Who waited in vain for that long looks whether another worker does not turn: one that was told of something
+ * LEDGER_LATE_US ago or more, and has not heard it. What is on its way to that one goes to who asks, and it asks for
+ * nothing until it turns. Which one it was; -1: none, or no more. */
+#define LEDGER_LATE_US 50000
+int32_t permits_take_back(struct stake *s, int64_t now_us);
 
 void permits_resize(struct stake *s, int32_t max);
 /* All connections are to be renewed: those of before then are not to be lent again, by whichever worker

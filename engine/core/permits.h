@@ -16,6 +16,9 @@ struct share {
     bool is_short;          /* it wanted one for nobody in particular, and there was none */
     int32_t parcels;
     struct parcel *first, **last;
+    uint32_t noted;     /* of its seat's times: the news that somebody saw it had not heard */
+    int64_t noted_us;   /* when */
+    int32_t taken_back; /* from it, so often of late; each time it has twice as long */
 };
 
 struct permits {
@@ -42,6 +45,20 @@ static inline struct share *share_of(const struct stake *s)
 {
     return &s->permits->share[s->worker];
 }
+
+static inline bool has_excess(const struct permits *p)
+{
+    return p->out - p->doomed > p->max;
+}
+
+/* --- under the lock --------------------------------------------------------------------------- */
+
+/* The one that waits for longest, of those that ask; never `but`. is_alone: for a permit. */
+struct share *share_oldest(struct permits *p, const struct share *but, bool is_alone);
+/* The permit is `to`'s from here on. */
+void share_move(struct share *from, struct share *to);
+/* So is the parcel, which has one. */
+void share_post(struct share *to, struct parcel *parcel);
 
 /* --- home, under the lock --------------------------------------------------------------------- */
 

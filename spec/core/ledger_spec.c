@@ -1,7 +1,5 @@
 /* ledger_spec.c - one cap for all workers: each rule by itself, on loops of one thread. On real threads:
  * ledger_threads_spec.c. */
-#include "core/ledger.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,87 +7,14 @@
 
 #include <stdlib.h>
 
-#include "base/check.h"
-
-/* --- some workers on one thread --------------------------------------------------------------- */
-
-#define CREW 4
-
-struct member {
-    struct loop *loop;
-    struct stake stake;
-    int looks;
-};
-
-static struct crew {
-    struct world *world;
-    struct ledger *ledger;
-    struct member of[CREW];
-} crew;
-
-static void looked(struct stake *s)
-{
-    container_of(s, struct member, stake)->looks++;
-}
-
-static void join(int i, const char *identity, int32_t max)
-{
-    struct member *m = &crew.of[i];
-    m->stake = (struct stake){.worker = i, .look = looked};
-    assert_true(permits_join(&m->stake, crew.ledger, m->loop, identity, max));
-}
-
-static void begin(int32_t max)
-{
-    crew.world = world_real();
-    crew.ledger = ledger_new(CREW);
-    for (int i = 0; i < CREW; i++) {
-        crew.of[i] = (struct member){.loop = loop_new(crew.world)};
-        join(i, "shop", max);
-    }
-}
-
-static void end(void)
-{
-    for (int i = 0; i < CREW; i++) {
-        permits_leave(&crew.of[i].stake);
-        loop_free(&crew.of[i].loop);
-    }
-    ledger_free(&crew.ledger);
-    free(crew.world);
-}
-
-/* How often it was told to look, since the last time. */
-static int looks_of(int i)
-{
-    crew.of[i].looks = 0;
-    loop_turn(crew.of[i].loop, 0);
-    return crew.of[i].looks;
-}
-
-static struct stake *stake(int i)
-{
-    return &crew.of[i].stake;
-}
-
-static bool ask(int i, int64_t arrived_us)
-{
-    return permits_ask(stake(i), &(struct asks){.arrived_us = {arrived_us}, .count = 1, .room = 1});
-}
-
-static int32_t granted_to(int i)
-{
-    int32_t permits;
-    assert_null(permits_receive(stake(i), &permits));
-    return permits;
-}
+#include "support/stakes.h"
 
 static void the_cap_is_one_for_all(void **unused)
 {
     (void)unused;
-    begin(2);
+    stakes_begin(2);
     assert_true(permits_take(stake(0)));
-    assert_true(ask(1, 10));
+    assert_true(stake_ask(1, 10));
     assert_false(permits_take(stake(2)));
     assert_int_equal(permits_out(stake(3)), 2);
     permits_give(stake(0));
@@ -97,25 +22,30 @@ static void the_cap_is_one_for_all(void **unused)
     permits_give(stake(1));
     permits_give(stake(2));
     assert_int_equal(permits_out(stake(0)), 0);
-    end();
+    stakes_end();
+}
+
+static void ignored(struct stake *s)
+{
+    (void)s;
 }
 
 static void another_identity_has_its_own(void **unused)
 {
     (void)unused;
-    struct stake other = {.worker = 0, .look = looked};
-    begin(1);
+    struct stake other = {.worker = 0, .look = ignored};
+    stakes_begin(1);
     assert_true(permits_take(stake(0)));
-    assert_true(permits_join(&other, crew.ledger, crew.of[0].loop, "shop, but another", 1));
+    assert_true(permits_join(&other, stakes_ledger(), stake_loop(0), "shop, but another", 1));
     assert_true(permits_take(&other));
     permits_give(&other);
     permits_leave(&other);
-    assert_true(permits_join(&other, crew.ledger, crew.of[0].loop, "sho", 1));
+    assert_true(permits_join(&other, stakes_ledger(), stake_loop(0), "sho", 1));
     assert_true(permits_take(&other));
     permits_give(&other);
     permits_leave(&other);
     permits_give(stake(0));
-    end();
+    stakes_end();
 }
 
 static void without_a_ledger_there_is_no_bound(void **unused)
@@ -134,53 +64,53 @@ static void without_a_ledger_there_is_no_bound(void **unused)
 static void who_asked_first_gets_what_is_given_back(void **unused)
 {
     (void)unused;
-    begin(1);
+    stakes_begin(1);
     assert_true(permits_take(stake(0)));
-    assert_false(ask(1, 30));
-    assert_false(ask(2, 20));
+    assert_false(stake_ask(1, 30));
+    assert_false(stake_ask(2, 20));
     permits_give(stake(0));
-    assert_int_equal(looks_of(1), 0);
-    assert_int_equal(looks_of(2), 1);
-    assert_int_equal(granted_to(2), 1);
-    assert_int_equal(granted_to(2), 0);
+    assert_int_equal(stake_looks(1), 0);
+    assert_int_equal(stake_looks(2), 1);
+    assert_int_equal(stake_granted(2), 1);
+    assert_int_equal(stake_granted(2), 0);
     permits_give(stake(2));
-    assert_int_equal(looks_of(1), 1);
-    assert_int_equal(granted_to(1), 1);
+    assert_int_equal(stake_looks(1), 1);
+    assert_int_equal(stake_granted(1), 1);
     permits_give(stake(1));
-    end();
+    stakes_end();
 }
 
 static void who_holds_one_is_told_that_somebody_asks(void **unused)
 {
     (void)unused;
-    begin(1);
+    stakes_begin(1);
     assert_true(permits_take(stake(3)));
-    assert_false(ask(0, 30));
-    assert_false(ask(0, 40)); /* asked before */
-    assert_int_equal(looks_of(3), 1);
-    assert_int_equal(looks_of(3), 0);
-    assert_int_equal(looks_of(1), 0);
+    assert_false(stake_ask(0, 30));
+    assert_false(stake_ask(0, 40)); /* asked before */
+    assert_int_equal(stake_looks(3), 1);
+    assert_int_equal(stake_looks(3), 0);
+    assert_int_equal(stake_looks(1), 0);
     assert_true(permits_asked_us(stake(3)) == 40);
     assert_true(permits_asked_us(stake(0)) == LEDGER_NOBODY); /* of the others, none */
     permits_unask(stake(0));
     assert_true(permits_asked_us(stake(3)) == LEDGER_NOBODY);
     permits_give(stake(3));
     assert_int_equal(permits_out(stake(0)), 0);
-    end();
+    stakes_end();
 }
 
 static void a_connection_goes_with_its_permit(void **unused)
 {
     (void)unused;
     struct parcel one, two;
-    begin(2);
+    stakes_begin(2);
     assert_true(permits_take(stake(0)) && permits_take(stake(0)));
     assert_false(permits_hand(stake(0), &one, LEDGER_NOBODY)); /* nobody asks: it stays */
-    assert_false(ask(1, 5));
+    assert_false(stake_ask(1, 5));
     assert_false(permits_hand(stake(0), &one, 5)); /* one of ours came as early */
     assert_true(permits_hand(stake(0), &one, 6));
     assert_false(permits_hand(stake(0), &two, LEDGER_NOBODY)); /* he has not asked for another */
-    assert_int_equal(looks_of(1), 1);
+    assert_int_equal(stake_looks(1), 1);
     int32_t permits;
     struct parcel *p = permits_receive(stake(1), &permits);
     assert_ptr_equal(p, &one);
@@ -189,7 +119,7 @@ static void a_connection_goes_with_its_permit(void **unused)
     assert_int_equal(permits_out(stake(1)), 2);
     permits_give(stake(1));
     permits_give(stake(0));
-    end();
+    stakes_end();
 }
 
 static void who_has_not_received_what_came_gets_no_more(void **unused)
@@ -197,73 +127,73 @@ static void who_has_not_received_what_came_gets_no_more(void **unused)
     (void)unused;
     struct parcel one, two;
     int32_t permits;
-    begin(2);
+    stakes_begin(2);
     assert_true(permits_take(stake(0)) && permits_take(stake(1)));
-    assert_false(ask(2, 5));
+    assert_false(stake_ask(2, 5));
     assert_true(permits_hand(stake(0), &one, LEDGER_NOBODY));
-    assert_false(ask(2, 6));
+    assert_false(stake_ask(2, 6));
     assert_false(permits_hand(stake(1), &two, LEDGER_NOBODY));
     assert_ptr_equal(permits_receive(stake(2), &permits), &one);
-    assert_int_equal(looks_of(2), 1);
-    assert_false(ask(2, 6));
+    assert_int_equal(stake_looks(2), 1);
+    assert_false(stake_ask(2, 6));
     assert_true(permits_hand(stake(1), &two, LEDGER_NOBODY));
     assert_ptr_equal(permits_receive(stake(2), &permits), &two);
     permits_give(stake(2));
     permits_give(stake(2));
-    end();
+    stakes_end();
 }
 
 static void whoever_leaves_passes_on_what_he_has(void **unused)
 {
     (void)unused;
-    begin(1);
+    stakes_begin(1);
     assert_true(permits_take(stake(0)));
-    assert_false(ask(1, 5));
+    assert_false(stake_ask(1, 5));
     permits_give(stake(0)); /* on its way to 1, who leaves */
-    assert_false(ask(2, 6));
+    assert_false(stake_ask(2, 6));
     assert_true(permits_has_come(stake(1)));
-    assert_int_equal(granted_to(1), 1);
+    assert_int_equal(stake_granted(1), 1);
     assert_false(permits_has_come(stake(1)));
     permits_give(stake(1));
     permits_leave(stake(1));
-    assert_int_equal(looks_of(1), 0);
-    assert_int_equal(looks_of(2), 1);
-    assert_int_equal(granted_to(2), 1);
-    assert_false(ask(3, 7));
+    assert_int_equal(stake_looks(1), 0);
+    assert_int_equal(stake_looks(2), 1);
+    assert_int_equal(stake_granted(2), 1);
+    assert_false(stake_ask(3, 7));
     permits_leave(stake(3)); /* asks no more */
     permits_give(stake(2));
     assert_int_equal(permits_out(stake(0)), 0);
-    end();
+    stakes_end();
 }
 
 static void bounds_change(void **unused)
 {
     (void)unused;
     struct parcel one;
-    begin(1);
+    stakes_begin(1);
     assert_true(permits_take(stake(0)));
-    assert_false(ask(1, 5));
-    assert_false(ask(2, 6));
+    assert_false(stake_ask(1, 5));
+    assert_false(stake_ask(2, 6));
     permits_resize(stake(0), 2);
-    assert_int_equal(granted_to(1), 1);
-    assert_int_equal(granted_to(2), 0);
+    assert_int_equal(stake_granted(1), 1);
+    assert_int_equal(stake_granted(2), 0);
     permits_resize(stake(0), 1);
     assert_false(
         permits_hand(stake(0), &one, LEDGER_NOBODY)); /* one too many: it is to be closed */
     permits_give(stake(0));
-    assert_int_equal(granted_to(2), 0);
+    assert_int_equal(stake_granted(2), 0);
     assert_int_equal(permits_out(stake(0)), 1);
     permits_give(stake(1));
-    assert_int_equal(granted_to(2), 1);
+    assert_int_equal(stake_granted(2), 1);
     permits_give(stake(2));
-    end();
+    stakes_end();
 }
 
 static void who_does_not_wait_any_more_is_not_asked_for(void **unused)
 {
     (void)unused;
     const struct asks a = {.arrived_us = {5, 6, 30}, .count = 3, .room = 3};
-    begin(1);
+    stakes_begin(1);
     assert_true(permits_take(stake(0)));
     assert_false(permits_ask(stake(1), &a));
     permits_forget(stake(1), 6);
@@ -274,35 +204,35 @@ static void who_does_not_wait_any_more_is_not_asked_for(void **unused)
     permits_forget(stake(1), 30);
     assert_true(permits_asked_us(stake(0)) == LEDGER_NOBODY);
     permits_give(stake(0));
-    assert_int_equal(granted_to(1), 0);
-    end();
+    assert_int_equal(stake_granted(1), 0);
+    stakes_end();
 }
 
 static void who_finds_none_hears_that_there_is_one(void **unused)
 {
     (void)unused;
-    begin(1);
+    stakes_begin(1);
     assert_true(permits_take(stake(0)));
     assert_false(permits_take(stake(1)));
-    assert_false(ask(2, 10));
+    assert_false(stake_ask(2, 10));
     permits_give(stake(0)); /* who asks comes first */
-    assert_int_equal(granted_to(2), 1);
-    assert_int_equal(looks_of(1), 0);
+    assert_int_equal(stake_granted(2), 1);
+    assert_int_equal(stake_looks(1), 0);
     permits_give(stake(2));
-    assert_int_equal(looks_of(1), 1);
+    assert_int_equal(stake_looks(1), 1);
     assert_true(permits_take(stake(1)));
     assert_false(permits_take(stake(0)));
     permits_resize(stake(2), 2);
-    assert_int_equal(looks_of(0), 1);
+    assert_int_equal(stake_looks(0), 1);
     permits_give(stake(1));
-    assert_int_equal(looks_of(0), 0); /* once */
-    end();
+    assert_int_equal(stake_looks(0), 0); /* once */
+    stakes_end();
 }
 
 static void what_is_to_close_counts_until_it_is_gone(void **unused)
 {
     (void)unused;
-    begin(2);
+    stakes_begin(2);
     assert_true(permits_take(stake(0)) && permits_take(stake(1)));
     assert_false(permits_is_over(stake(0)));
     permits_resize(stake(0), 1);
@@ -312,41 +242,41 @@ static void what_is_to_close_counts_until_it_is_gone(void **unused)
     permits_give(stake(0));
     assert_false(permits_is_over(stake(0)));
     permits_give(stake(1));
-    end();
+    stakes_end();
 }
 
 static void who_comes_when_all_leave_begins_anew(void **unused)
 {
     (void)unused;
-    begin(1);
+    stakes_begin(1);
     assert_true(permits_take(stake(0)));
     permits_leave(stake(3));
-    join(3, "shop", 2);
+    stake_join(3, "shop", 2);
     assert_false(permits_take(stake(3))); /* it is as those know who are there */
     permits_leave(stake(3));
     permits_stop(stake(0));
     permits_leave(stake(1));
     permits_leave(stake(2));
-    join(3, "shop", 2);
+    stake_join(3, "shop", 2);
     assert_true(permits_take(stake(3)));
     assert_false(permits_take(stake(3)));
     permits_give(stake(3));
     permits_give(stake(0));
-    join(1, "shop", 9);
-    join(2, "shop", 9);
-    end();
+    stake_join(1, "shop", 9);
+    stake_join(2, "shop", 9);
+    stakes_end();
 }
 
 static void what_was_renewed_is_known_to_who_comes_later(void **unused)
 {
     (void)unused;
-    begin(1);
+    stakes_begin(1);
     assert_true(permits_renewed_us(stake(0)) == 0);
     permits_renew(stake(0), 70);
     permits_leave(stake(1));
-    join(1, "shop", 1);
+    stake_join(1, "shop", 1);
     assert_true(permits_renewed_us(stake(1)) == 70);
-    end();
+    stakes_end();
 }
 
 static void between_two_looks_several_are_served(void **unused)
@@ -355,10 +285,10 @@ static void between_two_looks_several_are_served(void **unused)
     struct parcel one, two, three;
     const struct asks a = {.arrived_us = {5, 6, 30}, .count = 3, .room = 3};
     int32_t permits;
-    begin(3);
+    stakes_begin(3);
     assert_true(permits_take(stake(0)) && permits_take(stake(0)) && permits_take(stake(1)));
     assert_false(permits_ask(stake(2), &a));
-    assert_false(ask(3, 20));
+    assert_false(stake_ask(3, 20));
     assert_true(permits_hand(stake(0), &one, LEDGER_NOBODY) &&
                 permits_hand(stake(0), &two, LEDGER_NOBODY));
     assert_true(permits_asked_us(stake(1)) == 20);
@@ -374,7 +304,7 @@ static void between_two_looks_several_are_served(void **unused)
     permits_give(stake(2));
     permits_give(stake(2));
     permits_give(stake(3));
-    end();
+    stakes_end();
 }
 
 int main(void)

@@ -127,6 +127,9 @@ static void want_one(struct thread *t)
     if (t->is_asking && how == 0) {
         permits_unask(&t->stake);
         t->is_asking = false;
+    } else if (t->is_asking && how == 2) { /* whoever has not heard what he was told is late */
+        permits_take_back(&t->stake, a.arrived_us[0]);
+        permits_take_back(&t->stake, a.arrived_us[0] + 10000000);
     } else if (!t->is_asking && how == 1) {
         permits_wish(&t->stake, &a);
         t->is_asking = true;

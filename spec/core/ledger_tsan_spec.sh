@@ -17,7 +17,7 @@ loop=$(printf 'engine/core/%s.c ' common loop_uv watch_uv guest_uv blocking reso
 
 # shellcheck disable=SC2086
 {
-    races ledger_threads_spec $loop engine/core/ledger.c engine/core/ledger_home.c
+    races ledger_threads_spec $loop engine/core/ledger.c engine/core/ledger_home.c engine/core/ledger_late.c
     races budget_spec $loop engine/core/budget.c engine/rules/slice.c
 }
 echo "1..$number"

@@ -73,7 +73,7 @@ byte waits[WORKERS] = NOBODY; /* the number of its waiter: one at a time */
 byte leased[WORKERS], opening[WORKERS], closing[WORKERS];
 bool gate[WORKERS];  /* it knows that somebody elsewhere asks, and looks at what comes home */
 byte came;           /* so many waiters */
-byte deadlines = EVENTS, failures = EVENTS, closings = EVENTS, deaths = EVENTS;
+byte deadlines = EVENTS, failures = EVENTS, closings = EVENTS, deaths = EVENTS, lates = EVENTS;
 
 #define SUM(what) (what[0] + what[1] + what[WORKERS - 1] * (WORKERS > 2))
 #define live(w) (idle[w] + leased[w] + opening[w] + closing[w])
@@ -85,7 +85,7 @@ byte deadlines = EVENTS, failures = EVENTS, closings = EVENTS, deaths = EVENTS;
 #define nobody_waits ((waits[0] & waits[1] & waits[WORKERS - 1]) == NOBODY)
 #endif
 
-hidden byte first, k, coming; /* of one step, and of no meaning between two */
+hidden byte first, k, coming, other; /* of one step, and of no meaning between two */
 hidden NUMBER was;
 
 inline tell(w) {
@@ -338,6 +338,35 @@ inline permits_receive(w) {
 	granted[w] = 0
 }
 
+/* v was told, and does not turn. */
+inline permits_take_back(v) {
+	put_out(v);
+	do
+	:: parcels[v] > 0 && doomed == 0 && !has_excess ->
+		oldest(v, false);
+		if
+		:: first == NONE -> break
+		:: else ->
+#if FAULT != 24
+			parcels[v]--;
+#endif
+			parcels[first]++;
+			move(v, first, false)
+		fi
+	:: else -> break
+	od;
+	do
+	:: granted[v] > 0 && doomed == 0 && !has_excess ->
+		oldest(v, true);
+		if
+		:: first == NONE -> break
+		:: else -> granted[v]--; granted[first]++; move(v, first, true)
+		fi
+	:: else -> break
+	od;
+	skip
+}
+
 inline permits_resize(max) {
 	cap = max;
 #if FAULT != 15
@@ -515,6 +544,13 @@ proctype worker(byte w)
 #else
 	:: d_step { told[w] -> told[w] = false; permits_receive(w); watch(w) }
 #endif
+
+	/* waits in vain, while another one does not turn */
+	:: d_step { ask[w] != NOBODY && lates > 0 && told[(w + 1) % WORKERS] &&
+		(ask[(w + 1) % WORKERS] != NOBODY || parcels[(w + 1) % WORKERS] + granted[(w + 1) % WORKERS] > 0) ->
+		lates--;
+		other = (w + 1) % WORKERS;
+		permits_take_back(other) }
 
 	/* and hands on what others wait for longer; they may have left when it has been detached */
 	:: d_step { idle[w] > 0 && gate[w] -> is_due(w, ok) };

@@ -60,7 +60,7 @@ if [ -n "${NEBULA_PROVE:-}" ]; then
     holds two-workers-and-a-minimum 1000000 -DWORKERS=2 -DARRIVALS=3 -DMIN=1
     holds three-workers 7000000 -DWORKERS=3 -DARRIVALS=2
     # shellcheck disable=SC2046
-    plant $(seq 1 23)
+    plant $(seq 1 24)
 else
     plant 5 12 16
 fi

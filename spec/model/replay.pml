@@ -76,6 +76,7 @@ active proctype replay()
 				fi
 			:: step == STEP_HAND -> permits_hand(w, given[0]); agree(result == (first != NONE))
 			:: step == STEP_RECEIVE -> agree(granted[w] == result && parcels[w] == number); permits_receive(w)
+			:: step == STEP_TAKE_BACK -> agree(told[result] && w != result); permits_take_back(result)
 			:: step == STEP_RESIZE -> permits_resize(result)
 			:: step == STEP_DOOM -> permits_doom(w, ok); agree(ok == result)
 			:: step == STEP_LOOK -> agree(told[w]); told[w] = false

@@ -17,5 +17,6 @@
 #define STEP_LOOK 13
 #define STEP_STOP 14
 #define STEP_FORGET 15
+#define STEP_TAKE_BACK 16
 
 #endif

@@ -41,6 +41,7 @@ WRAPPED(bool, permits_doom, struct stake *s);
 WRAPPED(int64_t, permits_asked_us, const struct stake *s);
 WRAPPED(bool, permits_hand, struct stake *s, struct parcel *p, int64_t before_us);
 WRAPPED(struct parcel *, permits_receive, struct stake *s, int32_t *permits_out);
+WRAPPED(int32_t, permits_take_back, struct stake *s, int64_t now_us);
 WRAPPED(void, permits_resize, struct stake *s, int32_t max);
 #undef WRAPPED
 
@@ -245,6 +246,17 @@ struct parcel *__wrap_permits_receive(struct stake *s, int32_t *permits_out)
     if (first != NULL && list_is_empty(&container_of(s, struct pool, stake)->waiters))
         unlikely_met(PARCEL_FOR_NOBODY);
     return first;
+}
+
+int32_t __wrap_permits_take_back(struct stake *s, int64_t now_us)
+{
+    pause_before(s, false);
+    int32_t late = __real_permits_take_back(s, now_us);
+    if (late < 0)
+        return late;
+    step(s, "take_back", late, NULL, 0);
+    unlikely_met(TAKEN_BACK);
+    return late;
 }
 
 void __wrap_permits_resize(struct stake *s, int32_t max)

@@ -48,6 +48,7 @@ enum unlikely_kind {
     X(HAND_TO_NOBODY, MEETING, "a connection was detached, and whoever asked does not any more") \
     X(PARCEL, MEETING, "a connection goes from worker to worker") \
     X(PERMIT_ALONE, MEETING, "a permit comes without a connection") \
+    X(TAKEN_BACK, MEETING, "a worker does not turn, and what was on its way to it goes to others") \
     X(CLOSED_FOR_OTHERS, MEETING, "a connection is one too many for all workers together") \
     X(RENEWED_WHILE_IDLE, MEETING, "all are to reconnect, and one is idle") \
     X(RENEWED_WHILE_CONNECTING, MEETING, "all are to reconnect, and one is connecting") \

@@ -2,7 +2,7 @@
  * receiver.
  *
  * A channel has a name, by which every worker finds it. Messages are bytes, and a channel holds so
- * many bytes of them: who sends more waits. With a bound of 0 it holds none, and each message is
+ * many bytes of them, and HUB_MESSAGES_MOST at most: who sends more waits. With a bound of 0 it holds none, and each message is
  * handed over when somebody waits for it. Who waits stands in one line, whatever worker he is of,
  * and is served in the order of arrival, by direct hand-over; a newcomer never overtakes.
  *
@@ -26,6 +26,7 @@
 
 #define HUB_WORKERS_MOST 64
 #define HUB_CHANNELS_MOST 10000
+#define HUB_MESSAGES_MOST 1000000        /* in a channel, however small */
 #define HUB_WAITING_MOST 10000           /* in a line */
 #define HUB_WAITING_BYTES_MOST 134217728 /* of those who wait to send, in a channel */
 #define HUB_NAME_MOST 200
@@ -90,7 +91,7 @@ void hub_forget(struct hub *h, struct hub_channel **ch);
 void hub_close(struct hub *h, struct hub_channel *ch);
 struct hub_state hub_state(struct hub *h, const struct hub_channel *ch);
 
-/* NULL when out of memory. What a channel holds is counted with what it takes to keep it. */
+/* NULL when out of memory. What a channel holds is counted by its bytes, and in messages. */
 struct hub_message *hub_message_new(const char *bytes, size_t size);
 void hub_message_free(struct hub_message **m);
 

@@ -57,7 +57,7 @@ static void append(struct hub_channel *ch, struct hub_message *m)
 static bool has_room(const struct hub_channel *ch, const struct hub_message *m)
 {
     CHECK(m != NULL);
-    return ch->held + m->size <= ch->most;
+    return ch->held + m->size <= ch->most && ch->messages.count < HUB_MESSAGES_MOST;
 }
 
 /* A message goes to who has waited longest, or lies in the channel. False: there is no room. */

@@ -434,6 +434,24 @@ static void ends_with_what_lies_in_it(void **state)
     hub_forget(hub, &ch);
 }
 
+static void holds_so_many_messages_however_small(void **state)
+{
+    (void)state;
+    struct hub_channel *ch = open_channel("jobs", INT64_C(1) << 40);
+    for (int i = 0; i < HUB_MESSAGES_MOST; i++)
+        assert_int_equal(try_send(ch, "x"), HUB_DONE);
+    assert_int_equal(try_send(ch, "y"), HUB_WAITS);
+    struct hub_wait *w = waits(1, 7, sending(ch, "y"));
+    is_text(try_receive(ch), "x");
+    assert_int_equal(hub_told(hub, 1), 7);
+    assert_int_equal(ended(w).end, HUB_DONE);
+    assert_int_equal(hub_state(hub, ch).messages, HUB_MESSAGES_MOST);
+    for (int i = 1; i < HUB_MESSAGES_MOST; i++)
+        is_text(try_receive(ch), "x");
+    is_text(try_receive(ch), "y");
+    hub_forget(hub, &ch);
+}
+
 int main(void)
 {
 #define SPEC(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -451,6 +469,7 @@ int main(void)
         SPEC(has_a_bound_on_who_waits),
         SPEC(says_that_there_is_no_memory),
         SPEC(ends_with_what_lies_in_it),
+        SPEC(holds_so_many_messages_however_small),
     };
     return cmocka_run_group_tests(specs, NULL, NULL);
 }

@@ -88,7 +88,7 @@ static void weigh(struct pool *p, int32_t at, double fastest_us)
     const struct eject *e = &l->eject[at];
     struct balance_weight *from = &l->of[at].from;
     *from = (struct balance_weight){
-        .health = balance_health(e->streak + p->reach[at].endpoint->fill.failures),
+        .health = balance_health((int64_t)e->streak + p->reach[at].endpoint->fill.failures),
         .success = balance_success(e->well[0] + e->well[1], e->failed[0] + e->failed[1]),
         .latency = balance_speed(l->balance[at].latency_us, fastest_us),
         .slow_start = slow_start_of(p, at)};

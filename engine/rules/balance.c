@@ -197,7 +197,7 @@ uint64_t balance_hash(const char *bytes, uint32_t size)
 
 /* --- weights ---------------------------------------------------------------------------------- */
 
-double balance_health(int32_t failures)
+double balance_health(int64_t failures)
 {
     return 1.0 / (1 << (failures < 4 ? failures : 4));
 }

@@ -79,7 +79,7 @@ void balance_use(struct balance_of *of, int32_t count, int32_t at, uint64_t numb
 uint64_t balance_hash(const char *bytes, uint32_t size); /* never 0 */
 
 /* 1, and half of that for each failure in a row; a sixteenth at least. */
-double balance_health(int32_t failures);
+double balance_health(int64_t failures);
 /* The share of calls that went well, as if two more had. */
 double balance_success(int64_t well, int64_t failed);
 /* The fastest one's latency by its own; 1 when it is not known. */

@@ -123,7 +123,7 @@ static void weights_are_products_of_what_counts(void **unused)
         assert_int_equal(balance_weight(row[i].rule, &row[i].of), row[i].weight);
     assert_float_equal(balance_health(0), 1, 0);
     assert_float_equal(balance_health(2), 0.25, 0);
-    assert_float_equal(balance_health(INT32_MAX), 0.0625, 0);
+    assert_float_equal(balance_health(2 * (int64_t)INT32_MAX), 0.0625, 0);
     assert_float_equal(balance_success(0, 0), 1, 0);
     assert_float_equal(balance_success(0, 2), 0.5, 0);
     assert_float_equal(balance_success(98, 100), 0.5, 0);

@@ -2,7 +2,7 @@
 --
 -- An instance is a task. When it fails it is started again after a pause, at most restart.pause at first, that doubles
 -- with each failure up to restart.pause_max, and of which a random part is waited. One that ran for restart.steady
--- begins with the first pause again. While the program drains nothing is started again.
+-- begins with the first pause again. While the program drains or ends nothing is started again.
 
 local c = require "nebula.c"
 local errors = require "nebula.error"
@@ -72,7 +72,7 @@ local function lines_below(text)
   return text ~= "" and "\n" .. text or ""
 end
 
--- Its life ended with a failure while the program drains: to hear of that is no failure.
+-- Its life ended with a failure while the program drains, or ends: to hear of that is no failure.
 local function part(self, value, text, lines)
   local is_told = errors.is(value) and (value.code == "closed" or value.code == "cancelled")
   if not is_told then
@@ -100,14 +100,15 @@ end
 local function keep(self)
   local task = wait.current()
   task.is_of_worker, task.at = true, ("%s:%d"):format(self.service.file, self.service.line)
-  while not time.stopping() do
+  local function is_over() return task.is_cancelled or time.stopping() end
+  while not is_over() do
     self:move "running"
     local begun_us = now_us()
     local is_failed, value, text, lines = live(self)
     if not is_failed then
       log.info("service %s: instance %d has finished", self.service.name, self.state.number)
       break
-    elseif time.stopping() then
+    elseif is_over() then
       part(self, value, text, lines)
       break
     end

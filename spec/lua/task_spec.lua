@@ -76,13 +76,14 @@ describe("a task", function()
     local parent = task(function()
       task(function()
         task(function()
+          seen.grandchild = "asleep" -- who is cancelled before has nothing to see
           local ok, err = sleep("1h")
           seen.grandchild = not ok and err.code
         end)
         local ok, err = sleep("1h")
         seen.child = not ok and err.code
       end)
-      sleep("1ms")
+      while seen.grandchild ~= "asleep" do sleep("1ms") end
     end)
     parent:join()
     assert.same({ child = "cancelled", grandchild = "cancelled" }, seen)

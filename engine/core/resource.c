@@ -272,8 +272,21 @@ static bool make_endpoints(struct resource *r, const char *const *name)
 
 /* --- the resource ---------------------------------------------------------------------------- */
 
+/* Another worker that waits would have the one connection closed, and the data with it. */
+static enum error_code check_data(const struct engine *engine, const struct nebula_spec *s,
+                                  const struct driver *driver, struct error *e)
+{
+    if (!s->is_data || driver->detach != NULL || engine->ledger == NULL || engine->workers == 1)
+        return ERROR_OK;
+    return error_set(e, ERROR_CONFIG,
+                     "%s: its session is the data, and its driver cannot hand one to another "
+                     "worker: it is for one worker, not %d",
+                     s->name, engine->workers);
+}
+
 /* One that takes the options. */
-static const struct driver *find_driver(const struct nebula_spec *spec, struct error *e)
+static const struct driver *find_driver(const struct engine *engine, const struct nebula_spec *spec,
+                                        struct error *e)
 {
     struct error why;
     const struct target all = {
@@ -284,6 +297,7 @@ static const struct driver *find_driver(const struct nebula_spec *spec, struct e
         return NULL;
     }
     if (check_pipeline(spec, driver, e) == ERROR_OK &&
+        check_data(engine, spec, driver, e) == ERROR_OK &&
         (driver->check == NULL || driver->check(driver, &all, e)))
         return driver;
     driver_return(driver);
@@ -321,7 +335,7 @@ struct resource *resource_new(struct engine *engine, const struct nebula_spec *s
 {
     if (check(engine, spec, e) != ERROR_OK)
         return NULL;
-    const struct driver *driver = find_driver(spec, e);
+    const struct driver *driver = find_driver(engine, spec, e);
     if (driver == NULL)
         return NULL;
     struct resource *r = copy(engine, spec);

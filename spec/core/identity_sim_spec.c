@@ -102,6 +102,26 @@ static char *identity_with(const char *first, const char *name, const char *valu
     return kept;
 }
 
+static void what_no_worker_can_hand_on_is_for_one(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    shift_begin(&w, 2);
+    w.spec->name = "plain";
+    shift_open(&w, 0);
+    struct nebula *n = w.of[0].nebula;
+    struct nebula_spec data = *w.spec;
+    data.is_data = true;
+    data.name = "handed on";
+    assert_true(nebula_declare(n, &data) > 0);
+    data.name = "kept";
+    data.driver = "sim_plain";
+    assert_int_equal(nebula_declare(n, &data), -ERROR_CONFIG);
+    assert_string_equal(nebula_error(n), "kept: its session is the data, and its driver cannot "
+                                         "hand one to another worker: it is for one worker, not 2");
+    shift_end(&w);
+}
+
 static void no_text_looks_like_two(void **unused)
 {
     (void)unused;
@@ -125,6 +145,7 @@ int main(void)
         cmocka_unit_test(what_is_declared_alike_is_shared),
         cmocka_unit_test(with_other_endpoints_it_is_another_thing),
         cmocka_unit_test(with_other_roles_or_of_another_kind_too),
+        cmocka_unit_test(what_no_worker_can_hand_on_is_for_one),
         cmocka_unit_test(no_text_looks_like_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

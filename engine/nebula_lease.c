@@ -65,8 +65,10 @@ __attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, 
                                                               int32_t verdict)
 {
     struct conn *c = leased(n, lease);
-    if (c == NULL)
+    if (c == NULL) {
+        lease_forget(&n->engine.leases, lease);
         return -ERROR_STALE;
+    }
     monitor_held(c);
     if (verdict == NEBULA_GOOD && pool_return(c->pool, c, engine_now(&n->engine))) {
         conn_tell(c, CONN_LEASED);

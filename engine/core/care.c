@@ -137,6 +137,7 @@ void care_settle(struct conn *c)
     } else if ((c->session & (SESSION_IN_TRANSACTION | SESSION_DIRTY)) != 0) {
         clean(c);
     } else {
+        lease_part(&c->pool->engine->leases, c);
         pool_settled(c->pool, c);
     }
 }

@@ -335,6 +335,7 @@ void conn_attach(struct conn *c, struct pool *pool)
     c->pool = pool;
     c->id = next_id(pool);
     c->state = CONN_LEASED;
+    lease_end(c); /* whoever held it last did so in another worker */
     c->since_us = engine_now(e);
     c->noted_lease = c->place_lease = 0;
     node_init(&c->node); /* where the parcel was */

@@ -37,6 +37,7 @@ struct task;
 struct lease_table {
     struct lease_row *row; /* row[0] is never used */
     int32_t size, free_head, used;
+    int32_t owed; /* of the used ones, with what somebody lost */
     int32_t kept; /* of the free ones, for connections that come from other workers */
 };
 

@@ -44,6 +44,12 @@ void lease_unkeep(struct lease_table *t)
     t->kept--;
 }
 
+static struct lease_row *row_of(const struct lease_table *t, int64_t number)
+{
+    uint32_t index = (uint32_t)number & (LEASE_STEP - 1);
+    return index < (uint32_t)t->size ? &t->row[index] : NULL;
+}
+
 static void add(struct lease_table *t, struct conn *c)
 {
     struct lease_row *row = &t->row[t->free_head];
@@ -51,6 +57,15 @@ static void add(struct lease_table *t, struct conn *c)
     t->used++;
     row->conn = c;
     c->lease = row->last_number;
+}
+
+static void leave(struct lease_table *t, struct lease_row *row)
+{
+    if (row->conn != NULL || row->owed_to != NULL)
+        return;
+    row->next_free = t->free_head;
+    t->free_head = (int32_t)(row - t->row);
+    t->used--;
 }
 
 bool lease_add(struct lease_table *t, struct conn *c)
@@ -69,36 +84,67 @@ void lease_add_kept(struct lease_table *t, struct conn *c)
 
 void lease_drop(struct lease_table *t, const struct conn *c)
 {
-    int32_t index = (int32_t)(c->lease & (LEASE_STEP - 1));
-    CHECK(!lease_is_out(c) && t->row[index].conn == c);
-    t->row[index].conn = NULL;
-    t->row[index].last_number = c->lease;
-    t->row[index].next_free = t->free_head;
-    t->free_head = index;
-    t->used--;
+    struct lease_row *row = row_of(t, c->lease);
+    CHECK(!lease_is_out(c) && row->conn == c);
+    row->conn = NULL;
+    row->last_number = c->lease;
+    leave(t, row);
+}
+
+void lease_part(struct lease_table *t, struct conn *c)
+{
+    if (row_of(t, c->lease)->owed_to == NULL || !has_free(t))
+        return;
+    uint64_t uses = lease_uses(t, c) << LEASE_ROW_BITS;
+    lease_drop(t, c);
+    add(t, c);
+    row_of(t, c->lease)->last_number = (int64_t)((uint64_t)c->lease - uses) & INT64_MAX;
 }
 
 void lease_lose(struct lease_table *t, struct conn *c, const char *state)
 {
-    struct lease_row *row = &t->row[c->lease & (LEASE_STEP - 1)];
+    struct lease_row *row = row_of(t, c->lease);
     row->is_undone = strncmp(state, UNDONE, strlen(UNDONE)) == 0;
     lease_reclaim(t, c, 0);
 }
 
 void lease_reclaim(struct lease_table *t, struct conn *c, int64_t held_us)
 {
-    struct lease_row *row = &t->row[c->lease & (LEASE_STEP - 1)];
+    struct lease_row *row = row_of(t, c->lease);
     row->lost_number = c->lease;
     row->reclaimed_us = held_us;
+    if (row->owed_to == NULL && t->owed < LEASES_OWED) {
+        row->owed_to = c->holder;
+        t->owed++;
+    }
     lease_end(c);
+}
+
+static void forget(struct lease_table *t, struct lease_row *row)
+{
+    row->owed_to = NULL;
+    t->owed--;
+    leave(t, row);
+}
+
+void lease_forget(struct lease_table *t, int64_t number)
+{
+    struct lease_row *row = row_of(t, number);
+    if (row != NULL && row->owed_to != NULL && row->lost_number == number)
+        forget(t, row);
+}
+
+void lease_forget_all(struct lease_table *t, const struct task *task)
+{
+    for (int32_t i = 1; i < t->size && t->owed > 0; i++)
+        if (t->row[i].owed_to == task)
+            forget(t, &t->row[i]);
 }
 
 /* Whoever gave it back has made a mistake; whoever lost it has not. */
 int32_t lease_refuse(struct engine *e, int64_t number)
 {
-    const struct lease_table *t = &e->leases;
-    uint32_t index = (uint32_t)number & (LEASE_STEP - 1);
-    const struct lease_row *row = index < (uint32_t)t->size ? &t->row[index] : NULL;
+    const struct lease_row *row = row_of(&e->leases, number);
     if (row == NULL || number == 0 || row->lost_number != number)
         return engine_refuse(e, ERROR_STALE, "the lease has ended already");
     if (row->reclaimed_us == 0 && row->is_undone)
@@ -112,7 +158,7 @@ int32_t lease_refuse(struct engine *e, int64_t number)
 
 void lease_explain(const struct lease_table *t, const struct conn *c, struct error *why)
 {
-    const struct lease_row *row = &t->row[c->lease & (LEASE_STEP - 1)];
+    const struct lease_row *row = row_of(t, c->lease);
     bool is_reclaimed = row->lost_number == c->lease && row->reclaimed_us > 0;
     if (!is_reclaimed || (why->code != ERROR_CANCELLED && why->code != ERROR_LOST))
         return;
@@ -125,7 +171,7 @@ void lease_explain(const struct lease_table *t, const struct conn *c, struct err
 
 void lease_fini(struct lease_table *t)
 {
-    CHECK(t->used == 0 && t->kept == 0);
+    CHECK(t->used == 0 && t->owed == 0 && t->kept == 0);
     free(t->row);
     t->row = NULL;
     t->size = t->free_head = 0;

@@ -5,6 +5,10 @@
  * a generation that moves at each lease: an old number is an error and never somebody else's
  * connection. A row outlives its connection and keeps the generation for the next one.
  *
+ * Whoever lost a lease hears that it was lost, however late he asks: until he gives it back, or ends,
+ * its row is no other connection's. Beyond LEASES_OWED of them a later loss may hide an earlier one,
+ * which is a stale lease then.
+ *
  * A task knows that it was lent something; only such a one looks for leases when it ends.
  */
 #ifndef CORE_LEASE_H
@@ -16,12 +20,14 @@
 
 #define LEASE_ROW_BITS 24
 #define LEASE_STEP ((int64_t)1 << LEASE_ROW_BITS)
+#define LEASES_OWED 100000 /* of those who never give back what they lost */
 
 struct lease_row {
-    struct conn *conn;    /* NULL when free */
+    struct conn *conn;    /* NULL when it has none */
     int64_t last_number;  /* of the connection before; of the one here, before its first use */
     int64_t lost_number;  /* the last one whose connection went before it was given back */
     int64_t reclaimed_us; /* it was taken away after so long; 0: the connection was lost */
+    const struct task *owed_to; /* lost it, and has not given it back; NULL: nobody */
     bool is_undone; /* the server said, when it was lost, that a conflict undid what was open */
     int32_t next_free;
 };
@@ -37,6 +43,12 @@ void lease_unkeep(struct lease_table *t);
 void lease_add_kept(struct lease_table *t, struct conn *c); /* and is not kept any more */
 /* Ends the lease of a connection that stays, because it was held for so long. */
 void lease_reclaim(struct lease_table *t, struct conn *c, int64_t held_us);
+/* What was lost under this number need not be remembered any more. Nothing, when nothing was. */
+void lease_forget(struct lease_table *t, int64_t number);
+/* All that was lost by one who ends. */
+void lease_forget_all(struct lease_table *t, const struct task *task);
+/* c goes on under other numbers, where somebody may ask yet what became of one of its own. */
+void lease_part(struct lease_table *t, struct conn *c);
 /* Why there is no lease of this number: refused with `stale`, but `lost` when its connection was, and
  * `conflict` when its server ended it because of one. */
 int32_t lease_refuse(struct engine *e, int64_t number);

@@ -16,9 +16,12 @@ struct lend {
 /* A lease that nobody can know of would be nobody's to give back. */
 static void give_back(struct lend *l)
 {
-    struct conn *c = lease_find(&l->ticket.engine->leases, l->lease);
-    if (c == NULL)
+    struct lease_table *leases = &l->ticket.engine->leases;
+    struct conn *c = lease_find(leases, l->lease);
+    if (c == NULL) {
+        lease_forget(leases, l->lease);
         return;
+    }
     lease_end(c);
     pool_give(c->pool, c, NEBULA_GOOD);
 }

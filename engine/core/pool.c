@@ -487,7 +487,7 @@ void pool_give_back(struct conn *c)
 
 void pool_give_all(struct engine *e, const struct task *task)
 {
-    const struct lease_table *t = &e->leases;
+    struct lease_table *t = &e->leases;
     for (int32_t i = 1; i < t->size; i++) {
         struct conn *c = t->row[i].conn;
         if (c == NULL || c->holder != task || !lease_is_out(c))
@@ -495,4 +495,5 @@ void pool_give_all(struct engine *e, const struct task *task)
         lease_end(c);
         pool_give(c->pool, c, NEBULA_GOOD);
     }
+    lease_forget_all(t, task);
 }

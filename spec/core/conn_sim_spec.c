@@ -85,6 +85,48 @@ static void a_lease_whose_connection_went_is_lost(void **unused)
     rig_end(&r);
 }
 
+static int64_t lose(struct rig *r)
+{
+    int64_t lease = rig_lease(r);
+    server_crash(r->server, world_time_us());
+    rig_pass(r, 10 * MS);
+    return lease;
+}
+
+static void each_of_many_that_were_lost_one_after_the_other_hears_that_it_was(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    int64_t lease[20];
+    for (int i = 0; i < 20; i++)
+        lease[i] = lose(&r);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(rig_call(&r, lease[i], "add 1 1"), -ERROR_LOST);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(nebula_release(r.nebula, lease[i], NEBULA_GOOD), -ERROR_STALE);
+    rig_end(&r);
+}
+
+static void what_was_lost_is_forgotten_once_it_is_given_back_or_its_task_ends(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    for (int i = 0; i < 500; i++) {
+        int32_t task = nebula_task_open(r.nebula, 0);
+        nebula_task_enter(r.nebula, task);
+        int64_t lease = lose(&r);
+        if (i % 2 == 0)
+            assert_int_equal(nebula_release(r.nebula, lease, NEBULA_GOOD), -ERROR_STALE);
+        nebula_task_close(r.nebula, task);
+    }
+    assert_true(rig_pool(&r)->engine->leases.size <= 32);
+    rig_end(&r);
+}
+
 static void a_transaction_ends_with_its_connection(void **unused)
 {
     (void)unused;
@@ -147,6 +189,23 @@ static void a_cancelled_connection_is_used_again_when_all_has_ended(void **unuse
     assert_int_equal(rig_conn_of(&r, lease), 1);
     rig_release(&r, lease);
     assert_int_equal(server_applied(r.server, 1), 0);
+    rig_end(&r);
+}
+
+static void whose_statement_was_cut_short_hears_of_it_though_his_connection_went_on(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.pool.max = 1;
+    rig_open(&r);
+    int64_t lease = rig_lease(&r);
+    give_up_on(&r, lease, FAULT_STUCK, "add 1 1");
+    int64_t next = lose(&r);
+    assert_int_equal(rig_call(&r, next, "get 1 1"), -ERROR_LOST);
+    assert_int_equal(rig_call(&r, lease, "get 1 1"), -ERROR_LOST);
+    nebula_release(r.nebula, lease, NEBULA_GOOD);
+    nebula_release(r.nebula, next, NEBULA_GOOD);
     rig_end(&r);
 }
 
@@ -440,9 +499,12 @@ int main(void)
         cmocka_unit_test(a_slow_connect_is_given_up_at_its_bound_and_tried_again),
         cmocka_unit_test(what_is_lost_while_idle_is_not_lent),
         cmocka_unit_test(a_lease_whose_connection_went_is_lost),
+        cmocka_unit_test(each_of_many_that_were_lost_one_after_the_other_hears_that_it_was),
+        cmocka_unit_test(what_was_lost_is_forgotten_once_it_is_given_back_or_its_task_ends),
         cmocka_unit_test(a_transaction_ends_with_its_connection),
         cmocka_unit_test(one_that_died_silently_is_found_by_its_check),
         cmocka_unit_test(a_cancelled_connection_is_used_again_when_all_has_ended),
+        cmocka_unit_test(whose_statement_was_cut_short_hears_of_it_though_his_connection_went_on),
         cmocka_unit_test(not_before_the_cancel_itself_has_returned),
         cmocka_unit_test(a_late_cancel_never_hits_the_next_statement),
         cmocka_unit_test(a_cancel_that_does_not_return_costs_the_connection_after_two_seconds),

@@ -356,6 +356,8 @@ static void release(struct play *p, struct actor *a)
                                   chance(p, 50) ? NEBULA_SPOILED : NEBULA_GOOD);
     if (code != 0 && code != -ERROR_STALE) /* stale: its connection was lost */
         law_broken("a lease could not be given back: %s", nebula_error(a->worker->nebula));
+    if (code != 0 && strstr(nebula_error(a->worker->nebula), "ended already") != NULL)
+        law_broken("whoever lost a lease hears that he gave it back before");
     a->stale = a->held.lease;
     holding_drop(p, a);
 }

@@ -126,11 +126,6 @@ void timer_init(struct timer *t, void (*fire)(struct timer *t))
     node_init(&t->node);
 }
 
-bool timer_is_armed(const struct timer *t)
-{
-    return t->slot != NULL;
-}
-
 void wheel_arm(struct wheel *w, struct timer *t, int64_t at_us)
 {
     wheel_disarm(w, t);

@@ -37,7 +37,10 @@ struct wheel {
 void wheel_init(struct wheel *w, int64_t now_us);
 
 void timer_init(struct timer *t, void (*fire)(struct timer *t));
-bool timer_is_armed(const struct timer *t);
+static inline bool timer_is_armed(const struct timer *t)
+{
+    return t->slot != NULL;
+}
 
 /* Arms or moves it. A time in the past fires at the next wheel_turn(), not in the one under way. */
 void wheel_arm(struct wheel *w, struct timer *t, int64_t at_us);

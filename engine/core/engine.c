@@ -5,6 +5,7 @@
 #include "core/hold.h"
 #include "core/instances.h"
 #include "core/lease.h"
+#include "core/lend.h"
 #include "core/pool.h"
 #include "core/resource.h"
 #include "core/task.h"
@@ -71,6 +72,7 @@ void engine_fini(struct engine *e)
         if (r != NULL)
             resource_free(&r);
     }
+    lend_fini(e);
     lease_fini(&e->leases);
     holds_fini(e);
     free(e->pools.pool);
@@ -82,7 +84,6 @@ void engine_fini(struct engine *e)
     secrets_fini(&e->secrets);
     names_fini(&e->said);
     free(e->program);
-    free(e->spare);
     instances_fini(e);
 }
 

@@ -6,8 +6,8 @@
 struct lend {
     struct ticket ticket;
     struct waiter waiter;
-    struct timer timer;
-    struct soon soon; /* lent already, and told in the next turn */
+    struct timer timer; /* stays armed when it does not wait any more */
+    struct soon soon;   /* lent already, and told in the next turn */
     struct pool *pool;
     int64_t lease; /* number, once served */
     struct error error;
@@ -29,7 +29,6 @@ static void give_back(struct lend *l)
 static void lend_abandon(struct ticket *t)
 {
     struct lend *l = (struct lend *)t;
-    loop_disarm(t->engine->loop, &l->timer);
     loop_unsoon(t->engine->loop, &l->soon);
     pool_leave(l->pool, &l->waiter);
     give_back(l);
@@ -37,13 +36,26 @@ static void lend_abandon(struct ticket *t)
     error_set(&l->error, ERROR_CANCELLED, "%s: the task was cancelled", l->pool->resource->name);
 }
 
-/* Where many wait, one comes for each that goes: the memory of one stays. */
+static void dispose(struct engine *e, struct lend *l)
+{
+    loop_disarm(e->loop, &l->timer);
+    free(l);
+}
+
+/* Where many wait, one comes for each that goes: the memory of one stays, and its timer armed. */
 static void forget(struct engine *e, struct lend *l)
 {
     if (e->spare == NULL)
         e->spare = l;
     else
-        free(l);
+        dispose(e, l);
+}
+
+void lend_fini(struct engine *e)
+{
+    if (e->spare != NULL)
+        dispose(e, e->spare);
+    e->spare = NULL;
 }
 
 static void lend_free(struct ticket *t)
@@ -60,8 +72,6 @@ static const struct ticket_type lend_ticket = {.abandon = lend_abandon, .free = 
 static void served(struct waiter *w, struct conn *c)
 {
     struct lend *l = container_of(w, struct lend, waiter);
-    struct engine *e = l->ticket.engine;
-    loop_disarm(e->loop, &l->timer);
     l->lease = lease_begin(c, l->ticket.task);
     ticket_end(&l->ticket, ERROR_OK);
 }
@@ -79,14 +89,21 @@ static void next_turn(struct soon *s)
 static void refused(struct waiter *w, const struct error *why)
 {
     struct lend *l = container_of(w, struct lend, waiter);
-    loop_disarm(l->ticket.engine->loop, &l->timer);
     l->error = *why;
     ticket_end(&l->ticket, why->code);
 }
 
-static void too_late(struct timer *t)
+/* Armed for somebody before him, maybe, whose time is over sooner. */
+static void ring(struct timer *t)
 {
     struct lend *l = container_of(t, struct lend, timer);
+    struct engine *e = l->ticket.engine;
+    if (!node_is_listed(&l->waiter.node))
+        return;
+    if (engine_now(e) < l->waiter.deadline_us) {
+        loop_arm(e->loop, &l->timer, l->waiter.deadline_us);
+        return;
+    }
     pool_late(l->pool, &l->waiter, &l->error);
     ticket_end(&l->ticket, l->error.code);
 }
@@ -122,7 +139,7 @@ static struct lend *make(void)
         return NULL;
     l->waiter = (struct waiter){.served = served, .refused = refused};
     node_init(&l->waiter.node);
-    timer_init(&l->timer, too_late);
+    timer_init(&l->timer, ring);
     soon_init(&l->soon, next_turn);
     return l;
 }
@@ -158,6 +175,8 @@ static void wait_within(struct lend *l, int64_t within_us, bool is_fail_fast)
     l->waiter.deadline_us = is_last_chance ? e->task->deadline_us : at_us;
     l->waiter.is_last_chance = is_last_chance;
     l->waiter.is_fail_fast = is_fail_fast || p->resource->spec->pool.is_fail_fast;
+    if (!timer_is_armed(&l->timer) || l->timer.at_us > l->waiter.deadline_us)
+        loop_arm(e->loop, &l->timer, l->waiter.deadline_us);
 }
 
 /* --- in the next turn ------------------------------------------------------------------------- */
@@ -189,7 +208,6 @@ int64_t lend_next_turn(struct conn *c)
 static int64_t lend(struct lend *l, struct conn *c)
 {
     struct engine *e = l->ticket.engine;
-    loop_disarm(e->loop, &l->timer);
     if (e->hits_left == 0)
         return tell_next_turn(l, c);
     e->hits_left--;
@@ -211,7 +229,6 @@ static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
     }
     struct error why;
     wait_within(l, within_us, is_fail_fast);
-    loop_arm(e->loop, &l->timer, l->waiter.deadline_us);
     struct conn *c = pool_take(p, &l->waiter, &why);
     if (c != NULL)
         return lend(l, c);
@@ -237,7 +254,6 @@ bool lend_line_up(struct engine *e, int32_t resource, int32_t role)
         return false;
     }
     wait_within(l, 0, false);
-    loop_arm(e->loop, &l->timer, l->waiter.deadline_us);
     pool_line_up(p, &l->waiter);
     e->queued = l->ticket.number;
     return true;

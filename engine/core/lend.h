@@ -17,6 +17,8 @@ bool lend_line_up(struct engine *e, int32_t resource, int32_t role);
 /* The lease of a ticket that was taken and brought one, which is given back with that; else 0. */
 int64_t lend_take(struct ticket *t);
 
+void lend_fini(struct engine *e); /* gives up the memory that waits for the next one */
+
 /* What an ended ticket of this kind has to tell; NULL when the ticket is of another kind. The
  * error's code is OK with a lease. */
 struct lend;

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "core/engine.h"
+#include "core/lend.h"
 #include "sim/memory.h"
 #include "sim/rig.h"
 
@@ -152,8 +152,7 @@ static void without_memory_for_a_ticket_it_is_told_at_once(void **unused)
     (void)unused;
     struct rig r;
     begin(&r);
-    free(r.engine->spare);
-    r.engine->spare = NULL;
+    lend_fini(r.engine);
     memory_fail(1);
     int64_t lease = rig_ask(&r);
     memory_fail(0);
@@ -222,6 +221,32 @@ static void a_line_takes_nobody_whose_time_is_over(void **unused)
     rig_end(&r);
 }
 
+/* The memory of who was served is the next one's, and its timer may be armed. */
+static void each_waits_for_as_long_as_he_said(void **unused)
+{
+    (void)unused;
+    static const int64_t span_us[] = {100 * MS, 30 * MS, 200 * MS, 200 * MS};
+    struct rig r;
+    int32_t ticket;
+    int64_t lease = begin_line(&r, &ticket);
+    for (size_t i = 0; i < COUNT(span_us); i++) {
+        rig_release(&r, lease);
+        lease = rig_lease_of(&r, ticket);
+        assert_int_equal(nebula_lease(r.nebula, r.shop, 0, span_us[i], false), 0);
+        rig_release(&r, lease);
+        lease = rig_lease_of(&r, rig_ticket(&r));
+        assert_int_equal(nebula_lease(r.nebula, r.shop, 0, 100 * MS, false), 0);
+        int64_t asked_us = world_time_us();
+        assert_int_equal(rig_await(&r, rig_ticket(&r), NULL), ERROR_WAIT);
+        assert_in_range(world_time_us() - asked_us, 100 * MS, 102 * MS);
+        assert_int_equal(rig_ask(&r), 0);
+        ticket = rig_ticket(&r);
+    }
+    rig_release(&r, lease);
+    rig_release(&r, rig_lease_of(&r, ticket));
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +259,7 @@ int main(void)
         cmocka_unit_test(without_memory_for_a_ticket_it_is_told_at_once),
         cmocka_unit_test(who_stands_in_a_line_is_served_in_turn),
         cmocka_unit_test(a_line_takes_nobody_whose_time_is_over),
+        cmocka_unit_test(each_waits_for_as_long_as_he_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,17 +9,33 @@
 
 /* --- the rules -------------------------------------------------------------------------------- */
 
-/* Those among which a rule chooses. */
+/* Those among which a rule chooses, and of these: the largest weight, all together, and the last use. */
 struct field {
     const struct balance_of *of;
     int32_t count;
     enum balance_state least;
     uint64_t key, dice;
+    int32_t most, all;
+    uint64_t latest;
 };
 
 static bool is_in(const struct field *f, int32_t at)
 {
     return f->of[at].state >= f->least;
+}
+
+static void survey(struct field *f)
+{
+    f->most = f->all = 0;
+    f->latest = 0;
+    for (int32_t i = 0; i < f->count; i++) {
+        const struct balance_of *of = &f->of[i];
+        f->latest = of->used > f->latest ? of->used : f->latest;
+        if (!is_in(f, i))
+            continue;
+        f->all += of->weight;
+        f->most = of->weight > f->most ? of->weight : f->most;
+    }
 }
 
 static int32_t round_robin(const struct field *f)
@@ -32,19 +48,53 @@ static int32_t round_robin(const struct field *f)
     return best;
 }
 
-static bool has_less(const struct balance_of *a, const struct balance_of *b)
+/* The last step of splitmix64: each bit of the outcome depends on all of those that go in. */
+static uint64_t mixed(uint64_t x)
 {
-    return (int64_t)(a->outstanding + 1) * b->weight < (int64_t)(b->outstanding + 1) * a->weight;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
+    return x ^ x >> 31;
+}
+
+/* Between 0 and 1, and neither of them. */
+static double fraction(uint64_t bits)
+{
+    return ((double)(bits >> 11) + 0.5) / 9007199254740992.0;
+}
+
+/* What one has drawn that has not the largest weight, 0..1. It draws once a round, which is over when the others
+ * have had their part: whoever drew at each call would not stay unlucky for long. */
+static double luck(const struct field *f, int32_t at)
+{
+    const struct balance_of *of = &f->of[at];
+    uint64_t uses = (f->latest - of->used) * (uint64_t)f->most;
+    uint64_t round = uses / (uint64_t)(f->all - of->weight);
+    return fraction(mixed(mixed(of->used + mixed((uint64_t)at + 1)) + round));
+}
+
+/* What it has to carry, as many calls as would be as much for the heaviest one. What lies between two numbers is
+ * the one or the other by its luck. Else one of a tenth of the weight would get nothing as long as the others have
+ * less than ten calls each, and with a single failure more than the others would never be used again. */
+static int64_t carried(const struct field *f, int32_t at)
+{
+    const struct balance_of *of = &f->of[at];
+    if (of->weight == f->most)
+        return of->outstanding;
+    return (int64_t)((of->outstanding + luck(f, at)) * f->most / of->weight);
 }
 
 /* Among equals the dice say where to begin. */
 static int32_t least_outstanding(const struct field *f)
 {
     int32_t best = -1, from = (int32_t)(f->dice % (uint64_t)f->count);
+    int64_t least = 0;
     for (int32_t n = 0; n < f->count; n++) {
         int32_t i = (from + n) % f->count;
-        if (is_in(f, i) && (best < 0 || has_less(&f->of[i], &f->of[best])))
-            best = i;
+        int64_t own = is_in(f, i) ? carried(f, i) : 0;
+        if (!is_in(f, i) || (best >= 0 && own >= least))
+            continue;
+        best = i;
+        least = own;
     }
     return best;
 }
@@ -62,10 +112,10 @@ static double usual_us(const struct field *f)
     return known == 0 ? 1 : sum_us / known;
 }
 
-static double cost(const struct balance_of *of, double usual)
+static double cost(const struct field *f, int32_t at, double usual)
 {
-    double latency_us = of->latency_us > 0 ? of->latency_us : usual;
-    return latency_us * (of->outstanding + 1) / of->weight;
+    double latency_us = f->of[at].latency_us > 0 ? f->of[at].latency_us : usual;
+    return latency_us * (double)(carried(f, at) + 1);
 }
 
 /* The place of the nth that is in. */
@@ -88,41 +138,28 @@ static int32_t two_choices(const struct field *f)
     int32_t other = (int32_t)((f->dice >> 32) % (uint64_t)(in - 1));
     int32_t a = nth(f, one), b = nth(f, other + (other >= one));
     double usual = usual_us(f);
-    return cost(&f->of[b], usual) < cost(&f->of[a], usual) ? b : a;
+    return cost(f, b, usual) < cost(f, a, usual) ? b : a;
 }
 
-/* One of little weight passes its turn on by the dice, and is still the first in the next one. */
+/* One of little weight passes its turn on, once a round. */
 static bool passes(const struct field *f, int32_t at)
 {
-    return (int32_t)(f->dice % BALANCE_WEIGHT_MOST) >= f->of[at].weight;
+    int32_t weight = f->of[at].weight;
+    return weight < f->most && luck(f, at) * f->most >= weight;
 }
 
 static int32_t least_recently_used(const struct field *f)
 {
-    int32_t oldest = -1, best = -1;
-    for (int32_t i = 0; i < f->count; i++) {
-        if (!is_in(f, i))
-            continue;
-        if (oldest < 0 || f->of[i].used < f->of[oldest].used)
-            oldest = i;
-        if (!passes(f, i) && (best < 0 || f->of[i].used < f->of[best].used))
+    int32_t best = -1;
+    for (int32_t i = 0; i < f->count; i++)
+        if (is_in(f, i) && !passes(f, i) && (best < 0 || f->of[i].used < f->of[best].used))
             best = i;
-    }
-    return best < 0 ? oldest : best;
-}
-
-/* The last step of splitmix64: each bit of the outcome depends on all of those that go in. */
-static uint64_t mixed(uint64_t x)
-{
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
-    return x ^ x >> 31;
+    return best;
 }
 
 static double score(const struct balance_of *of, uint64_t key)
 {
-    double h = ((double)(mixed(key ^ mixed(of->name)) >> 11) + 0.5) / 9007199254740992.0;
-    return -of->weight / log(h);
+    return -of->weight / log(fraction(mixed(key ^ mixed(of->name))));
 }
 
 static int32_t sticky(const struct field *f)
@@ -139,8 +176,9 @@ static int32_t sticky(const struct field *f)
     return best;
 }
 
-static int32_t choose(enum balance_rule rule, const struct field *f)
+static int32_t choose(enum balance_rule rule, struct field *f)
 {
+    survey(f);
     switch (rule) {
     case BALANCE_ROUND_ROBIN:
         return round_robin(f);

@@ -6,13 +6,17 @@
  *   round robin          smooth: each turn gives every endpoint its weight as credit, and the one with the
  *                        most pays what all got together (NGINX, ngx_http_upstream_round_robin). Over so
  *                        many turns as all weights are together, each has exactly its own
- *   least outstanding    the smallest (outstanding + 1) / weight (Envoy's least request)
- *   two choices          of two drawn ones that with the smaller latency x (outstanding + 1) / weight
+ *   least outstanding    whoever carries least (Envoy's least request)
+ *   two choices          of two drawn ones that with the smaller latency x (what it carries + 1)
  *                        (Mitzenmacher 2001; the cost is that of Finagle's Peak EWMA)
  *   least recently used  the one whose last use is longest ago
  *   sticky               the largest -weight / ln(h), h in 0..1 a hash of the key and the endpoint's name
  *                        (rendezvous hashing, Thaler and Ravishankar 1998, with weights as Schindelhauer
  *                        and Schomaker 2005). A call without a key is balanced by least outstanding
+ *
+ * What one carries is what is outstanding there, and as much more of it as its weight is less than the largest;
+ * of a part of a call the dice make none or a whole one, in proportion. And so much seldomer as its weight is less
+ * is it the turn of the least recently used. So of few calls, too, each has about its part.
  *
  * A weight is 1 to 100, a product of what is known: see balance_weight(). The latency is a moving mean
  * with the gain of TCP's round trips, an eighth (RFC 6298). Of an endpoint that is not used it decays with

@@ -54,6 +54,26 @@ static void least_outstanding_leaves_the_slow_one_what_it_can_do(void **unused)
     fleet_end(&p);
 }
 
+static void one_that_failed_is_used_again_though_others_have_room(void **unused)
+{
+    (void)unused;
+    for (int rule = NEBULA_ROUND_ROBIN; rule < NEBULA_STICKY; rule++) {
+        struct fleet p;
+        int by[HOSTS];
+        fleet_begin(&p, 3, (enum nebula_rule)rule);
+        fleet_open(&p);
+        fleet_warm_up(&p);
+        fleet_break(&p, 1, true);
+        while (fleet_loads(&p)->eject[1].streak == 0)
+            fleet_work(&p, 1, 1);
+        fleet_break(&p, 1, false);
+        fleet_spread(&p, 300, 1, by);
+        assert_in_range(by[1], 50, 150);
+        assert_int_equal(fleet_loads(&p)->eject[1].streak, 0);
+        fleet_end(&p);
+    }
+}
+
 static void two_choices_go_where_it_is_quick(void **unused)
 {
     (void)unused;
@@ -361,6 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_robin_is_in_turn_and_gives_the_slow_one_less),
         cmocka_unit_test(least_outstanding_leaves_the_slow_one_what_it_can_do),
+        cmocka_unit_test(one_that_failed_is_used_again_though_others_have_room),
         cmocka_unit_test(two_choices_go_where_it_is_quick),
         cmocka_unit_test(the_least_recently_used_comes_in_turn),
         cmocka_unit_test(what_has_a_key_goes_to_the_same_one),

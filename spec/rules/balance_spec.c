@@ -70,8 +70,9 @@ static void each_rule_names_the_best_and_the_best_that_is_ready(void **unused)
         {BALANCE_LEAST_OUTSTANDING, "+100:3 +100:2 +100:4", 0, 1, 1},
         {BALANCE_LEAST_OUTSTANDING, "+100:3 -100:2 +100:4", 0, 1, 0},
         {BALANCE_LEAST_OUTSTANDING, "+100:3 x100:0 +100:4", 0, 0, 0},
-        {BALANCE_LEAST_OUTSTANDING, "+50:1 +100:2", 0, 1, 1}, /* 2 / 0.5 and 3 / 1 */
-        {BALANCE_LEAST_OUTSTANDING, "+50:0 +100:2", 0, 0, 0},
+        {BALANCE_LEAST_OUTSTANDING, "+50:1 +100:1", 0, 1, 1}, /* 2 to 3, and 1 */
+        {BALANCE_LEAST_OUTSTANDING, "+50:0 +100:2", 0, 0, 0}, /* 0 to 1, and 2 */
+        {BALANCE_LEAST_OUTSTANDING, "+50:1 +50:2", 0, 0, 0},
         {BALANCE_LEAST_OUTSTANDING, "+ + +", 1, 1, 1},
         {BALANCE_LEAST_OUTSTANDING, "+ + +", 2, 2, 2},
         {BALANCE_LEAST_OUTSTANDING, "x -", 1, 1, -1},
@@ -79,7 +80,9 @@ static void each_rule_names_the_best_and_the_best_that_is_ready(void **unused)
         {BALANCE_TWO_CHOICES, "x", 0, -1, -1},
         {BALANCE_TWO_CHOICES, "+100:0:900 +100:0:100", 0, 1, 1}, /* both are drawn */
         {BALANCE_TWO_CHOICES, "+100:0:900 +100:9:100", 0, 0, 0}, /* 900 and 1000 */
-        {BALANCE_TWO_CHOICES, "+10:0:100 +100:0:900", 0, 1, 1},  /* 1000 and 900 */
+        {BALANCE_TWO_CHOICES, "+10:1:100 +100:0:900", 0, 1, 1},  /* 1100 at least, and 900 */
+        {BALANCE_TWO_CHOICES, "+10:0:100 +100:0:1100", 0, 0, 0}, /* 1000 at most, and 1100 */
+        {BALANCE_TWO_CHOICES, "+10:0:900 +10:0:100", 0, 1, 1},
         {BALANCE_TWO_CHOICES, "+100:0:900 -100:0:100", 0, 1, 0},
         {BALANCE_TWO_CHOICES, "+100:0:0 +100:1:500", 0, 0, 0}, /* unknown is as usual */
         /* only two are drawn: the first and the second, the last and the second */
@@ -87,9 +90,7 @@ static void each_rule_names_the_best_and_the_best_that_is_ready(void **unused)
         {BALANCE_TWO_CHOICES, "+100:0:9 +100:0:8 +100:0:7", 2 | 1UL << 32, 2, 2},
         {BALANCE_LEAST_RECENTLY_USED, "+100:0:0:7 +100:0:0:5 +100:0:0:6", 0, 1, 1},
         {BALANCE_LEAST_RECENTLY_USED, "+100:0:0:7 -100:0:0:5 +100:0:0:6", 0, 1, 2},
-        {BALANCE_LEAST_RECENTLY_USED, "+100:0:0:7 +10:0:0:5 +100:0:0:6", 50, 2, 2}, /* it passes */
-        {BALANCE_LEAST_RECENTLY_USED, "+100:0:0:7 +10:0:0:5 +100:0:0:6", 9, 1, 1},
-        {BALANCE_LEAST_RECENTLY_USED, "+10:0:0:7 +10:0:0:5", 50, 1, 1}, /* both pass: the oldest */
+        {BALANCE_LEAST_RECENTLY_USED, "+10:0:0:7 +10:0:0:5 x100:0:0:6", 0, 1, 1},
         {BALANCE_STICKY, "+100:3 +100:2 +100:4", 0, 1, 1}, /* no key: least outstanding */
     };
     for (size_t i = 0; i < COUNT(row); i++) {
@@ -225,6 +226,64 @@ static void who_was_used_longest_ago_comes_in_turn(void **unused)
         assert_int_equal(had[i], 10);
 }
 
+/* --- those of less weight --------------------------------------------------------------------- */
+
+static const int32_t fleet_size[] = {2, 3, 10, 16};
+
+static void draw_one_light(struct balance_of *of, int32_t count, int32_t weight)
+{
+    for (int32_t i = 0; i < count; i++)
+        of[i] = (struct balance_of){
+            .state = BALANCE_READY, .weight = i == 1 ? weight : 100, .latency_us = 1000};
+}
+
+/* Of calls one after the other: how many of its due it had. */
+static double part_of_its_due(enum balance_rule rule, int32_t count, int32_t weight)
+{
+    enum { CALLS = 60000 };
+    struct balance_of of[MOST];
+    int had = 0;
+    draw_one_light(of, count, weight);
+    for (int n = 1; n <= CALLS; n++)
+        had += take(rule, of, count, (uint64_t)n) == 1;
+    return had * (100.0 * (count - 1) + weight) / ((double)CALLS * weight);
+}
+
+static void one_of_less_weight_gets_so_much_less_even_of_few_calls(void **unused)
+{
+    (void)unused;
+    static const struct {
+        enum balance_rule rule;
+        double least, most;
+    } row[] = {{BALANCE_ROUND_ROBIN, 0.99, 1.01},
+               {BALANCE_LEAST_OUTSTANDING, 0.5, 1.1},
+               {BALANCE_TWO_CHOICES, 0.5, 1.1},
+               {BALANCE_LEAST_RECENTLY_USED, 0.9, 1.1}};
+    dice_state = 8;
+    for (size_t r = 0; r < COUNT(row); r++)
+        for (size_t i = 0; i < COUNT(fleet_size); i++)
+            for (int32_t weight = 10; weight <= 100; weight += 15) {
+                double part = part_of_its_due(row[r].rule, fleet_size[i], weight);
+                if (part < row[r].least || part > row[r].most)
+                    fail_msg("rule %d: with %d percent, one of %d has %.2f of its due",
+                             row[r].rule, weight, fleet_size[i], part);
+            }
+}
+
+static void one_that_nobody_used_for_long_is_used_again(void **unused)
+{
+    (void)unused;
+    for (int rule = BALANCE_ROUND_ROBIN; rule <= BALANCE_LEAST_RECENTLY_USED; rule++)
+        for (size_t i = 0; i < COUNT(fleet_size); i++) {
+            struct balance_of of[MOST];
+            uint64_t number = 0, turns = (uint64_t)fleet_size[i] * 100;
+            dice_state = 9;
+            draw_one_light(of, fleet_size[i], 6); /* four failures in a row */
+            while (take((enum balance_rule)rule, of, fleet_size[i], ++number) != 1)
+                assert_true(number < 10 * turns);
+        }
+}
+
 /* Calls that are always under way, each for as long as its endpoint takes: how many each has done. */
 static void keep_busy(enum balance_rule rule, struct balance_of *of, int32_t count, int calls,
                       const int *span, int *done, int64_t *load)
@@ -243,6 +302,29 @@ static void keep_busy(enum balance_rule rule, struct balance_of *of, int32_t cou
             of[at[i]].outstanding++;
             load[at[i]] += span[at[i]];
             left[i] = span[at[i]] - 1;
+        }
+}
+
+static void one_of_less_weight_gets_so_much_less_of_many_calls(void **unused)
+{
+    (void)unused;
+    static const int32_t rule[] = {BALANCE_LEAST_OUTSTANDING, BALANCE_TWO_CHOICES};
+    for (size_t r = 0; r < COUNT(rule); r++)
+        for (size_t i = 1; i < COUNT(fleet_size); i++) {
+            int span[MOST], done[MOST] = {0}, all = 0;
+            int64_t load[MOST] = {0};
+            struct balance_of of[MOST];
+            dice_state = 10;
+            draw_one_light(of, fleet_size[i], 10);
+            for (int at = 0; at < MOST; at++)
+                span[at] = 30;
+            keep_busy((enum balance_rule)rule[r], of, fleet_size[i], 60, span, done, load);
+            for (int32_t at = 0; at < fleet_size[i]; at++)
+                all += done[at];
+            double share = (double)done[1] * fleet_size[i] / all;
+            if (share < 0.05 || share > 0.3)
+                fail_msg("rule %d: one of %d has %.2f of what it had with its full weight",
+                         rule[r], fleet_size[i], share);
         }
 }
 
@@ -380,6 +462,9 @@ int main(void)
         cmocka_unit_test(round_robin_is_exact_over_a_cycle_and_smooth_within_it),
         cmocka_unit_test(round_robin_never_owes_more_than_a_round),
         cmocka_unit_test(who_was_used_longest_ago_comes_in_turn),
+        cmocka_unit_test(one_of_less_weight_gets_so_much_less_even_of_few_calls),
+        cmocka_unit_test(one_that_nobody_used_for_long_is_used_again),
+        cmocka_unit_test(one_of_less_weight_gets_so_much_less_of_many_calls),
         cmocka_unit_test(two_choices_prefer_the_faster_in_proportion),
         cmocka_unit_test(two_choices_draw_the_slowest_too),
         cmocka_unit_test(least_outstanding_leaves_as_much_to_do_with_each),

@@ -265,8 +265,8 @@ static void one_of_less_weight_gets_so_much_less_even_of_few_calls(void **unused
             for (int32_t weight = 10; weight <= 100; weight += 15) {
                 double part = part_of_its_due(row[r].rule, fleet_size[i], weight);
                 if (part < row[r].least || part > row[r].most)
-                    fail_msg("rule %d: with %d percent, one of %d has %.2f of its due",
-                             row[r].rule, weight, fleet_size[i], part);
+                    fail_msg("rule %d: with %d percent, one of %d has %.2f of its due", row[r].rule,
+                             weight, fleet_size[i], part);
             }
 }
 
@@ -323,8 +323,8 @@ static void one_of_less_weight_gets_so_much_less_of_many_calls(void **unused)
                 all += done[at];
             double share = (double)done[1] * fleet_size[i] / all;
             if (share < 0.05 || share > 0.3)
-                fail_msg("rule %d: one of %d has %.2f of what it had with its full weight",
-                         rule[r], fleet_size[i], share);
+                fail_msg("rule %d: one of %d has %.2f of what it had with its full weight", rule[r],
+                         fleet_size[i], share);
         }
 }
 

@@ -13,6 +13,7 @@
 #include "nebula.h"
 
 #define SLICE_US 100000
+#define LEAST_US 100000 /* of a drain: an idle worker needs a moment to hear of it */
 
 struct signals {
     pthread_mutex_t mutex;
@@ -40,19 +41,28 @@ static bool is_ignored(int signum)
     return sigaction(signum, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-/* The second signal, 0 when none came within the span. The time in which the process is stopped
- * does not count, for it cannot drain meanwhile: SIGCONT ends a slice with EINTR. */
-static int wait_for_second(const struct signals *s, int64_t span_us)
+/* Who leads the group and ends it, as timeout(1) does, tells the process and then the group. */
+static bool is_copy(const siginfo_t *first, const siginfo_t *second)
+{
+    return second->si_signo == first->si_signo && second->si_pid == first->si_pid &&
+           first->si_pid == getpgrp();
+}
+
+/* The second signal, 0 when none came within the span, at whose beginning a copy of the first may
+ * come. The time in which the process is stopped does not count, for it cannot drain meanwhile: SIGCONT
+ * ends a slice with EINTR. */
+static int wait_for_second(const struct signals *s, int64_t span_us, const siginfo_t *first)
 {
     sigset_t hurry = s->set;
     sigdelset(&hurry, SIGHUP); /* the end of a terminal is told by the kernel and by the shell */
     for (int64_t left_us = span_us; left_us > 0;) {
         int64_t slice_us = left_us < SLICE_US ? left_us : SLICE_US;
         const struct timespec slice = {.tv_nsec = slice_us * 1000};
-        int second = sigtimedwait(&hurry, NULL, &slice);
-        if (second > 0)
-            return second;
-        if (errno == EAGAIN)
+        siginfo_t second;
+        bool has_come = sigtimedwait(&hurry, &second, &slice) > 0;
+        if (has_come && !(first != NULL && left_us == span_us && is_copy(first, &second)))
+            return second.si_signo;
+        if (!has_come && errno == EAGAIN)
             left_us -= slice_us;
     }
     return 0;
@@ -61,26 +71,28 @@ static int wait_for_second(const struct signals *s, int64_t span_us)
 static void *listen(void *data)
 {
     struct signals *s = data;
-    int first = 0;
-    while (sigwait(&s->set, &first) != 0)
+    siginfo_t first;
+    while (sigwaitinfo(&s->set, &first) < 0)
         ;
     if (atomic_load(&s->is_over))
         return NULL;
-    atomic_store(&s->first, first);
+    atomic_store(&s->first, first.si_signo);
     pthread_mutex_lock(&s->mutex);
     if (s->engine != NULL)
         nebula_interrupt(s->engine);
     pthread_mutex_unlock(&s->mutex);
 
-    int second = wait_for_second(s, s->drain_us);
+    int64_t drain_us = s->drain_us > LEAST_US ? s->drain_us : LEAST_US;
+    int second = wait_for_second(s, drain_us, &first);
     if (second == 0 && atomic_load(&s->is_heard))
-        second = wait_for_second(s, s->cut_us);
+        second = wait_for_second(s, s->cut_us, NULL);
     if (atomic_load(&s->is_over))
         return NULL;
     if (second > 0)
         stop_at_once(second, "nebula: stopped at once\n");
-    stop_at_once(first, "nebula: stopped: the workflow did not come back from its own work, so "
-                        "nothing could be cancelled; what it had open is unknown\n");
+    stop_at_once(first.si_signo,
+                 "nebula: stopped: the workflow did not come back from its own work, so "
+                 "nothing could be cancelled; what it had open is unknown\n");
 }
 
 struct signals *signals_new(struct nebula *engine, int64_t drain_us, int64_t cut_us)

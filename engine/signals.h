@@ -2,8 +2,9 @@
  *
  * The first one asks the program to drain; its worker hears of it at its next turn. A second one
  * that is no SIGHUP, or a drain that takes longer than it was given because Lua never came back,
- * ends the process at once with 128 + the signal. Time in which the process is stopped (SIGSTOP)
- * does not count. For the program alone: the library installs nothing.
+ * ends the process at once with 128 + the signal. What who leads the group of processes tells it and
+ * in the next moment the group is one signal. Time in which the process is stopped (SIGSTOP) does
+ * not count. For the program alone: the library installs nothing.
  */
 #ifndef SIGNALS_H
 #define SIGNALS_H

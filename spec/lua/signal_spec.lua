@@ -109,6 +109,28 @@ describe("a signal", function()
     end
   end)
 
+  -- The shell leads the group of what it starts here, as timeout(1) does.
+  it("is none when who leads its group tells it and then the group", function()
+    local told = folder .. "/told"
+    local words = program.command("run", program.workflow(([[
+      io.stdout:setvbuf "line"
+      io.open(%q, "w"):close()
+      print(select(2, sleep "1h").code, (sleep "50ms"))
+    ]]):format(told)))
+    local result = ended(0, process.run { "setsid", "--wait", "sh", "-c",
+      ('"$@" & while ! [ -e %s ]; do sleep 0.01; done; kill -TERM $!; sleep 0.01; kill -TERM $!; wait $!'):format(told),
+      "sh", unpack(words) })
+    assert.equal("closed\ttrue\n", result.output)
+  end)
+
+  it("is heard by who waits, however short the drain is", function()
+    for _ = 1, 5 do
+      local child = started([[print "ready" defer(function() print "deferred" end) sleep "1h" sleep "1h"]], "--drain", "0s")
+      child:signal "TERM"
+      assert.equal("deferred\n", ended(1, over(child)).output)
+    end
+  end)
+
   it("drains once when a terminal ends, however often that is told", function()
     local told = folder .. "/told"
     local child = started(([[

@@ -12,6 +12,8 @@ local lines = require "nebula.line"
 local shared = lazy "nebula.shared"
 local waits = lazy "nebula.shared.waits"
 
+local SHARED_MOST = 64 -- channels of the process in one select(), as engine/hub_lua.c has it
+
 local chosen = 0 -- how often so far
 
 local function is_channel(x)
@@ -70,6 +72,16 @@ local function gather(group)
   end
 end
 
+local function check_count(places)
+  local count = 0
+  for i = 1, #places do count = count + (places[i].bytes ~= nil and 1 or 0) end
+  if #places == 0 then
+    errors.raise("select([options,] ...): no channel is given, so nothing would ever come")
+  elseif count > SHARED_MOST then
+    errors.raise("select: at most %d channels with names can stand in it, and here are %d", SHARED_MOST, count)
+  end
+end
+
 -- The place that brought something, now or later, and what.
 local function take(given, group)
   local within_us, is_fail_fast
@@ -99,9 +111,7 @@ local function choose(given, ...)
   for i = 1, select("#", ...) do
     places[i] = place_of((select(i, ...)), seen)
   end
-  if #places == 0 then
-    errors.raise("select([options,] ...): no channel is given, so nothing would ever come")
-  end
+  check_count(places)
   table.sort(places, longest_ago_first)
   local place, value, err = take(given, places)
   if not place then return nil, err end

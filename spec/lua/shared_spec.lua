@@ -219,6 +219,11 @@ describe("a channel of the process", function()
     fails("deadline", select_any({ deadline = "5ms" }, here, other))
     fails("empty", select_any({ fail_fast = true }, here, other))
     raises("each channel can stand in it once", select_any, other, other:offer(1))
+    local many = {}
+    for i = 1, 64 do many[i] = channel("many " .. i) end
+    fails("deadline", select_any({ deadline = "1ms" }, here, unpack(many)))
+    many[65] = channel "many 65"
+    raises("at most 64 channels with names can stand in it, and here are 65", select_any, here, unpack(many))
   end)
 
   it("gives its room to who stood behind somebody who was served elsewhere", function()

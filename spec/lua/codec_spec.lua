@@ -156,10 +156,11 @@ describe("the codec", function()
     local loop = { a = {} }
     loop.a.b = { loop }
     local shop = setmetatable({}, { __index = {} })
+    local no_function = "a function; it goes to other workers with spawn_on_all, as what it runs or as a variable of that, "
+      .. "not in a table"
     for why, value in pairs {
-      ["value: a function; it goes to other workers with spawn_on_all, as what it runs or as what that uses"] = print,
-      ["value.orders[3].done: a function; it goes to other workers with spawn_on_all, as what it runs or as what that uses"] =
-        { orders = { {}, {}, { done = function() end } } },
+      ["value: " .. no_function] = print,
+      ["value.orders[3].done: " .. no_function] = { orders = { {}, {}, { done = function() end } } },
       ['value["two words"]["a\\n"][true]: a coroutine, which belongs to its worker'] =
         { ["two words"] = { ["a\n"] = { [true] = coroutine.create(print) } } },
       ["value[1]: a userdata, which belongs to its worker"] = { io.stdout },

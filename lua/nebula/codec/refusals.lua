@@ -6,7 +6,8 @@ local LONGEST = 160 -- bytes of a path
 
 local refusals = {}
 
-local functions = "a function; it goes to other workers with spawn_on_all, as what it runs or as what that uses"
+local functions = "a function; it goes to other workers with spawn_on_all, as what it runs or as a variable of that, "
+  .. "not in a table"
 
 -- What we know of tables with metatables, by what they have.
 local known = {

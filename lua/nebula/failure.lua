@@ -143,13 +143,15 @@ end
 --- compiled code overflows): with the lines above the call that failed.
 ---@param x any
 ---@param fn function|nil what was called, for when there are none
+---@param place string|nil FILE:LINE for when that is none of the workflow's
 ---@return nebula.Failure
-function failures.of(x, fn)
+function failures.of(x, fn, place)
   if getmetatable(x) == Failure then
     return x
   end
   local failure = capture(running(), x)
-  failure.at = failure.at or fn and failures.place_of_function(fn)
+  local is_workflow = fn and not errors.is_ours(debug.getinfo(fn, "S").source)
+  failure.at = failure.at or is_workflow and failures.place_of_function(fn) or place
   return failure
 end
 

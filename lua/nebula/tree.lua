@@ -191,7 +191,7 @@ local function settle_with(self, ok, ...)
   if ok then
     self.results, self.count = { ... }, select("#", ...)
   else
-    self.failure = failures.of((...), self.fn)
+    self.failure = failures.of((...), self.fn, self.place)
   end
   finish(self)
 end

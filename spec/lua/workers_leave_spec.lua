@@ -147,6 +147,17 @@ describe("a worker", function()
     says("not enough memory", result.errors)
   end)
 
+  with_memory_bound("in which a function finds no memory left says which line asked for it", function()
+    local result = ended(1, limited("as", 500e6, command [[
+      local function hungry()
+        local t = {}
+        while require("nebula.worker").index == 1 do t[#t + 1] = ("x"):rep(1e6) .. #t end
+      end
+      spawn_on_all(hungry):join()
+    ]]))
+    assert.matches("nebula: [^ ]*/flow.lua:%d+: worker 1: not enough memory", result.errors)
+  end)
+
   it("that is the first ends the program with 1", function()
     says("nebula: echo:1: broken", ended(1, run [[echo.inside(0, "error 'broken'") sleep "1h"]]).errors)
     says("nebula: echo:1: broken", ended(1, run [[echo.ask(2, "require('nebula.echo').inside(0, [=[error 'broken']=]) sleep '1h'")]]).errors)

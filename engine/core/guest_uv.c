@@ -49,7 +49,10 @@ static bool move_in(struct loop *loop)
         return false;
     }
     loop->is_guest = true;
-    loop_step(loop);
+    pthread_mutex_lock(&loop->lock);
+    loop->is_up = false;
+    pthread_mutex_unlock(&loop->lock);
+    loop_step(loop); /* hands out what came until then */
     return true;
 }
 

@@ -98,13 +98,19 @@ static void adopt(struct pool *p, struct conn *c)
     care_settle(c);
 }
 
+static void ask_since_now(struct pool *p)
+{
+    p->asks_since_us = engine_now(p->engine);
+    loop_expect(p->engine->loop);
+}
+
 static void receive(struct pool *p)
 {
     int32_t permits;
     struct parcel *next, *parcel = permits_receive(&p->stake, &permits);
     p->permits += permits;
     if (p->asks_since_us != INT64_MAX && (permits > 0 || parcel != NULL))
-        p->asks_since_us = engine_now(p->engine); /* for the next one as long again */
+        ask_since_now(p); /* for the next one as long again */
     for (; parcel != NULL; parcel = next) {
         next = parcel->next;
         adopt(p, container_of(parcel, struct conn, parcel));
@@ -161,7 +167,7 @@ void handover_give_back(struct pool *p)
 static void note_asking(struct pool *p)
 {
     if (p->asks_since_us == INT64_MAX)
-        p->asks_since_us = engine_now(p->engine);
+        ask_since_now(p);
 }
 
 /* One that is being opened may take longer than others need theirs. */

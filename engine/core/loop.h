@@ -88,6 +88,8 @@ void loop_post(struct loop *loop,
  * loop is to be roused, once, by whom it was said to. Until then it is not freed. */
 bool loop_leave(struct loop *loop, struct note *n);
 void loop_rouse(struct loop *loop);
+/* News are asked for that may come within microseconds: before it sleeps, the loop looks for them for a moment. */
+void loop_expect(struct loop *loop);
 
 /* Names. Resolved by getaddrinfo() on a thread of our own, because it blocks. done() runs on the
  * loop, once, never inside loop_resolve(); code is ERROR_OK with at least one address, or

@@ -20,6 +20,10 @@
  * answers: they look at the descriptors no oftener than this. */
 #define POLL_EVERY_US 50
 #define CYCLES_A_MOMENT 8000 /* of a processor that has at least 1000 a microsecond */
+/* About as long as it takes to fall asleep and to be woken from another processor. Who stayed up in vain sleeps at
+ * once the next times: 1, 3, 7 and so on, at most so many. */
+#define UP_US 20
+#define NAPS_MOST 63
 
 /* --- time ------------------------------------------------------------------------------------- */
 
@@ -131,8 +135,15 @@ static struct note *take_notes(struct loop *loop)
     struct note *first = loop->head;
     loop->head = NULL;
     loop->tail = &loop->head;
+    loop->is_up = !loop->is_guest; /* whose host sleeps when it likes */
+    atomic_store_explicit(&loop->has_notes, false, memory_order_relaxed);
     pthread_mutex_unlock(&loop->lock);
     return first;
+}
+
+static bool has_notes(struct loop *loop)
+{
+    return atomic_load_explicit(&loop->has_notes, memory_order_relaxed);
 }
 
 static void hand_out_notes(struct loop *loop)
@@ -164,13 +175,14 @@ bool loop_leave(struct loop *loop, struct note *n)
 {
     n->next = NULL;
     pthread_mutex_lock(&loop->lock);
-    bool is_first = loop->head == NULL;
+    bool is_to_be_roused = loop->head == NULL && !loop->is_up;
     *loop->tail = n;
     loop->tail = &n->next;
-    if (is_first)
+    atomic_store_explicit(&loop->has_notes, true, memory_order_relaxed);
+    if (is_to_be_roused)
         atomic_fetch_add(&loop->rousing, 1);
     pthread_mutex_unlock(&loop->lock);
-    return is_first;
+    return is_to_be_roused;
 }
 
 /* Who was woken under the lock would run into it, and sleep again. So it is open by now, and whoever saw the
@@ -185,6 +197,46 @@ void loop_post(struct loop *loop, struct note *n)
 {
     if (loop_leave(loop, n))
         loop_rouse(loop);
+}
+
+void loop_expect(struct loop *loop)
+{
+    loop_must_be_mine(loop);
+    loop->expects = true;
+}
+
+/* From here on whoever leaves a note has to rouse the loop; false: there is one. */
+static bool may_sleep(struct loop *loop)
+{
+    if (!loop->is_up)
+        return true;
+    pthread_mutex_lock(&loop->lock);
+    loop->is_up = loop->head != NULL;
+    pthread_mutex_unlock(&loop->lock);
+    return !loop->is_up;
+}
+
+static void stay_up(struct loop *loop)
+{
+    int64_t until_us = loop_refresh(loop) + UP_US;
+    while (!has_notes(loop) && loop->world->now_us(loop->world) < until_us)
+        continue;
+    int more = 2 * loop->in_vain + 1;
+    loop->in_vain = has_notes(loop) ? 0 : more < NAPS_MOST ? more : NAPS_MOST;
+    loop->naps = loop->in_vain;
+}
+
+/* What is expected comes within a moment, if its sender is at work on another processor. */
+static void look_out(struct loop *loop, int64_t until_us)
+{
+    int64_t timer_us = wheel_next_us(&loop->wheel), soon_us = loop->now_us + UP_US;
+    if (until_us < soon_us || timer_us < soon_us || !list_is_empty(&loop->soons))
+        return;
+    loop->expects = false;
+    if (loop->naps > 0)
+        loop->naps--;
+    else if (!has_notes(loop))
+        stay_up(loop);
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -305,7 +357,7 @@ static bool may_wait(struct loop *loop, int64_t until_us)
     if (!list_is_empty(&loop->soons) || until_us <= loop->now_us)
         return false;
     if (loop->bound_us <= until_us)
-        return true;
+        return may_sleep(loop);
     int64_t wait_us = until_us - loop_refresh(loop); /* the last turn may be long ago */
     if (wait_us <= 0)
         return false;
@@ -313,7 +365,7 @@ static bool may_wait(struct loop *loop, int64_t until_us)
     loop->bound_us = loop->now_us + ms * 1000;
     uv_update_time(&loop->uv);
     CHECK(uv_timer_start(&loop->bound, bound_passed, (uint64_t)ms, 0) == 0);
-    return true;
+    return may_sleep(loop);
 }
 
 /* Waits, and serves descriptors, news and signals. */
@@ -329,12 +381,15 @@ static void poll_once(struct loop *loop, int64_t until_us)
 
 static bool may_poll_later(struct loop *loop)
 {
-    return !list_is_empty(&loop->soons) && loop_refresh(loop) < loop->polled_us + POLL_EVERY_US;
+    bool has_something = has_notes(loop) || !list_is_empty(&loop->soons);
+    return has_something && loop_refresh(loop) < loop->polled_us + POLL_EVERY_US;
 }
 
 /* What is due by the loop's time. */
 static void run_all(struct loop *loop)
 {
+    if (has_notes(loop))
+        hand_out_notes(loop);
     wheel_turn(&loop->wheel, loop->now_us, TIMERS_A_TURN);
     run_soons(loop);
 }
@@ -352,6 +407,8 @@ void loop_go_round(struct loop *loop, int64_t until_us)
 void loop_turn(struct loop *loop, int64_t until_us)
 {
     loop_must_be_mine(loop);
+    if (loop->expects && !loop->is_guest)
+        look_out(loop, until_us);
     if (!loop->is_guest && may_poll_later(loop)) {
         run_all(loop);
         return;

@@ -39,7 +39,11 @@ struct loop {
 
     pthread_mutex_t lock; /* of the notes */
     struct note *head, **tail;
-    atomic_int rousing; /* wake-ups that are due, or under way */
+    atomic_bool has_notes; /* for a look without the lock */
+    bool is_up;            /* it looks for notes before it sleeps, and need not be roused */
+    atomic_int rousing;    /* wake-ups that are due, or under way */
+    bool expects;          /* see loop_expect() */
+    int naps, in_vain;     /* so often it sleeps at once; so often since it stayed up in vain */
 };
 
 /* The loop's functions are its thread's alone. An address that differs from thread to thread names the

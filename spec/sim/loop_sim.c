@@ -237,6 +237,11 @@ void loop_rouse(struct loop *l)
     (void)l;
 }
 
+void loop_expect(struct loop *l)
+{
+    (void)l;
+}
+
 void loop_post(struct loop *l, struct note *n)
 {
     n->next = NULL;

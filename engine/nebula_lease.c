@@ -21,8 +21,6 @@ lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us
         conn_tell(c, CONN_IDLE);
         return lease;
     }
-    if (within_us <= 0 && !is_fail_fast && lend_line_up(e, resource, role))
-        return 0;
     struct resource *r = table_get(&e->resources, resource);
     if (r == NULL)
         return border_no_resource(e, resource);
@@ -31,11 +29,20 @@ lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us
     return lend_begin(r, role, within_us, is_fail_fast);
 }
 
+/* Where others wait, one has nothing to do but to stand behind them. */
+__attribute__((noinline)) static int64_t
+lease_behind(struct nebula *n, int32_t resource, int32_t role, int64_t within_us, bool is_fail_fast)
+{
+    if (within_us <= 0 && !is_fail_fast && lend_line_up(border_enter(n), resource, role))
+        return 0;
+    return lease_slowly(n, resource, role, within_us, is_fail_fast);
+}
+
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
                      bool is_fail_fast)
 {
     struct conn *c = border_is_short(n) ? lend_at_once(&n->engine, resource, role) : NULL;
-    return c != NULL ? c->lease : lease_slowly(n, resource, role, within_us, is_fail_fast);
+    return c != NULL ? c->lease : lease_behind(n, resource, role, within_us, is_fail_fast);
 }
 
 int32_t nebula_ticket(const struct nebula *n)
@@ -74,18 +81,25 @@ __attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, 
         conn_tell(c, CONN_LEASED);
         return 0;
     }
-    if (verdict == NEBULA_GOOD && pool_pass(c))
-        return 0;
     lease_end(c);
     pool_give(c->pool, c, (enum nebula_verdict)verdict);
     return 0;
+}
+
+/* To whoever waits for it. */
+__attribute__((noinline)) static int32_t release_on(struct nebula *n, int64_t lease,
+                                                    int32_t verdict)
+{
+    struct conn *c = lease_find(&border_enter(n)->leases, lease);
+    bool is_passed = c != NULL && verdict == NEBULA_GOOD && pool_pass(c);
+    return is_passed ? 0 : release_slowly(n, lease, verdict);
 }
 
 int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
 {
     bool is_home =
         border_is_short(n) && verdict == NEBULA_GOOD && lend_return(&n->engine, lease) != NULL;
-    return is_home ? 0 : release_slowly(n, lease, verdict);
+    return is_home ? 0 : release_on(n, lease, verdict);
 }
 
 int32_t nebula_dirty(struct nebula *n, int64_t lease)

@@ -28,10 +28,8 @@
 
 /* --- tasks ------------------------------------------------------------------------------------ */
 
-static bool has_room(struct worker *w, int32_t ticket)
+static bool grow(struct worker *w, int32_t ticket)
 {
-    if (ticket < w->parked_size)
-        return true;
     int32_t size = w->parked_size == 0 ? 64 : w->parked_size;
     while (size <= ticket)
         size *= 2;
@@ -94,16 +92,21 @@ int worker_signal(const struct worker *w)
     return w->signals == NULL ? 0 : signals_first(w->signals);
 }
 
-void worker_park(struct worker *w, struct parked who, int32_t ticket)
+static inline void park(struct worker *w, struct parked who, int32_t ticket)
 {
     if (ticket == 0)
         return;
-    if (!has_room(w, ticket)) {
+    if (ticket >= w->parked_size && !grow(w, ticket)) {
         worker_fail(w, "no memory for one more waiting task");
         return;
     }
     CHECK(w->parked[ticket].co == NULL);
     w->parked[ticket] = who;
+}
+
+void worker_park(struct worker *w, struct parked who, int32_t ticket)
+{
+    park(w, who, ticket);
 }
 
 /* Was the yield one of ours? Then its values are off the stack, or never were there. */
@@ -168,7 +171,7 @@ static void resume(struct worker *w, const struct nebula_event *event)
     if (w->watched != NULL)
         watchdog_exit(w->watched);
     if (status == LUA_YIELD)
-        worker_park(w, who, w->left_for);
+        park(w, who, w->left_for);
     else if (status != 0)
         worker_fail(w, lua_tostring(who.co, -1));
 }

@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/check.h"
-
 #define FIRST_SIZE 16
 
 void table_init(struct table *t, int32_t most)
@@ -21,7 +19,7 @@ void table_fini(struct table *t)
 }
 
 /* Row 0 ends the list of free rows. */
-static int grow(struct table *t)
+int table_grow(struct table *t)
 {
     int32_t size = t->size == 0 ? FIRST_SIZE : t->size > t->most / 2 ? t->most + 1 : t->size * 2;
     struct table_row *row = realloc(t->row, (size_t)size * sizeof *row);
@@ -36,24 +34,4 @@ static int grow(struct table *t)
     }
     t->size = size;
     return 0;
-}
-
-int32_t table_add(struct table *t, void *thing)
-{
-    CHECK(thing != NULL);
-    if (t->used == t->most || (t->free_head == 0 && grow(t) != 0))
-        return 0;
-    int32_t number = t->free_head;
-    t->free_head = t->row[number].next_free;
-    t->row[number].thing = thing;
-    t->used++;
-    return number;
-}
-
-void table_drop(struct table *t, int32_t number)
-{
-    CHECK(table_get(t, number) != NULL);
-    t->row[number] = (struct table_row){.next_free = t->free_head};
-    t->free_head = number;
-    t->used--;
 }

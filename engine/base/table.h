@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/check.h"
+
 struct table_row {
     void *thing; /* NULL when free */
     int32_t next_free;
@@ -24,15 +26,35 @@ struct table {
 void table_init(struct table *t, int32_t most);
 void table_fini(struct table *t);
 
+/* More rows: a part of adding. 0; -1 when out of memory. */
+int table_grow(struct table *t);
+
 /* A number (> 0) for thing; 0 when out of memory or at the bound. */
-int32_t table_add(struct table *t, void *thing);
-void table_drop(struct table *t, int32_t number);
+static inline int32_t table_add(struct table *t, void *thing)
+{
+    CHECK(thing != NULL);
+    if (t->used == t->most || (t->free_head == 0 && table_grow(t) != 0))
+        return 0;
+    int32_t number = t->free_head;
+    t->free_head = t->row[number].next_free;
+    t->row[number].thing = thing;
+    t->used++;
+    return number;
+}
 
 /* NULL when there is no such thing now. */
 static inline void *table_get(const struct table *t, int32_t number)
 {
     /* A negative number is a large one without its sign; row 0 holds nothing. */
     return (uint32_t)number < (uint32_t)t->size ? t->row[number].thing : NULL;
+}
+
+static inline void table_drop(struct table *t, int32_t number)
+{
+    CHECK(table_get(t, number) != NULL);
+    t->row[number] = (struct table_row){.next_free = t->free_head};
+    t->free_head = number;
+    t->used--;
 }
 
 #endif

@@ -146,7 +146,7 @@ static struct lend *make(void)
 
 /* Loose, and waits for nothing: so was the spare one when it went. The words of the error are not touched
  * before there are any: they are most of it. */
-static struct lend *lend_new(struct pool *p)
+static inline struct lend *lend_new(struct pool *p)
 {
     struct engine *e = p->engine;
     struct lend *l = e->spare != NULL ? e->spare : make();
@@ -162,7 +162,7 @@ static struct lend *lend_new(struct pool *p)
     return l;
 }
 
-static void wait_within(struct lend *l, int64_t within_us, bool is_fail_fast)
+static inline void wait_within(struct lend *l, int64_t within_us, bool is_fail_fast)
 {
     const struct pool *p = l->pool;
     struct engine *e = p->engine;
@@ -240,12 +240,20 @@ static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
     return engine_refuse(e, why.code, "%s", why.text);
 }
 
+/* Others wait, whose time is not over, and whoever comes has only to stand behind them. */
+static bool has_line(const struct pool *p)
+{
+    const struct nebula_pool *spec = &p->resource->spec->pool;
+    struct list_node *n = pool_is_exhausted(p) ? list_head(&p->waiters) : NULL;
+    return n != NULL && p->waiters.count < (uint32_t)spec->queue && !spec->is_fail_fast &&
+           p->resource->tenants == NULL &&
+           loop_glance(p->engine->loop) < container_of(n, struct waiter, node)->deadline_us;
+}
+
 bool lend_line_up(struct engine *e, int32_t resource, int32_t role)
 {
     struct pool *p = engine_pool(e, resource, role);
-    loop_glance(e->loop);
-    if (p == NULL || !pool_has_line(p, engine_now(e)) || task_is_done(e->task, engine_now(e)) ||
-        p->resource->tenants != NULL)
+    if (p == NULL || !has_line(p) || task_is_done(e->task, engine_now(e)))
         return false;
     struct lend *l = lend_new(p);
     if (l == NULL || ticket_begin(&l->ticket, e, &lend_ticket) < 0) {

@@ -140,7 +140,7 @@ static bool is_paused(const struct pool *p)
 
 /* --- the queue ------------------------------------------------------------------------------- */
 
-static void leave_queue(struct pool *p, struct waiter *w)
+static inline void leave_queue(struct pool *p, struct waiter *w)
 {
     list_remove(&p->waiters, &w->node);
     if (!list_is_empty(&p->waiters)) {
@@ -253,7 +253,7 @@ static void lend(struct conn *c)
 }
 
 /* c, which was lent for him, is his. */
-static void serve(struct pool *p, struct waiter *w, struct conn *c)
+static inline void serve(struct pool *p, struct waiter *w, struct conn *c)
 {
     int64_t waited_us = engine_now(p->engine) - w->arrived_us;
     p->stats.waited++;
@@ -280,6 +280,8 @@ bool pool_pass(struct conn *c)
         (c->session | c->requests.count) != 0 || now_us >= c->life_end_us ||
         c->state != CONN_LEASED)
         return false;
+    if (now_us != c->since_us)
+        monitor_held(c);
     leave_queue(p, w);
     conn_shift(c, CONN_LEASED, now_us);
     lease_use(c);
@@ -406,21 +408,6 @@ static enum error_code refuse_newcomer(struct pool *p, const struct waiter *w, s
     return ERROR_OK;
 }
 
-/* All that there may be are lent, and the keeper, who knows of them, finds nothing to do. */
-static bool is_exhausted(const struct pool *p)
-{
-    return p->gate == GATE_QUEUE && p->idle.first == NULL && p->leaving == 0 && p->sharers == 0 &&
-           p->count[CONN_IDLE] == p->conns.count && pool_all(p) == p->size.max;
-}
-
-bool pool_has_line(const struct pool *p, int64_t now_us)
-{
-    const struct nebula_pool *spec = &p->resource->spec->pool;
-    struct list_node *n = list_head(&p->waiters);
-    return n != NULL && now_us < container_of(n, struct waiter, node)->deadline_us &&
-           p->waiters.count < (uint32_t)spec->queue && !spec->is_fail_fast && is_exhausted(p);
-}
-
 void pool_line_up(struct pool *p, struct waiter *w)
 {
     list_push_tail(&p->waiters, &w->node);
@@ -446,7 +433,7 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
         return NULL;
     }
     pool_line_up(p, w);
-    if (!is_exhausted(p))
+    if (!pool_is_exhausted(p))
         keep_look(p);
     return NULL;
 }

@@ -130,9 +130,7 @@ uint32_t pool_count(const struct pool *p, enum conn_state state);
 /* A connection, LEASED, at once; or NULL: then the waiter is queued if e->code is OK, else refused.
  */
 struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e);
-/* Others wait, whose time is not over, and whoever comes has only to stand behind them: then pool_line_up(),
- * with a waiter that is loose. */
-bool pool_has_line(const struct pool *p, int64_t now_us);
+/* Behind all others. The waiter is loose. */
 void pool_line_up(struct pool *p, struct waiter *w);
 /* The waiter does not wait any more. Idempotent. */
 void pool_leave(struct pool *p, struct waiter *w);
@@ -140,7 +138,7 @@ void pool_leave(struct pool *p, struct waiter *w);
 void pool_late(struct pool *p, struct waiter *w, struct error *out);
 /* A leased connection comes home. */
 void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict);
-/* The same where nothing is to be done with it but to hand it to whoever waits; its hold was noted. False:
+/* The same where nothing is to be done with it but to hand it to whoever waits. False, and nothing was done:
  * pool_give(). */
 bool pool_pass(struct conn *c);
 /* So does one that a call had. */
@@ -260,6 +258,13 @@ static inline bool pool_return(struct pool *p, struct conn *c, int64_t now_us)
     conn_shift(c, CONN_IDLE, c->since_us);
     idle_push(&p->idle, c);
     return true;
+}
+
+/* All that there may be are lent, and the keeper, who knows of them, finds nothing to do. */
+static inline bool pool_is_exhausted(const struct pool *p)
+{
+    return p->gate == GATE_QUEUE && p->idle.first == NULL && p->leaving == 0 && p->sharers == 0 &&
+           p->count[CONN_IDLE] == p->conns.count && (int32_t)p->conns.count == p->size.max;
 }
 
 #endif

@@ -49,18 +49,3 @@ void ticket_drop(struct ticket *t)
     t->number = 0;
     t->type->free(t);
 }
-
-struct ticket *ticket_find(const struct engine *e, int32_t number)
-{
-    return table_get(&e->tickets, number);
-}
-
-struct ticket *ticket_next(struct engine *e)
-{
-    struct list_node *n = list_pop_head(&e->ready);
-    if (n == NULL)
-        return NULL;
-    struct ticket *t = container_of(n, struct ticket, in_ready);
-    t->state = TICKET_TAKEN;
-    return t;
-}

@@ -41,8 +41,19 @@ void ticket_cancel(struct ticket *t);
 /* Gives it back in whatever state, without an event. */
 void ticket_drop(struct ticket *t);
 /* The ticket of this number, of whatever kind; NULL if there is none. */
-struct ticket *ticket_find(const struct engine *e, int32_t number);
+static inline struct ticket *ticket_find(const struct engine *e, int32_t number)
+{
+    return table_get(&e->tickets, number);
+}
 /* The next ended ticket, now TAKEN; NULL when there is none. */
-struct ticket *ticket_next(struct engine *e);
+static inline struct ticket *ticket_next(struct engine *e)
+{
+    struct list_node *n = list_pop_head(&e->ready);
+    if (n == NULL)
+        return NULL;
+    struct ticket *t = container_of(n, struct ticket, in_ready);
+    t->state = TICKET_TAKEN;
+    return t;
+}
 
 #endif

@@ -11,6 +11,7 @@
 -- connection, says `again COUNT` and ends.
 local ffi = require "ffi"
 local clock = require "spec.support.clock"
+local unserved = require "spec.support.unserved"
 
 ffi.cdef "long write(int fd, const void *bytes, size_t size);"
 
@@ -35,12 +36,8 @@ local readings = {} -- each { at, unserved }, both ms, the latest last; those of
 local READINGS_MOST = 4000
 
 local function read_unserved()
-  local file = io.open "/proc/self/schedstat"
-  if not file then return 0 end
-  local _, ns = file:read("*n", "*n")
-  file:close()
   if #readings == READINGS_MOST then readings = { unpack(readings, READINGS_MOST / 2) } end
-  readings[#readings + 1] = { at = clock.now(), unserved = (ns or 0) / 1e6 }
+  readings[#readings + 1] = { at = clock.now(), unserved = unserved.thread "/proc/self" }
   return readings[#readings].unserved
 end
 

@@ -5,6 +5,7 @@
 local ffi = require "ffi"
 local clock = require "spec.support.clock"
 local ending = require "spec.support.ending"
+local unserved = require "spec.support.unserved"
 
 ffi.cdef [[
 typedef struct { uint64_t room[64]; } spec_spawn;
@@ -47,6 +48,7 @@ child.__index = child
 
 local process = {}
 local running = {}
+local PATIENCE = 10000
 local build = os.getenv "NEBULA_BUILD" or "build"
 
 process.is_sanitized = build:find "[at]san" ~= nil
@@ -182,12 +184,25 @@ function child:close_input()
   self.input_fd = nil
 end
 
+-- What comes about in time, in which those moments are not counted in which its threads could have run and others had
+-- the processor; but a tenth of all time is: one that computes for ever would have its way on a machine that is busy.
+local function in_its_time(self, fact, within)
+  local left, before = within or PATIENCE, unserved.process(self.pid)
+  local answer = clock.wait(fact, left)
+  while not answer and left > 1 do
+    local now = unserved.process(self.pid)
+    left, before = math.max(0, math.min(now - before, left * 0.9)), now
+    answer = clock.wait(fact, left)
+  end
+  return answer
+end
+
 ---The next line of its output, without the newline; nil when none came in time or no more will come.
 function child:line(within)
-  clock.wait(function()
+  in_its_time(self, function()
     drain(self, "output")
     return self.output:find "\n" or not self.output_fd
-  end, within or 10000)
+  end, within)
   local line, rest = self.output:match "^([^\n]*)\n(.*)$"
   if line then self.output = rest end
   return line
@@ -225,7 +240,7 @@ end
 ---Waits for its end; nil when it still runs after that time.
 ---@return { code?: integer, signal?: integer }?
 function child:wait(within)
-  return clock.wait(function() return not self:is_running() and self.ended end, within or 10000)
+  return in_its_time(self, function() return not self:is_running() and self.ended end, within)
 end
 
 ---Ends it at once, if it has not ended, and closes its ways.

@@ -45,6 +45,17 @@ describe("process", function()
     child:kill()
   end)
 
+  it("does not count the time in which others had the processor", function()
+    local processor = tmp.read("/proc/self/status"):match "Cpus_allowed_list:%s*(%d+)"
+    local busy = { "taskset", "-c", processor, "sh", "-c", "while :; do :; done" }
+    local rival = process.start(busy)
+    local child = process.start { "prlimit", "--cpu=1:1", unpack(busy) }
+    assert.same({ signal = 9 }, child:wait(1500))
+    assert.is_nil(rival:wait(10))
+    child:kill()
+    rival:kill()
+  end)
+
   it("stops and goes on", function()
     local child = process.start { "cat", input = "pipe" }
     child:signal "STOP"

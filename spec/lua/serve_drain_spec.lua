@@ -5,7 +5,7 @@ local program = require "spec.support.program"
 local served = require "spec.support.served"
 
 local ended, over, says = program.ended, program.over, program.says
-local count, started = served.count, served.started
+local come_to, count, started = served.come_to, served.count, served.started
 
 describe("a drain", function()
   it("ends sleeps, says stopping(), lets what is under way end, and starts nothing again", function()
@@ -16,7 +16,6 @@ describe("a drain", function()
         print("slept", number, stopping())
       end }
       service "works" { run = function()
-        sleep "50ms"
         print "ready"
         while not stopping() do sleep "1ms" end
         local _, err = shop:query "select 1"
@@ -26,6 +25,8 @@ describe("a drain", function()
       service "raises" { run = function() assert(sleep "1h") end }
       service "pauses" { restart = { pause = "1h", pause_max = "1h" }, run = function() error "rarely" end }
     ]], "--workers", "2")
+    come_to(child, { ["sleeps 1"] = "running", ["sleeps 2"] = "running", ["works 1"] = "running", ["raises 1"] = "running",
+      ["pauses 1"] = "pausing" })
     child:signal "TERM"
     local result = ended(0, over(child))
     local lines = {}
@@ -49,23 +50,21 @@ describe("a drain", function()
     local child, folder = started([[
       service "deaf" { instances = "per-worker", run = function(number)
         defer(function() print("deferred", number) end)
-        if number == 2 then
-          sleep "50ms"
-          print "ready"
-        end
+        if number == 2 then print "ready" end
         while true do
           local _, err = sleep "1h"
           if err.code == "cancelled" then return end
         end
       end }
     ]], "--workers", "2", "--drain", "100ms")
+    come_to(child, { ["deaf 1"] = "running", ["deaf 2"] = "running" })
     local begun = clock.now()
     child:signal "TERM"
     local result = ended(1, over(child))
     assert.is_true(clock.now() - begun < 3000)
     assert.equal(2, count(result.output, "deferred"))
     for worker = 0, 1 do
-      says(("worker=%d text=\"still open: the task of %s/services/a.lua:2, waiting at %s/services/a.lua:9"):format(
+      says(("worker=%d text=\"still open: the task of %s/services/a.lua:2, waiting at %s/services/a.lua:6"):format(
         worker, folder, folder), result.errors)
     end
     assert.equal(2, count(result.errors, "still open"))
@@ -75,10 +74,11 @@ describe("a drain", function()
     for number = 1, 2 do
       local child = started(([[
         service "busy" { instances = "per-worker", run = function(number)
+          local there = channel "there"
           if number ~= %d then
-            sleep "100ms" print "ready" sleep "1h"
+            there:send(true) sleep "1h"
           else
-            sleep "1ms" while true do end
+            there:receive() print "ready" while true do end
           end
         end }
       ]]):format(number), "--workers", "2", "--drain", "10ms", "--stuck", "0s")

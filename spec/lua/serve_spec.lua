@@ -1,6 +1,5 @@
 -- `nebula serve`: services are kept up, whatever becomes of them or of their worker. limit: 300 s
 
-local clock = require "spec.support.clock"
 local process = require "spec.support.process"
 local program = require "spec.support.program"
 local served = require "spec.support.served"
@@ -9,6 +8,7 @@ local tmp = require "spec.support.tmp"
 local ended, nebula, over, says = program.ended, program.nebula, program.over, program.says
 
 local count, folder_of, instances_of, started = served.count, served.folder_of, served.instances_of, served.started
+local come_to = served.come_to
 
 local function serve(services)
   return nebula("serve", "--workers", "2", "--log", "logfmt", folder_of(services))
@@ -84,22 +84,21 @@ nebula: F/services/b.lua:1:1: unexpected symbol near '<eof>'
     local child = started([[
       service "mail" { instances = 4, run = function() sleep "1h" end }
       service "each" { instances = "per-worker", run = function(number)
-        sleep "100ms"
         if number == 1 then print "ready" end
         sleep "1h"
       end }
       service "short" { run = function() end }
     ]], "--workers", "2")
-    local by_name = instances_of(child)
+    local states = { ["each 1"] = "running", ["each 2"] = "running", ["short 1"] = "finished" }
+    for i = 1, 4 do states["mail " .. i] = "running" end
+    local by_name = come_to(child, states)
     local workers = { [0] = 0, 0 }
     for i = 1, 4 do
       local one = by_name["mail " .. i]
-      assert.equal("running", one.state)
       workers[one.worker] = workers[one.worker] + 1
     end
     assert.same({ [0] = 2, 2 }, workers)
     assert.same({ 0, 1 }, { by_name["each 1"].worker, by_name["each 2"].worker })
-    assert.equal("finished", by_name["short 1"].state)
     local shown = nebula("ls").output
     assert.matches("SERVICE +INSTANCE +WORKER +RESTARTS +SINCE +STATE\neach +1 +0 +0 +%d+s ago +running\n", shown)
     child:signal "TERM"
@@ -159,12 +158,12 @@ nebula: F/services/b.lua:1:1: unexpected symbol near '<eof>'
       service "bad" { restart = { pause = "1h", pause_max = "1h" }, run = function()
         return nil, "it said hunter2/secret \255\254 and left"
       end }
-      service "ready" { run = function() sleep "50ms" print "ready" io.stdout:flush() sleep "1h" end }
+      service "ready" { run = function() print "ready" io.stdout:flush() sleep "1h" end }
     ]], 'postgres "shop" { host = "127.0.0.1", user = "u", dbname = "d", password = "hunter2/secret" }')
     local child = process.start(program.command("serve", "--workers", "1", "--log", "logfmt", folder))
     assert.equal("ready", child:line())
-    local one = instances_of(child)["bad 1"]
-    assert.same({ "pausing", "it said *** \239\191\189\239\191\189 and left" }, { one.state, one.reason })
+    local one = come_to(child, { ["bad 1"] = "pausing" })["bad 1"]
+    assert.equal("it said *** \239\191\189\239\191\189 and left", one.reason)
     assert.is_true(one.pause > 0 and one.pause <= 3600)
     says("bad 1: it said *** \239\191\189\239\191\189 and left", nebula("ls").output)
     child:signal "TERM"
@@ -190,13 +189,9 @@ nebula: F/services/b.lua:1:1: unexpected symbol near '<eof>'
         sleep "1h"
       end }
     ]]):gsub("FLAG", tmp.folder() .. "/flag")), "--workers", "3")
-    clock.eventually("all run", function()
-      for _, one in pairs(instances_of(child)) do
-        if one.state ~= "running" then return false end
-      end
-      return true
-    end)
-    local by_name = instances_of(child)
+    local states = {}
+    for i = 1, 3 do states["stays " .. i], states["dies " .. i] = "running", "running" end
+    local by_name = come_to(child, states)
     local again = by_name["dies 2"].restarts + by_name["dies 3"].restarts
     assert.equal(2, again)
     assert.same({ by_name["dies 2"].restarts, by_name["dies 3"].restarts },

@@ -1,6 +1,5 @@
 -- `nebula serve` with what goes wrong in a way of its own: nothing of it is passed over in silence. limit: 300 s
 
-local clock = require "spec.support.clock"
 local process = require "spec.support.process"
 local program = require "spec.support.program"
 local served = require "spec.support.served"
@@ -8,11 +7,7 @@ local tmp = require "spec.support.tmp"
 
 local ended, nebula, over, says = program.ended, program.nebula, program.over, program.says
 local count, folder_of, instances_of, started = served.count, served.folder_of, served.instances_of, served.started
-
-local function eventually(child, what, is_so)
-  clock.eventually(what, function() return is_so(instances_of(child)) end)
-  return instances_of(child)
-end
+local come_to, eventually = served.come_to, served.eventually
 
 describe("serve", function()
   it("says once that the folder cannot be read", function()
@@ -48,11 +43,11 @@ describe("serve", function()
         return nil, ("x"):rep(985) .. "hunter2/secret" .. ("y"):rep(20e6)
       end }
       service "zero" { restart = { pause = "1h", pause_max = "1h" }, run = function() return nil, "\0 and more" end }
-      service "ready" { run = function() sleep "100ms" print "ready" io.stdout:flush() sleep "1h" end }
+      service "ready" { run = function() print "ready" io.stdout:flush() sleep "1h" end }
     ]], 'postgres "shop" { host = "127.0.0.1", user = "u", dbname = "d", password = "hunter2/secret" }')
     local child = process.start(program.command("serve", "--workers", "2", "--log", "logfmt", folder))
     assert.equal("ready", child:line())
-    local by_name = eventually(child, "all are told of", function(all) return all["long 1"] and all["zero 1"] end)
+    local by_name = come_to(child, { ["long 1"] = "pausing", ["zero 1"] = "pausing" })
     assert.equal(("x"):rep(985) .. "***" .. ("y"):rep(9) .. "...", by_name["long 1"].reason)
     assert.equal("\226\144\128 and more", by_name["zero 1"].reason)
     says("pausing for", nebula("ls").output)
@@ -74,7 +69,7 @@ describe("serve", function()
     assert.same({ 1, "pausing", 0 }, { one.worker, one.state, one.restarts })
     assert.matches("^worker 1 has left: [^\n]*a.lua:3:%d+: not here$", one.reason)
     tmp.write(flag:match "^(.*)/", "flag", "")
-    eventually(child, "it runs", function(all) return all["each 2"].state == "running" end)
+    come_to(child, { ["each 2"] = "running" })
     child:signal "TERM"
     says("not here", ended(0, over(child)).errors)
   end)

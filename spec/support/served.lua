@@ -46,6 +46,29 @@ function served.instances_of(child)
   return by_name
 end
 
+---Waits until the instances are as they should be, and gives what is told of them then.
+---@param is_so fun(all: table<string, table>): any
+---@return table<string, table>
+function served.eventually(child, what, is_so)
+  local all
+  clock.eventually(what, function()
+    all = served.instances_of(child)
+    return is_so(all)
+  end)
+  return all
+end
+
+---The same, until each of these instances is in its state: { ["mail 1"] = "running" }.
+---@param states table<string, string>
+function served.come_to(child, states)
+  return served.eventually(child, "each is in its state", function(all)
+    for name, state in pairs(states) do
+      if not all[name] or all[name].state ~= state then return false end
+    end
+    return true
+  end)
+end
+
 ---How often it is in the text.
 function served.count(text, pattern)
   return select(2, text:gsub(pattern, ""))

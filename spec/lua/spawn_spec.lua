@@ -63,20 +63,22 @@ describe("spawn_on_all", function()
 
   it("raises what a first one raised, with its worker and its lines, after the others were cancelled", function()
     prints(function(workers)
-      return "false\ttrue\tconstraint\n" .. (workers == 1 and "begun 1, raised 1\n"
-        or ("begun 1, cancelled %g, raised %g\n"):format(1 - 1 / workers, 1 / workers))
+      return "begun 1\nfalse\ttrue\tconstraint\n" .. (workers == 1 and "raised 1\n"
+        or ("cancelled %g, raised %g\n"):format(1 - 1 / workers, 1 / workers))
     end, NOTED .. [[
       local last = worker.count - 1
       local there = spawn_on_all(noted(function()
         if require("nebula.worker").index == last then
-          sleep "50ms"
+          channel "go":receive()
           error(require("nebula.error").new("constraint", "fix", "failed", "not so"))
         end
         return sleep "1h"
       end))
+      print(heard(worker.count))
+      channel "go":send(true)
       local ok, err = pcall(there.join, there)
       print(ok, err.worker == last, err.code)
-      print(heard(2 * worker.count))
+      print(heard(worker.count))
     ]])
     for _, workers in ipairs { 1, 3 } do
       local ran = ended(1, run(workers, [[
@@ -94,18 +96,21 @@ describe("spawn_on_all", function()
 
   it("gives the first nil, err, with its worker, after the others were cancelled", function()
     prints(function(workers)
-      return "nil\tno\nnil\tdeadline\ttrue\n" .. (workers == 1 and "begun 1, deadline 1\n"
-        or ("begun 1, cancelled %g, deadline %g\n"):format(1 - 1 / workers, 1 / workers))
+      return "nil\tno\nbegun 1\nnil\tdeadline\ttrue\n" .. (workers == 1 and "deadline 1\n"
+        or ("cancelled %g, deadline %g\n"):format(1 - 1 / workers, 1 / workers))
     end, NOTED .. [[
       print(spawn_on_all(function() return nil, "no" end):join())
       local last = worker.count - 1
-      local result, err = spawn_on_all(noted(function()
+      local there = spawn_on_all(noted(function()
         if require("nebula.worker").index < last then return sleep "1h" end
-        sleep "50ms"
+        channel "go":receive()
         return channel "never":receive { deadline = "1ms" }
-      end)):join()
+      end))
+      print(heard(worker.count))
+      channel "go":send(true)
+      local result, err = there:join()
       print(result, err.code, err.worker == last)
-      print(heard(2 * worker.count))
+      print(heard(worker.count))
     ]])
   end)
 
@@ -133,7 +138,7 @@ describe("spawn_on_all", function()
   it("hands down the deadline, the trace and the tenant", function()
     prints("nil\tdeadline\tin_doubt\nbegun 1, deadline 1\nacme\t00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n",
       NOTED .. [[
-      local result, err = deadline("100ms", function()
+      local result, err = deadline("1s", function() -- enough for all to begin
         return spawn_on_all(noted(function() return channel "never":receive() end)):join()
       end)
       print(result, err.code, err.outcome)

@@ -124,8 +124,8 @@ describe("workers", function()
   it("are named and stopped when they do not come back", function()
     local before = clock.now()
     says("worker 1 did not come back from its own work", ended(1, run(2, [[
-      echo.tell(1, "print 'begun' io.stdout:flush() while true do end")
-      sleep "50ms"
+      echo.tell(1, "channel('there'):send(true) while true do end")
+      channel("there"):receive()
     ]])).errors)
     assert.is_true(clock.now() - before < 6000)
   end)

@@ -18,10 +18,13 @@
 
 #include "base/check.h"
 #include "core/counters.h"
+#include "support/unserved.h"
 
 #define MOST 8
 #define SECOND INT64_C(1000000)
-#define RUNS_US (2 * SECOND)
+#define RUNS_US (2 * SECOND) /* and until there are more than these, of all together */
+#define ANSWERS 50
+#define ORDERS 20
 
 struct worker {
     pthread_t thread;
@@ -30,7 +33,8 @@ struct worker {
     int number, count;
     uint32_t dice;
     int64_t answered, incomplete, slowest_us, orders, comings;
-    char last[4096]; /* of worker 0: what all say at the end */
+    int64_t slowest_own_us; /* without the time in which others had the processor */
+    char last[4096];        /* of worker 0: what all say at the end */
 };
 
 static uint32_t roll(struct worker *w, uint32_t below)
@@ -95,15 +99,16 @@ static int32_t await(struct nebula *n, int32_t ticket)
 /* Whoever is missing in it computed for a second, or the machine did. */
 static void ask(struct worker *w, struct nebula *n, const char *request)
 {
-    int64_t begun_us = now_us();
+    int64_t begun_us = now_us(), before_us = unserved_us(gettid());
     int32_t ticket = nebula_ask_all(n, request);
     CHECK(await(n, ticket) == 0);
     const char *line = nebula_asked(n, ticket);
     CHECK(line != NULL && line[0] == '{' && line[strlen(line) - 1] == '\n');
     w->answered++;
     w->incomplete += strstr(line, "\"silent\"") != NULL;
-    if (now_us() - begun_us > w->slowest_us)
-        w->slowest_us = now_us() - begun_us;
+    int64_t took_us = now_us() - begun_us, own_us = took_us - (unserved_us(gettid()) - before_us);
+    w->slowest_us = took_us > w->slowest_us ? took_us : w->slowest_us;
+    w->slowest_own_us = own_us > w->slowest_own_us ? own_us : w->slowest_own_us;
     nebula_done(n, ticket);
 }
 
@@ -201,7 +206,8 @@ static void *work(void *data)
     int32_t shop;
     struct nebula *n = open_one(w, &shop);
     int64_t until_us = now_us() + RUNS_US;
-    while (now_us() < until_us)
+    while (now_us() < until_us || w->answered * w->count <= ANSWERS ||
+           w->orders * w->count <= ORDERS)
         act(w, &n, &shop);
     meet(w, n, &at_end[0], w->count);
     if (w->number == 0) {
@@ -235,7 +241,7 @@ static void run(int count)
             .ledger = ledger, .file = file, .number = i, .count = count, .dice = (uint32_t)i + 1};
         assert_int_equal(pthread_create(&worker[i].thread, NULL, work, &worker[i]), 0);
     }
-    int64_t answered = 0, orders = 0, comings = 0, slowest_us = 0, incomplete = 0;
+    int64_t answered = 0, orders = 0, comings = 0, slowest_us = 0, own_us = 0, incomplete = 0;
     for (int i = 0; i < count; i++) {
         pthread_join(worker[i].thread, NULL);
         answered += worker[i].answered;
@@ -243,6 +249,7 @@ static void run(int count)
         comings += worker[i].comings;
         incomplete += worker[i].incomplete;
         slowest_us = worker[i].slowest_us > slowest_us ? worker[i].slowest_us : slowest_us;
+        own_us = worker[i].slowest_own_us > own_us ? worker[i].slowest_own_us : own_us;
     }
     nebula_ledger_free(&ledger);
     assert_null(strstr(worker[0].last, "\"state\":\"paused\""));
@@ -251,8 +258,8 @@ static void run(int count)
                   "orders, %d engines\n",
                   count, (int)answered, (int)slowest_us, (int)incomplete, (int)orders,
                   (int)comings);
-    assert_true(answered > 50 && orders > 20);
-    assert_true(slowest_us < 2 * SECOND);                          /* a second, and the machine's */
+    assert_true(answered > ANSWERS && orders > ORDERS);
+    assert_true(own_us < 2 * SECOND); /* a second, and another's turn before it */
     assert_true(incomplete == 0 || slowest_us >= 9 * SECOND / 10); /* nobody is given up sooner */
     for (int i = 0; i < 3; i++) {
         static const char *const tail[] = {"", "-wal", "-shm"};

@@ -117,7 +117,7 @@ describe("copy_out", function()
     local many = "copy (select repeat('x', 9999) from generate_series(1, 20000)) to stdout"
     fails("deadline", "failed", deadline("50ms", function() return db:copy_out(many, slow) end))
     assert.equal(1, db:copy_out("copy (insert into t values (0) returning a) to stdout", function() end))
-    fails("deadline", "in_doubt", db:copy_out({ deadline = "50ms" },
+    fails("deadline", "in_doubt", db:copy_out({ deadline = "300ms" },
       "copy (insert into t select 0 from pg_sleep(1) returning a) to stdout", slow))
   end)
 end)

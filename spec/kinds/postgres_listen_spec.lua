@@ -210,13 +210,16 @@ describe("listening to postgres", function()
     cancel(other)
     other:join()
     notify("gone", "1")
+    local is_there
     local function leave()
-      for note in assert(db:listen "left") do
+      local listener = assert(db:listen "left")
+      is_there = true
+      for note in listener do
         if note.payload == "1" then return end
       end
     end
     local teller = task(function()
-      sleep "30ms"
+      repeat sleep "1ms" until is_there
       notify("left", "1")
     end)
     leave()

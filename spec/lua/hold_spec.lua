@@ -14,7 +14,8 @@ describe("a lease that is held for too long", function()
     end
     tmp.write(folder, "resources/hold.lua", declare("watched", 'hold = "100ms"')
       .. declare("traced", 'hold = "100ms", trace_leases = true')
-      .. declare("taken", 'hold = "100ms", hold_action = "reclaim"') .. declare("free", 'hold = "0s"'))
+      .. declare("taken", 'hold = "100ms", hold_action = "reclaim"') .. declare("free", 'hold = "0s"')
+      .. declare("patient", 'hold = "400ms"')) -- a machine may be late by 300
   end)
 
   local function run(text)
@@ -58,11 +59,11 @@ describe("a lease that is held for too long", function()
 
   it("is reported once, and again when it has become twice as long", function()
     local said = run([[
-      local lease = use "watched":lease()
-      sleep "270ms"
+      local lease = use "patient":lease()
+      sleep "1s"
       lease:release()
-      sleep "300ms"
-      print(use "watched":stats().holds)
+      sleep "800ms"
+      print(use "patient":stats().holds)
     ]])
     assert.equal("2\n", said.output)
     assert.equal(2, select(2, said.errors:gsub("is held for", "")))
@@ -108,16 +109,23 @@ describe("a lease that is held for too long", function()
 
   it("is taken away where that is declared, and its holder is told", function()
     local said = run([[
+      local c = require "nebula.c"
+      local begun_us = c.lib.nebula_now_us(c.engine)
       local lease = use "taken":lease()
       sleep "150ms"
       print(select(2, lease:query "select 1"))
       print(select(2, lease:release()))
       print(use "taken":value "select 1", use "taken":stats().reclaims)
+      print(tonumber(c.lib.nebula_now_us(c.engine) - begun_us) / 1000)
     ]])
-    says("taken: a lease of connection 1 was taken away after 1", said.errors)
-    says("from the workflow, waiting at " .. folder .. "/flow.lua:2", said.errors)
-    assert.equal(2, select(2, said.output:gsub("the lease was taken away: it was held for 1%d%d ms, longer than", "")))
-    says("\n1\t1\n", said.output)
+    local most, times = tonumber(said.output:match "\n1\t1\n([%d.]+)\n$"), 0
+    for ms in said.output:gmatch "the lease was taken away: it was held for (%d+) ms, longer than" do
+      assert.truthy(tonumber(ms) >= 100 and tonumber(ms) <= most, said.output)
+      says(("taken: a lease of connection 1 was taken away after %sms from the workflow, waiting at %s/flow.lua:4"):format(
+        ms, folder), said.errors)
+      times = times + 1
+    end
+    assert.equal(2, times)
   end)
 
   it("of a task that computed all the while is reported when it lets others run", function()
@@ -136,8 +144,8 @@ describe("a lease that is held for too long", function()
       local lease = use "free":lease()
       sleep "150ms"
       lease:release()
-      for _ = 1, 15 do
-        use "watched":with(function() sleep "10ms" end)
+      for _ = 1, 50 do
+        use "patient":with(function() sleep "10ms" end)
       end
     ]]).errors
     assert.equal("", said)

@@ -30,8 +30,12 @@ local HEAD = [[
     end
     assert(stop, way .. " has held up all others")
   end
-  local function many_were_asked()
-    for way in pairs(ways) do assert(asked[way] > 100, way .. " was asked " .. asked[way] .. " times") end
+  local function many_are_asked()
+    repeat
+      sleep "10ms"
+      local least = math.huge
+      for way in pairs(ways) do least = math.min(least, asked[way] or 0) end
+    until least > 100
   end
 ]]
 
@@ -40,10 +44,10 @@ describe("a loop over refusals", function()
     local child = program.started(HEAD .. [[
       assert(shop:drain())
       for way in pairs(ways) do task(function() loop(way) end) end
+      many_are_asked()
       print "ready"
       repeat sleep "10ms" until shop:query "select 1"
       stop = true
-      many_were_asked()
     ]])
     ended(0, nebula("ls"))
     ended(0, nebula("resume", "shop"))
@@ -53,20 +57,17 @@ describe("a loop over refusals", function()
   it("holds up nobody behind its deadline", function()
     ended(0, program.run(HEAD .. [[
       for way in pairs(ways) do task(function() deadline("1ms", function() sleep "10ms" loop(way) end) end) end
-      sleep "300ms"
+      many_are_asked()
       stop = true
-      many_were_asked()
     ]]))
   end)
 
   it("holds up nobody while the program drains", function()
     local child = program.started(HEAD .. [[
-      defer(many_were_asked)
       print "ready"
       while not stopping() do sleep "10ms" end
       for way in pairs(ways) do task(function() loop(way) end) end
-      sleep "300ms"
-      sleep "300ms"
+      many_are_asked()
       stop = true
       sleep "10ms"
     ]], "--drain", "20s")

@@ -29,7 +29,8 @@ void index_fini(struct index *x)
 
 static bool grow(struct index *x)
 {
-    struct index larger = {.size = x->size == 0 ? FIRST_SIZE : x->size * 2, .used = x->used};
+    struct index larger = {
+        .size = x->size == 0 ? FIRST_SIZE : x->size * 2, .used = x->used, .sum = x->sum};
     larger.entry = calloc(larger.size, sizeof *larger.entry);
     if (larger.entry == NULL)
         return false;
@@ -49,6 +50,7 @@ bool index_add(struct index *x, const char *name, void *thing)
     CHECK(e->name == NULL);
     *e = (struct index_entry){.name = name, .thing = thing};
     x->used++;
+    x->sum += index_hash(name);
     return true;
 }
 
@@ -57,6 +59,7 @@ void index_drop(struct index *x, const char *name)
 {
     uint32_t mask = x->size - 1, hole = (uint32_t)(place(x, name) - x->entry);
     CHECK(x->entry[hole].name != NULL);
+    x->sum -= index_hash(name);
     for (uint32_t at = (hole + 1) & mask; x->entry[at].name != NULL; at = (at + 1) & mask) {
         uint32_t home = (uint32_t)index_hash(x->entry[at].name) & mask;
         if (((at - home) & mask) < ((at - hole) & mask))

@@ -25,6 +25,7 @@ struct index_entry {
 struct index {
     struct index_entry *entry;
     uint32_t size, used; /* size is a power of two, or 0 */
+    uint64_t sum;        /* of the hashes: the same for the same names, however they came */
 };
 
 void index_init(struct index *x); /* allocates nothing before the first */

@@ -6,12 +6,15 @@
 #include "core/crew.h"
 #include "core/gather.h"
 #include "core/inspect.h"
+#include "core/listing.h"
 #include "core/pool.h"
 #include "core/whole.h"
 
 struct answer {
     struct engine *engine;
-    struct gather *gather;
+    struct gather *gather;   /* NULL: nobody else is asked */
+    struct listing *listing; /* of ls, as soon as the parts of the others are there */
+    struct timer turn;       /* the next one, in which it goes on */
     answer_ready *ready;
     void *data;
     enum order_what what;
@@ -19,11 +22,8 @@ struct answer {
 
 /* --- a part ----------------------------------------------------------------------------------- */
 
-/* known: see inspect.h. */
-static json_t *look_at(struct telling *t, const struct order *o, struct resource *r, uint64_t known)
+static json_t *look_at(struct telling *t, const struct order *o, struct resource *r)
 {
-    if (o->what == ORDER_LS)
-        return inspect_all(t, known);
     return o->what == ORDER_INSPECT ? inspect_one(t, r) : inspect_stats(t, r);
 }
 
@@ -54,22 +54,28 @@ static bool keep_windows(struct finding *p, struct resource *r)
     return true;
 }
 
-static void find_out(struct engine *e, const struct order *o, struct finding *p)
+static void look(struct engine *e, const struct order *o, struct resource *r, struct finding *p)
 {
-    struct resource *r = o->name == NULL ? NULL : resource_find(e, o->name);
     struct telling t = {.engine = e};
-    p->why.code = ERROR_OK;
-    p->is_absent = r == NULL && o->what != ORDER_LS;
-    if (p->is_absent)
-        return;
-    if (order_is_done(o->what)) {
-        if (order_obey(r, o, &p->why) != ERROR_OK)
-            log_refusal(e, o, p);
-        return;
-    }
-    p->told = look_at(&t, o, r, p->is_here ? 0 : o->known); /* the asker's own tells all */
-    bool is_needed = o->what != ORDER_LS && crew_others(e) > 0;
+    p->told = look_at(&t, o, r);
+    bool is_needed = crew_others(e) > 0;
     p->has_failed = t.has_failed || p->told == NULL || (is_needed && !keep_windows(p, r));
+}
+
+static bool find_out(struct engine *e, const struct order *o, struct finding *p)
+{
+    p->why.code = ERROR_OK;
+    if (o->what == ORDER_LS) /* the asker's own is told when the others' are there */
+        return p->is_here || listing_part(e, o, p);
+    struct resource *r = resource_find(e, o->name);
+    p->is_absent = r == NULL;
+    if (p->is_absent)
+        return true;
+    if (!order_is_done(o->what))
+        look(e, o, r, p);
+    else if (order_obey(r, o, &p->why) != ERROR_OK)
+        log_refusal(e, o, p);
+    return true;
 }
 
 /* --- a line ----------------------------------------------------------------------------------- */
@@ -86,16 +92,27 @@ static char *failure(const char *text)
     return line_of(&(struct telling){.has_failed = false}, telling_failure(text));
 }
 
+/* In one turn. */
+static char *list_at_once(struct engine *e)
+{
+    struct listing *l = listing_begin(e, NULL);
+    while (l != NULL && !listing_go_on(l))
+        ;
+    return l == NULL ? NULL : listing_end(&l);
+}
+
 /* Of an engine that has nobody to ask. */
 static char *alone(struct engine *e, const struct order *o)
 {
     struct telling t = {.engine = e};
-    struct resource *r = o->name == NULL ? NULL : resource_find(e, o->name);
+    if (o->what == ORDER_LS)
+        return list_at_once(e);
+    struct resource *r = resource_find(e, o->name);
     struct error why = {.code = ERROR_OK};
-    if (r == NULL && o->what != ORDER_LS)
+    if (r == NULL)
         return failure(WHOLE_NO_RESOURCE);
     if (!order_is_done(o->what))
-        return line_of(&t, look_at(&t, o, r, 0));
+        return line_of(&t, look_at(&t, o, r));
     order_obey(r, o, &why);
     return line_of(&t, whole_result(&t, &why));
 }
@@ -133,32 +150,68 @@ static bool understand(struct engine *e, const char *text, size_t size, struct o
 
 /* --- for the process -------------------------------------------------------------------------- */
 
-static void gathered(struct gather *g, void *data)
+/* False: it goes on with the next turn. */
+static bool list(struct answer *a, char **line_out)
 {
-    struct answer *a = data;
+    if (a->listing == NULL)
+        a->listing = listing_begin(a->engine, a->gather);
+    if (a->listing != NULL && !listing_go_on(a->listing)) {
+        loop_arm(a->engine->loop, &a->turn, 0);
+        return false;
+    }
+    *line_out = a->listing == NULL ? NULL : listing_end(&a->listing);
+    return true;
+}
+
+/* Of what was gathered. */
+static bool conclude(struct answer *a, char **line_out)
+{
+    if (a->what == ORDER_LS)
+        return list(a, line_out);
+    *line_out = together(a->engine, a->gather, a->what);
+    return true;
+}
+
+static void conclude_later(struct answer *a)
+{
     answer_ready *ready = a->ready;
     void *to = a->data;
-    char *line = together(a->engine, g, a->what);
+    char *line;
+    if (!conclude(a, &line))
+        return;
     answer_forget(&a);
     ready(to, line);
 }
 
-/* NULL with the line when nobody else is asked; without it when out of memory. */
-static struct answer *ask_all(struct engine *e, struct order *o, char **line_out)
+static void gathered(struct gather *g, void *data)
 {
+    (void)g;
+    conclude_later(data);
+}
+
+static void turned(struct timer *t)
+{
+    conclude_later(container_of(t, struct answer, turn));
+}
+
+/* NULL with the line when it is there at once; without it when out of memory. */
+static struct answer *ask(struct engine *e, struct order *o, char **line_out)
+{
+    bool is_alone = crew_others(e) == 0;
     if (o->what == ORDER_LS)
         o->known = inspect_known(e);
     struct answer *a = calloc(1, sizeof *a);
     if (a == NULL)
         return NULL;
     *a = (struct answer){.engine = e, .what = o->what};
-    a->gather = gather_begin(e, o, find_out, gathered, a);
-    if (a->gather != NULL && !gather_is_over(a->gather))
-        return a;
-    if (a->gather != NULL)
-        *line_out = together(e, a->gather, o->what);
-    answer_forget(&a);
-    return NULL;
+    timer_init(&a->turn, turned);
+    if (!is_alone)
+        a->gather = gather_begin(e, o, find_out, gathered, a);
+    bool has_failed = !is_alone && a->gather == NULL;
+    bool is_gathered = is_alone || (!has_failed && gather_is_over(a->gather));
+    if (has_failed || (is_gathered && conclude(a, line_out)))
+        answer_forget(&a);
+    return a;
 }
 
 struct answer *answer_begin(struct engine *e, const char *request, size_t size, answer_ready *ready,
@@ -169,10 +222,10 @@ struct answer *answer_begin(struct engine *e, const char *request, size_t size, 
     struct answer *a = NULL;
     *line_out = NULL;
     if (understand(e, request, size, &o, &asked, line_out)) {
-        if (crew_others(e) == 0)
+        if (crew_others(e) == 0 && o.what != ORDER_LS)
             *line_out = alone(e, &o);
         else
-            a = ask_all(e, &o, line_out);
+            a = ask(e, &o, line_out);
     }
     json_decref(asked);
     if (a != NULL) {
@@ -188,6 +241,8 @@ void answer_forget(struct answer **answer)
     *answer = NULL;
     if (a == NULL)
         return;
+    loop_disarm(a->engine->loop, &a->turn);
+    listing_forget(&a->listing);
     gather_forget(&a->gather);
     free(a);
 }

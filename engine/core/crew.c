@@ -78,7 +78,8 @@ void crew_leave(struct engine *e)
     seat_leave(&member_of(e)->seat);
     c->present--;
     pthread_mutex_unlock(&c->common.lock);
-    look(e);
+    while (member_of(e)->first != NULL) /* nobody else sends there any more */
+        look(e);
     e->crew = NULL;
     common_leave(&c->common);
 }
@@ -94,6 +95,16 @@ int32_t crew_others(const struct engine *e)
     return others;
 }
 
+/* Under the lock. */
+static void put(struct member *to, struct news *n)
+{
+    n->next = NULL;
+    *to->last = n;
+    to->last = &n->next;
+    to->waiting++;
+    seat_tell(&to->seat);
+}
+
 bool crew_send(struct engine *e, int32_t worker, struct news *n)
 {
     struct crew *c = e->crew;
@@ -103,15 +114,18 @@ bool crew_send(struct engine *e, int32_t worker, struct news *n)
     struct member *to = &c->member[worker];
     pthread_mutex_lock(&c->common.lock);
     bool is_there = to->seat.taker != NULL;
-    if (is_there) {
-        n->next = NULL;
-        *to->last = n;
-        to->last = &n->next;
-        to->waiting++;
-        seat_tell(&to->seat);
-    }
+    if (is_there)
+        put(to, n);
     common_unlock(&c->common);
     return is_there;
+}
+
+void crew_again(struct engine *e, struct news *n)
+{
+    struct common *c = &e->crew->common;
+    pthread_mutex_lock(&c->lock);
+    put(member_of(e), n);
+    common_unlock(c);
 }
 
 int32_t crew_waiting(const struct engine *e, int32_t worker)

@@ -36,6 +36,10 @@ int32_t crew_others(const struct engine *e);
 /* False when nobody is there: the news stay the caller's. Never to itself. */
 bool crew_send(struct engine *e, int32_t worker, struct news *n);
 
+/* For whoever has more to do than a turn should last: they arrive here once more, with the next one; and at once when
+ * he leaves. */
+void crew_again(struct engine *e, struct news *n);
+
 /* How many are on their way to a worker that has not looked. */
 int32_t crew_waiting(const struct engine *e, int32_t worker);
 /* Whether there are too many for one of them, who is named in *why. */

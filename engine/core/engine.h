@@ -75,6 +75,7 @@ struct engine {
     struct list alike;           /* what they say alike as a whole: see core/alike.h */
     struct table tickets, tasks, resources, listeners;
     int64_t listened;              /* listeners there ever were; see core/listener.h */
+    int64_t declared;              /* resources there ever were */
     struct index names;            /* of resources */
     struct list errands, sentries; /* that are not over; those for other workers */
     struct holds holds;            /* noted, and not taken by the host yet */

@@ -111,38 +111,23 @@ static void fold_endpoints(struct telling *t, json_t *to, json_t *from)
     }
 }
 
-static void fold_summary(struct telling *t, json_t *to, json_t *from)
+void fold_head(struct telling *t, json_t *to, json_t *from)
+{
+    json_t *services = json_object_get(from, "services"); /* worker 0 has those of all */
+    add(t, to, from, "tasks");
+    add(t, to, from, "tickets");
+    if (!json_is_true(json_object_get(from, "stopping")))
+        telling_put(t, to, "stopping", json_false());
+    if (services != NULL)
+        telling_put(t, to, "services", json_incref(services));
+}
+
+void fold_summary(struct telling *t, json_t *to, json_t *from)
 {
     add_counters(t, to, from);
     add(t, to, from, "open");
     fold_state(t, to, from);
     fold_endpoints(t, to, from);
-}
-
-/* --- ls --------------------------------------------------------------------------------------- */
-
-static void fold_all(struct telling *t, json_t *to, json_t *from, json_t *by_name)
-{
-    size_t i;
-    json_t *one, *list = json_object_get(to, "resources");
-    add(t, to, from, "tasks");
-    add(t, to, from, "tickets");
-    if (!json_is_true(json_object_get(from, "stopping")))
-        telling_put(t, to, "stopping", json_false());
-    json_t *services = json_object_get(from, "services"); /* worker 0 has those of all */
-    if (services != NULL)
-        telling_put(t, to, "services", json_incref(services));
-    json_array_foreach(json_object_get(from, "resources"), i, one)
-    {
-        const char *name = json_string_value(json_object_get(one, "name"));
-        json_t *own = json_object_get(by_name, name);
-        if (own != NULL) {
-            fold_summary(t, own, one);
-            continue;
-        }
-        telling_append(t, list, json_incref(one));
-        telling_put(t, by_name, name, json_incref(one));
-    }
 }
 
 /* --- roles ------------------------------------------------------------------------------------ */
@@ -292,23 +277,12 @@ void fold_begin(struct telling *t, struct finding *p, enum order_what what)
 {
     if (what == ORDER_INSPECT)
         sign(t, p, json_object_get(p->told, "resource"));
-    if (what != ORDER_LS)
-        return;
-    size_t i;
-    json_t *one, *by_name = json_object();
-    json_array_foreach(json_object_get(p->told, "resources"), i, one)
-    {
-        telling_put(t, by_name, json_string_value(json_object_get(one, "name")), json_incref(one));
-    }
-    telling_put(t, p->told, "by_name", by_name);
 }
 
 void fold_in(struct telling *t, struct finding *p, struct finding *other, enum order_what what)
 {
     fold_windows(t, p, other);
-    if (what == ORDER_LS) {
-        fold_all(t, p->told, other->told, json_object_get(p->told, "by_name"));
-    } else if (what == ORDER_INSPECT) {
+    if (what == ORDER_INSPECT) {
         json_t *from = json_object_get(other->told, "resource");
         sign(t, other, from);
         fold_one(t, json_object_get(p->told, "resource"), from);
@@ -317,8 +291,7 @@ void fold_in(struct telling *t, struct finding *p, struct finding *other, enum o
     }
 }
 
-/* Whoever did not answer may still have something. */
-static void doubt(struct telling *t, json_t *resource)
+void fold_doubt(struct telling *t, json_t *resource)
 {
     const char *state = json_string_value(json_object_get(resource, "state"));
     if (strcmp(state, "drained") == 0)
@@ -330,7 +303,6 @@ void fold_end(struct telling *t, struct finding *p, bool is_certain)
     size_t i;
     const char *name;
     json_t *one, *resource = json_object_get(p->told, "resource");
-    json_object_del(p->told, "by_name");
     json_array_foreach(json_object_get(resource, "pools"), i, one)
     {
         put_window(t, p, one, json_string_value(json_object_get(one, "role")), true);
@@ -339,12 +311,6 @@ void fold_end(struct telling *t, struct finding *p, bool is_certain)
     {
         put_window(t, p, one, name, false);
     }
-    if (is_certain)
-        return;
-    if (resource != NULL)
-        doubt(t, resource);
-    json_array_foreach(json_object_get(p->told, "resources"), i, one)
-    {
-        doubt(t, one);
-    }
+    if (resource != NULL && !is_certain)
+        fold_doubt(t, resource);
 }

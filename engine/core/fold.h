@@ -5,7 +5,13 @@
 #include "core/gather.h"
 #include "core/telling.h"
 
-/* What is in it says whose it is. */
+/* `ls`: its own numbers, and one resource. */
+void fold_head(struct telling *t, json_t *to, json_t *from);
+void fold_summary(struct telling *t, json_t *to, json_t *from);
+/* Whoever did not answer may still have something. */
+void fold_doubt(struct telling *t, json_t *resource);
+
+/* INSPECT and STATS. What is in it says whose it is. */
 void fold_begin(struct telling *t, struct finding *p, enum order_what what);
 /* Takes what it needs out of `other`. */
 void fold_in(struct telling *t, struct finding *p, struct finding *other, enum order_what what);

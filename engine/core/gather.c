@@ -9,6 +9,7 @@
 struct sheet {
     struct news news;
     struct gather *gather;
+    _Atomic bool is_begun; /* by its worker, which needs more than one turn */
     struct finding finding;
     int64_t silent_us;
 };
@@ -82,15 +83,38 @@ static void arrived(struct news *n, struct engine *there)
 {
     struct sheet *s = container_of(n, struct sheet, news);
     struct gather *g = s->gather;
-    g->make(there, &g->order, &s->finding);
+    if (!g->make(there, &g->order, &s->finding)) {
+        atomic_store_explicit(&s->is_begun, true, memory_order_relaxed);
+        crew_again(there, n);
+        return;
+    }
     n->arrived = came_back;
     if (!crew_send(there, g->asker, n))
         let_go(g);
 }
 
+/* Until when one of those who have begun may still be at it. */
+static int64_t patience_us(const struct gather *g)
+{
+    int64_t until_us = 0;
+    for (int32_t i = 0; i < g->sheets; i++) {
+        const struct sheet *s = &g->sheet[i];
+        if (s->finding.is_here || !atomic_load_explicit(&s->is_begun, memory_order_relaxed))
+            continue;
+        int64_t late_us = crew_turned_us(g->engine, s->finding.worker) + GATHER_US;
+        until_us = late_us > until_us ? late_us : until_us;
+    }
+    return until_us;
+}
+
 static void time_is_up(struct timer *t)
 {
     struct gather *g = container_of(t, struct gather, timer);
+    int64_t until_us = patience_us(g);
+    if (until_us > loop_refresh(g->engine->loop)) {
+        loop_arm(g->engine->loop, &g->timer, until_us);
+        return;
+    }
     for (int32_t i = 0; i < g->sheets; i++)
         if (!g->sheet[i].finding.is_here)
             give_up(g, &g->sheet[i]);

@@ -1,9 +1,9 @@
 /* gather.h - one order to all workers of the process, and what each of them has to tell.
  *
- * Each worker makes its part on its own thread, in memory of its own, when its loop comes to it, and sends
- * it back. Whoever asked has all parts, or after GATHER_US those that came; who is missing has not turned
- * for so long, does what was ordered when it turns, and is named. A worker that leaves meanwhile sends its
- * part first.
+ * Each worker makes its part on its own thread, in memory of its own, when its loop comes to it, in one
+ * turn or in several, and sends it back. Whoever asked has all parts, or after GATHER_US those that came; but
+ * who has begun is waited for as long as he turns. Who is missing has not turned for so long, does what was
+ * ordered when it turns, and is named. A worker that leaves meanwhile sends its part first.
  */
 #ifndef CORE_GATHER_H
 #define CORE_GATHER_H
@@ -31,10 +31,13 @@ struct finding {
     json_t *told; /* by an engine that is alone; NULL when nothing is, or has_failed */
     int32_t windows;
     struct finding_window window[ROLES_MOST];
+    int32_t at;    /* LS: the resource to be told next */
+    bool is_known; /* LS: whoever asks knows of the same resources */
 };
 
-/* Fills what the engine has to tell into a part of zeros. Nothing of it may point into the engine. */
-typedef void gather_make(struct engine *e, const struct order *o, struct finding *p);
+/* Fills what the engine has to tell into a part of zeros. Nothing of it may point into the engine. False: there is
+ * more, for which it is called again with the next turn; the asker's own is made at once. */
+typedef bool gather_make(struct engine *e, const struct order *o, struct finding *p);
 typedef void gather_over(struct gather *g, void *data);
 
 /* The part of e is there when this returns. Unless it shows that nobody needs to be asked (an order that

@@ -245,7 +245,7 @@ static json_t *endpoints_json(struct telling *t, const struct resource *r)
     return list;
 }
 
-static json_t *summary_json(struct telling *t, const struct resource *r)
+json_t *inspect_summary(struct telling *t, const struct resource *r)
 {
     int64_t number[COUNTERS];
     counters_of(r, number);
@@ -286,7 +286,7 @@ static json_t *options_json(struct telling *t, const struct resource *r)
 
 static json_t *resource_json(struct telling *t, const struct resource *r)
 {
-    json_t *o = summary_json(t, r), *pools = json_array();
+    json_t *o = inspect_summary(t, r), *pools = json_array();
     for (int32_t role = 0; role < r->spec->roles; role++)
         if (resource_peek(r, role) != NULL)
             telling_append(t, pools, pool_json(t, resource_peek(r, role)));
@@ -310,36 +310,23 @@ static json_t *resource_json(struct telling *t, const struct resource *r)
 
 uint64_t inspect_known(const struct engine *e)
 {
-    uint64_t sum = 0;
-    for (int32_t i = 1; i < e->resources.size; i++) {
-        const struct resource *one = table_get(&e->resources, i);
-        sum += one == NULL ? 0 : index_hash(one->name);
-    }
-    return sum | 1;
+    return e->names.sum | 1;
 }
 
-/* There is nothing to add to what whoever knows of it tells. */
-static bool is_untouched(const struct resource *r)
+bool inspect_is_untouched(const struct resource *r)
 {
     return strcmp(state_of(r), "unused") == 0 && r->calls == 0 && r->tenants == NULL;
 }
 
-json_t *inspect_all(struct telling *t, uint64_t known)
+json_t *inspect_head(struct telling *t)
 {
     const struct engine *e = t->engine;
-    json_t *o = telling_success(t), *list = json_array();
-    bool is_known = known != 0 && known == inspect_known(e);
-    for (int32_t i = 1; i < e->resources.size; i++) {
-        const struct resource *one = table_get(&e->resources, i);
-        if (one != NULL && !(is_known && is_untouched(one)))
-            telling_append(t, list, summary_json(t, one));
-    }
+    json_t *o = telling_success(t);
     telling_number(t, o, "pid", getpid());
     telling_text(t, o, "program", e->program == NULL ? "" : e->program);
     telling_put(t, o, "stopping", json_boolean(e->is_stopping));
     telling_number(t, o, "tasks", e->tasks.used - 1);
     telling_number(t, o, "tickets", e->tickets.used);
-    telling_put(t, o, "resources", list);
     if (e->instances != NULL)
         telling_put(t, o, "services", instances_json(t));
     return o;

@@ -324,6 +324,7 @@ static struct resource *copy(struct engine *engine, const struct nebula_spec *sp
     copy_own(&(struct copier){.to = r->bytes}, r, spec);
     r->file = spec->file == NULL ? NULL : names_keep(&engine->said, spec->file);
     r->line = spec->line;
+    r->declared = ++engine->declared;
     r->min = spec->pool.min;
     r->max = spec->pool.max;
     memcpy(r->role_max, spec->role_max, sizeof r->role_max);

@@ -29,6 +29,7 @@ struct resource {
     struct tenants *tenants;        /* NULL: it is the same for all */
     struct list_node in_tenants;    /* of the same declaration */
     int64_t used_us;                /* a tenant's: somebody asked for it last */
+    int64_t declared;               /* as which of all that there ever were */
     struct nebula_balance *balance; /* over its endpoints, NULL: it was said by nobody; load.h */
     struct budget *budget;          /* for retries, NULL: it was not called yet */
     uint64_t calls, retries, failed, in_doubt;

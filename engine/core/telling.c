@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "core/engine.h"
+#include "core/line.h"
 
 void telling_put(struct telling *t, json_t *object, const char *key, json_t *value)
 {
@@ -77,19 +78,9 @@ json_t *telling_success(struct telling *t)
     return o;
 }
 
-/* json_dumps() goes on where its memory ended, and leaves gaps; into memory that is there it does
- * not. */
 char *telling_line(const json_t *told)
 {
-    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
-    size_t size = json_dumpb(told, NULL, 0, flags);
-    char *line = size == 0 ? NULL : malloc(size + 2);
-    if (line == NULL)
-        return NULL;
-    if (json_dumpb(told, line, size, flags) != size) {
-        free(line);
-        return NULL;
-    }
-    memcpy(line + size, "\n", 2);
-    return line;
+    struct line l = {.text = NULL};
+    line_value(&l, told);
+    return line_end(&l);
 }

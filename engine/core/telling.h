@@ -26,7 +26,7 @@ json_t *telling_masked_value(struct telling *t, const char *text);
 
 json_t *telling_success(struct telling *t);
 json_t *telling_failure(const char *text);
-/* One line with its newline, to be freed; NULL when out of memory. */
+/* One line with its newline, to be freed; NULL when out of memory. See line.h. */
 char *telling_line(const json_t *told);
 
 #endif

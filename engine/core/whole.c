@@ -21,7 +21,7 @@ static json_t *of_worker(struct telling *t, int32_t worker)
     return o;
 }
 
-static bool is_missing(const struct finding *p)
+bool whole_is_missing(const struct finding *p)
 {
     return !p->is_here || p->has_failed;
 }
@@ -42,7 +42,7 @@ static json_t *missing(struct telling *t, struct gather *g, int32_t parts)
 {
     json_t *list = NULL;
     for (int32_t i = 0; i < parts; i++) {
-        if (!is_missing(gather_finding(g, i)))
+        if (!whole_is_missing(gather_finding(g, i)))
             continue;
         list = list == NULL ? json_array() : list;
         telling_append(t, list, missing_json(t, g, i));
@@ -52,8 +52,7 @@ static json_t *missing(struct telling *t, struct gather *g, int32_t parts)
 
 /* --- what is told ----------------------------------------------------------------------------- */
 
-/* In how many workers it is looked for, and who did not answer. */
-static void put_workers(struct telling *t, struct gather *g, json_t *o)
+void whole_sign(struct telling *t, struct gather *g, json_t *o)
 {
     json_t *silent = missing(t, g, gather_findings(g));
     if (gather_findings(g) > 1)
@@ -69,7 +68,7 @@ static struct finding *first_of(struct gather *g, int32_t *count_out)
     *count_out = 0;
     for (int32_t i = 0; i < gather_findings(g); i++) {
         struct finding *p = gather_finding(g, i);
-        if (is_missing(p) || p->told == NULL)
+        if (whole_is_missing(p) || p->told == NULL)
             continue;
         first = first == NULL ? p : first;
         ++*count_out;
@@ -83,12 +82,12 @@ static void fold_others(struct telling *t, struct gather *g, struct finding *fir
     fold_begin(t, first, what);
     for (int32_t i = 0; i < gather_findings(g); i++) {
         struct finding *p = gather_finding(g, i);
-        if (p != first && !is_missing(p) && p->told != NULL)
+        if (p != first && !whole_is_missing(p) && p->told != NULL)
             fold_in(t, first, p, what);
     }
     bool is_certain = true;
     for (int32_t i = 0; i < gather_findings(g); i++)
-        is_certain = is_certain && !is_missing(gather_finding(g, i));
+        is_certain = is_certain && !whole_is_missing(gather_finding(g, i));
     fold_end(t, first, is_certain);
 }
 
@@ -100,12 +99,12 @@ json_t *whole_of_look(struct telling *t, struct gather *g, enum order_what what)
         return NULL;
     if (first == NULL) {
         json_t *o = telling_failure(WHOLE_NO_RESOURCE);
-        put_workers(t, g, o);
+        whole_sign(t, g, o);
         return o;
     }
     if (gather_findings(g) > 1)
         fold_others(t, g, first, what);
-    put_workers(t, g, first->told);
+    whole_sign(t, g, first->told);
     return json_incref(first->told);
 }
 

@@ -295,14 +295,16 @@ static int worker_send(lua_State *lua)
 static int worker_receive(lua_State *lua)
 {
     struct worker *w = self(lua);
-    int32_t left;
+    struct passage passage;
     free(w->reading);
-    w->reading = mailbox_take(w->mailbox, &left);
-    if (w->reading == NULL && left < 0)
+    w->reading = mailbox_take(w->mailbox, &passage);
+    if (w->reading == NULL && passage.worker < 0)
         return 0;
-    lua_pushinteger(lua, w->reading != NULL ? w->reading->from : left);
-    if (w->reading == NULL)
-        return 1;
+    lua_pushinteger(lua, w->reading != NULL ? w->reading->from : passage.worker);
+    if (w->reading == NULL) {
+        lua_pushboolean(lua, passage.is_back);
+        return 2;
+    }
     lua_pushlstring(lua, w->reading->bytes, w->reading->size);
     free(w->reading);
     w->reading = NULL;

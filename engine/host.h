@@ -35,7 +35,8 @@
  *   fail(why)        the same, because of an error
  *   why(worker)      of one that has left: why, "" when it was told to
  *   send(to, bytes, is_urgent)   -> true | nil, why: "full", "limit", "closed", "memory"
- *   receive()        -> from, bytes; or from, nil when that worker has left; nil when nothing has come
+ *   receive()        -> from, bytes; or from, false when that worker has left, true when it is back; nil
+ *                    when nothing has come
  *   on_mail(ticket)  the ticket of a nebula_wait() that the next mail wakes; 0 for none
  *                    -> whether there is some already
  *

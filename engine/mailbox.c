@@ -61,7 +61,7 @@ void mailbox_reopen(struct mailbox *m)
     pthread_mutex_lock(&m->lock);
     empty(m);
     m->is_closed = m->is_over = false;
-    m->left = 0;
+    m->left = m->back = 0;
     atomic_store(&m->has_news, false);
     pthread_mutex_unlock(&m->lock);
 }
@@ -110,12 +110,27 @@ enum error_code mailbox_post(struct mailbox *m, int32_t from, const void *bytes,
     return code;
 }
 
+static uint64_t bit(int32_t worker)
+{
+    return UINT64_C(1) << worker;
+}
+
 void mailbox_post_left(struct mailbox *m, int32_t worker)
 {
     CHECK(worker >= 0 && worker < MAILBOX_WORKERS_MOST);
     pthread_mutex_lock(&m->lock);
-    m->left |= UINT64_C(1) << worker;
+    m->left |= bit(worker);
+    m->back &= ~bit(worker);
     m->behind[worker] = m->posted;
+    wake(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void mailbox_post_back(struct mailbox *m, int32_t worker)
+{
+    CHECK(worker >= 0 && worker < MAILBOX_WORKERS_MOST);
+    pthread_mutex_lock(&m->lock);
+    m->back |= bit(worker);
     wake(m);
     pthread_mutex_unlock(&m->lock);
 }
@@ -156,25 +171,29 @@ static struct message *take_first(struct mailbox *m)
     return message;
 }
 
-/* Whose leaving is before the next message. */
-static int32_t take_left(struct mailbox *m)
+/* Whose leaving is before the next message, or whose coming back. */
+static struct passage take_passage(struct mailbox *m)
 {
     for (uint64_t left = m->left; left != 0; left &= left - 1) {
         int32_t worker = __builtin_ctzll(left);
         if (m->behind[worker] > m->taken)
             continue;
-        m->left &= ~(UINT64_C(1) << worker);
-        return worker;
+        m->left &= ~bit(worker);
+        return (struct passage){.worker = worker};
     }
-    return -1;
+    uint64_t back = m->back & ~m->left; /* that he left is to be read first */
+    if (back == 0)
+        return (struct passage){.worker = -1};
+    m->back &= ~(back & -back);
+    return (struct passage){.worker = __builtin_ctzll(back), .is_back = true};
 }
 
-struct message *mailbox_take(struct mailbox *m, int32_t *left_out)
+struct message *mailbox_take(struct mailbox *m, struct passage *p)
 {
     pthread_mutex_lock(&m->lock);
-    *left_out = take_left(m);
-    struct message *message = *left_out < 0 ? take_first(m) : NULL;
-    if (message == NULL && *left_out < 0) /* that it has to end is looked at each time */
+    *p = take_passage(m);
+    struct message *message = p->worker < 0 ? take_first(m) : NULL;
+    if (message == NULL && p->worker < 0) /* that it has to end is looked at each time */
         atomic_store_explicit(&m->has_news, m->is_over, memory_order_relaxed);
     pthread_mutex_unlock(&m->lock);
     return message;

@@ -271,6 +271,9 @@ bool process_replace(struct process *p, int32_t worker)
     if (m->has_thread)
         CHECK(pthread_join(m->thread, NULL) == 0);
     mailbox_reopen(&m->mailbox);
+    for (int32_t i = 1; i < p->count; i++) /* worker 0 does it */
+        if (i != worker)
+            mailbox_post_back(&p->member[i].mailbox, worker);
     begin(m);
     return true;
 }

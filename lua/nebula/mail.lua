@@ -12,8 +12,9 @@
 -- handler raises ends the worker.
 --
 -- A mailbox holds 10,000 messages and 16 MiB. Beyond that send() says `full`; `limit` when the message is larger than
--- a whole mailbox; `closed` when that worker has left; `memory`. What urge() sends has room where it is full, for 100
--- messages. Whoever waits for an answer asks with on_leave() to hear that none will come.
+-- a whole mailbox; `closed` when that worker has left; `memory`. What urge() sends has room where it is full: so it is
+-- for the words of the program itself, a few for each worker, and for nothing that a workflow may do often. Whoever
+-- waits for an answer asks with on_leave() to hear that none will come.
 
 local buffer = require "string.buffer"
 local c = require "nebula.c"
@@ -60,6 +61,8 @@ local function read_some()
     local from, bytes = worker.receive()
     if not from then
       return true
+    elseif bytes == true then
+      has_left[from] = nil
     elseif bytes then
       dispatch(from, bytes)
     else
@@ -96,10 +99,6 @@ function mail.open()
   }
 end
 
-handlers["mail.back"] = function(_, index)
-  has_left[index] = nil
-end
-
 -- saying ----------------------------------------------------------------------------------------------
 
 local function encode(kind, ...)
@@ -116,7 +115,7 @@ function mail.send(to, kind, ...)
   return worker.send(to, encode(kind, ...))
 end
 
---- The same, with room where it is full: for what ends something.
+--- The same, with room where it is full: for what the program itself has to say.
 ---@param to integer
 ---@param kind string
 ---@param ... any
@@ -161,15 +160,10 @@ function mail.workers()
   return list
 end
 
---- A worker that had left has begun anew, and all hear of it.
+--- Here a worker that had left was begun anew. The others hear of it as of its leaving.
 ---@param index integer
 function mail.back(index)
   has_left[index] = nil
-  for _, other in ipairs(mail.workers()) do
-    if other ~= index and other ~= worker.index then
-      mail.urge(other, "mail.back", index)
-    end
-  end
 end
 
 -- working ---------------------------------------------------------------------------------------------

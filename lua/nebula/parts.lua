@@ -24,8 +24,8 @@ local parts = { MOST = MOST }
 
 -- A mailbox that is full is read again; who has left needs no answer. At the end of a worker its sleeps fail, and so
 -- does this.
-local function post(say, to, kind, ...)
-  local sent, why = say(to, kind, ...)
+local function post(to, kind, ...)
+  local sent, why = mail.send(to, kind, ...)
   if sent or why == "closed" then return end
   local said, count = { ... }, select("#", ...)
   mail.task(function()
@@ -33,13 +33,13 @@ local function post(say, to, kind, ...)
     repeat
       local has_slept = time.sleep "5ms"
       failures_in_a_row = has_slept and 0 or failures_in_a_row + 1
-      sent, why = say(to, kind, unpack(said, 1, count))
+      sent, why = mail.send(to, kind, unpack(said, 1, count))
     until sent or why == "closed" or failures_in_a_row > 10
   end, function() end)
 end
 
 local function answer_with(from, id, ...)
-  post(mail.send, from, "parts.ended", id, ...)
+  post(from, "parts.ended", id, ...)
 end
 
 -- --- where a part runs ------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ end
 function Parts:stop(err, failure)
   if self.is_stopped then return end
   self.is_stopped, self.err, self.failure = true, err, failure
-  for index in pairs(self.live) do post(mail.urge, index, "parts.cancel", self.id) end
+  for index in pairs(self.live) do post(index, "parts.cancel", self.id) end
 end
 
 local function part_ended(self, index)

@@ -42,9 +42,26 @@ local function note(state)
   worker.tell_instance(state)
 end
 
+local unsaid = {} ---@type table<string, nebula.InstanceState> for worker 0, of each instance the latest
+local is_saying   -- as soon as its mailbox has room
+
+local function say()
+  for key, state in pairs(unsaid) do
+    unsaid[key] = not mail.send(0, "serving.state", state) and state or nil
+  end
+  return next(unsaid) == nil
+end
+
+local function say_later()
+  wait.current().is_of_worker = true
+  while time.sleep "100ms" and not say() do end
+  is_saying = false
+end
+
 local function tell(state)
   if worker.index ~= 0 then
-    mail.urge(0, "serving.state", state)
+    unsaid[state.service .. " " .. state.number] = state
+    if not is_saying and not say() then is_saying = mail.task(say_later, function() end) ~= nil end
     return
   end
   local copy = {}

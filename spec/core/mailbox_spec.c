@@ -23,8 +23,8 @@ static void post(struct mailbox *m, int32_t from, const char *text)
 
 static void takes(struct mailbox *m, int32_t from, const char *text)
 {
-    int32_t left;
-    struct message *message = mailbox_take(m, &left);
+    struct passage passage;
+    struct message *message = mailbox_take(m, &passage);
     assert_non_null(message);
     assert_int_equal(message->from, from);
     assert_int_equal(message->size, strlen(text));
@@ -32,11 +32,18 @@ static void takes(struct mailbox *m, int32_t from, const char *text)
     free(message);
 }
 
+static void takes_passage(struct mailbox *m, int32_t worker, bool is_back)
+{
+    struct passage passage;
+    assert_null(mailbox_take(m, &passage));
+    assert_int_equal(passage.worker, worker);
+    assert_int_equal(passage.is_back, is_back);
+}
+
+/* -1: there is nothing to read. */
 static void takes_left(struct mailbox *m, int32_t worker)
 {
-    int32_t left;
-    assert_null(mailbox_take(m, &left));
-    assert_int_equal(left, worker);
+    takes_passage(m, worker, false);
 }
 
 static void is_read_in_the_order_of_posting(void **state)
@@ -90,8 +97,8 @@ static void is_bounded_in_bytes(void **state)
     assert_int_equal(mailbox_post(&m, 1, large, MAILBOX_BYTES_MOST, false), ERROR_OK);
     assert_int_equal(mailbox_post(&m, 1, "x", 1, false), ERROR_FULL);
     assert_int_equal(mailbox_post(&m, 1, "x", 1, true), ERROR_OK);
-    int32_t left;
-    free(mailbox_take(&m, &left));
+    struct passage passage;
+    free(mailbox_take(&m, &passage));
     post(&m, 1, "x");
     free(large);
     mailbox_fini(&m);
@@ -158,6 +165,39 @@ static void tells_that_one_has_left_before_he_is_there_again(void **state)
     mailbox_fini(&m);
 }
 
+static void tells_that_one_is_back_however_full_it_is(void **state)
+{
+    (void)state;
+    struct mailbox m;
+    mailbox_init(&m);
+    for (int i = 0; i < MAILBOX_MESSAGES_MOST + MAILBOX_KEPT; i++)
+        assert_int_equal(mailbox_post(&m, 1, "x", 1, true), ERROR_OK);
+    mailbox_post_back(&m, 63);
+    takes_passage(&m, 63, true);
+    takes(&m, 1, "x");
+    mailbox_fini(&m);
+}
+
+static void tells_that_one_is_back_behind_his_leaving(void **state)
+{
+    (void)state;
+    struct mailbox m;
+    mailbox_init(&m);
+    post(&m, 5, "last words");
+    mailbox_post_left(&m, 5);
+    mailbox_post_back(&m, 5);
+    mailbox_post_back(&m, 2);
+    takes_passage(&m, 2, true);
+    takes(&m, 5, "last words");
+    takes_left(&m, 5);
+    takes_passage(&m, 5, true);
+    mailbox_post_back(&m, 5);
+    mailbox_post_left(&m, 5); /* again: nobody needs to know that he was there */
+    takes_left(&m, 5);
+    takes_left(&m, -1);
+    mailbox_fini(&m);
+}
+
 static void tells_that_it_is_over_until_the_reader_ends(void **state)
 {
     (void)state;
@@ -208,11 +248,12 @@ static void *sends(void *data)
 static int reads(int *next)
 {
     int count = 0;
-    int32_t left;
+    struct passage passage;
     struct message *message;
-    while ((message = mailbox_take(&street.mailbox, &left)) != NULL || left >= 0) {
+    while ((message = mailbox_take(&street.mailbox, &passage)) != NULL || passage.worker >= 0) {
         if (message == NULL) {
-            assert_int_equal(next[left], street.messages); /* nothing of it comes behind this */
+            assert_int_equal(next[passage.worker],
+                             street.messages); /* nothing of it comes behind this */
             count++;
             continue;
         }
@@ -274,10 +315,10 @@ static void may_be_closed_while_others_post(void **state)
         pthread_t poster[2];
         for (int p = 0; p < 2; p++)
             assert_int_equal(pthread_create(&poster[p], NULL, posts_until_closed, &m), 0);
-        int32_t left;
+        struct passage passage;
         for (int turns = 0; turns < 5; turns++) {
             nebula_turn(reader, mailbox_has_news(&m) ? 0 : INT64_MAX);
-            free(mailbox_take(&m, &left));
+            free(mailbox_take(&m, &passage));
         }
         mailbox_close(&m);
         nebula_close(&reader);
@@ -296,6 +337,8 @@ int main(void)
         cmocka_unit_test(refuses_when_nobody_reads_any_more),
         cmocka_unit_test(tells_who_has_left_behind_what_they_had_sent),
         cmocka_unit_test(tells_that_one_has_left_before_he_is_there_again),
+        cmocka_unit_test(tells_that_one_is_back_however_full_it_is),
+        cmocka_unit_test(tells_that_one_is_back_behind_his_leaving),
         cmocka_unit_test(tells_that_it_is_over_until_the_reader_ends),
         cmocka_unit_test(wakes_a_loop_that_waits),
         cmocka_unit_test(may_be_closed_while_others_post),

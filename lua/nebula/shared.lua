@@ -2,8 +2,8 @@
 --
 --   local jobs = channel("jobs", { bytes = "4MB" })   -- the same one in every worker that says so
 --
--- They are what channel.lua makes, but for three things: values are copied (codec.lua), the bound is in bytes, and all
--- who wait at one, in whatever worker, stand in one line (engine/hub.h).
+-- They are what channel.lua makes, but for these: values are copied (codec.lua), of which nil is one, the bound is in
+-- bytes, and all who wait at one, in whatever worker, stand in one line (engine/hub.h).
 
 local channels = require "nebula.channel"
 local codec = require "nebula.codec"
@@ -39,20 +39,24 @@ end
 
 -- What is no value for it is a mistake of the program. How large one is may depend on the world.
 local function bytes_of(self, value, what)
-  if value == nil then
-    errors.raise("a channel takes no nil, which means its end; send null or false")
-  end
   local bytes, why, is_too_large = codec.encode(value, "value", self.most > 0 and self.most or HANDED_MOST)
   if bytes then return bytes end
   if not is_too_large then errors.raise("%s: %s", what, why) end
   return nil, errors.new("limit", "fix", "failed", ("the channel %s: %s"):format(self.name, why))
 end
 
+-- Nil is a value, so it has to be there.
+local function check_given(count, what)
+  if count == 0 then errors.raise("%s: no value is given; nil is one, when it is written", what) end
+end
+
 --- The place of a value that is to be sent, for select(). The value is copied now; one that is too large raises.
----@param value any not nil
+---@param ... any the value
 ---@return nebula.SharedPlace
-function Shared:offer(value)
+function Shared:offer(...)
   check(self, "offer")
+  check_given(select("#", ...), "offer")
+  local value = ...
   local bytes, err = bytes_of(self, value, "offer")
   if not bytes then error(err, 0) end
   return waits.place(self.sending, bytes)
@@ -71,16 +75,20 @@ local function no_room(self)
 end
 
 --- Sends a copy of a value: waits while there is no room for it or, with bytes = "0B", until somebody receives it.
----@param given nebula.ChannelOptions|any the value, when nothing follows
----@param ... any the value behind options
+---@param ... any the value, or nebula.ChannelOptions and the value
 ---@return true|nil
 ---@return nebula.Error|nil err closed, full, limit (it is larger than the channel), deadline, cancelled; the value was
 --- certainly not sent
-function Shared:send(given, ...)
+function Shared:send(...)
   check(self, "send")
-  local value, within_us, is_fail_fast = given, nil, nil
-  if select("#", ...) > 0 then
-    value, within_us, is_fail_fast = (...), channels.read("send", given)
+  local count = select("#", ...)
+  check_given(count, "send")
+  local given, value = ...
+  local within_us, is_fail_fast
+  if count == 1 then
+    value = given
+  else
+    within_us, is_fail_fast = channels.read("send", given)
   end
   local bytes, too_large = bytes_of(self, value, "send")
   local task, cancelled = channels.asking("send")
@@ -93,7 +101,7 @@ end
 
 --- Receives the oldest value: waits while there is none.
 ---@param given nebula.ChannelOptions|nil
----@return any value nil when there is none
+---@return any value nil when there is none, with an error; without one it is what was sent
 ---@return nebula.Error|nil err closed, empty, full, deadline, cancelled
 function Shared:receive(given)
   check(self, "receive")
@@ -123,7 +131,16 @@ function Shared:count()
   return (hub.state(self.handle))
 end
 
-Shared.__call = channels.Channel.__call -- as the iterator of a for
+-- As the iterator of a for: the values until it is closed and empty. At a nil it would end before.
+function Shared.__call(self)
+  local value, err = self:receive()
+  if err and err.code ~= "closed" then
+    error(err, 0)
+  elseif value == nil and not err then
+    errors.raise("a nil came through the channel %s, at which a loop ends; receive() takes it", self.name)
+  end
+  return value
+end
 
 function Shared:__tostring()
   local count, bytes, is_closed = hub.state(self.handle)

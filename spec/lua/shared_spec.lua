@@ -46,7 +46,7 @@ describe("a channel of the process", function()
     assert.equal(0, channel("named", { bytes = "2kB" }):count())
   end)
 
-  it("copies, and takes whatever the codec does but nil", function()
+  it("copies, and takes whatever the codec does", function()
     local ch, value = fresh(), { a = { 1, null }, day = require("nebula.sql.types.time").at("date", 1, 0) }
     assert(ch:send(value))
     value.a[1] = 2
@@ -57,11 +57,26 @@ describe("a channel of the process", function()
     assert(ch:send(null))
     assert.is_false(ch:receive())
     assert.equal(null, ch:receive())
-    raises("a channel takes no nil, which means its end; send null or false", ch.send, ch, nil)
     raises("send: value.f: a function", ch.send, ch, { f = print })
     raises("offer: value: a coroutine", ch.offer, ch, coroutine.create(print))
     raises("a channel; send its name, and open it there", ch.send, ch, { ch })
     assert.equal(0, ch:count())
+  end)
+
+  it("carries nil, which comes without an error", function()
+    local ch, handed = fresh(), fresh "0B"
+    local waiting = task(function() return handed:receive() end)
+    settle()
+    assert(ch:send(nil) and ch:send({ deadline = "1s" }, nil) and handed:send(nil))
+    assert.equal(ch, (select_any(ch:offer(nil))))
+    assert.equal(3, ch:count())
+    for _, got in ipairs { { ch:receive() }, { waiting:join() } } do assert.same({}, got) end
+    local from, value, err = select_any(ch)
+    assert.same({ ch }, { from, value, err })
+    raises("a nil came through the channel " .. ch.name .. ", at which a loop ends; receive() takes it", ch)
+    raises("send: no value is given", ch.send, ch)
+    raises("offer: no value is given", ch.offer, ch)
+    fails("empty", ch:receive { fail_fast = true })
   end)
 
   it("holds as many bytes as was said, and whoever sends more waits", function()

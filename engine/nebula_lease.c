@@ -33,9 +33,11 @@ lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us
 __attribute__((noinline)) static int64_t
 lease_behind(struct nebula *n, int32_t resource, int32_t role, int64_t within_us, bool is_fail_fast)
 {
-    if (within_us <= 0 && !is_fail_fast && lend_line_up(border_enter(n), resource, role))
-        return 0;
-    return lease_slowly(n, resource, role, within_us, is_fail_fast);
+    if (within_us > 0 || is_fail_fast)
+        return lease_slowly(n, resource, role, within_us, is_fail_fast);
+    return lend_line_up(border_enter(n), resource, role)
+               ? 0
+               : lease_slowly(n, resource, role, 0, false);
 }
 
 int64_t nebula_lease(struct nebula *n, int32_t resource, int32_t role, int64_t within_us,
@@ -81,25 +83,29 @@ __attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, 
         conn_tell(c, CONN_LEASED);
         return 0;
     }
+    if (verdict == NEBULA_GOOD && pool_pass(c))
+        return 0;
     lease_end(c);
     pool_give(c->pool, c, (enum nebula_verdict)verdict);
     return 0;
 }
 
-/* To whoever waits for it. */
+/* c: whose newest number this is; NULL where it was not looked for. */
 __attribute__((noinline)) static int32_t release_on(struct nebula *n, int64_t lease,
-                                                    int32_t verdict)
+                                                    int32_t verdict, struct conn *c)
 {
-    struct conn *c = lease_find(&border_enter(n)->leases, lease);
-    bool is_passed = c != NULL && verdict == NEBULA_GOOD && pool_pass(c);
+    bool is_passed = c != NULL && lease_is_out(c) && pool_pass(c);
     return is_passed ? 0 : release_slowly(n, lease, verdict);
 }
 
+/* The short path back. What is leased with nothing under way is no one-shot call's, so its number tells who
+ * it is. */
 int32_t nebula_release(struct nebula *n, int64_t lease, int32_t verdict)
 {
-    bool is_home =
-        border_is_short(n) && verdict == NEBULA_GOOD && lend_return(&n->engine, lease) != NULL;
-    return is_home ? 0 : release_on(n, lease, verdict);
+    bool is_short = border_is_short(n) && verdict == NEBULA_GOOD;
+    struct conn *c = is_short ? lease_last(&n->engine.leases, lease) : NULL;
+    bool is_home = c != NULL && pool_return(c->pool, c, engine_now(&n->engine));
+    return is_home ? 0 : release_on(n, lease, verdict, c);
 }
 
 int32_t nebula_dirty(struct nebula *n, int64_t lease)

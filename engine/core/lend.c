@@ -124,6 +124,8 @@ struct lend *lend_of(struct ticket *t)
 
 struct error *lend_error(struct lend *l)
 {
+    if (l->ticket.code == ERROR_OK)
+        error_clear(&l->error);
     return &l->error;
 }
 
@@ -144,8 +146,8 @@ static struct lend *make(void)
     return l;
 }
 
-/* Loose, and waits for nothing: so was the spare one when it went. The words of the error are not touched
- * before there are any: they are most of it. */
+/* Loose, and waits for nothing: so was the spare one when it went. The error is not touched before there is
+ * one: it is most of it. */
 static inline struct lend *lend_new(struct pool *p)
 {
     struct engine *e = p->engine;
@@ -156,9 +158,6 @@ static inline struct lend *lend_new(struct pool *p)
     l->pool = p;
     l->lease = 0;
     l->waiter.key = e->task->key;
-    l->error.code = ERROR_OK;
-    l->error.retry_after_us = 0;
-    l->error.state[0] = l->error.text[0] = '\0';
     return l;
 }
 

@@ -53,12 +53,4 @@ static inline struct conn *lend_at_once(struct engine *e, int32_t resource, int3
  * is no room for a ticket. */
 int64_t lend_next_turn(struct conn *c);
 
-/* The short path back, alike. What is leased with nothing under way is no one-shot call's, so its
- * number tells who it is. */
-static inline struct conn *lend_return(struct engine *e, int64_t lease)
-{
-    struct conn *c = lease_last(&e->leases, lease);
-    return c != NULL && pool_return(c->pool, c, engine_now(e)) ? c : NULL;
-}
-
 #endif

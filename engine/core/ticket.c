@@ -2,22 +2,14 @@
 
 #include "core/task.h"
 
-int32_t ticket_begin(struct ticket *t, struct engine *e, const struct ticket_type *type)
+int32_t ticket_refuse(struct engine *e)
 {
-    struct task *task = e->task;
-    if (task_is_cancelled(task))
+    if (task_is_cancelled(e->task))
         return engine_refuse(e, ERROR_CANCELLED, "the task was cancelled");
-    int32_t number = table_add(&e->tickets, t);
-    if (number == 0)
-        return e->tickets.used == e->tickets.most
-                   ? engine_refuse(e, ERROR_LIMIT, "%d tickets are under way, which is the most",
-                                   e->tickets.most)
-                   : engine_refuse(e, ERROR_MEMORY, "no memory for one more ticket");
-    *t = (struct ticket){.type = type, .engine = e, .task = task, .number = number};
-    node_init(&t->in_task);
-    node_init(&t->in_ready);
-    list_push_tail(&task->tickets, &t->in_task);
-    return number;
+    if (e->tickets.used == e->tickets.most)
+        return engine_refuse(e, ERROR_LIMIT, "%d tickets are under way, which is the most",
+                             e->tickets.most);
+    return engine_refuse(e, ERROR_MEMORY, "no memory for one more ticket");
 }
 
 void ticket_end(struct ticket *t, enum error_code code)

@@ -9,6 +9,7 @@
 #define CORE_TICKET_H
 
 #include "core/engine.h"
+#include "core/task.h"
 
 enum ticket_state { TICKET_PENDING = 0, TICKET_ENDED, TICKET_TAKEN };
 
@@ -32,9 +33,23 @@ struct ticket {
     enum error_code code;
 };
 
+/* Why the current task gets no ticket: the negative code. */
+int32_t ticket_refuse(struct engine *e);
 /* For the current task. The ticket's number, or a negative code (then t is as loose as before): the
  * task is cancelled, past its deadline's grace, or there are too many tickets. */
-int32_t ticket_begin(struct ticket *t, struct engine *e, const struct ticket_type *type);
+static inline int32_t ticket_begin(struct ticket *t, struct engine *e,
+                                   const struct ticket_type *type)
+{
+    struct task *task = e->task;
+    int32_t number = task_is_cancelled(task) ? 0 : table_add(&e->tickets, t);
+    if (number == 0)
+        return ticket_refuse(e);
+    *t = (struct ticket){.type = type, .engine = e, .task = task, .number = number};
+    node_init(&t->in_task);
+    node_init(&t->in_ready);
+    list_push_tail(&task->tickets, &t->in_task);
+    return number;
+}
 void ticket_end(struct ticket *t, enum error_code code);
 /* Ends a pending ticket with `cancelled`; leaves others alone. */
 void ticket_cancel(struct ticket *t);

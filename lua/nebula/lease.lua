@@ -8,7 +8,7 @@ local errors = require "nebula.error"
 local suggest = require "nebula.suggest"
 
 local lib, engine = c.lib, c.engine
-local istype = c.istype
+local istype, release = c.istype, lib.nebula_release -- not looked up at each release
 
 ---@class nebula.Lease: ffi.cdata*
 ---@field package id integer
@@ -54,7 +54,7 @@ function leases.type(kind)
     if not istype(type_of, self) then
       errors.raise("release: this is not a lease of the kind %s", kind.name)
     end
-    local code = lib.nebula_release(engine, self.id, 0)
+    local code = release(engine, self.id, 0)
     if code ~= 0 then
       return nil, errors.from_code(nil, code)
     end

@@ -12,7 +12,9 @@ local wait = require "nebula.wait"
 
 local balance = lazy "nebula.balance"
 local lib, engine = c.lib, c.engine
-local await, check, tonumber = wait.await, own.check, tonumber -- not looked up at each lease
+-- Not looked up at each lease: compiled code knows them for certain.
+local await, check, tonumber = wait.await, own.check, tonumber
+local ask, ticket_of_it, lent = lib.nebula_lease, lib.nebula_ticket, lib.nebula_lent
 
 ---@class nebula.LeaseOptions
 ---@field deadline string|nil how long to wait for it, a duration; default: the policy's wait
@@ -78,7 +80,7 @@ return function(methods, kind)
     if refusal < 0 then
       return nil, errors.from_code(self.name, refusal)
     end
-    local ticket = lib.nebula_ticket(engine)
+    local ticket = ticket_of_it(engine)
     if call.streams > 0 then
       collectgarbage() -- a loop that was left leaves its stream to the collector, which does not know who waits
     end
@@ -86,7 +88,7 @@ return function(methods, kind)
     if code < 0 then
       return nil, errors.from_code(self.name, code)
     end
-    local got = lib.nebula_lent(engine, ticket)
+    local got = lent(engine, ticket)
     if got > 0 then
       return new(got, self.id)
     end
@@ -112,7 +114,7 @@ return function(methods, kind)
     if given ~= nil then
       return as_given(self, given)
     end
-    local id = lib.nebula_lease(engine, self.id, 0, 0, false)
+    local id = ask(engine, self.id, 0, 0, false)
     if id > 0 then
       return new(id, self.id)
     end

@@ -217,14 +217,11 @@ static bool detach_session(struct conn *c)
     return s->thread != NULL && !s->is_working && !s->is_closing && !s->session.is_lost;
 }
 
-/* The declaration is the same there, in other bytes. */
+/* The declaration is the same there, in other bytes, of which the file's name lasts. */
 static void attach_session(struct conn *c, const struct target *t)
 {
     struct sqlite *s = conn_driver(c);
-    struct sqlite_options options;
-    struct error e;
-    CHECK(sqlite_options_read(&options, t, &e) == ERROR_OK);
-    sqlite_session_heed(&s->session, &options);
+    s->session.file = target_get(t, "file", "");
     s->session.world = loop_world(conn_loop(c));
     blocking_move(s->thread, conn_loop(c));
 }

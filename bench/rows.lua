@@ -70,8 +70,16 @@ local probes = {
         what = "one connection from worker to worker, each of which waits for it",
       },
       {
+        id = "pool.cross.held", goal = 0.8, unit = "us", peer = "an eventfd's wake-up",
+        what = "the same where each holds it for 100 us, so that whoever waits has gone to sleep",
+      },
+      {
         id = "pool.cross.fair", goal = 0.8, unit = "", is_rate = true, peer = "an equal share",
         what = "the smallest share of 2, 4 and 8 workers that lease as fast as they can; max 1, 2 and one too few",
+      },
+      {
+        id = "noise.shares", goal = 1, unit = "", is_rate = true, peer = "an equal share",
+        what = "the same where each has a connection, and the kernel alone shares",
       },
     },
   },

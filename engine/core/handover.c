@@ -138,7 +138,6 @@ static void came(struct stake *s)
 {
     struct pool *p = container_of(s, struct pool, stake);
     receive(p);
-    watch(p);
     keep_look(p);
 }
 

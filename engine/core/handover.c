@@ -5,7 +5,7 @@
 
 bool handover_is_due(const struct pool *p, int64_t arrived_us)
 {
-    if ((p->gate & GATE_ASKED) == 0)
+    if (!p->is_asked)
         return false;
     int64_t asked_us = permits_asked_us(&p->stake);
     return asked_us != LEDGER_NOBODY && asked_us + HANDOVER_LEAD_US < arrived_us;
@@ -69,6 +69,20 @@ static bool has_one_for_others(const struct pool *p)
     return p->idle.first != NULL && handover_is_due(p, first_arrival_us(p));
 }
 
+static void shut_gate(struct pool *p)
+{
+    if (p->is_asked)
+        p->gate |= GATE_ASKED;
+}
+
+/* What comes home is looked at when the turn ends: until then those here, who come first, may take the
+ * short path. */
+static void leave_ajar(struct pool *p)
+{
+    if (!handover_is_due(p, engine_now(p->engine)))
+        p->gate &= ~(uint32_t)GATE_ASKED;
+}
+
 static void serve(struct soon *s)
 {
     struct pool *p = container_of(s, struct pool, hand);
@@ -79,14 +93,14 @@ static void serve(struct soon *s)
         pool_serve(p); /* what others do not want any more, or those here waited for longer */
         is_wanted = is_wanted && has_one_for_others(p);
     }
+    shut_gate(p);
 }
 
 static void watch(struct pool *p)
 {
-    if (permits_asked_us(&p->stake) == LEDGER_NOBODY)
-        p->gate &= ~(uint32_t)GATE_ASKED;
-    else
-        p->gate |= GATE_ASKED;
+    p->is_asked = permits_asked_us(&p->stake) != LEDGER_NOBODY;
+    p->gate &= ~(uint32_t)GATE_ASKED;
+    shut_gate(p);
 }
 
 /* --- from others ------------------------------------------------------------------------------ */
@@ -249,8 +263,10 @@ void handover_look(struct pool *p)
     wish(p);
     watch(p);
     /* Whoever asked may have left meanwhile, and those here may have been served by then. */
-    if (p->idle.first != NULL && (p->gate & (GATE_ASKED | GATE_QUEUE)) != 0)
-        loop_soon(p->engine->loop, &p->hand);
+    if (p->idle.first == NULL || (p->gate & (GATE_ASKED | GATE_QUEUE)) == 0)
+        return;
+    loop_soon(p->engine->loop, &p->hand);
+    leave_ajar(p);
 }
 
 /* --- the beginning and the end ---------------------------------------------------------------- */

@@ -3,7 +3,8 @@
  * To open a connection takes a permit, of which there are max in the process (core/ledger). With none
  * left the pool asks with its first waiter's time of arrival; whoever has a connection that comes home
  * gives it to whoever waited longest, here or elsewhere. As long as somebody elsewhere asks, the gate
- * keeps the short path shut, so that coming home is looked at; else none of this costs anything.
+ * keeps the short path shut, so that coming home is looked at; but one that came home already is looked
+ * at when the turn ends, and meanwhile lent by the short path. Else none of this costs anything.
  *
  * A waiter here is preferred to one elsewhere who came little earlier: to hand over costs both workers
  * a wake-up. Nobody is served after one who came HANDOVER_LEAD_US later.

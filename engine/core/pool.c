@@ -276,9 +276,9 @@ bool pool_pass(struct conn *c)
     int64_t now_us = engine_now(p->engine);
     struct list_node *n = list_head(&p->waiters);
     struct waiter *w = n == NULL ? NULL : container_of(n, struct waiter, node);
-    if (w == NULL || p->gate != GATE_QUEUE || p->share > 1 || now_us >= w->deadline_us ||
-        (c->session | c->requests.count) != 0 || now_us >= c->life_end_us ||
-        c->state != CONN_LEASED)
+    if (w == NULL || p->gate != GATE_QUEUE || p->is_asked || p->share > 1 ||
+        now_us >= w->deadline_us || (c->session | c->requests.count) != 0 ||
+        now_us >= c->life_end_us || c->state != CONN_LEASED)
         return false;
     if (now_us != c->since_us)
         monitor_held(c);

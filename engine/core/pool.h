@@ -97,6 +97,7 @@ struct pool {
     struct error *trouble; /* why no endpoint could be connected to, NULL since one was */
     struct list starters;
     struct stake stake;    /* in the permits of all workers: see handover.h */
+    bool is_asked;         /* by another worker, by the last look */
     bool is_home;          /* of them this one keeps the minimum */
     int32_t permits;       /* granted, and not used yet */
     struct soon hand;      /* one on: never while a driver still speaks of it */

@@ -9,7 +9,16 @@ struct words {
     char text[64];
 };
 
-/* Three digits, or all of those before the point. */
+/* To three digits, or to all of those before the point. What is shown is rounded so before it is computed
+ * with, so that whoever does the sum again comes to the same. */
+static double rounded(double number)
+{
+    if (number <= 0 || number >= 999.5)
+        return round(number);
+    double unit = pow(10, 2 - floor(log10(number)));
+    return round(number * unit) / unit;
+}
+
 static struct words show(double number, const char *unit)
 {
     struct words w;
@@ -17,12 +26,25 @@ static struct words show(double number, const char *unit)
     return w;
 }
 
-static struct words show_span(int64_t span_us)
+struct span {
+    double number, unit_us;
+    const char *unit;
+};
+
+static struct span span_of(int64_t span_us)
 {
     double us = (double)span_us;
     if (us < 999.5)
-        return show(us, " us");
-    return us < 999.5e3 ? show(us / 1e3, " ms") : show(us / 1e6, " s");
+        return (struct span){us, 1, " us"};
+    if (us < 999.5e3)
+        return (struct span){rounded(us / 1e3), 1e3, " ms"};
+    return (struct span){rounded(us / 1e6), 1e6, " s"};
+}
+
+static struct words show_span(int64_t span_us)
+{
+    const struct span s = span_of(span_us);
+    return show(s.number, s.unit);
 }
 
 static bool is_by_mean(const struct advice_on *on)
@@ -38,7 +60,8 @@ static int64_t hold_us(const struct advice_on *on)
 /* By the law alone; what lies a hair above a whole number is the whole number. */
 static int32_t computed(const struct advice_on *on)
 {
-    double in_use = on->arrivals_per_s * (double)hold_us(on) / 1e6 * HEADROOM;
+    const struct span hold = span_of(hold_us(on));
+    double in_use = rounded(on->arrivals_per_s) * (hold.number * hold.unit_us / 1e6) * HEADROOM;
     double wanted = ceil(in_use + on->listening - 1e-6);
     if (wanted > ADVICE_MAX_MOST)
         return ADVICE_MAX_MOST;
@@ -72,7 +95,7 @@ void advice_words(const struct advice_on *on, char *out, size_t size)
     if (on->listening > 0)
         snprintf(listening, sizeof listening, " + %d listening", on->listening);
     snprintf(sum, sizeof sum, "%s arrivals/s x %s %s hold x %g%s",
-             show(on->arrivals_per_s, "").text, show_span(hold_us(on)).text,
+             show(rounded(on->arrivals_per_s), "").text, show_span(hold_us(on)).text,
              is_by_mean(on) ? "mean" : "p95", HEADROOM, listening);
     if (has_bursts(on))
         snprintf(out, size, "%d as it is: %s is %d, but the p95 of the waits is %s", on->max, sum,

@@ -8,6 +8,8 @@
  * are nobody's lease. And where one lease in twenty had to wait it is no less than max is now: they came
  * in bursts, of which averages know nothing.
  *
+ * It is computed with what its words show, rounded as they are.
+ *
  * Of fewer than 100 leases nothing is concluded, nor where max is not the user's to say.
  *
  * Pure: figures in, a number and a sentence out.

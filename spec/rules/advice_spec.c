@@ -1,8 +1,10 @@
 #include "rules/advice.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -38,9 +40,13 @@ static const struct {
     {{.leases = 900, .arrivals_per_s = 100, .hold_p95_us = 80 * MS},
      10,
      "10 would do: 100 arrivals/s x 80 ms p95 hold x 1.25"},
-    {{.leases = 900, .arrivals_per_s = 100.1, .hold_p95_us = 80 * MS},
+    {{.leases = 900, .arrivals_per_s = 101.1, .hold_p95_us = 80 * MS},
      11,
-     "11 would do: 100 arrivals/s x 80 ms p95 hold x 1.25"},
+     "11 would do: 101 arrivals/s x 80 ms p95 hold x 1.25"},
+    /* what is too little to be shown is too little for one more */
+    {{.leases = 900, .arrivals_per_s = 100.1, .hold_p95_us = 80 * MS},
+     10,
+     "10 would do: 100 arrivals/s x 80 ms p95 hold x 1.25"},
     /* few very long ones, of which the percentile knows nothing */
     {{.leases = 900, .arrivals_per_s = 100, .hold_p95_us = 0, .hold_mean_us = 400 * MS},
      50,
@@ -96,6 +102,35 @@ static void each_number_has_its_arithmetic(void **unused)
     }
 }
 
+/* Whoever does the sum of the words again. */
+static double sum_of(const char *words)
+{
+    double arrivals = 0, hold = 0;
+    char unit[8];
+    assert_int_equal(
+        sscanf(words, "%*d would do: %lf arrivals/s x %lf %7s", &arrivals, &hold, unit), 3);
+    double unit_s = strcmp(unit, "us") == 0 ? 1e-6 : strcmp(unit, "ms") == 0 ? 1e-3 : 1;
+    return arrivals * hold * unit_s * 1.25;
+}
+
+static void the_words_add_up(void **unused)
+{
+    (void)unused;
+    uint64_t dice = 1;
+    for (int i = 0; i < 20000; i++) {
+        dice = dice * 6364136223846793005U + 1442695040888963407U;
+        struct advice_on on = {.leases = 900,
+                               .arrivals_per_s = (double)(dice >> 44) / 997,
+                               .hold_p95_us = (int64_t)(dice >> 20 & 0xffffff)};
+        char words[200];
+        advice_words(&on, words, sizeof words);
+        double sum = sum_of(words), wanted = ceil(sum - 1e-6);
+        wanted = wanted < 1 ? 1 : wanted > ADVICE_MAX_MOST ? ADVICE_MAX_MOST : wanted;
+        if (advice_max(&on) != (int32_t)wanted)
+            fail_msg("%s: it is %.6f", words, sum);
+    }
+}
+
 static void words_are_cut_off_where_there_is_no_room(void **unused)
 {
     (void)unused;
@@ -110,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_number_has_its_arithmetic),
+        cmocka_unit_test(the_words_add_up),
         cmocka_unit_test(words_are_cut_off_where_there_is_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

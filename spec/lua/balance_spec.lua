@@ -46,6 +46,9 @@ describe("a balance", function()
       { "host = 'a,b,c', balance = 'p2c', pool = { max = 2 }", "balance: each of its 3 endpoints needs a connection" },
       { "host = 'a,b', balance = 'p2c', eject = { most = '101%' }", "eject.most: is no share" },
       { "host = 'a,b', balance = 'p2c', eject = { most = 1.01 }", "eject.most: is no share" },
+      { "host = 'a,b,c', balance = 'p2c', eject = { most = '33%' }",
+        "eject.most: 33 %% of 3 endpoints is none, so none is ever ejected" },
+      { "host = 'a,b', balance = 'p2c', eject = { most = 0 }", "eject.most: 0 %% of 2 endpoints is none" },
       { "host = 'a,b', balance = 'p2c', eject = { panic = 'half' }", "eject.panic: expected a share" },
       { "host = 'a,b', balance = 'p2c', eject = { consecutive = 1.5 }", "eject.consecutive: 1.5 is no whole number" },
       { "host = 'a,b', balance = 'p2c', eject = { time = '1h' }", "eject.time: is more than time_most, which is 5m" },
@@ -59,7 +62,7 @@ describe("a balance", function()
     end
     assert.matches("balance: not in force here", declared.complaints 'sqlite "wrong" { file = "x", balance = "p2c" }')
     assert.equal("", declared.complaints [[postgres "right" { host = 'a,b,c', balance = 'sticky', slow_start = '0s',
-      eject = { most = 0.34, panic = '0%', success = { factor = 1.3, endpoints = 3, calls = 10, window = '5s' } } }]])
+      eject = { most = 1 / 3, panic = '0%', success = { factor = 1.3, endpoints = 3, calls = 10, window = '5s' } } }]])
   end)
 end)
 

@@ -25,6 +25,14 @@ local function check_success(one, given, count)
   end
 end
 
+-- Who wants none ejected says so: consecutive = 0, success = { factor = 0 }.
+local function check_most(one, most, count)
+  if most * count + 1e-9 < 1 then
+    one:fail({ "eject", "most" }, ("%.4g %% of %d endpoints is none, so none is ever ejected"):format(
+      most * 100, count))
+  end
+end
+
 local function check(one, settings, told)
   local count = told.endpoints and #told.endpoints or 1
   if count < 2 then
@@ -36,7 +44,9 @@ local function check(one, settings, told)
       settings.pool.max))
   end
   local said = one.settings.eject
-  if type(said) == "table" and said.success ~= nil then check_success(one, settings.eject.success, count) end
+  if type(said) ~= "table" then return end
+  if said.success ~= nil then check_success(one, settings.eject.success, count) end
+  if said.most ~= nil then check_most(one, settings.eject.most, count) end
 end
 
 --- What the engine is told of it, fields of struct nebula_balance.

@@ -295,6 +295,7 @@ void keep_resume(struct pool *p)
 
 void keep_bounds(struct pool *p)
 {
+    monitor_bounds(p);
     p->size = resource_size(p->resource, p->role);
     if (!p->is_home || (p->gate & GATE_DRAINING) != 0)
         p->size.min = 0;

@@ -33,12 +33,25 @@ void monitor_held(struct conn *c)
 
 /* --- the window ------------------------------------------------------------------------------ */
 
+static int64_t room_us(const struct pool *p)
+{
+    const struct monitor *m = &p->monitor;
+    return m->room_us + (engine_now(p->engine) - m->bounded_us) * p->size.max;
+}
+
+void monitor_bounds(struct pool *p)
+{
+    p->monitor.room_us = room_us(p);
+    p->monitor.bounded_us = engine_now(p->engine);
+}
+
 static struct monitor_totals totals(const struct pool *p)
 {
     const struct monitor *m = &p->monitor;
     struct monitor_totals t = {
         .at_us = engine_now(p->engine),
         .leased_us = m->held_us,
+        .room_us = room_us(p),
         .leases = pool_leases(p),
         .waited = p->stats.waited,
         .refused = p->stats.refused[REFUSAL_FULL] + p->stats.refused[REFUSAL_LATE],
@@ -77,6 +90,7 @@ void monitor_look(struct pool *p)
     if (late_us >= MONITOR_HALF_US) {
         turn(m, &now);
         m->middle.at_us = now.at_us - MONITOR_HALF_US;
+        m->middle.room_us = now.room_us - MONITOR_HALF_US * p->size.max;
     }
     turn(m, &now);
 }
@@ -89,6 +103,7 @@ int64_t monitor_next(const struct pool *p)
 void monitor_init(struct pool *p)
 {
     p->monitor.first.at_us = p->monitor.middle.at_us = engine_now(p->engine);
+    p->monitor.bounded_us = engine_now(p->engine);
 }
 
 static void drop(struct histogram *h)
@@ -125,6 +140,7 @@ void monitor_window(struct pool *p, struct window *w)
         .refused = now.refused - first->refused,
         .noted = now.noted - first->noted,
         .in_use = a_second((double)(now.leased_us - first->leased_us), span_us) / 1e6,
+        .room = a_second((double)(now.room_us - first->room_us), span_us) / 1e6,
         .max = p->size.max,
         .listening = (int32_t)p->count[CONN_LISTENING],
         .is_fixed = p->resource->spec->role_is_fixed[p->role],

@@ -29,6 +29,7 @@ struct pool;
 struct monitor_totals {
     int64_t at_us;
     int64_t leased_us; /* of all connections together, up to at_us */
+    int64_t room_us;   /* the same, had max of them been leased all the time */
     uint64_t leases, ended, waited, refused;
     uint64_t noted; /* holds that lasted beyond a turn */
 };
@@ -36,6 +37,7 @@ struct monitor_totals {
 struct monitor {
     struct monitor_totals first, middle; /* where the window and its newer half begin */
     int64_t held_us;                     /* by all leases that ended */
+    int64_t room_us, bounded_us; /* the room until max became what it is, and when that was */
     uint64_t noted;
     struct histogram *wait, *hold; /* NULL before first use */
 };
@@ -47,6 +49,7 @@ void monitor_window(struct pool *p, struct window *w);
 
 void monitor_init(struct pool *p);
 void monitor_fini(struct pool *p);
+void monitor_bounds(struct pool *p); /* max will be another one from now on */
 /* A waiter was lent one, and counted. */
 void monitor_waited(struct pool *p, int64_t waited_us);
 /* c, if it is leased, was held until now, which is noted: what comes is another hold. */

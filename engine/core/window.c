@@ -108,7 +108,7 @@ void window_read(const struct window *w, double *number)
     number[FIGURE_WAITED] = (double)w->waited;
     number[FIGURE_REFUSED] = (double)w->refused;
     number[FIGURE_ARRIVALS_PER_S] = w->arrivals_per_s;
-    number[FIGURE_UTILISATION] = w->in_use / w->max;
+    number[FIGURE_UTILISATION] = w->room > 0 ? w->in_use / w->room : 0;
     number[FIGURE_ENDED] = (double)w->ended;
     number[FIGURE_HOLD_MEAN_US] = (double)mean_us(&w->hold, w->ended);
     read_times(&w->wait, w->leases - w->waited, &number[FIGURE_WAIT_P50_US]);

@@ -1,6 +1,6 @@
 /* window.h - what the last minutes of a pool were like, in numbers that add up: the windows of all workers
  * that use a pool are one. Rates are added, because each window has a length of its own; of what all
- * share (max) there is one.
+ * share (max, and what it was) there is one.
  *
  * It borrows the monitor's histograms until it keeps copies of them, for another thread.
  */
@@ -47,6 +47,7 @@ struct window {
     uint64_t leases, waited, refused, ended;
     uint64_t noted; /* holds that lasted beyond a turn */
     double arrivals_per_s, in_use;
+    double room; /* what max was in it, on average */
     int32_t max, listening;
     bool is_fixed; /* the kind says max */
     struct histogram wait, hold;

@@ -231,6 +231,30 @@ static void what_is_still_held_is_in_use(void **unused)
 
 /* --- waits and refusals ------------------------------------------------------------------------ */
 
+static void what_was_in_use_is_a_share_of_what_max_was_then(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    int64_t lease[8];
+    open_warm(&r, 8);
+    for (int i = 0; i < 8; i++)
+        lease[i] = rig_lease(&r);
+    rig_pass(&r, 10 * (int64_t)SECOND);
+    for (int i = 0; i < 8; i++)
+        rig_release(&r, lease[i]);
+    assert_int_equal(nebula_resize(r.nebula, r.shop, -1, 0, 2), 0);
+    assert_about((int64_t)(tell(&r).number[FIGURE_UTILISATION] * SECOND), SECOND);
+    rig_pass(&r, 20 * (int64_t)SECOND);
+    assert_about((int64_t)(tell(&r).number[FIGURE_UTILISATION] * SECOND), SECOND * 80 / 120);
+    rig_pass(&r, 2 * HALF); /* of that time nothing is left */
+    lease[0] = rig_lease(&r);
+    rig_pass(&r, HALF);
+    assert_about(tell(&r).us[FIGURE_WINDOW_US], 150 * (int64_t)SECOND);
+    assert_about((int64_t)(tell(&r).number[FIGURE_UTILISATION] * SECOND), SECOND * 120 / 150 / 2);
+    rig_release(&r, lease[0]);
+    rig_end(&r);
+}
+
 static void waits_are_told_of_all_leases(void **unused)
 {
     (void)unused;
@@ -436,6 +460,7 @@ int main(void)
         cmocka_unit_test(of_one_that_is_shared_no_time_is_counted_twice),
         cmocka_unit_test(however_a_lease_ends_its_hold_is_told),
         cmocka_unit_test(what_is_still_held_is_in_use),
+        cmocka_unit_test(what_was_in_use_is_a_share_of_what_max_was_then),
         cmocka_unit_test(waits_are_told_of_all_leases),
         cmocka_unit_test(who_is_refused_arrived_too_and_waited_for_nothing),
         cmocka_unit_test(what_is_older_than_two_halves_is_forgotten),

@@ -391,7 +391,8 @@ void load_read(struct pool *p, int32_t at, double *number)
     const struct balance_weight *from = &l->of[at].from;
     int64_t well = e->well[0] + e->well[1], calls = well + e->failed[0] + e->failed[1];
     int64_t left_us = e->until_us - engine_now(p->engine);
-    number[LOAD_WEIGHT] = may_use(p, at) ? l->balance[at].weight : 0;
+    bool is_used = state_of(p, at, load_idle(p)) != BALANCE_OUT;
+    number[LOAD_WEIGHT] = is_used ? l->balance[at].weight : 0;
     number[LOAD_HEALTH] = from->health;
     number[LOAD_SUCCESS] = from->success;
     number[LOAD_SPEED] = from->latency;

@@ -101,7 +101,7 @@ void load_make_room(struct pool *p);
 /* --- for people ------------------------------------------------------------------------------- */
 
 enum load_figure {
-    LOAD_WEIGHT = 0, /* percent */
+    LOAD_WEIGHT = 0, /* percent; 0: it may not be used now */
     LOAD_HEALTH,
     LOAD_SUCCESS,
     LOAD_SPEED,

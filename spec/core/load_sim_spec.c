@@ -235,6 +235,26 @@ static void calls_that_share_go_where_the_rule_says_too(void **unused)
     fleet_end(&p);
 }
 
+static void who_may_not_be_used_has_no_weight(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    double number[LOAD_FIGURES];
+    fleet_begin(&p, 3, NEBULA_ROUND_ROBIN);
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    server_crash(p.server[1], world_time_us() + 10 * (int64_t)SECOND);
+    for (int i = 0; i < 30; i++)
+        fleet_work(&p, 1, 1);
+    rig_pass(&p.rig, SECOND);
+    assert_true(reach_is_down(&rig_pool(&p.rig)->reach[1]));
+    for (int at = 0; at < 3; at++) {
+        load_read(rig_pool(&p.rig), at, number);
+        assert_int_equal(number[LOAD_WEIGHT] > 0, at != 1);
+    }
+    fleet_end(&p);
+}
+
 /* --- what is said ------------------------------------------------------------------------------ */
 
 static void it_is_in_force_at_once_and_may_be_taken_back(void **unused)
@@ -387,6 +407,7 @@ int main(void)
         cmocka_unit_test(what_has_a_key_goes_to_the_same_one),
         cmocka_unit_test(whoever_comes_has_whatever_is_idle),
         cmocka_unit_test(one_without_a_connection_gets_one_where_max_is_reached),
+        cmocka_unit_test(who_may_not_be_used_has_no_weight),
         cmocka_unit_test(it_is_in_force_at_once_and_may_be_taken_back),
         cmocka_unit_test(calls_that_share_go_where_the_rule_says_too),
         cmocka_unit_test(each_tenant_has_the_balance_of_the_declaration),

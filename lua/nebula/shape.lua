@@ -31,6 +31,7 @@ local values = require "nebula.declare.values"
 ---@field check? fun(value: any): string|nil what is wrong with a value of this type, without showing it
 ---@field beside? string the setting of the same table that it is compared with
 ---@field compare? fun(value: any, other: any): string|nil what is wrong with it beside that one
+---@field fit? fun(value: any, other: any): any what it is beside that one where it was not said
 
 ---@class nebula.ShapeError
 ---@field path (string|integer)[]
@@ -161,10 +162,13 @@ local function names_of(rows)
   return sorted[rows]
 end
 
---- Compares settings with one another, unless one of the two was refused.
+--- Compares settings with one another, unless one of the two was refused. What was not said fits the other one.
 function Reading:compare(rows, given, tree, whole)
   for _, name in ipairs(names_of(rows)) do
     local row = rows[name]
+    if row.fit and given[name] == nil then
+      whole[name] = row.fit(whole[name], whole[row.beside])
+    end
     local is_sound = row.compare and given[name] ~= nil and (tree[row.beside] == nil or given[row.beside] ~= nil)
     local why = is_sound and row.compare(given[name], whole[row.beside])
     if why then

@@ -20,6 +20,7 @@ describe("a declared balance", function()
   local folder = tmp.folder()
   tmp.write(folder, "resources/reads.lua", [[
     postgres "reads" { host = "a,b,c", balance = "p2c", eject = { most = "34%", time = "10s" }, slow_start = "2m" }
+    postgres "short" { host = "a,b", balance = "p2c", eject = { time_most = "10s" } }
     postgres "calm" { host = "a,b", balance = "sticky", eject = { consecutive = 0, success = { factor = 0, endpoints = 2 } } }]])
 
   it("is shown from the files, in words and in the JSON that an engine tells", function()
@@ -33,6 +34,12 @@ describe("a declared balance", function()
     said = program.ended(0, program.nebula("inspect", "calm", "--dir", folder)).output
     program.says("balance      sticky, slow start never\n", said)
     program.says("eject        never\n", said)
+    said = program.ended(0, program.nebula("inspect", "short", "--dir", folder)).output
+    program.says("for 10s, then up to 10s;", said)
+  end)
+
+  it("that names the longest time alone is taken by the engine too", function()
+    program.ended(0, program.nebula("run", "--dir", folder, tmp.write(folder, "flow.lua", "use 'short'")))
   end)
 end)
 

@@ -89,6 +89,19 @@ span: is less than 1s]], (wrong(rows, {
       wrong(rows, { name = "a", pool = { min = 11, odd = "x" } }))
   end)
 
+  it("makes what was not said fit what it is beside", function()
+    local fitting = {
+      part = { type = "integer", default = 5, beside = "all", fit = math.min, compare = function(part, all)
+        return part > all and "too many" or nil
+      end },
+      all = { type = "integer", default = 10 },
+    }
+    assert.same({ part = 5, all = 10 }, (shape.check(fitting, {})))
+    assert.same({ part = 3, all = 3 }, (shape.check(fitting, { all = 3 })))
+    assert.same({ part = 3, all = 3 }, (shape.check(fitting, { all = 3 }, { part = 4, all = 9 })))
+    assert.equal("part: too many", wrong(fitting, { part = 4, all = 3 }))
+  end)
+
   it("asks of each value by itself whether it will do, whatever the others are", function()
     assert.equal("key: is too short\nname: is missing", wrong(rows, { key = "k" }))
     assert.equal("key: is too short", wrong(rows, { name = "a", key = env("NEBULA_SPEC_NONE", "k") }))

@@ -11,7 +11,7 @@ local FIELDS = {
   type = "string", required = "boolean", is_ours = "boolean", listed = "boolean", word = "string",
   min = "number", max = "number",
   one_of = "table", of = "table", fields = "table", class = "string", text = "string", not_yet = "string",
-  check = "function", beside = "string", compare = "function", default = "any",
+  check = "function", beside = "string", compare = "function", fit = "function", default = "any",
 }
 local CLASSES = { live = true, ["next-connection"] = true, restart = true }
 local TABLES = { list = true, map = true, table = true }

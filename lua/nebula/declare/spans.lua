@@ -15,7 +15,7 @@ function spans.span(default, text, least)
   return { type = "duration", default = default, min = least or 0, max = spans.most, class = "live", text = text }
 end
 
---- A time that is never more than another setting beside it.
+--- A time that is never more than another setting beside it; where it is not said it is as much at most.
 ---@param other string
 ---@param default string
 ---@param text string
@@ -27,6 +27,7 @@ function spans.within(other, default, text, least)
   row.compare = function(us, most)
     return us > most and ("is more than %s, which is %s"):format(other, units.show_duration(most)) or nil
   end
+  row.fit = math.min
   return row
 end
 

@@ -94,10 +94,12 @@ static void give_back(struct call *c, struct conn *conn)
         pool_give_back(conn);
 }
 
-/* What was sent by the attempt under way ended so, where somebody wants to know. */
+/* What was sent by the attempt under way ended so, where somebody wants to know. Of a stream its beginning
+ * tells how long a call takes, and what goes on with it nothing, as long as it goes on well. */
 static void note(const struct call *c, const struct conn *conn, enum error_code code)
 {
-    if (conn != NULL && conn->pool->loads != NULL && c->request.is_lent)
+    bool is_told = conn != NULL && conn->pool->loads != NULL && c->request.is_lent;
+    if (is_told && (code != ERROR_OK || !request_goes_on(&c->request)))
         load_note(conn, code, engine_now(c->ticket.engine) - c->attempt_us);
 }
 

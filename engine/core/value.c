@@ -27,6 +27,12 @@ enum outcome request_outcome(const struct request *r)
     return r->reply.is_partial ? OUTCOME_IN_DOUBT : OUTCOME_FAILED;
 }
 
+bool request_goes_on(const struct request *r)
+{
+    return r->verb == NEBULA_PULL || r->verb == NEBULA_PUSH || r->verb == NEBULA_FINISH ||
+           r->verb == NEBULA_STOP;
+}
+
 /* --- copying ---------------------------------------------------------------------------------- */
 
 static size_t bytes_of(const struct nebula_value *v)

@@ -118,6 +118,8 @@ static inline void reply_place(struct reply *r, int64_t line, const char *column
 /* How an attempt went, by its reply; or when there will be none. */
 enum outcome request_outcome(const struct request *r);
 enum outcome request_outcome_unanswered(const struct request *r);
+/* It goes on with a stream, which is no call of its own. */
+bool request_goes_on(const struct request *r);
 
 /* One statement of a batch. The driver fills its reply as that of any request, and says with
  * is_unanswered whether it is certain. */

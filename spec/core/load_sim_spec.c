@@ -255,6 +255,35 @@ static void who_may_not_be_used_has_no_weight(void **unused)
     fleet_end(&p);
 }
 
+static void a_stream_is_one_call_however_often_it_is_pulled(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    struct nebula_reply reply;
+    double before[LOAD_FIGURES], after[LOAD_FIGURES];
+    fleet_begin(&p, 2, NEBULA_ROUND_ROBIN);
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    int64_t lease = rig_lease(&p.rig);
+    int at = fleet_loads(&p)->balance[0].outstanding == 1 ? 0 : 1;
+    struct nebula_request request = {
+        .lease = lease, .verb = NEBULA_STREAM, .text = "rows 1 50", .window = 1};
+    load_read(rig_pool(&p.rig), at, before);
+    assert_int_equal(rig_await(&p.rig, rig_request(&p.rig, request), &reply), ERROR_OK);
+    load_read(rig_pool(&p.rig), at, after);
+    assert_int_equal(after[LOAD_CALLS], before[LOAD_CALLS] + 1);
+    assert_true(reply.more);
+    request = (struct nebula_request){.lease = lease, .verb = NEBULA_PULL, .window = 1};
+    while (reply.more)
+        assert_int_equal(rig_await(&p.rig, rig_request(&p.rig, request), &reply), ERROR_OK);
+    double latency = after[LOAD_LATENCY];
+    load_read(rig_pool(&p.rig), at, after);
+    assert_int_equal(after[LOAD_CALLS], before[LOAD_CALLS] + 1);
+    assert_float_equal(after[LOAD_LATENCY], latency, latency / 10);
+    rig_release(&p.rig, lease);
+    fleet_end(&p);
+}
+
 /* --- what is said ------------------------------------------------------------------------------ */
 
 static void it_is_in_force_at_once_and_may_be_taken_back(void **unused)
@@ -408,6 +437,7 @@ int main(void)
         cmocka_unit_test(whoever_comes_has_whatever_is_idle),
         cmocka_unit_test(one_without_a_connection_gets_one_where_max_is_reached),
         cmocka_unit_test(who_may_not_be_used_has_no_weight),
+        cmocka_unit_test(a_stream_is_one_call_however_often_it_is_pulled),
         cmocka_unit_test(it_is_in_force_at_once_and_may_be_taken_back),
         cmocka_unit_test(calls_that_share_go_where_the_rule_says_too),
         cmocka_unit_test(each_tenant_has_the_balance_of_the_declaration),

@@ -88,8 +88,10 @@ static void judge(struct eject_fleet *f, const struct eject_policy *p, int64_t n
 {
     double below = p->factor > 0 ? bound(f, p, now_us) : -1;
     struct eject *e;
-    while (below > 0 && has_room(f, p, now_us) && (e = worst(f, p, below, now_us)) != NULL)
+    while (below > 0 && has_room(f, p, now_us) && (e = worst(f, p, below, now_us)) != NULL) {
         eject(f, p, e, EJECT_SUCCESS, now_us, dice);
+        dice = (dice ^ dice >> 31) * 0x9e3779b97f4a7c15U; /* thrown anew for the next one */
+    }
 }
 
 /* --- time passes ------------------------------------------------------------------------------ */

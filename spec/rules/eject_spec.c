@@ -237,6 +237,26 @@ static void the_worst_goes_when_there_is_no_room_for_all(void **unused)
     assert_int_equal(of[9].why, EJECT_SUCCESS);
 }
 
+static void those_who_are_ejected_together_do_not_come_back_together(void **unused)
+{
+    (void)unused;
+    struct eject of[10] = {{.streak = 0}};
+    struct eject_fleet fleet = {.of = of, .count = 10};
+    struct eject_policy policy = usual;
+    policy.factor = 1;
+    policy.consecutive = 0;
+    dice_state = 5;
+    for (int32_t at = 0; at < 10; at++)
+        for (int n = 0; n < 100; n++)
+            eject_note(&fleet, &policy, at, at < 7 || n % 2 == 0, 0, 0);
+    eject_look(&fleet, &policy, 10 * SECOND, dice());
+    for (int32_t at = 7; at < 10; at++) {
+        assert_true(eject_is_out(&of[at], 10 * SECOND));
+        assert_in_range(of[at].until_us, 37 * SECOND, 40 * SECOND);
+        assert_true(of[at].until_us != of[at == 7 ? 9 : at - 1].until_us);
+    }
+}
+
 /* --- properties ------------------------------------------------------------------------------- */
 
 static void no_more_are_out_than_their_share(void **unused)
@@ -302,6 +322,7 @@ int main(void)
         cmocka_unit_test(who_does_worse_than_the_others_is_ejected),
         cmocka_unit_test(a_window_that_nobody_looked_at_is_not_judged_by),
         cmocka_unit_test(the_worst_goes_when_there_is_no_room_for_all),
+        cmocka_unit_test(those_who_are_ejected_together_do_not_come_back_together),
         cmocka_unit_test(no_more_are_out_than_their_share),
         cmocka_unit_test(with_too_few_left_all_are_used),
         cmocka_unit_test(each_reason_has_a_name),

@@ -52,6 +52,12 @@ static bool may_use(const struct pool *p, int32_t at)
     return !p->loads->of[at].is_out || p->loads->is_panic;
 }
 
+static bool is_of_use(const struct pool *p, int32_t at)
+{
+    const struct reach *r = &p->reach[at];
+    return may_use(p, at) && !reach_is_unfit(r) && !reach_is_down(r);
+}
+
 /* Who was down, ejected, or not what the role needs, comes back slowly. */
 static void look_at_returns(struct pool *p)
 {
@@ -95,28 +101,35 @@ static void weigh(struct pool *p, int32_t at, double fastest_us)
     l->balance[at].weight = balance_weight((enum balance_rule)l->said.rule, from);
 }
 
+/* As it was seen: what has decayed since is nobody's speed, and would make all others slow. 0: unknown. */
+static double fastest(const struct pool *p)
+{
+    double fastest_us = 0;
+    for (int32_t i = 0; i < p->reaches; i++) {
+        double seen_us = p->loads->of[i].latency.mean_us;
+        if (seen_us > 0 && is_of_use(p, i) && (fastest_us == 0 || seen_us < fastest_us))
+            fastest_us = seen_us;
+    }
+    return fastest_us;
+}
+
 static void weigh_all(struct pool *p)
 {
     struct loads *l = p->loads;
-    double fastest_us = 0;
+    double fastest_us = fastest(p);
     for (int32_t i = 0; i < p->reaches; i++) {
-        double own_us = balance_latency_at(&l->of[i].latency, engine_now(p->engine));
-        l->balance[i].latency_us = own_us;
-        if (own_us > 0 && may_use(p, i) && (fastest_us == 0 || own_us < fastest_us))
-            fastest_us = own_us;
-    }
-    for (int32_t i = 0; i < p->reaches; i++)
+        l->balance[i].latency_us = balance_latency_at(&l->of[i].latency, engine_now(p->engine));
         weigh(p, i, fastest_us);
+    }
 }
 
 static enum balance_state state_of(const struct pool *p, int32_t at, uint32_t ready)
 {
-    const struct reach *r = &p->reach[at];
     if (!may_use(p, at))
         return BALANCE_OUT;
     if ((ready >> at & 1) != 0)
         return BALANCE_READY;
-    return reach_is_unfit(r) || reach_is_down(r) ? BALANCE_OUT : BALANCE_BUSY;
+    return is_of_use(p, at) ? BALANCE_BUSY : BALANCE_OUT;
 }
 
 /* --- choosing --------------------------------------------------------------------------------- */

@@ -34,6 +34,27 @@ static void round_robin_is_in_turn_and_gives_the_slow_one_less(void **unused)
     }
 }
 
+static void who_was_quick_and_is_gone_makes_nobody_slow(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    int by[HOSTS];
+    fleet_begin(&p, 3, NEBULA_ROUND_ROBIN);
+    server_pace(p.server[1], 20 * MS);
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    fleet_work(&p, 300, 1);
+    server_crash(p.server[2], world_time_us() + 600 * (int64_t)SECOND);
+    for (int i = 0; i < 60; i++) {
+        fleet_work(&p, 3, 1);
+        rig_pass(&p.rig, SECOND);
+    }
+    fleet_spread(&p, 300, 1, by);
+    assert_int_equal(by[2], 0);
+    assert_in_range(by[1], 1, 100);
+    fleet_end(&p);
+}
+
 static void least_outstanding_leaves_the_slow_one_what_it_can_do(void **unused)
 {
     (void)unused;
@@ -429,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_robin_is_in_turn_and_gives_the_slow_one_less),
+        cmocka_unit_test(who_was_quick_and_is_gone_makes_nobody_slow),
         cmocka_unit_test(least_outstanding_leaves_the_slow_one_what_it_can_do),
         cmocka_unit_test(one_that_failed_is_used_again_though_others_have_room),
         cmocka_unit_test(two_choices_go_where_it_is_quick),

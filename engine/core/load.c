@@ -113,12 +113,18 @@ static double fastest(const struct pool *p)
     return fastest_us;
 }
 
+/* It decays to that of the fastest: whoever was away for minutes is not faster than all the others together. */
+static double latency_of(const struct pool *p, int32_t at, double fastest_us)
+{
+    double own_us = balance_latency_at(&p->loads->of[at].latency, engine_now(p->engine));
+    return own_us > 0 && own_us < fastest_us ? fastest_us : own_us;
+}
+
 static void weigh_all(struct pool *p)
 {
-    struct loads *l = p->loads;
     double fastest_us = fastest(p);
     for (int32_t i = 0; i < p->reaches; i++) {
-        l->balance[i].latency_us = balance_latency_at(&l->of[i].latency, engine_now(p->engine));
+        p->loads->balance[i].latency_us = latency_of(p, i, fastest_us);
         weigh(p, i, fastest_us);
     }
 }

@@ -112,6 +112,25 @@ static void two_choices_go_where_it_is_quick(void **unused)
     fleet_end(&p);
 }
 
+static void who_was_away_for_long_is_not_sent_all_there_is(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    int64_t lease[6];
+    fleet_begin(&p, 3, NEBULA_TWO_CHOICES);
+    p.rig.spec.pool.max = p.rig.spec.pool.min = 18;
+    fleet_open(&p);
+    assert_int_equal(rig_await(&p.rig, nebula_start(p.rig.nebula, p.rig.shop), NULL), 0);
+    fleet_work(&p, 300, 6);
+    fleet_loads(&p)->of[2].latency.at_us -= 600 * (int64_t)SECOND;
+    for (int i = 0; i < 6; i++)
+        lease[i] = rig_lease(&p.rig);
+    assert_in_range(fleet_loads(&p)->balance[2].outstanding, 1, 3);
+    for (int i = 0; i < 6; i++)
+        rig_release(&p.rig, lease[i]);
+    fleet_end(&p);
+}
+
 static void the_least_recently_used_comes_in_turn(void **unused)
 {
     (void)unused;
@@ -454,6 +473,7 @@ int main(void)
         cmocka_unit_test(least_outstanding_leaves_the_slow_one_what_it_can_do),
         cmocka_unit_test(one_that_failed_is_used_again_though_others_have_room),
         cmocka_unit_test(two_choices_go_where_it_is_quick),
+        cmocka_unit_test(who_was_away_for_long_is_not_sent_all_there_is),
         cmocka_unit_test(the_least_recently_used_comes_in_turn),
         cmocka_unit_test(what_has_a_key_goes_to_the_same_one),
         cmocka_unit_test(whoever_comes_has_whatever_is_idle),

@@ -143,6 +143,7 @@ void monitor_window(struct pool *p, struct window *w)
         .room = a_second((double)(now.room_us - first->room_us), span_us) / 1e6,
         .max = p->size.max,
         .listening = (int32_t)p->count[CONN_LISTENING],
+        .least = p->loads == NULL ? 0 : p->reaches,
         .is_fixed = p->resource->spec->role_is_fixed[p->role],
     };
     w->arrivals_per_s = a_second((double)(w->leases + w->refused), span_us);

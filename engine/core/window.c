@@ -39,6 +39,7 @@ bool window_add(struct window *w, const struct window *other)
     w->arrivals_per_s += other->arrivals_per_s;
     w->in_use += other->in_use;
     w->listening += other->listening;
+    w->least += other->least;
     bool has_waits = histogram_add(&w->wait, &other->wait);
     return histogram_add(&w->hold, &other->hold) && has_waits;
 }
@@ -95,6 +96,7 @@ static struct advice_on advised_on(const struct window *w, const double *number)
         .wait_p95_us = (int64_t)number[FIGURE_WAIT_P95_US],
         .max = w->max,
         .listening = w->listening,
+        .least = w->least,
         .is_fixed = w->is_fixed,
     };
 }

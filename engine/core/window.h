@@ -49,6 +49,7 @@ struct window {
     double arrivals_per_s, in_use;
     double room; /* what max was in it, on average */
     int32_t max, listening;
+    int32_t least; /* so many are needed for each endpoint to have one; 0: calls are not balanced */
     bool is_fixed; /* the kind says max */
     struct histogram wait, hold;
 };

@@ -57,8 +57,8 @@ static int64_t hold_us(const struct advice_on *on)
     return is_by_mean(on) ? on->hold_mean_us : on->hold_p95_us;
 }
 
-/* By the law alone; what lies a hair above a whole number is the whole number. */
-static int32_t computed(const struct advice_on *on)
+/* What lies a hair above a whole number is the whole number. */
+static int32_t by_law(const struct advice_on *on)
 {
     const struct span hold = span_of(hold_us(on));
     double in_use = rounded(on->arrivals_per_s) * (hold.number * hold.unit_us / 1e6) * HEADROOM;
@@ -66,6 +66,11 @@ static int32_t computed(const struct advice_on *on)
     if (wanted > ADVICE_MAX_MOST)
         return ADVICE_MAX_MOST;
     return wanted < 1 ? 1 : (int32_t)wanted;
+}
+
+static int32_t computed(const struct advice_on *on)
+{
+    return by_law(on) > on->least ? by_law(on) : on->least;
 }
 
 static bool has_bursts(const struct advice_on *on)
@@ -99,7 +104,10 @@ void advice_words(const struct advice_on *on, char *out, size_t size)
              is_by_mean(on) ? "mean" : "p95", HEADROOM, listening);
     if (has_bursts(on))
         snprintf(out, size, "%d as it is: %s is %d, but the p95 of the waits is %s", on->max, sum,
-                 computed(on), show_span(on->wait_p95_us).text);
+                 by_law(on), show_span(on->wait_p95_us).text);
+    else if (by_law(on) < on->least)
+        snprintf(out, size, "%d would do, one for each endpoint in each worker: %s is %d",
+                 on->least, sum, by_law(on));
     else
         snprintf(out, size, "%d would do: %s", computed(on), sum);
 }

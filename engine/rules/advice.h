@@ -6,7 +6,8 @@
  * too few for half of the time, but the mean where few very long ones make that the larger of the two; a
  * quarter more, because arrivals do not come evenly; and the connections by which listeners hear, which
  * are nobody's lease. And where one lease in twenty had to wait it is no less than max is now: they came
- * in bursts, of which averages know nothing.
+ * in bursts, of which averages know nothing. Nor is it less than what is needed for each endpoint to have a
+ * connection, where calls are balanced over several.
  *
  * It is computed with what its words show, rounded as they are.
  *
@@ -33,6 +34,7 @@ struct advice_on {
     int64_t wait_p95_us; /* of all leases; who did not wait, waited 0 */
     int32_t max;         /* as it is */
     int32_t listening;   /* connections */
+    int32_t least;       /* a connection for each endpoint that is to have one, in each worker */
     bool is_fixed;       /* the kind says max */
 };
 

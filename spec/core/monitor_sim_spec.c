@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "sim/fleet.h"
 #include "sim/memory.h"
 #include "sim/listening.h"
 #include "sim/rig.h"
@@ -405,6 +406,21 @@ static void who_listens_needs_one_more(void **unused)
     rig_end(&r);
 }
 
+static void each_endpoint_needs_one_where_calls_are_balanced(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    fleet_begin(&p, 3, NEBULA_ROUND_ROBIN);
+    fleet_open(&p);
+    for (int i = 0; i < 150; i++) {
+        fleet_work(&p, 1, 1);
+        rig_pass(&p.rig, 20 * MS);
+    }
+    assert_int_equal(tell(&p.rig).us[FIGURE_ADVISED_MAX], 3);
+    assert_non_null(strstr(fleet_inspect(&p), "\"advice\":\"3 would do, one for each endpoint"));
+    fleet_end(&p);
+}
+
 static void who_never_used_it_is_told_nothing(void **unused)
 {
     (void)unused;
@@ -467,6 +483,7 @@ int main(void)
         cmocka_unit_test(a_pool_that_had_no_connection_for_long_tells_nothing_old),
         cmocka_unit_test(the_max_that_would_do_is_told_with_its_arithmetic),
         cmocka_unit_test(who_listens_needs_one_more),
+        cmocka_unit_test(each_endpoint_needs_one_where_calls_are_balanced),
         cmocka_unit_test(who_never_used_it_is_told_nothing),
         cmocka_unit_test(without_memory_a_figure_is_missing_and_nothing_else),
     };

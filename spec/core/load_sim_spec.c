@@ -151,7 +151,7 @@ static void what_has_a_key_goes_to_the_same_one(void **unused)
 {
     (void)unused;
     struct fleet p;
-    int by[HOSTS], first[40];
+    int by[HOSTS], first[40] = {0};
     int32_t keys = 0;
     fleet_begin(&p, 3, NEBULA_STICKY);
     fleet_open(&p);

@@ -20,7 +20,7 @@ struct told_window {
 
 static struct told_window tell(struct rig *r)
 {
-    struct told_window t;
+    struct told_window t = {.number = {0}};
     assert_int_equal(nebula_figures(r->nebula, r->shop, 0, t.number, FIGURES), FIGURES);
     for (int i = 0; i < FIGURES; i++)
         t.us[i] = (int64_t)(t.number[i] + 0.5);

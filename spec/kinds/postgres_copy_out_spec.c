@@ -38,6 +38,13 @@ static void begin_out(struct lone *l, const char *text)
     assert_null(r.reply.result);
 }
 
+static char *larger(char *bytes, size_t size)
+{
+    char *p = realloc(bytes, size);
+    assert_non_null(p);
+    return p;
+}
+
 /* The whole, and how many chunks; free() is the caller's. The room doubles: a sanitizer's realloc() always copies. */
 static char *pull_all(struct lone *l, size_t *size_out, int *chunks_out, int64_t *lines_out)
 {
@@ -60,7 +67,7 @@ static char *pull_all(struct lone *l, size_t *size_out, int *chunks_out, int64_t
         struct nebula_value v = pg_lone_cell(&r, 0, 0);
         assert_true(v.size > 0 && (!more || v.size >= CHUNK));
         while (room <= *size_out + v.size)
-            all = realloc(all, room *= 2);
+            all = larger(all, room *= 2);
         memcpy(all + *size_out, v.bytes, v.size);
         *size_out += v.size;
         all[*size_out] = '\0';

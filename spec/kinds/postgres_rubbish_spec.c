@@ -182,7 +182,8 @@ static void died(int signum)
 
 static long count_of(const char *name, long usual)
 {
-    return getenv(name) != NULL ? strtol(getenv(name), NULL, 10) : usual;
+    const char *said = getenv(name);
+    return said != NULL ? strtol(said, NULL, 10) : usual;
 }
 
 static void whatever_a_server_says(void **state)

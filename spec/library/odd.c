@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct nebula_driver nebula_driver;
+extern const struct nebula_driver nebula_driver; /* NOLINT(readability-redundant-declaration) */
 
 struct odd {
     struct nebula_conn conn;

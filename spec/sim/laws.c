@@ -332,6 +332,7 @@ void laws_expect_started(const struct worker *w, int32_t resource)
     bool is_home = pool == NULL || pool->is_home;
     if (pool == NULL && w->play->ledger != NULL)
         return; /* where nothing is kept warm */
+    CHECK(pool != NULL);
     int32_t open =
         pool_all(pool) - (int32_t)pool->count[CONN_OPENING] - (int32_t)pool->count[CONN_CLOSING];
     int32_t elsewhere =

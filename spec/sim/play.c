@@ -217,7 +217,7 @@ static enum nebula_verb verb_of(enum word w)
 static struct nebula_part say(const struct op *op, int64_t nth, char text[64])
 {
     int size = snprintf(text, 64, "%s %lld %lld", word_text[op->word], (long long)op->lessee,
-                        (long long)(op->id + nth));
+                        (long long)op->id + nth);
     return (struct nebula_part){.text = text, .text_size = (uint32_t)size};
 }
 
@@ -227,7 +227,8 @@ static bool call(struct play *p, struct op *op, int64_t lease)
     const struct nebula_policy *policy = &p->declared[op->resource].spec.policy;
     char text[MORE_MOST + 1][64];
     struct nebula_part part[MORE_MOST + 1];
-    for (int32_t i = 0; i <= op->more; i++)
+    part[0] = say(op, 0, text[0]);
+    for (int32_t i = 1; i <= op->more; i++)
         part[i] = say(op, i, text[i]);
     int64_t within_us = chance(p, 500)   ? 0
                         : chance(p, 700) ? roll(p, 1, 100 * MS)

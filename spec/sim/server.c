@@ -12,7 +12,7 @@
 static const struct {
     const char *name, *text;
 } row[FAULTS] = {
-#define AS_ROW(row_name, row_text) [FAULT_##row_name] = {.name = #row_name, .text = row_text},
+#define AS_ROW(row_name, row_text) [FAULT_##row_name] = {.name = #row_name, .text = (row_text)},
     SERVER_FAULTS(AS_ROW)
 #undef AS_ROW
 };

@@ -8,7 +8,7 @@ static const struct {
     enum unlikely_kind kind;
 } row[UNLIKELY_ROWS] = {
 #define AS_ROW(row_name, row_kind, row_text)                                                       \
-    [row_name] = {.name = #row_name, .text = row_text, .kind = UNLIKELY_##row_kind},
+    [row_name] = {.name = #row_name, .text = (row_text), .kind = UNLIKELY_##row_kind},
     UNLIKELY(AS_ROW)
 #undef AS_ROW
 };

@@ -122,8 +122,8 @@ static void say_rows(struct words *w)
 {
     const struct cell *cell[8];
     uint32_t columns = words_roll(w, COUNT(cell) + 1), rows = words_roll(w, 12);
-    for (uint32_t i = 0; i < columns; i++)
-        cell[i] = &cells[words_roll(w, COUNT(cells))];
+    for (size_t i = 0; i < COUNT(cell); i++)
+        cell[i] = i < columns ? &cells[words_roll(w, COUNT(cells))] : NULL;
     say_columns(w, columns, cell);
     for (uint32_t i = 0; i < rows; i++)
         say_row(w, words_roll(w, 50) == 0 ? words_roll(w, columns + 1) : columns, cell);

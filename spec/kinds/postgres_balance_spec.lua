@@ -1,114 +1,14 @@
 -- limit: 300 s
 -- Calls balanced over several hosts: three real servers behind a network of ours, each of which counts what it is asked.
 
+local balanced = require "spec.kinds.balanced"
 local clock = require "spec.support.clock"
 local declared = require "spec.kinds.declared"
-local postgres = require "spec.support.postgres"
-local proxies = require "spec.support.proxy"
 
-local SERVERS = 3
-local server, proxy, host = {}, {}, {}
-for i = 1, SERVERS do
-  server[i] = postgres.start()
-  server[i]:psql [[create sequence calls owned by none; alter sequence calls owner to spec;
-    create table seen (key text); alter table seen owner to spec]]
-  proxy[i] = proxies.start(server[i])
-  host[i] = ("%q"):format(("%s:%d"):format(proxy[i].host, proxy[i].port))
-end
-
-local count, used = 0, {}
-
--- A resource of all three, which are alike.
-local function use(settings)
-  count = count + 1
-  local first = server[1]
-  used[#used + 1] = declared.use(([[policy "balanced" { call = { deadline = "5s", wait = "5s" }, retry = { tries = 1 } }
-    postgres "balanced%d" { host = { %s }, dbname = %q, user = %q, password = %q, target_session_attrs = "any",
-      policy = "balanced", pool = { max = 24, connecting = 8, min = 6 }, %s }]]):format(count,
-    table.concat(host, ", "), first.dbname, first.user, first.password, settings))
-  return used[#used]
-end
-
-local CALL, PORT = "select nextval('calls'), pg_sleep(0.004)", "select current_setting('port')::int"
-
-local counted = { 0, 0, 0 }
-
--- What each server was asked since this was asked last, by its own word.
-local function served()
-  local more = {}
-  for i = 1, SERVERS do
-    local all = tonumber(server[i]:psql "select case when is_called then last_value else 0 end from calls")
-    more[i], counted[i] = all - counted[i], all
-  end
-  return more
-end
-
--- So many calls of each of some tasks; how many failed.
-local function work(db, calls, tasks, options)
-  local list, failed = {}, 0
-  for i = 1, tasks do
-    list[i] = task(function()
-      for _ = 1, calls do
-        local ok = db:one(options or {}, CALL)
-        failed = failed + (ok and 0 or 1)
-      end
-      return true
-    end)
-  end
-  for _, one in ipairs(list) do assert(one:join()) end
-  return failed
-end
-
--- Every endpoint that is up has a connection that is idle, and was used.
-local function warm_up(db)
-  clock.eventually("all are used", function()
-    work(db, 3, 6)
-    local pool = declared.pool(db, "primary")
-    for _, one in ipairs(pool.endpoints) do
-      if one.state ~= "down" and (one.state ~= "fit" or one.connections == 0 or one.calls == 0) then return false end
-    end
-    return pool.opening == 0
-  end)
-  declared.is_settled(db)
-  served()
-end
-
--- How many connections there are; nil while one is being opened.
-local function connections(db)
-  local pool, all = declared.pool(db, "primary"), 0
-  for _, one in ipairs(pool.endpoints) do all = all + one.connections end
-  return pool.opening == 0 and all or nil
-end
-
--- Of calls that all went where the rule had them go: else one more connection would have been opened there.
-local function shares(db, calls, tasks)
-  warm_up(db)
-  local by
-  clock.eventually("none is opened meanwhile", function()
-    served()
-    local before = connections(db)
-    assert.equal(0, work(db, calls, tasks))
-    by = served()
-    return before and connections(db) == before
-  end, 6 * clock.PATIENCE)
-  print(("# %s: %d, %d and %d calls"):format(declared.pool(db, "primary").balance, by[1], by[2], by[3]))
-  assert.equal(calls * tasks, by[1] + by[2] + by[3])
-  return by
-end
-
-local function endpoint(db, at)
-  return declared.pool(db, "primary").endpoints[at]
-end
-
--- Calls until so many endpoints are ejected.
-local function work_until_ejected(db, wanted)
-  clock.eventually(wanted .. " are ejected", function()
-    db:one({ deadline = "100ms" }, CALL)
-    local out = 0
-    for i = 1, SERVERS do out = out + (endpoint(db, i).ejected_for > 0 and 1 or 0) end
-    return out == wanted
-  end)
-end
+local CALL, PORT, SERVERS = balanced.CALL, "select current_setting('port')::int", balanced.SERVERS
+local server, proxy = balanced.start()
+local endpoint, served, shares, use, warm_up = balanced.endpoint, balanced.served, balanced.shares, balanced.use, balanced.warm_up
+local work, work_until_ejected = balanced.work, balanced.work_until_ejected
 
 describe("calls that are balanced", function()
   local before
@@ -117,8 +17,7 @@ describe("calls that are balanced", function()
   after_each(function()
     for i = 1, SERVERS do proxy[i]:tell "pass" end
     declared.is_whole(before)
-    for _, db in ipairs(used) do assert(db:drain { within = "5s" }) end -- or it would go on refilling what the next ones break
-    used = {}
+    balanced.drain_used()
   end)
 
   it("are shared out by each rule as it says, where one server is ten times as slow", function()

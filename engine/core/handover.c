@@ -3,9 +3,16 @@
 #include "core/identity.h"
 #include "core/resource.h"
 
+/* Where the driver cannot let go of one, each that is closing makes room for one of those who ask. */
+static bool is_room_coming(const struct pool *p)
+{
+    int32_t closing = (int32_t)p->count[CONN_CLOSING];
+    return p->driver->detach == NULL && closing > 0 && permits_claims(&p->stake) <= closing;
+}
+
 bool handover_is_due(const struct pool *p, int64_t arrived_us)
 {
-    if (!p->is_asked)
+    if (!p->is_asked || is_room_coming(p))
         return false;
     int64_t asked_us = permits_asked_us(&p->stake);
     return asked_us != LEDGER_NOBODY && asked_us + HANDOVER_LEAD_US < arrived_us;
@@ -171,6 +178,15 @@ void handover_next_waiter(struct pool *p, int64_t arrived_us)
     keep_soon(p);                          /* asks for those behind him */
 }
 
+/* Where the driver keeps what it has, others have nothing but permits: whoever has no use for one asks for none, or
+ * they would close for him what is theirs. */
+void handover_opened(struct pool *p)
+{
+    if (p->driver->detach == NULL && !p->claims)
+        permits_unask(&p->stake);
+    handover_give_back(p);
+}
+
 void handover_give_back(struct pool *p)
 {
     for (; p->permits > 0; p->permits--)
@@ -183,14 +199,16 @@ static void note_asking(struct pool *p)
         ask_since_now(p);
 }
 
-/* One that is being opened may take longer than others need theirs. */
+/* One that is being opened may take longer than others need theirs; which the driver must be able to let go of. */
 static void wish(struct pool *p)
 {
     if (engine_now(p->engine) < handover_wish_us(p))
         return;
+    note_asking(p);
+    if (p->driver->detach == NULL)
+        return;
     const struct asks a = asks_of(p);
     permits_wish(&p->stake, &a);
-    note_asking(p);
 }
 
 int64_t handover_wish_us(const struct pool *p)
@@ -222,7 +240,7 @@ static void give_back_excess(struct pool *p)
         permits_give(&p->stake);
 }
 
-bool handover_may_open(struct pool *p)
+bool handover_may_open(struct pool *p, int32_t missing)
 {
     if (p->stake.permits == NULL)
         return true;
@@ -233,10 +251,13 @@ bool handover_may_open(struct pool *p)
         return true;
     if (list_is_empty(&p->waiters))
         return false;
-    const struct asks a = asks_of(p);
+    struct asks a = asks_of(p);
+    if (p->driver->detach == NULL) /* what comes are permits, for no more than these */
+        a.room = missing;
     if (permits_ask(&p->stake, &a))
         return true;
     note_asking(p);
+    p->claims = true;
     return false;
 }
 

@@ -22,12 +22,13 @@ void handover_leave(struct pool *p); /* no connection is left */
 /* Nobody waits here any more: what comes is closed. */
 void handover_stop(struct pool *p);
 
-/* A permit for one more connection; with none left it asks for one, if somebody waits. */
-bool handover_may_open(struct pool *p);
+/* A permit for one more connection, of so many that are missing; with none left it asks, if somebody waits. */
+bool handover_may_open(struct pool *p, int32_t missing);
 /* It is not opened after all: the permit is for the next one. */
 void handover_unopened(struct pool *p);
 /* What it has no use for now: others may have. */
 void handover_give_back(struct pool *p);
+void handover_opened(struct pool *p); /* so does the keeper, when it has opened what it may */
 /* The permit of a connection that is gone. */
 void handover_closed(struct pool *p);
 void handover_unask(struct pool *p); /* nobody waits any more */

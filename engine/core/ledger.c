@@ -282,6 +282,17 @@ int64_t permits_asked_us(const struct stake *s)
     return at_us;
 }
 
+int32_t permits_claims(const struct stake *s)
+{
+    struct permits *p = s->permits;
+    int32_t claims = 0;
+    lock(p);
+    for (int32_t i = 0; i < p->shares; i++)
+        claims += &p->share[i] == share_of(s) ? 0 : p->share[i].alone;
+    unlock(p);
+    return claims;
+}
+
 void share_post(struct share *to, struct parcel *parcel)
 {
     parcel->next = NULL;

@@ -83,6 +83,8 @@ bool permits_doom(struct stake *s);
 
 /* Since when the first waiter of any other worker waits; LEDGER_NOBODY when none asks. */
 int64_t permits_asked_us(const struct stake *s);
+/* How many permits alone others ask for. */
+int32_t permits_claims(const struct stake *s);
 /* Gives the parcel, with its permit, to the worker that asks for longest. False when none asks any
  * more since before_us, when one of the caller's own came: it stays the caller's. LEDGER_NOBODY: he has
  * none. */

@@ -204,11 +204,11 @@ struct fill_counts open_count(const struct pool *p)
 }
 
 /* The place of the endpoint for one more, for which there is a permit and room; -1: none for now. */
-static int32_t place_for_one(struct pool *p, bool *is_easy_out)
+static int32_t place_for_one(struct pool *p, int32_t missing, bool *is_easy_out)
 {
     int32_t at;
     while (outage_has_room(p) && (at = reach_next(p, is_easy_out)) >= 0) {
-        if (!handover_may_open(p))
+        if (!handover_may_open(p, missing))
             return -1;
         if (outage_begin(p, at, *is_easy_out))
             return at;
@@ -223,7 +223,7 @@ static void open_some(struct pool *p)
     struct fill_counts n = open_count(p);
     for (int32_t missing = fill_wanted(&p->size, &n); missing > 0; missing--) {
         bool is_easy;
-        int32_t at = place_for_one(p, &is_easy);
+        int32_t at = place_for_one(p, missing, &is_easy);
         if (at < 0)
             return;
         p->last = (p->resource->spec->role_choice[p->role] & NEBULA_SPREAD) != 0 ? at : p->last;
@@ -241,7 +241,8 @@ static void open_some(struct pool *p)
 void open_missing(struct pool *p)
 {
     p->open_again_us = 0;
+    p->claims = false;
     if (!pool_is_closed(p))
         open_some(p);
-    handover_give_back(p);
+    handover_opened(p);
 }

@@ -99,6 +99,7 @@ struct pool {
     struct stake stake;    /* in the permits of all workers: see handover.h */
     bool is_asked;         /* by another worker, by the last look */
     bool is_home;          /* of them this one keeps the minimum */
+    bool claims;           /* for one that it might open now it asked for a permit */
     int32_t permits;       /* granted, and not used yet */
     struct soon hand;      /* one on: never while a driver still speaks of it */
     int32_t rows;          /* in the table of leases, for connections that come */

@@ -383,9 +383,11 @@ static void look_at(struct sight *s, const struct worker *w, const struct pool *
     s->conns += pool_all(p);
     s->permits += p->permits;
     s->listening += (int32_t)p->count[CONN_LISTENING];
+    /* One that the other worker cannot let go of is but a permit, of use to who may open one now. */
+    bool is_helped = p->driver->detach != NULL || p->claims;
     const struct list_node *first = list_head(&p->waiters);
     int64_t long_ago_us = world_time_us() - FAIR_US;
-    s->waiting += is_counted_on && first != NULL &&
+    s->waiting += is_counted_on && first != NULL && is_helped &&
                   container_of(first, struct waiter, node)->arrived_us < long_ago_us;
     for (const struct conn *c = p->idle.first; c != NULL && is_counted_on; c = c->after)
         s->spare += pool_is_fresh(p, c, world_time_us()) && c->since_us < long_ago_us;

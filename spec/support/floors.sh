@@ -65,7 +65,7 @@ done
 for function in $(sed -n 's/^[a-z].*[ *]\(permits_[a-z_]*\)(.*/\1/p' engine/core/ledger.h); do
     case $function in
     permits_join | permits_out | permits_elsewhere | permits_census) continue ;; # they change nothing that others see
-    permits_has_come | permits_has_excess | permits_is_over | permits_is_full) continue ;;
+    permits_claims | permits_has_come | permits_has_excess | permits_is_over | permits_is_full) continue ;;
     permits_is_home | permits_least) continue ;; # who keeps the minimum is told apart, and takes permits like all
     permits_renew | permits_renewed_us) continue ;; # of the age of connections the model knows nothing
     esac

@@ -174,13 +174,14 @@ end
 ---@param ended fun(task: nebula.Task) told when it has ended: with task.failure, or task.results and task.count
 ---@param ... any given to fn
 ---@return nebula.Task|nil
----@return string|nil why "closed": the work of this worker is over
+---@return any why "closed": the work of this worker is over; or an error: there are too many tasks in it
 function mail.task_at(place, fn, ended, ...)
   local work = tree.work
   if not work or work.is_ending or work.is_ended then
     return nil, "closed"
   end
-  local task = tree.open_at(work, place, fn, ...)
+  local has_begun, task = pcall(tree.open_at, work, place, fn, ...)
+  if not has_begun then return nil, task end
   task.at = place
   task.scope = {
     ended = function(_, self)

@@ -28,7 +28,7 @@ local function post(to, kind, ...)
   local sent, why = mail.send(to, kind, ...)
   if sent or why == "closed" then return end
   local said, count = { ... }, select("#", ...)
-  mail.task(function()
+  local task, refusal = mail.task(function()
     local failures_in_a_row = 0
     repeat
       local has_slept = time.sleep "5ms"
@@ -36,6 +36,7 @@ local function post(to, kind, ...)
       sent, why = mail.send(to, kind, unpack(said, 1, count))
     until sent or why == "closed" or failures_in_a_row > 10
   end, function() end)
+  if not task and refusal ~= "closed" then error(refusal, 0) end
 end
 
 local function answer_with(from, id, ...)
@@ -82,7 +83,8 @@ mail.on("parts.run", function(from, id, bytes, given)
     of[id] = nil
     answer(from, id, task)
   end, bytes, given)
-  if not task then return answer_with(from, id, why) end
+  if not task and why == "closed" then return answer_with(from, id, why) end
+  if not task then return answer_raised(from, id, failures.of(why)) end
   of[id] = task
 end)
 

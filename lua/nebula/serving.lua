@@ -92,14 +92,15 @@ local function trouble_of(task)
 end
 
 mail.on("serving.begin", function(_, given, finished)
-  local task = mail.task_at(given.place, keep, function(task)
+  local begun, why = mail.task_at(given.place, keep, function(task)
     if task.failure and not time.stopping() then
       worker.fail(failures.text_of(task.failure)) -- and it begins anew, with its services
     else
       mail.urge(0, "serving.ended", trouble_of(task))
     end
   end, given, finished)
-  if not task then
+  if not begun and why ~= "closed" then error(why, 0) end
+  if not begun then
     mail.urge(0, "serving.ended") -- it drains already
   end
 end)

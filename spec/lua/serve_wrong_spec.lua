@@ -37,6 +37,29 @@ describe("serve", function()
     end
   end)
 
+  it("starts again what found no room for its task", function()
+    local folder = tmp.folder()
+    local child = started(([[
+      local may_go = function() return io.open "%s" end
+      service "hog" { run = function()
+        while pcall(task, function() sleep "1h" end) do end
+        print "ready"
+        repeat pcall(task, function() sleep "1h" end) sleep "1ms" until may_go()
+      end }
+      service "late" { restart = { pause = "10ms", pause_max = "50ms" }, run = function()
+        if not may_go() then error "not yet" end
+        sleep "1h"
+      end }
+    ]]):format(folder .. "/flag"), "--workers", "1")
+    eventually(child, "it is refused", function(all)
+      return all["late 1"].reason == "20000 tasks are alive, which is the most (limit)"
+    end)
+    tmp.write(folder, "flag", "")
+    come_to(child, { ["hog 1"] = "finished", ["late 1"] = "running" })
+    child:signal "TERM"
+    ended(0, over(child))
+  end)
+
   it("shows of a long reason its begin, with its secrets masked, and a zero in it", function()
     local folder = folder_of([[
       service "long" { restart = { pause = "1h", pause_max = "1h" }, run = function()

@@ -1,5 +1,6 @@
 -- How many tasks there may be in a worker.
 
+local many = require "spec.support.many"
 local program = require "spec.support.program"
 
 describe("tasks beyond the bound", function()
@@ -19,5 +20,26 @@ describe("tasks beyond the bound", function()
     local pattern = "^(%d+)\tlimit\t20000 tasks are alive, which is the most %(limit%)\nanother\n$"
     local opened = tonumber(ran.output:match(pattern))
     assert.is_true(opened and opened > 19990, ran.output)
+  end)
+
+  it("are refused to whoever asks for one in another worker, which goes on", function()
+    local ran = program.ended(0, many.run(2, [[
+      local full = channel "full"
+      local fills = task(function()
+        return spawn_on_all(function()
+          if worker.index == 0 then return true end
+          while pcall(task, function() sleep "1h" end) do end
+          full:send "full"
+          sleep "1h"
+        end):join()
+      end)
+      full:receive()
+      local ok, err = pcall(function() return spawn_on_all(function() return true end):join() end)
+      print(ok, err.code, err.worker)
+      fills:cancel()
+      fills:join()
+      print(#spawn_on_all(function() return true end):join())
+    ]]))
+    assert.equal("false\tlimit\t1\n2\n", ran.output)
   end)
 end)

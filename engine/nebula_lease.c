@@ -30,7 +30,7 @@ lease_slowly(struct nebula *n, int32_t resource, int32_t role, int64_t within_us
 }
 
 /* Where others wait, one has nothing to do but to stand behind them. */
-__attribute__((noinline)) static int64_t
+__attribute__((cold, noinline)) static int64_t
 lease_behind(struct nebula *n, int32_t resource, int32_t role, int64_t within_us, bool is_fail_fast)
 {
     if (within_us > 0 || is_fail_fast)
@@ -91,8 +91,8 @@ __attribute__((cold, noinline)) static int32_t release_slowly(struct nebula *n, 
 }
 
 /* c: whose newest number this is; NULL where it was not looked for. */
-__attribute__((noinline)) static int32_t release_on(struct nebula *n, int64_t lease,
-                                                    int32_t verdict, struct conn *c)
+__attribute__((cold, noinline)) static int32_t release_on(struct nebula *n, int64_t lease,
+                                                          int32_t verdict, struct conn *c)
 {
     bool is_passed = c != NULL && lease_is_out(c) && pool_pass(c);
     return is_passed ? 0 : release_slowly(n, lease, verdict);

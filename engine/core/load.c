@@ -191,13 +191,9 @@ int32_t load_choose(struct pool *p, uint64_t key, uint32_t ready)
     if (chosen.best >= 0 && chosen.best != chosen.ready)
         want(p, chosen.best);
     want_news(p);
-    return chosen.ready;
-}
-
-void load_hurry(struct pool *p)
-{
-    if (p->loads != NULL && p->loads->has_news)
+    if (l->has_news)
         keep_soon(p);
+    return chosen.ready;
 }
 
 void load_use(struct conn *c)
@@ -287,18 +283,24 @@ int32_t load_demand(const struct pool *p, int32_t waiting)
     return waiting > wanted ? waiting : wanted;
 }
 
+/* Those who wait name the same endpoint one after the other, as long as nobody is served: it is wanted until one
+ * connection is on its way there. */
+static bool comes_first(const struct pool *p, int32_t at)
+{
+    return p->loads->of[at].is_wanted && p->reach[at].opening == 0;
+}
+
 void load_survey(const struct pool *p, struct choice_of *of)
 {
-    bool is_wanted = false;
+    bool is_one = false;
     for (int32_t i = 0; i < p->reaches; i++) {
-        const struct load *l = &p->loads->of[i];
         if (!may_use(p, i))
             of[i].state = CHOICE_USELESS;
         of[i].conns = of[i].conns * BALANCE_WEIGHT_MOST / p->loads->balance[i].weight;
-        is_wanted = is_wanted || (l->is_wanted && of[i].state == CHOICE_READY);
+        is_one = is_one || (comes_first(p, i) && of[i].state == CHOICE_READY);
     }
-    for (int32_t i = 0; is_wanted && i < p->reaches; i++)
-        if (!p->loads->of[i].is_wanted && of[i].state == CHOICE_READY)
+    for (int32_t i = 0; is_one && i < p->reaches; i++)
+        if (!comes_first(p, i) && of[i].state == CHOICE_READY)
             of[i].state = CHOICE_FULL;
 }
 
@@ -328,15 +330,29 @@ static struct conn *of_one_that_is_out(const struct pool *p)
     return NULL;
 }
 
-/* The endpoint with the most connections gives one up; never its only one. */
-static struct conn *of_the_richest(const struct pool *p)
+/* The endpoint with the most connections gives one up; never its only one. -1: there is none. */
+static int32_t richest(const struct pool *p)
 {
     int32_t richest = -1;
     for (int32_t i = 0; i < p->reaches; i++)
-        if (last_idle(p, i) != NULL && p->reach[i].conns > 1 &&
-            (richest < 0 || p->reach[i].conns > p->reach[richest].conns))
+        if (p->reach[i].conns > 1 && (richest < 0 || p->reach[i].conns > p->reach[richest].conns))
             richest = i;
-    return richest < 0 ? NULL : last_idle(p, richest);
+    return richest;
+}
+
+/* An idle one; or, where all have something to do, the one that was lent last, as it comes home. */
+static struct conn *one_of(const struct pool *p, int32_t at)
+{
+    struct conn *latest = at < 0 ? NULL : last_idle(p, at);
+    if (at < 0 || latest != NULL)
+        return latest;
+    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
+        struct conn *c = container_of(n, struct conn, node);
+        if (c->reach == at && c->state == CONN_LEASED &&
+            (latest == NULL || c->since_us > latest->since_us))
+            latest = c;
+    }
+    return latest;
 }
 
 /* Somebody is named and has no connection at all. Whoever has one and wants more has to wait for room. */
@@ -354,7 +370,7 @@ static struct conn *spare(struct pool *p)
 {
     bool is_one = is_one_without(p);
     struct conn *c = is_one || !list_is_empty(&p->waiters) ? of_one_that_is_out(p) : NULL;
-    return c == NULL && is_one ? of_the_richest(p) : c;
+    return c == NULL && is_one ? one_of(p, richest(p)) : c;
 }
 
 void load_make_room(struct pool *p)
@@ -365,7 +381,9 @@ void load_make_room(struct pool *p)
     p->loads->has_news = false;
     struct conn *c = has_room(p) ? NULL : spare(p);
     struct error why;
-    if (c == NULL)
+    if (c != NULL && c->state != CONN_IDLE)
+        conn_retire(c);
+    if (c == NULL || c->state != CONN_IDLE)
         return;
     error_set(&why, ERROR_CLOSED, "%s: connection %u makes room for one to another endpoint",
               p->resource->name, c->id);

@@ -7,7 +7,7 @@
  * The rule names an endpoint (rules/balance). When none of its connections is idle, the next best one that
  * has an idle connection serves, and the first one is noted as wanted: another connection is opened to it
  * where max leaves room. Where there is none, and it has no connection at all, the endpoint that has most
- * of the idle ones gives one up.
+ * of them gives one up, an idle one or one that comes home.
  *
  * A call is judged where it ends (rules/eject). Whose connection was lost, whose server failed, or who was
  * not answered by the deadline, failed by its endpoint; whoever was cancelled or refused, or waited in
@@ -76,7 +76,6 @@ uint32_t load_idle(const struct pool *p); /* a bit for each endpoint that has an
 /* The endpoint by which the next use with this key is served, among those whose bits are in `ready`, which
  * have a connection for it; -1: none of them may be used. */
 int32_t load_choose(struct pool *p, uint64_t key, uint32_t ready);
-void load_hurry(struct pool *p); /* what is wanted is looked after in this turn */
 /* c is lent, chosen or not. */
 void load_use(struct conn *c);
 /* c is in another state now than `from`; and: it came from, or goes to, another worker. */

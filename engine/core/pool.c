@@ -424,7 +424,6 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
         struct conn *c = find(p, w);
         if (c != NULL) {
             lend(c);
-            load_hurry(p);
             return c;
         }
     }

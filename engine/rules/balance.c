@@ -67,8 +67,9 @@ static double fraction(uint64_t bits)
 static double luck(const struct field *f, int32_t at)
 {
     const struct balance_of *of = &f->of[at];
-    uint64_t uses = (f->latest - of->used) * (uint64_t)f->most;
-    uint64_t round = uses / (uint64_t)(f->all - of->weight);
+    int32_t others = f->all - of->weight;
+    CHECK(others > 0); /* whoever has the largest weight is one of them */
+    uint64_t round = (f->latest - of->used) * (uint64_t)f->most / (uint64_t)others;
     return fraction(mixed(mixed(of->used + mixed((uint64_t)at + 1)) + round));
 }
 

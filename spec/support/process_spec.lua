@@ -1,12 +1,21 @@
 local clock = require "spec.support.clock"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
+local unserved = require "spec.support.unserved"
 
 describe("process", function()
   it("hands over arguments, text and variables, and keeps the two outputs apart", function()
     local ran = process.run { "sh", "-c", 'cat; printf "%s %s" "$1" "$WORD" >&2; exit 7', "sh", "a b",
       text = "said\n", env = { WORD = "ünicode" } }
     assert.same({ code = 7, output = "said\n", errors = "a b ünicode" }, ran)
+  end)
+
+  it("is unserved for no time when it cannot be read any more", function()
+    local folder = tmp.folder()
+    tmp.write(folder, "schedstat/none", "") -- can be opened, and not read
+    assert.equal(0, unserved.thread(folder))
+    assert.equal(0, unserved.thread(folder .. "/schedstat"))
+    assert(unserved.thread "/proc/self" >= 0)
   end)
 
   it("carries more than a pipe holds", function()

@@ -9,9 +9,9 @@ local unserved = {}
 function unserved.thread(folder)
   local file = io.open(folder .. "/schedstat")
   if not file then return 0 end
-  local _, ns = file:read("*n", "*n")
+  local _, ns = file:read("*n", "*n") -- or nil and why not, when it ends just now
   file:close()
-  return (ns or 0) / 1e6
+  return type(ns) == "number" and ns / 1e6 or 0
 end
 
 ---The sum over the threads that a process has.

@@ -84,13 +84,13 @@ local function read()
   end
 end
 
---- Begins to read. Idempotent.
+--- Begins to read. Idempotent. Raises where there is no room for its task.
 function mail.open()
   if is_open then
     return
   end
-  is_open = true
   local reader = tree.open(nil, read)
+  is_open = true
   reader.is_of_worker = true
   reader.scope = {
     ended = function(_, self)
@@ -127,12 +127,13 @@ end
 
 -- hearing ---------------------------------------------------------------------------------------------
 
---- From now on fn hears of messages of this kind.
+--- From now on fn hears of messages of this kind. Where there is no room to read yet, whoever asks for something by
+--- mail opens it.
 ---@param kind string MODULE.WHAT
 ---@param fn fun(from: integer, ...: any)
 function mail.on(kind, fn)
   handlers[kind] = fn
-  mail.open()
+  pcall(mail.open) -- a module whose loading failed could never be loaded again
 end
 
 --- From now on fn hears when another worker has left, behind all that it had sent: its engine is closed, and all that
@@ -140,7 +141,7 @@ end
 ---@param fn fun(worker: integer, why: string)
 function mail.on_leave(fn)
   hooks[#hooks + 1] = fn
-  mail.open()
+  pcall(mail.open)
 end
 
 --- Whether a worker is there, as far as this one has heard.

@@ -208,6 +208,7 @@ end
 ---@param more_of nil|fun(index: integer): table|nil what it is given besides: module, whose part(given, ...) is called
 ---@return nebula.Parts
 function parts.begin(workers, bytes, place, more_of)
+  mail.open()
   local self = setmetatable({ id = parts.unique(), live = {}, count = #workers, results = {} }, Parts)
   asked[self.id] = self
   for _, index in ipairs(workers) do self.live[index] = true end

@@ -2,6 +2,7 @@
 
 local c = require "nebula.c"
 local errors = require "nebula.error"
+local failures = require "nebula.failure"
 local lazy = require "nebula.lazy"
 local options = require "nebula.options"
 local tasks = require "nebula.task"
@@ -88,6 +89,13 @@ local function count_of(list)
   return count
 end
 
+local function begin(scope, parallel)
+  for i = 1, parallel do
+    local task = tasks.task(scope.work, scope)
+    task.scope, scope.tasks[i], scope.live = scope, task, i
+  end
+end
+
 local function wait_for(scope)
   if scope.live == 0 then
     return
@@ -128,9 +136,10 @@ local function for_each(list, given, fn)
   if given and given.workers then return spread.run(list, count, parallel, fn) end
   local scope = setmetatable(
     { list = list, count = count, next = 1, fn = fn, results = {}, tasks = {}, live = 0 }, Scope)
-  for i = 1, parallel do
-    local task = tasks.task(scope.work, scope)
-    task.scope, scope.tasks[i], scope.live = scope, task, i
+  local has_begun, why = tree.try(begin, scope, parallel)
+  if not has_begun then -- there are too many tasks: those that are there end before that is said
+    scope.failure = failures.of(why)
+    scope:stop()
   end
   wait_for(scope)
   if scope.failure then

@@ -122,15 +122,17 @@ local function over_all(workers, list, count, parallel, bytes, place)
   local items, results = channels_of(name)
   local all = begin(workers, parallel, name, bytes, place)
   local size = math.max(1, math.min(ITEMS_MOST, math.floor(count / (parallel * DEALS))))
-  local dealing = tasks.task(guarded, all, deal, items, list, count, size, place)
-  local collecting = tasks.task(guarded, all, collect, results, count)
+  local here, got, why = {}, nil, nil -- tasks
+  local has_begun, refused = tree.try(function()
+    here[1] = tasks.task(guarded, all, deal, items, list, count, size, place)
+    here[2] = tasks.task(guarded, all, collect, results, count)
+  end)
+  if not has_begun then all:stop(nil, refused) end
   local ok, failure, err = tree.try(all.wait, all)
-  if not ok or not failure then
-    dealing:cancel()
-    collecting:cancel()
+  for _, one in ipairs(here) do
+    if not ok or not failure then one:cancel() end
+    got, why = one:join()
   end
-  local got, why = collecting:join()
-  dealing:join()
   shared.discard(items)
   shared.discard(results)
   if not ok then tree.raise(failure) end

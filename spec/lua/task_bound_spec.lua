@@ -26,6 +26,55 @@ describe("tasks beyond the bound", function()
     assert.is_true(opened and opened > 19990, ran.output)
   end)
 
+  it("are those of for_each, and then none of it goes on", function()
+    for _, options in ipairs { "{ parallel = 60000 }", "{ parallel = 60000, workers = true }" } do
+      for workers = 1, 2 do
+        local ran = run(workers, ([[
+          local items, done, tree = {}, 0, require "nebula.tree"
+          for i = 1, 60000 do items[i] = i end
+          local function alive()
+            local count = 0
+            for _ in pairs(tree.alive()) do count = count + 1 end
+            return count
+          end
+          assert(for_each({ 1 }, { workers = true }, function() end)) -- what it needs is there now
+          local before = alive()
+          local ok, err = pcall(for_each, items, %s, function() sleep "1ms" done = done + 1 end)
+          print(ok, err.code, alive() - before, done)
+          sleep "50ms"
+          print(done)]]):format(options))
+        assert.equal("false\tlimit\t0\t0\n0\n", ran.output, options .. workers)
+      end
+    end
+  end)
+
+  it("are those by which for_each has its items done elsewhere, and what was begun there ends", function()
+    local ran = run(2, [[
+      local list = {}
+      while pcall(function() list[#list + 1] = task(function() sleep "1h" end) end) do end
+      local function double(item) return 2 * item end
+      local function each()
+        local ok, err = pcall(for_each, { 1, 2, 3 }, { workers = true }, double)
+        print(ok, ok and #err or err.code)
+      end
+      local function make_room(from, to)
+        for i = from, to do list[i]:cancel() list[i]:join() end
+      end
+      each()
+      make_room(1, 1) -- for who deals the items out, and not for who collects the results
+      each()
+      make_room(2, 10)
+      each()
+      print(select(2, channel("never"):receive { deadline = "50ms" }).code)
+      local counts = spawn_on_all(function()
+        local count = 0
+        for _ in pairs(require("nebula.tree").alive()) do count = count + 1 end
+        return count
+      end):join()
+      print(counts[2])]])
+    assert.equal("false\tlimit\nfalse\tlimit\ntrue\t3\ndeadline\n3\n", ran.output)
+  end)
+
   it("are refused to whoever asks for one in another worker, which goes on", function()
     local ran = program.ended(0, many.run(2, [[
       local full = channel "full"

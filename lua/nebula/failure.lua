@@ -149,6 +149,9 @@ function failures.of(x, fn, place)
   if getmetatable(x) == Failure then
     return x
   end
+  if x == "not enough memory" then
+    pcall(collectgarbage) -- what failed has let go of all that it had, and the other workers need it now
+  end
   local failure = capture(running(), x)
   local is_workflow = fn and not errors.is_ours(debug.getinfo(fn, "S").source)
   failure.at = failure.at or is_workflow and failures.place_of_function(fn) or place

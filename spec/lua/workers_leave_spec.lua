@@ -158,15 +158,26 @@ describe("a worker", function()
     says("not enough memory", result.errors)
   end)
 
+  local hungry = [[
+    local function hungry()
+      local t = {}
+      while require("nebula.worker").index == 1 do t[#t + 1] = ("x"):rep(1e6) .. #t end
+    end
+  ]]
+
   with_memory_bound("in which a function finds no memory left says which line asked for it", function()
-    local result = ended(1, limited("as", 500e6, command [[
-      local function hungry()
-        local t = {}
-        while require("nebula.worker").index == 1 do t[#t + 1] = ("x"):rep(1e6) .. #t end
-      end
-      spawn_on_all(hungry):join()
-    ]]))
+    local result = ended(1, limited("as", 500e6, command(hungry .. "spawn_on_all(hungry):join()")))
     assert.matches("nebula: [^ ]*/flow.lua:%d+: worker 1: not enough memory", result.errors)
+  end)
+
+  with_memory_bound("in which a function took all the memory there is gives it back at once", function()
+    local result = ended(0, limited("as", 500e6, command(hungry .. [[
+      for _ = 1, 3 do
+        print(pcall(function() spawn_on_all(hungry):join() end))
+        print(#("x"):rep(1e8))
+      end
+    ]])))
+    assert.equal(("false\tworker 1: not enough memory\n100000000\n"):rep(3), result.output)
   end)
 
   it("that is the first ends the program with 1", function()

@@ -32,21 +32,36 @@ static bool is_theirs(lua_State *co, lua_Debug *frame, const char *home)
            lua_getinfo(co, "l", frame) != 0 && frame->currentline > 0;
 }
 
+/* What is called in a frame, by its name there. */
+static struct frames_call call_of(lua_State *co, lua_Debug *called, const lua_Debug *frame)
+{
+    struct frames_call call = {.source = frame->source, .line = frame->currentline};
+    bool is_named = lua_getinfo(co, "n", called) != 0 && called->name != NULL;
+    strncpy(call.name, is_named ? called->name : "a call", sizeof call.name - 1);
+    return call;
+}
+
 bool frames_last_call(lua_State *co, const char *home, struct frames_call *out)
 {
     lua_Debug frame, below;
     for (int level = PARKED; level < DEEPEST && lua_getstack(co, level, &frame) != 0; level++) {
         if (is_theirs(co, &frame, home)) {
-            bool is_named = lua_getstack(co, level - 1, &below) != 0 &&
-                            lua_getinfo(co, "n", &below) != 0 && below.name != NULL;
-            strncpy(out->name, is_named ? below.name : "a call", sizeof out->name - 1);
-            out->name[sizeof out->name - 1] = '\0';
-            out->source = frame.source;
-            out->line = frame.currentline;
+            lua_getstack(co, level - 1, &below);
+            *out = call_of(co, &below, &frame);
             return true;
         }
     }
     return false;
+}
+
+bool frames_called(lua_State *co, lua_Debug *called, const char *home, struct frames_call *out)
+{
+    lua_Debug caller;
+    if (lua_getinfo(co, "S", called) == 0 || !is_ours(called->source, home) ||
+        lua_getstack(co, 1, &caller) == 0 || !is_theirs(co, &caller, home))
+        return false;
+    *out = call_of(co, called, &caller);
+    return true;
 }
 
 /* Asked for what is shown alone: LuaJIT crashes when it looks for the name of a handler after an

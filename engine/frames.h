@@ -17,6 +17,8 @@ struct frames_call {
 /* What a parked coroutine called at last, which made it wait; home is the engine's. False when it has
  * not begun, or no line of the workflow is left in it. */
 bool frames_last_call(lua_State *co, const char *home, struct frames_call *out);
+/* The same of what is being called, in a hook of Lua. False when it is none of ours, or ours that calls it. */
+bool frames_called(lua_State *co, lua_Debug *called, const char *home, struct frames_call *out);
 /* The lines of a coroutine that runs, innermost first, each on a line of its own; "" when there are none. */
 void frames_lines(lua_State *co, const char *home, char *text, size_t size);
 

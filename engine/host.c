@@ -48,6 +48,10 @@ static void be_watched(lua_State *lua, struct worker *w)
     lua_getfield(lua, -1, "inner");
     worker_watch(w);
     lua_pop(lua, 1);
+    lua_getfield(lua, 1, "notes_calls");
+    if (lua_toboolean(lua, -1))
+        watchdog_note_calls(w->watched);
+    lua_pop(lua, 1);
 }
 
 static int worker_open(lua_State *lua)

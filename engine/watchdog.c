@@ -16,7 +16,7 @@
 
 /* It is shown in words, because these can be read while they are written. */
 union call_text {
-    char text[WATCHDOG_WORDS * sizeof(uint64_t)];
+    char text[WATCHDOG_TEXT];
     uint64_t word[WATCHDOG_WORDS];
 };
 
@@ -67,10 +67,14 @@ static void say_where(lua_State *lua, lua_Debug *unused)
     lua_sethook(lua, mine->hook, mine->hook_mask, mine->hook_count);
     if (atomic_load(&mine->turn) != atomic_load(&mine->asked))
         return; /* it has come back meanwhile */
-    char lines[TEXT], text[TEXT + 64];
+    char lines[TEXT], text[TEXT + WATCHDOG_TEXT + 128];
     frames_lines(lua, mine->home, lines, sizeof lines);
-    snprintf(text, sizeof text, "task %d computes at:\n%s", (int)atomic_load(&mine->task),
-             lines[0] != '\0' ? lines : "  a place that is not in the workflow's own lines");
+    snprintf(text, sizeof text, "task %d computes at:\n%s%s%s", (int)atomic_load(&mine->task),
+             lines[0] != '\0' ? lines : "  a place that is not in the workflow's own lines",
+             mine->called[0] != '\0'
+                 ? "\n  what it called of nebula since it was resumed, at last: "
+                 : "",
+             mine->called);
     mine->say(mine->data, text);
 }
 
@@ -241,6 +245,21 @@ void watchdog_note(struct watched *s, lua_State *co)
     size_t size = frames_last_call(innermost(s, co), s->home, &call) ? describe(&call, &said) : 1;
     for (size_t i = 0; i < (size + 7) / 8; i++)
         atomic_store_explicit(&s->call[i], said.word[i], memory_order_release);
+}
+
+static void note_call(lua_State *lua, lua_Debug *called)
+{
+    struct frames_call call;
+    union call_text said;
+    if (mine == NULL || !frames_called(lua, called, mine->home, &call))
+        return;
+    size_t size = describe(&call, &said);
+    memcpy(mine->called, said.text, size);
+}
+
+void watchdog_note_calls(struct watched *s)
+{
+    lua_sethook(s->lua, note_call, LUA_MASKCALL, 0);
 }
 
 /* --- looking ---------------------------------------------------------------------------------- */

@@ -7,8 +7,9 @@
  *
  * What runs cannot be looked at from another thread. So the one that is told of gets a signal, whose
  * handler asks Lua for a hook, and the hook says where it is: in interpreted code at once, in compiled
- * code when that is left, in a function of C when it returns. The signal is SIGURG, which nobody notices
- * who does not handle it.
+ * code when that is left, in a function of C when it returns. Where all is interpreted another hook
+ * notes each call of ours, and it says the last of these too, whether that waited or not. The signal
+ * is SIGURG, which nobody notices who does not handle it.
  *
  * What a worker writes is written by it alone, with plain stores; nothing is locked, and no clock read.
  */
@@ -25,6 +26,7 @@
 #define WATCHDOG_LOOK_US 100000
 #define WATCHDOG_NOTES 16 /* calls noted in a turn of the loop */
 #define WATCHDOG_WORDS 32 /* of the text of a call */
+#define WATCHDOG_TEXT (WATCHDOG_WORDS * sizeof(uint64_t))
 
 struct watchdog;
 
@@ -40,15 +42,16 @@ struct watched {
     _Atomic uint64_t asked;                /* the turn in which it is to say where it is */
     /* its own: */
     uint64_t turns;
-    int32_t notes; /* in this turn of the loop */
     lua_State *lua;
-    lua_Hook hook; /* of the workflow, while ours is in its place */
+    lua_Hook hook; /* what was there, while that which says where it is has its place */
     int hook_mask, hook_count;
+    int32_t notes; /* in this turn of the loop */
     int inner; /* in the registry: of coroutine.lua, by coroutine the one inside which it waits */
     const char *home;
     watchdog_say *say;
     void *data;
     struct names places;
+    char called[WATCHDOG_TEXT]; /* of ours since the resume, where it is noted */
 };
 
 /* bound_us > 0. NULL when out of memory. */
@@ -67,10 +70,14 @@ const char *watchdog_keep(struct watched *s, const char *place);
 /* Notes what the coroutine called at last. */
 void watchdog_note(struct watched *s, lua_State *co);
 
+/* From now on each call of ours is noted: for Lua that is interpreted, and slower by that. */
+void watchdog_note_calls(struct watched *s);
+
 /* Around each resume. place is kept. */
 static inline void watchdog_enter(struct watched *s, lua_State *co, int32_t task, const char *place)
 {
     bool is_noted = s->notes < WATCHDOG_NOTES;
+    s->called[0] = '\0';
     if (is_noted) {
         s->notes++;
         watchdog_note(s, co);

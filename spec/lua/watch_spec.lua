@@ -115,6 +115,24 @@ describe("a worker that does not come back from Lua", function()
     says(("computes at:\\n  %s:5: in a function of line 3"):format(interpreted.file), interpreted.said)
   end)
 
+  it("says with --hookcheck what it called at last, though that did not wait", function()
+    local busy = ([[
+      use "shop":query "select 1"
+      channel "watch":send(1)
+      %s
+      while true do local x = 1 + 1 %s end]])
+    local quiet = begin(busy:format("", LISTENING), "--hookcheck")
+    quiet:wait_for "computes at"
+    quiet.child:kill()
+    says(("the call it waited for last: query at %s:5"):format(quiet.file), quiet.said)
+    says(("\\n  what it called of nebula since it was resumed, at last: send at %s:6"):format(quiet.file), quiet.said)
+    local slept = begin(busy:format('sleep "1ms"', LISTENING), "--hookcheck")
+    slept:wait_for "computes at"
+    slept.child:kill()
+    says(("the call it waited for last: sleep at %s:7"):format(slept.file), slept.said)
+    assert.is_nil(slept.said:find("since it was resumed", 1, true))
+  end)
+
   it("is told of in functions of C, and says where when they return", function()
     for _, busy in ipairs { 'local _ = ("a"):rep(23):find(("a?"):rep(23) .. ("a"):rep(23))', 'os.execute "sleep 0.7"' } do
       local run = begin('sleep "1ms"\n' .. busy)

@@ -77,7 +77,10 @@ function program.read(given, name, workers)
     drain_us = read("drain", units.duration, "10s"),
     stuck_us = read("stuck", read_stuck, "1s"),
     is_interpreted = given.hookcheck,
-    engine = { name = name, log_format = formats[format], log_level = levels[given["log-level"] or "info"] },
+    engine = {
+      name = name, log_format = formats[format], log_level = levels[given["log-level"] or "info"],
+      notes_calls = given.hookcheck,
+    },
   }
   return self.workers and self.drain_us and self.stuck_us and self or nil
 end

@@ -21,7 +21,6 @@ static void care_ended(struct request *r)
     free(care);
     if (c->state == CONN_CLOSING || c->state == CONN_CANCELLING)
         return; /* the connection sees to itself */
-    loop_disarm(c->pool->engine->loop, &c->timer);
     if (error.code != ERROR_OK)
         conn_close(c, &error);
     else
@@ -49,7 +48,7 @@ static bool ask(struct conn *c, enum nebula_verb verb, const char *text,
     care->request.deadline_us =
         engine_now(c->pool->engine) + c->pool->resource->spec->pool.connect_us;
     if (c->state != CONN_CANCELLING)
-        loop_arm(c->pool->engine->loop, &c->timer, care->request.deadline_us);
+        keep_bound(c, care->request.deadline_us);
     conn_send(c, &care->request);
     return true;
 }
@@ -64,9 +63,7 @@ static void is_alive(struct conn *c)
 
 void care_check(struct conn *c)
 {
-    c->noted_us = conn_idle_since(c);
-    c->noted_lease = c->lease;
-    c->is_rest_noted = true;
+    conn_note(c, NOTE_REST, conn_idle_since(c));
     conn_move(c, CONN_CHECKING);
     c->pool->stats.checks++;
     ask(c, NEBULA_SCRIPT, c->pool->resource->spec->check, is_alive);
@@ -124,7 +121,7 @@ static bool is_over(const struct conn *c)
 
 void care_settle(struct conn *c)
 {
-    CHECK(list_is_empty(&c->requests) && !c->is_cancel_sent);
+    CHECK(ring_is_empty(&c->requests) && !c->is_cancel_sent);
     struct error why;
     if ((c->session & SESSION_SPOILED) != 0) {
         error_set(&why, ERROR_LOST, "%s: the session of connection %u cannot be used again",

@@ -36,7 +36,7 @@ const struct driver *conn_driven_by(const struct conn *c)
 
 struct request *conn_head(const struct conn *c)
 {
-    struct list_node *n = list_head(&c->requests);
+    struct list_node *n = c->requests.first;
     return n == NULL ? NULL : container_of(n, struct request, node);
 }
 
@@ -71,6 +71,7 @@ void conn_move(struct conn *c, enum conn_state to)
         idle_remove(&p->idle, c);
     if (from == CONN_LEASED)
         list_remove(&p->sharing, &c->in_turn);
+    c->holder = NULL; /* or whatever it had by its state */
     monitor_held(c);
     conn_shift(c, to, engine_now(c->pool->engine));
     if (to == CONN_IDLE && conn_was_resting(c))
@@ -90,7 +91,7 @@ void conn_move(struct conn *c, enum conn_state to)
 
 static void end_request(struct conn *c, struct request *r, const struct error *why)
 {
-    list_remove(&c->requests, &r->node);
+    ring_remove(&c->requests, &r->node);
     reply_fini(&r->reply);
     reply_init(&r->reply); /* of what the driver had found out by then, nothing counts */
     r->reply.error = *why;
@@ -100,8 +101,13 @@ static void end_request(struct conn *c, struct request *r, const struct error *w
 
 static void end_unsent(struct conn *c, const struct error *why)
 {
-    while (c->requests.count > c->lent)
-        end_request(c, container_of(list_tail(&c->requests), struct request, node), why);
+    struct list_node *n;
+    while ((n = ring_tail(&c->requests)) != NULL) {
+        struct request *r = container_of(n, struct request, node);
+        if (r->is_lent)
+            return;
+        end_request(c, r, why);
+    }
 }
 
 static void end_lent(struct conn *c, const struct error *why)
@@ -121,7 +127,6 @@ static void let_go(struct conn *c, const struct error *why, bool is_over)
         ear_lost(c->pool->ear, c, why);
     conn_move(c, CONN_CLOSING);
     c->pool->leaving -= c->is_retired;
-    loop_disarm(c->pool->engine->loop, &c->timer);
     end_unsent(c, why);
     if (is_over)
         end_lent(c, why);
@@ -148,9 +153,14 @@ static void note_lost(const struct conn *c, const struct error *why)
     engine_log(c->pool->engine, LOG_WARN, "connection lost", field, COUNT(field));
 }
 
-static void too_late(struct timer *t)
+int64_t conn_bound(const struct conn *c)
 {
-    struct conn *c = container_of(t, struct conn, timer);
+    bool is_bounded = conn_is_turning(c) || c->state == CONN_OPENING;
+    return is_bounded && c->bound_us != 0 ? c->bound_us : INT64_MAX;
+}
+
+void conn_late(struct conn *c)
+{
     struct error why;
     if (c->state == CONN_OPENING)
         error_set(&why, ERROR_UNREACHABLE, "%s: no connection within %lld ms", conn_resource(c),
@@ -170,7 +180,6 @@ void conn_opened(struct conn *c)
     if (c->state == CONN_CLOSING)
         return;
     CHECK(c->state == CONN_OPENING);
-    loop_disarm(c->pool->engine->loop, &c->timer);
     trace(c, TRACE_CONN_OPENED, 0, 0);
     open_succeeded(c);
 }
@@ -204,7 +213,6 @@ static void finish_cancel(struct conn *c)
 {
     if (c->state != CONN_CANCELLING || conn_head(c) != NULL || c->is_cancel_sent)
         return;
-    loop_disarm(c->pool->engine->loop, &c->timer);
     care_settle(c);
 }
 
@@ -213,7 +221,7 @@ void conn_replied(struct conn *c, struct request *r)
     if (c->state == CONN_CLOSING)
         return;
     CHECK(r->is_lent && conn_head(c) == r);
-    list_remove(&c->requests, &r->node);
+    ring_remove(&c->requests, &r->node);
     c->lent--;
     c->used_us = engine_now(c->pool->engine);
     c->session |= c->is_said_dirty ? SESSION_DIRTY : 0;
@@ -337,7 +345,6 @@ void conn_attach(struct conn *c, struct pool *pool)
     c->state = CONN_LEASED;
     lease_end(c); /* whoever held it last did so in another worker */
     c->since_us = engine_now(e);
-    c->noted_lease = c->place_lease = 0;
     node_init(&c->node); /* where the parcel was */
     list_push_tail(&pool->conns, &c->node);
     pool->count[CONN_IDLE]++; /* as which those leased count */
@@ -364,8 +371,6 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
     c->is_easy = is_easy;
     c->turns = r->seen->turns;
     c->created_us = c->since_us = c->used_us = engine_now(e);
-    list_init(&c->requests);
-    timer_init(&c->timer, too_late);
     node_init(&c->node);
     node_init(&c->in_turn);
     list_push_tail(&pool->conns, &c->node);
@@ -373,7 +378,7 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
     r->opening++;
     r->conns++;
     e->conns++;
-    loop_arm(e->loop, &c->timer, engine_now(e) + pool->resource->spec->pool.connect_us);
+    keep_bound(c, engine_now(e) + pool->resource->spec->pool.connect_us);
     pool->driver->open(c, is_easy ? &r->easy : &r->target);
     return c;
 }
@@ -384,7 +389,7 @@ void conn_send(struct conn *c, struct request *r)
           c->state == CONN_CANCELLING || c->state == CONN_LISTENING);
     node_init(&r->node);
     r->is_lent = false;
-    list_push_tail(&c->requests, &r->node);
+    ring_push_tail(&c->requests, &r->node);
     if (c->lent == 0 || r->is_shared)
         lend(c, r);
 }
@@ -401,7 +406,7 @@ bool conn_unsend(struct conn *c, struct request *r)
 {
     if (r->is_lent)
         return false;
-    list_remove(&c->requests, &r->node);
+    ring_remove(&c->requests, &r->node);
     return true;
 }
 
@@ -425,7 +430,7 @@ void conn_cancel(struct conn *c)
         conn_close(c, &why);
         return;
     }
-    loop_arm(c->pool->engine->loop, &c->timer, engine_now(c->pool->engine) + CANCEL_BOUND_US);
+    keep_bound(c, engine_now(c->pool->engine) + CANCEL_BOUND_US);
     c->is_cancel_sent = true;
     trace(c, TRACE_CANCEL_SENT, 0, 0);
     c->pool->driver->cancel(c, conn_head(c));

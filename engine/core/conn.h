@@ -9,7 +9,7 @@
 #define CORE_CONN_H
 
 #include "base/error.h"
-#include "base/list.h"
+#include "base/ring.h"
 #include "core/ledger.h"
 #include "core/loop.h"
 
@@ -43,19 +43,38 @@ enum {
     SESSION_SPOILED = 8,   /* nobody else may have it: it ended, or no words make it clean */
 };
 
+#define LEASE_ROW_BITS 24 /* of a lease's number; above them it counts the uses: see lease.h */
+
+/* What was noted of a connection's newest use. */
+enum conn_note {
+    NOTE_NOTHING = 0,
+    NOTE_HOLD, /* it was held for so long, see hold.h */
+    NOTE_REST, /* it is over, and the connection rests since then, but for checks */
+};
+
+/* As small as it can be: a pool has many that are idle. */
 struct conn {
-    struct conn *after; /* in the chain of idle ones; the hit path lives in these first lines */
+    union { /* by its state; the hit path lives in these first lines */
+        struct conn *after;  /* IDLE: in the chain of these */
+        struct task *holder; /* LEASED: of the lease, NULL with a one-shot call; see lease.h */
+        int64_t bound_us;    /* OPENING, CHECKING, RESETTING, CANCELLING: see keep_bound() */
+    };
     struct pool *pool;
-    int64_t lease;       /* its newest number, good while it has a holder; see lease.h */
-    struct task *holder; /* of the lease while LEASED, NULL with a one-shot call; lease.h */
-    int64_t since_us;    /* in this state */
+    int64_t lease;    /* its newest number, good while it has a holder; see lease.h */
+    int64_t since_us; /* in this state */
     int64_t life_end_us;
-    enum conn_state state;
-    uint8_t session;      /* SESSION_ bits, the driver's word */
-    uint8_t reach;        /* the place of its endpoint in the pool */
-    bool is_retired;      /* its life was ended before its time */
-    bool is_cancel_sent;  /* the driver was asked to cancel and has not said cancelled */
-    struct list requests; /* in flight or queued, head first */
+    struct ring requests; /* in flight or queued, head first */
+    enum conn_state state : 8;
+    uint8_t session;         /* SESSION_ bits, the driver's word */
+    uint8_t reach;           /* the place of its endpoint in the pool */
+    enum conn_note note : 2; /* of the use noted_use */
+    bool is_retired : 1;     /* its life was ended before its time */
+    bool is_cancel_sent : 1; /* the driver was asked to cancel and has not said cancelled */
+    bool is_said_dirty : 1;  /* somebody who knows said so, whatever the driver knows */
+    bool is_easy : 1;        /* its endpoint is not what the role needs */
+    bool was_opened : 1;     /* and so is counted when it is closed */
+    uint16_t lent;           /* of the requests, the first so many were given to the driver */
+    uint16_t sharers;        /* calls that share it, in flight; see share.h */
 
     union {
         struct list_node node; /* among all of its pool */
@@ -63,22 +82,12 @@ struct conn {
     };
     struct list_node in_turn; /* among those that carry several calls and have room; or, of those
                                     that are idle, among those of its endpoint: see load.h */
-    struct timer timer;       /* the bound of OPENING, CHECKING, RESETTING, CANCELLING */
     int64_t created_us, used_us;
-    int64_t keepalive_us; /* asked when unused for longer */
-    /* What was noted of this lease. While it lasts: that it was held for so long, see hold.h. When it is
-     * over: since when it rests, but for checks. */
-    int64_t noted_us, noted_lease;
-    const char *place; /* where place_lease was taken, when that is traced */
-    int64_t place_lease;
-    uint32_t id;        /* counts up in a resource; what people see */
-    uint32_t turns;     /* orders to leave its endpoint that are older than it: see outage.h */
-    uint16_t lent;      /* of the requests, the first so many were given to the driver */
-    uint16_t sharers;   /* calls that share it, in flight; see share.h */
-    bool is_rest_noted; /* else it is a hold */
-    bool is_said_dirty; /* somebody who knows said so, whatever the driver knows */
-    bool is_easy;       /* its endpoint is not what the role needs */
-    bool was_opened;    /* and so is counted when it is closed */
+    int64_t noted_us;
+    uint32_t noted_use;    /* by its number */
+    uint32_t keepalive_ms; /* asked when unused for longer */
+    uint32_t id;           /* counts up in a resource; what people see */
+    uint32_t turns;        /* orders to leave its endpoint that are older than it: see outage.h */
     char driver_bytes[] __attribute__((aligned(16)));
 };
 
@@ -114,6 +123,10 @@ void conn_notice(struct conn *c, const char *text); /* what the server said besi
 
 /* A connection of pool in OPENING, to its endpoint number `at`; NULL when out of memory. */
 struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy);
+/* When what it does for nobody, or for nobody any more, has to be over: else conn_late() closes it.
+ * INT64_MAX: it does nothing of the kind. */
+int64_t conn_bound(const struct conn *c);
+void conn_late(struct conn *c);
 void conn_move(struct conn *c, enum conn_state to);
 void conn_tell(struct conn *c, enum conn_state from); /* tells the tracer that it moved */
 /* Queues r; one that is shared is sent at once. The connection must be LEASED, LISTENING, CHECKING or
@@ -137,10 +150,21 @@ void conn_attach(struct conn *c, struct pool *pool);
 /* Idempotent. What is queued ends with *why, what is in flight as lost once the driver has let go of
  * it. */
 void conn_close(struct conn *c, const struct error *why);
+/* Of its newest use. That of 4,294,967,296 uses before would be taken for it. */
+static inline bool conn_is_noted(const struct conn *c, enum conn_note note)
+{
+    return c->note == note && c->noted_use == (uint32_t)(c->lease >> LEASE_ROW_BITS);
+}
+static inline void conn_note(struct conn *c, enum conn_note note, int64_t noted_us)
+{
+    c->note = note;
+    c->noted_use = (uint32_t)(c->lease >> LEASE_ROW_BITS);
+    c->noted_us = noted_us;
+}
 /* It was asked whether it lives, and nobody has used it since. */
 static inline bool conn_was_resting(const struct conn *c)
 {
-    return c->noted_lease == c->lease && c->is_rest_noted && c->noted_lease != 0;
+    return conn_is_noted(c, NOTE_REST);
 }
 /* Since when an idle one was of no use to anybody: to be asked is no use. */
 static inline int64_t conn_idle_since(const struct conn *c)

@@ -25,6 +25,7 @@
 
 struct crew;
 struct hold;
+struct hold_place;
 struct instance;
 struct lease_row;
 struct ledger;
@@ -45,6 +46,8 @@ struct lease_table {
 struct holds {
     struct hold *first, *last; /* last: while there is a first */
     int32_t count;
+    int32_t places; /* as many rows of the table of leases have one, once anybody says where he is */
+    struct hold_place *place;
 };
 
 /* The pools of all resources: those of number n begin at n * ROLES_MOST. */

@@ -1,5 +1,8 @@
 #include "core/hold.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "core/lease.h"
 #include "core/pool.h"
 #include "core/resource.h"
@@ -27,6 +30,7 @@ void holds_fini(struct engine *e)
     struct hold *h;
     while ((h = hold_take(e)) != NULL)
         free(h);
+    free(e->holds.place);
 }
 
 bool hold_is_noted(const struct resource *r)
@@ -61,21 +65,52 @@ static void note(const struct conn *c)
 
 /* --- where it was taken ---------------------------------------------------------------------- */
 
+/* Where the last lease of a row was taken that was traced. */
+struct hold_place {
+    int64_t lease;
+    const char *text;
+};
+
+static int32_t row_of(const struct conn *c)
+{
+    return (int32_t)(c->lease & (LEASE_STEP - 1));
+}
+
 const char *hold_place(const struct conn *c)
 {
-    return c->place_lease == c->lease ? c->place : NULL;
+    const struct holds *all = &c->pool->engine->holds;
+    bool is_known = row_of(c) < all->places && all->place[row_of(c)].lease == c->lease;
+    return is_known ? all->place[row_of(c)].text : NULL;
+}
+
+static bool make_room(struct engine *e)
+{
+    struct holds *all = &e->holds;
+    int32_t size = e->leases.size;
+    if (all->places == size)
+        return true;
+    struct hold_place *place = realloc(all->place, (size_t)size * sizeof *place);
+    if (place == NULL)
+        return false;
+    memset(place + all->places, 0, (size_t)(size - all->places) * sizeof *place);
+    all->place = place;
+    all->places = size;
+    return true;
 }
 
 bool hold_trace(struct conn *c, const char *place)
 {
-    c->place = names_keep(&c->pool->engine->said, place);
-    c->place_lease = c->lease;
-    return c->place != NULL;
+    struct engine *e = c->pool->engine;
+    const char *text = names_keep(&e->said, place);
+    if (text == NULL || !make_room(e))
+        return false;
+    e->holds.place[row_of(c)] = (struct hold_place){c->lease, text};
+    return true;
 }
 
 bool hold_was_noted(const struct conn *c)
 {
-    return c->noted_lease == c->lease && !c->is_rest_noted;
+    return conn_is_noted(c, NOTE_HOLD);
 }
 
 /* --- looking --------------------------------------------------------------------------------- */
@@ -88,9 +123,7 @@ static int64_t due_us(const struct conn *c)
 static void held_too_long(struct conn *c)
 {
     struct pool *p = c->pool;
-    c->noted_us = engine_now(c->pool->engine) - c->since_us;
-    c->noted_lease = c->lease;
-    c->is_rest_noted = false;
+    conn_note(c, NOTE_HOLD, engine_now(p->engine) - c->since_us);
     p->stats.holds++;
     note(c);
     if (!declared(p)->is_reclaiming)

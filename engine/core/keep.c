@@ -178,6 +178,7 @@ static int64_t next_look(const struct pool *p)
     for (struct list_node *i = list_head(&p->conns); i != NULL; i = list_next(&p->conns, i)) {
         const struct conn *c = container_of(i, struct conn, node);
         life_end(&at_us, c);
+        sooner(&at_us, conn_bound(c));
         sooner(&at_us, share_next(c));
         if (!list_is_empty(&p->waiters))
             turn_end(&at_us, c);
@@ -213,6 +214,14 @@ static void watch_excess(struct pool *p)
         p->gate &= ~(uint32_t)GATE_EXCESS;
 }
 
+static void wake_at(struct pool *p, int64_t at_us)
+{
+    if (at_us == INT64_MAX)
+        loop_disarm(p->engine->loop, &p->keeper);
+    else
+        loop_arm(p->engine->loop, &p->keeper, at_us);
+}
+
 static void look_after(struct pool *p)
 {
     monitor_look(p);
@@ -230,11 +239,7 @@ static void look_after(struct pool *p)
         keep_tell_warm(p);
     refuse_if_stuck(p);
     keepalive_look(p);
-    int64_t at_us = next_look(p);
-    if (at_us == INT64_MAX)
-        loop_disarm(p->engine->loop, &p->keeper);
-    else
-        loop_arm(p->engine->loop, &p->keeper, at_us);
+    wake_at(p, next_look(p));
 }
 
 void keep_look(struct pool *p)
@@ -244,9 +249,40 @@ void keep_look(struct pool *p)
     errand_look(p->engine);
 }
 
+/* Also while the engine stops, when nothing else is looked at. */
+static void close_late(struct pool *p)
+{
+    int64_t now_us = engine_now(p->engine);
+    for (struct list_node *n = list_head(&p->conns), *next; n != NULL; n = next) {
+        next = list_next(&p->conns, n);
+        struct conn *c = container_of(n, struct conn, node);
+        if (now_us >= conn_bound(c))
+            conn_late(c);
+    }
+}
+
+static void watch_bounds(struct pool *p)
+{
+    int64_t at_us = INT64_MAX;
+    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n))
+        sooner(&at_us, conn_bound(container_of(n, struct conn, node)));
+    wake_at(p, at_us);
+}
+
+void keep_bound(struct conn *c, int64_t at_us)
+{
+    struct timer *keeper = &c->pool->keeper;
+    c->bound_us = at_us;
+    if (!timer_is_armed(keeper) || at_us < keeper->at_us)
+        loop_arm(c->pool->engine->loop, keeper, at_us);
+}
+
 static void keeper_fired(struct timer *t)
 {
-    keep_look(container_of(t, struct pool, keeper));
+    struct pool *p = container_of(t, struct pool, keeper);
+    close_late(p);
+    watch_bounds(p);
+    keep_look(p);
 }
 
 static void look(struct soon *s)
@@ -342,7 +378,7 @@ void keep_stop(struct pool *p)
     struct error why;
     explain_end(p, &why);
     p->gate |= GATE_STOPPING;
-    loop_disarm(p->engine->loop, &p->keeper);
+    watch_bounds(p);
     if (p->ear != NULL)
         ear_stop(p->ear);
     keep_tell_starters(p, &why);

@@ -18,9 +18,13 @@ static int64_t spread_us(const struct pool *p)
 void keepalive_draw(struct conn *c)
 {
     struct world *w = c->pool->engine->world;
-    if (declared_us(c->pool) > 0)
-        c->keepalive_us =
-            declared_us(c->pool) - (int64_t)world_below(w, (uint64_t)spread_us(c->pool) + 1);
+    int64_t most_ms = declared_us(c->pool) / 1000, spread_ms = spread_us(c->pool) / 1000;
+    if (most_ms > UINT32_MAX) /* seven weeks are as good as any longer */
+        most_ms = UINT32_MAX;
+    if (spread_ms > most_ms)
+        spread_ms = most_ms;
+    if (most_ms > 0)
+        c->keepalive_ms = (uint32_t)(most_ms - (int64_t)world_below(w, (uint64_t)spread_ms + 1));
 }
 
 static bool is_off(const struct pool *p)
@@ -30,7 +34,7 @@ static bool is_off(const struct pool *p)
 
 static int64_t due_us(const struct conn *c)
 {
-    return c->since_us + c->keepalive_us;
+    return c->since_us + (int64_t)c->keepalive_ms * 1000;
 }
 
 void keepalive_look(struct pool *p)

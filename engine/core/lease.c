@@ -57,6 +57,7 @@ static void add(struct lease_table *t, struct conn *c)
     t->used++;
     row->conn = c;
     c->lease = row->last_number;
+    c->note = NOTE_NOTHING;
 }
 
 static void leave(struct lease_table *t, struct lease_row *row)

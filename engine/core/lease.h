@@ -18,7 +18,6 @@
 #include "core/engine.h"
 #include "core/task.h"
 
-#define LEASE_ROW_BITS 24
 #define LEASE_STEP ((int64_t)1 << LEASE_ROW_BITS)
 #define LEASES_OWED 100000 /* of those who never give back what they lost */
 

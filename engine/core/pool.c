@@ -277,7 +277,7 @@ bool pool_pass(struct conn *c)
     struct list_node *n = list_head(&p->waiters);
     struct waiter *w = n == NULL ? NULL : container_of(n, struct waiter, node);
     if (w == NULL || p->gate != GATE_QUEUE || p->is_asked || p->share > 1 ||
-        now_us >= w->deadline_us || (c->session | c->requests.count) != 0 ||
+        now_us >= w->deadline_us || c->session != 0 || !ring_is_empty(&c->requests) ||
         now_us >= c->life_end_us || c->state != CONN_LEASED)
         return false;
     if (now_us != c->since_us)
@@ -455,7 +455,7 @@ void pool_give(struct pool *p, struct conn *c, enum nebula_verdict verdict)
         error_set(&why, ERROR_STALE, "%s: connection %u was given back as spoiled",
                   p->resource->name, c->id);
         conn_close(c, &why);
-    } else if (!list_is_empty(&c->requests) || (c->session & SESSION_STREAMING) != 0) {
+    } else if (!ring_is_empty(&c->requests) || (c->session & SESSION_STREAMING) != 0) {
         conn_cancel(c);
     } else {
         care_settle(c);
@@ -476,7 +476,7 @@ void pool_give_all(struct engine *e, const struct task *task)
     struct lease_table *t = &e->leases;
     for (int32_t i = 1; i < t->size; i++) {
         struct conn *c = t->row[i].conn;
-        if (c == NULL || c->holder != task || !lease_is_out(c))
+        if (c == NULL || !lease_is_out(c) || c->holder != task)
             continue;
         lease_end(c);
         pool_give(c->pool, c, NEBULA_GOOD);

@@ -176,6 +176,8 @@ void pool_explain_trouble(const struct pool *p, long long waited_ms, struct erro
 void pool_serve(struct pool *p);
 
 void keep_init(struct pool *p);
+/* c, which was moved, is to be done with what it does by then. */
+void keep_bound(struct conn *c, int64_t at_us);
 /* The connections to an endpoint leave: what is idle now, what is in use as it comes home. */
 void keep_retire(struct pool *p, int32_t at);
 /* Looks soon: from the top of the loop, not inside whatever made it necessary. */
@@ -254,7 +256,7 @@ static inline void pool_hit(struct pool *p, struct conn *c, int64_t now_us)
  * is to be noted (monitor_held(), after which this may be tried again): take the long path. */
 static inline bool pool_return(struct pool *p, struct conn *c, int64_t now_us)
 {
-    if ((c->session | p->gate | c->requests.count) != 0 || now_us != c->since_us ||
+    if ((c->session | p->gate) != 0 || c->requests.first != NULL || now_us != c->since_us ||
         now_us >= c->life_end_us || c->state != CONN_LEASED)
         return false;
     conn_shift(c, CONN_IDLE, c->since_us);

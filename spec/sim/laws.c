@@ -44,7 +44,7 @@ static void inspect_idle(const struct view *v, const struct conn *c)
         law_broken("%s: connection %u is idle and one too many", name, c->id);
     if (c->is_retired)
         law_broken("%s: connection %u is idle and was retired", name, c->id);
-    if (c->session != 0 || c->requests.count != 0 || c->is_cancel_sent)
+    if (c->session != 0 || !ring_is_empty(&c->requests) || c->is_cancel_sent)
         law_broken("%s: connection %u is idle but not clean and free", name, c->id);
     if (v->now_us - SLACK_US > c->life_end_us)
         law_broken("%s: connection %u is idle %lld us past the end of its life", name, c->id,
@@ -90,7 +90,7 @@ static void inspect_conn(const struct view *v, const struct conn *c)
         inspect_idle(v, c);
         inspect_life(v, c);
     }
-    if (state == CONN_LEASED && c->holder == NULL && c->requests.count == 0)
+    if (state == CONN_LEASED && c->holder == NULL && ring_is_empty(&c->requests))
         law_broken("%s: connection %u is leased to nobody", name, c->id);
     if (state == CONN_LEASED && c->since_us == v->now_us && v->now_us >= c->life_end_us &&
         !c->is_retired)
@@ -100,9 +100,13 @@ static void inspect_conn(const struct view *v, const struct conn *c)
     inspect_hold(v, c);
     bool is_bounded = state == CONN_OPENING || state == CONN_CHECKING || state == CONN_RESETTING ||
                       state == CONN_CANCELLING;
-    if (is_bounded != timer_is_armed(&c->timer))
-        law_broken("%s: connection %u is %s and its bound is %s", name, c->id,
-                   conn_state_name(state), is_bounded ? "not armed" : "armed");
+    int64_t bound_us = conn_bound(c);
+    if (is_bounded != (bound_us != INT64_MAX))
+        law_broken("%s: connection %u is %s and %s", name, c->id, conn_state_name(state),
+                   is_bounded ? "not bounded" : "bounded");
+    if (is_bounded && (!timer_is_armed(&c->pool->keeper) || c->pool->keeper.at_us > bound_us))
+        law_broken("%s: nobody looks whether connection %u, which is %s, is late", name, c->id,
+                   conn_state_name(state));
 }
 
 /* The idle ones, in the order in which they came home, or the other way round. */
@@ -139,6 +143,14 @@ static void inspect_bound(const struct view *v, const char *what, int32_t count,
         *most = count;
 }
 
+static uint32_t count_requests(const struct conn *c)
+{
+    uint32_t count = 0;
+    for (struct list_node *n = c->requests.first; n != NULL; n = ring_next(&c->requests, n))
+        count++;
+    return count;
+}
+
 /* What calls share is lent to nobody, and is counted. */
 static void inspect_sharing(const struct view *v)
 {
@@ -158,9 +170,9 @@ static void inspect_sharing(const struct view *v)
         if (v->now_us - SLACK_US > share_next(c) && !v->w->engine->is_stopping)
             law_broken("%s: nobody waits for what holds up connection %u", name, c->id);
         if (c->sharers > v->pool->share ||
-            (c->sharers > 0 && c->requests.count != (uint32_t)c->sharers))
+            (c->sharers > 0 && (count_requests(c) != c->sharers || c->lent != c->sharers)))
             law_broken("%s: connection %u carries %u calls, %d share it", name, c->id,
-                       c->requests.count, c->sharers);
+                       count_requests(c), c->sharers);
     }
     if (sharers != v->pool->sharers || shared != v->pool->shared)
         law_broken("%s: %d calls share %d connections, but %d and %d are counted", name, sharers,

@@ -18,7 +18,7 @@ static struct lone *lone_of(const struct conn *c)
 static void end_all(struct conn *c, const struct error *why)
 {
     for (struct request *r = conn_head(c); r != NULL; r = conn_head(c)) {
-        list_remove(&c->requests, &r->node);
+        ring_remove(&c->requests, &r->node);
         reply_fini(&r->reply);
         r->reply.error = *why;
         r->ended(r);
@@ -54,7 +54,7 @@ const char *conn_resource(const struct conn *c)
 
 struct request *conn_head(const struct conn *c)
 {
-    struct list_node *n = list_head(&c->requests);
+    struct list_node *n = c->requests.first;
     return n == NULL ? NULL : container_of(n, struct request, node);
 }
 
@@ -69,7 +69,7 @@ void conn_replied(struct conn *c, struct request *r)
 {
     hear(c, SAID_REPLIED);
     CHECK(r == conn_head(c));
-    list_remove(&c->requests, &r->node);
+    ring_remove(&c->requests, &r->node);
     r->ended(r);
 }
 
@@ -158,7 +158,6 @@ void lone_init(struct lone *l, struct loop *loop, const struct driver *driver,
     l->conn = calloc(1, sizeof *l->conn + driver->size);
     CHECK(l->conn != NULL);
     node_init(&l->conn->node);
-    list_init(&l->conn->requests);
     l->driver = driver;
     l->conn->pool = (struct pool *)(void *)l; /* the driver asks nobody but us */
 }
@@ -176,7 +175,7 @@ void lone_begin_send(struct lone *l, struct request *r)
     CHECK(!l->is_cancelling);
     CHECK(conn_head(l->conn) == NULL);
     node_init(&r->node);
-    list_push_tail(&l->conn->requests, &r->node);
+    ring_push_tail(&l->conn->requests, &r->node);
     l->is_inside = true;
     l->driver->send(l->conn, r);
     l->is_inside = false;

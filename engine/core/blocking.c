@@ -17,12 +17,10 @@ struct blocking {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct job *head, **tail; /* not begun, in the order given */
+    struct note *first; /* of the jobs not begun, which are few, in the order given */
     const char *name;
     bool is_ending;
-    /* What the loop's thread alone knows. */
-    int under_way;     /* jobs given and not done */
-    int64_t leaves_us; /* while it is a spare */
+    int under_way; /* jobs given and not done; what the loop's thread alone knows */
 };
 
 static void arrived(struct note *n)
@@ -39,7 +37,7 @@ static void wait_for_job(struct blocking *b, const char **called)
     for (;;) {
         if (b->name != *called)
             thread_name(*called = b->name);
-        if (b->head != NULL || b->is_ending)
+        if (b->first != NULL || b->is_ending)
             return;
         pthread_cond_wait(&b->changed, &b->lock);
     }
@@ -50,11 +48,10 @@ static struct job *next_job(struct blocking *b, const char **called)
 {
     pthread_mutex_lock(&b->lock);
     wait_for_job(b, called);
-    struct job *j = b->head;
-    if (j != NULL && (b->head = j->next) == NULL)
-        b->tail = &b->head;
+    struct note *n = b->first;
+    b->first = n == NULL ? NULL : n->next;
     pthread_mutex_unlock(&b->lock);
-    return j;
+    return n == NULL ? NULL : container_of(n, struct job, note);
 }
 
 static void *serve(void *data)
@@ -98,12 +95,14 @@ static void dismiss_late(struct timer *t)
         return;
     struct blocking *oldest = s->idle[0];
     struct loop *loop = oldest->loop;
-    if (oldest->leaves_us <= loop_now_us(loop)) {
-        memmove(s->idle, s->idle + 1, (size_t)--s->count * sizeof *s->idle);
+    if (s->leaves_us[0] <= loop_now_us(loop)) {
+        s->count--;
+        memmove(s->idle, s->idle + 1, (size_t)s->count * sizeof *s->idle);
+        memmove(s->leaves_us, s->leaves_us + 1, (size_t)s->count * sizeof *s->leaves_us);
         end(oldest);
     }
     if (s->count > 0)
-        loop_arm(loop, t, s->idle[0]->leaves_us);
+        loop_arm(loop, t, s->leaves_us[0]);
 }
 
 void spares_init(struct spares *s)
@@ -122,9 +121,9 @@ void spares_fini(struct spares *s, struct loop *loop)
 static void keep(struct spares *s, struct blocking *b)
 {
     rename_to(b, "nebula-spare");
-    b->leaves_us = loop_now_us(b->loop) + SPARE_US;
+    s->leaves_us[s->count] = loop_now_us(b->loop) + SPARE_US;
     s->idle[s->count++] = b;
-    loop_arm(b->loop, &s->leaving, s->idle[0]->leaves_us);
+    loop_arm(b->loop, &s->leaving, s->leaves_us[0]);
 }
 
 /* --- for the owners --------------------------------------------------------------------------- */
@@ -135,7 +134,6 @@ static struct blocking *start(struct loop *loop, const char *name)
     if (b == NULL)
         return NULL;
     *b = (struct blocking){.loop = loop, .name = name};
-    b->tail = &b->head;
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->changed, NULL);
     if (thread_start(&b->thread, serve, b))
@@ -161,12 +159,13 @@ struct blocking *blocking_new(struct loop *loop, const char *name)
 void blocking_run(struct blocking *b, struct job *j)
 {
     j->blocking = b;
-    j->next = NULL;
-    j->note.arrived = arrived;
+    j->note = (struct note){.arrived = arrived};
     b->under_way++;
     pthread_mutex_lock(&b->lock);
-    *b->tail = j;
-    b->tail = &j->next;
+    struct note **at = &b->first;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = &j->note;
     pthread_cond_signal(&b->changed);
     pthread_mutex_unlock(&b->lock);
 }

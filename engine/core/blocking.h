@@ -20,8 +20,7 @@ struct blocking;
 struct job {
     void (*run)(struct job *j);  /* on the thread */
     void (*done)(struct job *j); /* on the loop, afterwards, exactly once */
-    struct note note;            /* ours */
-    struct job *next;            /* ours */
+    struct note note;            /* ours; there, and on the way back */
     struct blocking *blocking;   /* ours */
 };
 
@@ -37,6 +36,7 @@ void blocking_free(struct blocking **b);
 /* The spares of a loop, which has them: the one that is idle for longest first. */
 struct spares {
     struct blocking *idle[SPARES_MOST];
+    int64_t leaves_us[SPARES_MOST];
     int count;
     struct timer leaving; /* of the first */
 };

@@ -6,6 +6,7 @@
 #include "core/load.h"
 #include "core/pool.h"
 #include "core/resource.h"
+#include "core/share.h"
 
 #define CANCEL_BOUND_US 2000000 /* a cancel that takes longer is not worth its connection */
 
@@ -70,7 +71,7 @@ void conn_move(struct conn *c, enum conn_state to)
     if (from == CONN_IDLE)
         idle_remove(&p->idle, c);
     if (from == CONN_LEASED)
-        list_remove(&p->sharing, &c->in_turn);
+        share_withdraw(c);
     c->holder = NULL; /* or whatever it had by its state */
     monitor_held(c);
     conn_shift(c, to, engine_now(c->pool->engine));
@@ -85,6 +86,49 @@ void conn_move(struct conn *c, enum conn_state to)
     if (p->loads != NULL)
         load_moved(c, from);
     conn_tell(c, from);
+}
+
+/* --- of its pool ------------------------------------------------------------------------------ */
+
+static void join(struct pool *p, struct conn *c)
+{
+    struct conns *all = &p->conns;
+    *(all->first == NULL ? &all->first : &all->last->next) = c;
+    all->last = c;
+    c->next = NULL;
+    all->count++;
+}
+
+static void part(struct pool *p, const struct conn *c)
+{
+    struct conns *all = &p->conns;
+    struct conn **at = &all->first, *before = NULL;
+    while (*at != c) {
+        CHECK(*at != NULL);
+        before = *at;
+        at = &before->next;
+    }
+    *at = c->next;
+    if (all->last == c)
+        all->last = before;
+    all->count--;
+}
+
+/* Where it is, behind the driver's bytes. */
+static size_t turn_at(const struct pool *p)
+{
+    size_t grain = _Alignof(struct list_node);
+    return (p->driver->size + grain - 1) / grain * grain;
+}
+
+struct list_node *conn_turn(struct conn *c)
+{
+    return (struct list_node *)(void *)(c->driver_bytes + turn_at(c->pool));
+}
+
+struct conn *conn_of_turn(const struct pool *pool, struct list_node *turn)
+{
+    return conn_of((char *)turn - turn_at(pool));
 }
 
 /* --- ends ------------------------------------------------------------------------------------ */
@@ -267,7 +311,7 @@ void conn_closed(struct conn *c)
     error_set(&why, ERROR_LOST, "%s: the connection was closed%s", conn_resource(c),
               meanwhile(pool));
     end_lent(c, &why);
-    list_remove(&pool->conns, &c->node);
+    part(pool, c);
     pool->count[CONN_CLOSING]--;
     pool->stats.closed += c->was_opened;
     pool->stats.past_uses += lease_uses(&pool->engine->leases, c);
@@ -325,7 +369,7 @@ bool conn_detach(struct conn *c)
     idle_remove(&p->idle, c);
     if (p->loads != NULL)
         load_left(c);
-    list_remove(&p->conns, &c->node);
+    part(p, c);
     p->count[CONN_IDLE]--;
     p->reach[c->reach].conns--;
     p->stats.past_uses += lease_uses(&p->engine->leases, c);
@@ -345,8 +389,7 @@ void conn_attach(struct conn *c, struct pool *pool)
     c->state = CONN_LEASED;
     lease_end(c); /* whoever held it last did so in another worker */
     c->since_us = engine_now(e);
-    node_init(&c->node); /* where the parcel was */
-    list_push_tail(&pool->conns, &c->node);
+    join(pool, c);
     pool->count[CONN_IDLE]++; /* as which those leased count */
     r->conns++;
     e->conns++;
@@ -359,7 +402,9 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
 {
     struct engine *e = pool->engine;
     struct reach *r = &pool->reach[at];
-    struct conn *c = calloc(1, sizeof *c + pool->driver->size);
+    bool has_turn = pool->share > 1 || pool->reaches > 1;
+    size_t turn = has_turn ? sizeof(struct list_node) : 0;
+    struct conn *c = calloc(1, sizeof *c + turn_at(pool) + turn);
     if (c == NULL || !lease_add(&e->leases, c)) {
         free(c);
         return NULL;
@@ -369,11 +414,12 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
     c->state = CONN_OPENING;
     c->reach = (uint8_t)at;
     c->is_easy = is_easy;
+    c->has_turn = has_turn;
     c->turns = r->seen->turns;
     c->created_us = c->since_us = c->used_us = engine_now(e);
-    node_init(&c->node);
-    node_init(&c->in_turn);
-    list_push_tail(&pool->conns, &c->node);
+    if (c->has_turn)
+        node_init(conn_turn(c));
+    join(pool, c);
     pool->count[CONN_OPENING]++;
     r->opening++;
     r->conns++;

@@ -54,7 +54,8 @@ enum conn_note {
 
 /* As small as it can be: a pool has many that are idle. */
 struct conn {
-    union { /* by its state; the hit path lives in these first lines */
+    /* By its state; the hit path lives in these first lines. */
+    union {
         struct conn *after;  /* IDLE: in the chain of these */
         struct task *holder; /* LEASED: of the lease, NULL with a one-shot call; see lease.h */
         int64_t bound_us;    /* OPENING, CHECKING, RESETTING, CANCELLING: see keep_bound() */
@@ -73,22 +74,21 @@ struct conn {
     bool is_said_dirty : 1;  /* somebody who knows said so, whatever the driver knows */
     bool is_easy : 1;        /* its endpoint is not what the role needs */
     bool was_opened : 1;     /* and so is counted when it is closed */
+    bool has_turn : 1;       /* see conn_turn() */
     uint16_t lent;           /* of the requests, the first so many were given to the driver */
     uint16_t sharers;        /* calls that share it, in flight; see share.h */
 
     union {
-        struct list_node node; /* among all of its pool */
-        struct parcel parcel;  /* of no pool: on its way to another worker */
+        struct conn *next;    /* that came to its pool after it */
+        struct parcel parcel; /* of no pool: on its way to another worker */
     };
-    struct list_node in_turn; /* among those that carry several calls and have room; or, of those
-                                    that are idle, among those of its endpoint: see load.h */
     int64_t created_us, used_us;
     int64_t noted_us;
     uint32_t noted_use;    /* by its number */
     uint32_t keepalive_ms; /* asked when unused for longer */
     uint32_t id;           /* counts up in a resource; what people see */
     uint32_t turns;        /* orders to leave its endpoint that are older than it: see outage.h */
-    char driver_bytes[] __attribute__((aligned(16)));
+    char driver_bytes[];   /* and the turn, where it has one */
 };
 
 /* --- for drivers ------------------------------------------------------------------------------ */
@@ -123,6 +123,11 @@ void conn_notice(struct conn *c, const char *text); /* what the server said besi
 
 /* A connection of pool in OPENING, to its endpoint number `at`; NULL when out of memory. */
 struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy);
+/* Its node among those that carry several calls and have room (share.h); or, of those that are idle, among
+ * those of its endpoint (load.h). Only one that was opened for a pool that shares, or has several
+ * endpoints, has it. */
+struct list_node *conn_turn(struct conn *c);
+struct conn *conn_of_turn(const struct pool *pool, struct list_node *turn);
 /* When what it does for nobody, or for nobody any more, has to be over: else conn_late() closes it.
  * INT64_MAX: it does nothing of the kind. */
 int64_t conn_bound(const struct conn *c);

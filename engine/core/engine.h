@@ -46,7 +46,8 @@ struct lease_table {
 struct holds {
     struct hold *first, *last; /* last: while there is a first */
     int32_t count;
-    int32_t places; /* as many rows of the table of leases have one, once anybody says where he is */
+    int32_t
+        places; /* as many rows of the table of leases have one, once anybody says where he is */
     struct hold_place *place;
 };
 

@@ -138,15 +138,13 @@ void hold_look(struct pool *p)
 {
     if (declared(p)->hold_us == 0)
         return;
-    struct list_node *n = list_head(&p->conns);
-    while (n != NULL) {
-        struct conn *c = container_of(n, struct conn, node);
-        n = list_next(&p->conns, n);
+    for (struct conn *c = p->conns.first, *next; c != NULL; c = next) {
+        next = c->next;
         if (!lease_is_out(c) || engine_now(p->engine) < due_us(c))
             continue;
         held_too_long(c);
         if (declared(p)->is_reclaiming)
-            n = list_head(&p->conns);
+            next = p->conns.first;
     }
 }
 
@@ -157,13 +155,10 @@ int64_t hold_next(const struct pool *p)
     if (declared(p)->hold_us == 0)
         return INT64_MAX;
     int64_t at_us = engine_now(p->engine) + declared(p)->hold_us;
-    struct list_node *n = list_head(&p->conns);
-    if (n == NULL)
+    if (p->conns.count == 0)
         return INT64_MAX;
-    for (; n != NULL; n = list_next(&p->conns, n)) {
-        const struct conn *c = container_of(n, struct conn, node);
+    for (const struct conn *c = p->conns.first; c != NULL; c = c->next)
         if (lease_is_out(c) && due_us(c) < at_us)
             at_us = due_us(c);
-    }
     return at_us;
 }

@@ -135,8 +135,8 @@ static json_t *conns_json(struct telling *t, const struct resource *r)
         const struct pool *p = resource_peek(r, role);
         if (p == NULL)
             continue;
-        for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n))
-            telling_append(t, list, conn_json(t, container_of(n, struct conn, node)));
+        for (const struct conn *c = p->conns.first; c != NULL; c = c->next)
+            telling_append(t, list, conn_json(t, c));
     }
     return list;
 }

@@ -27,7 +27,8 @@ bool keep_is_warm(const struct pool *p)
 void keep_tell_starters(struct pool *p, const struct error *why)
 {
     struct list_node *n;
-    while ((n = list_pop_head(&p->starters)) != NULL) {
+    while ((n = p->starters.first) != NULL) {
+        ring_remove(&p->starters, n);
         struct starter *s = container_of(n, struct starter, node);
         s->started(s, why);
     }
@@ -42,12 +43,12 @@ void keep_tell_warm(struct pool *p)
 static void tell_impatient_starters(struct pool *p, const struct error *why)
 {
     struct list_node *n, *next;
-    for (n = list_head(&p->starters); n != NULL; n = next) {
-        next = list_next(&p->starters, n);
+    for (n = p->starters.first; n != NULL; n = next) {
+        next = ring_next(&p->starters, n);
         struct starter *s = container_of(n, struct starter, node);
         if (s->is_patient)
             continue;
-        list_remove(&p->starters, n);
+        ring_remove(&p->starters, n);
         s->started(s, why);
     }
 }
@@ -125,8 +126,7 @@ static void close_old(struct pool *p)
 
 void keep_retire(struct pool *p, int32_t at)
 {
-    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
-        struct conn *c = container_of(n, struct conn, node);
+    for (struct conn *c = p->conns.first; c != NULL; c = c->next) {
         if (c->reach == at && c->state != CONN_OPENING)
             conn_retire(c);
     }
@@ -175,8 +175,7 @@ static int64_t next_look(const struct pool *p)
     sooner(&at_us, handover_late_us(p));
     if (handover_wish_us(p) > engine_now(p->engine))
         sooner(&at_us, handover_wish_us(p));
-    for (struct list_node *i = list_head(&p->conns); i != NULL; i = list_next(&p->conns, i)) {
-        const struct conn *c = container_of(i, struct conn, node);
+    for (const struct conn *c = p->conns.first; c != NULL; c = c->next) {
         life_end(&at_us, c);
         sooner(&at_us, conn_bound(c));
         sooner(&at_us, share_next(c));
@@ -235,7 +234,7 @@ static void look_after(struct pool *p)
     pool_serve(p);
     load_make_room(p);
     open_missing(p);
-    if (!list_is_empty(&p->starters))
+    if (!ring_is_empty(&p->starters))
         keep_tell_warm(p);
     refuse_if_stuck(p);
     keepalive_look(p);
@@ -253,9 +252,8 @@ void keep_look(struct pool *p)
 static void close_late(struct pool *p)
 {
     int64_t now_us = engine_now(p->engine);
-    for (struct list_node *n = list_head(&p->conns), *next; n != NULL; n = next) {
-        next = list_next(&p->conns, n);
-        struct conn *c = container_of(n, struct conn, node);
+    for (struct conn *c = p->conns.first, *next; c != NULL; c = next) {
+        next = c->next;
         if (now_us >= conn_bound(c))
             conn_late(c);
     }
@@ -264,8 +262,8 @@ static void close_late(struct pool *p)
 static void watch_bounds(struct pool *p)
 {
     int64_t at_us = INT64_MAX;
-    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n))
-        sooner(&at_us, conn_bound(container_of(n, struct conn, node)));
+    for (const struct conn *c = p->conns.first; c != NULL; c = c->next)
+        sooner(&at_us, conn_bound(c));
     wake_at(p, at_us);
 }
 
@@ -305,13 +303,13 @@ void keep_start(struct pool *p, struct starter *s)
         s->started(s, &(struct error){.code = ERROR_OK});
         return;
     }
-    list_push_tail(&p->starters, &s->node);
+    ring_push_tail(&p->starters, &s->node);
     keep_look(p);
 }
 
 void keep_unstart(struct pool *p, struct starter *s)
 {
-    list_remove(&p->starters, &s->node);
+    ring_remove(&p->starters, &s->node);
 }
 
 void keep_pause(struct pool *p)
@@ -349,8 +347,7 @@ void keep_resize(struct pool *p)
 
 static struct conn *first_in(const struct pool *p, uint32_t states)
 {
-    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
-        struct conn *c = container_of(n, struct conn, node);
+    for (struct conn *c = p->conns.first; c != NULL; c = c->next) {
         if ((states >> c->state & 1) != 0)
             return c;
     }

@@ -209,9 +209,9 @@ static void become_idle(struct conn *c)
     const struct pool *p = c->pool;
     struct list *idle = &p->loads->of[c->reach].idle;
     if (p->idle.is_fifo == conn_was_resting(c)) /* the next to be lent; rested ones were the last */
-        list_push_head(idle, &c->in_turn);
+        list_push_head(idle, conn_turn(c));
     else
-        list_push_tail(idle, &c->in_turn);
+        list_push_tail(idle, conn_turn(c));
 }
 
 void load_moved(struct conn *c, enum conn_state from)
@@ -219,7 +219,7 @@ void load_moved(struct conn *c, enum conn_state from)
     struct loads *l = c->pool->loads;
     l->balance[c->reach].outstanding += load_is_carrying(c->state) - load_is_carrying(from);
     if (from == CONN_IDLE)
-        list_remove(&l->of[c->reach].idle, &c->in_turn);
+        list_remove(&l->of[c->reach].idle, conn_turn(c));
     if (c->state == CONN_IDLE)
         become_idle(c);
 }
@@ -231,7 +231,7 @@ void load_came(struct conn *c)
 
 void load_left(struct conn *c)
 {
-    list_remove(&c->pool->loads->of[c->reach].idle, &c->in_turn);
+    list_remove(&c->pool->loads->of[c->reach].idle, conn_turn(c));
 }
 
 void load_shared(struct conn *c, int32_t more)
@@ -319,7 +319,7 @@ int64_t load_again_us(const struct pool *p, int32_t at)
 static struct conn *last_idle(const struct pool *p, int32_t at)
 {
     struct list_node *n = list_tail(&p->loads->of[at].idle);
-    return n == NULL ? NULL : container_of(n, struct conn, in_turn);
+    return n == NULL ? NULL : conn_of_turn(p, n);
 }
 
 static struct conn *of_one_that_is_out(const struct pool *p)
@@ -346,12 +346,10 @@ static struct conn *one_of(const struct pool *p, int32_t at)
     struct conn *latest = at < 0 ? NULL : last_idle(p, at);
     if (at < 0 || latest != NULL)
         return latest;
-    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
-        struct conn *c = container_of(n, struct conn, node);
+    for (struct conn *c = p->conns.first; c != NULL; c = c->next)
         if (c->reach == at && c->state == CONN_LEASED &&
             (latest == NULL || c->since_us > latest->since_us))
             latest = c;
-    }
     return latest;
 }
 

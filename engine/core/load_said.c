@@ -68,13 +68,12 @@ static struct eject_policy policy_of(const struct nebula_balance *b)
 static void gather(struct pool *p)
 {
     struct loads *l = p->loads;
-    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
-        const struct conn *c = container_of(n, struct conn, node);
+    for (const struct conn *c = p->conns.first; c != NULL; c = c->next) {
         int32_t more = c->sharers > 1 ? c->sharers - 1 : 0;
         l->balance[c->reach].outstanding += load_is_carrying(c->state) + more;
     }
     for (struct conn *c = p->idle.first; c != NULL; c = c->after)
-        list_push_tail(&l->of[c->reach].idle, &c->in_turn);
+        list_push_tail(&l->of[c->reach].idle, conn_turn(c));
 }
 
 static struct loads *loads_new(struct pool *p)
@@ -117,7 +116,7 @@ bool load_init(struct pool *p)
 void load_fini(struct pool *p)
 {
     for (struct conn *c = p->loads == NULL ? NULL : p->idle.first; c != NULL; c = c->after)
-        list_remove(&p->loads->of[c->reach].idle, &c->in_turn);
+        list_remove(&p->loads->of[c->reach].idle, conn_turn(c));
     free(p->loads);
     p->loads = NULL;
     p->gate &= ~(uint32_t)GATE_BALANCED;

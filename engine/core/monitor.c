@@ -58,8 +58,7 @@ static struct monitor_totals totals(const struct pool *p)
         .noted = m->noted,
     };
     t.ended = t.leases;
-    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
-        const struct conn *c = container_of(n, struct conn, node);
+    for (const struct conn *c = p->conns.first; c != NULL; c = c->next) {
         if (c->state != CONN_LEASED)
             continue;
         t.ended--;
@@ -97,7 +96,7 @@ void monitor_look(struct pool *p)
 
 int64_t monitor_next(const struct pool *p)
 {
-    return list_is_empty(&p->conns) ? INT64_MAX : p->monitor.middle.at_us + MONITOR_HALF_US;
+    return p->conns.count == 0 ? INT64_MAX : p->monitor.middle.at_us + MONITOR_HALF_US;
 }
 
 void monitor_init(struct pool *p)

@@ -59,11 +59,9 @@ static void heed(struct pool *p)
     p->heeded = p->outlook->board->orders;
     if ((p->resource->spec->role_choice[p->role] & NEBULA_SPREAD) == 0)
         p->last = outlook_last(p->outlook, p->role);
-    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
-        struct conn *c = container_of(n, struct conn, node);
+    for (struct conn *c = p->conns.first; c != NULL; c = c->next)
         if (c->state != CONN_OPENING && open_is_outdated(c))
             conn_retire(c);
-    }
 }
 
 static void heed_all(struct pool *p)
@@ -191,7 +189,7 @@ void open_heard_failure(struct pool *p)
 struct fill_counts open_count(const struct pool *p)
 {
     int32_t opening = (int32_t)p->count[CONN_OPENING];
-    int32_t starting = !list_is_empty(&p->starters) && !keep_is_warm(p) && opening == 0;
+    int32_t starting = !ring_is_empty(&p->starters) && !keep_is_warm(p) && opening == 0;
     bool may_matter = p->size.min > pool_staying(p);
     int32_t elsewhere = may_matter ? permits_elsewhere(&p->stake) : 0;
     int32_t waiting = (int32_t)p->waiters.count + share_crowd(p) + starting;

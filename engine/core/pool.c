@@ -26,9 +26,6 @@ struct pool *pool_new(struct resource *r, int32_t role)
     p->check_us = spec->check_us < 0 ? INT64_MAX / 2 : spec->check_us;
     p->reaches = reaches;
     list_init(&p->waiters);
-    list_init(&p->starters);
-    list_init(&p->conns);
-    list_init(&p->sharing);
     keep_init(p);
     monitor_init(p);
     if (!reach_init(p) || !load_init(p) || !handover_join(p)) {
@@ -44,7 +41,7 @@ void pool_free(struct pool **pool)
 {
     struct pool *p = *pool;
     *pool = NULL;
-    CHECK(pool_all(p) == 0 && list_is_empty(&p->waiters) && list_is_empty(&p->starters));
+    CHECK(pool_all(p) == 0 && list_is_empty(&p->waiters) && ring_is_empty(&p->starters));
     loop_disarm(p->engine->loop, &p->keeper);
     loop_unsoon(p->engine->loop, &p->look);
     if (p->ear != NULL)
@@ -60,7 +57,7 @@ void pool_free(struct pool **pool)
 bool pool_is_in_use(const struct pool *p)
 {
     bool is_listened_to = p->ear != NULL && ear_is_used(p->ear);
-    return pool_all(p) > 0 || !list_is_empty(&p->waiters) || !list_is_empty(&p->starters) ||
+    return pool_all(p) > 0 || !list_is_empty(&p->waiters) || !ring_is_empty(&p->starters) ||
            is_listened_to || permits_has_come(&p->stake);
 }
 
@@ -84,11 +81,9 @@ uint32_t pool_count(const struct pool *p, enum conn_state state)
 int32_t pool_warm(const struct pool *p)
 {
     int32_t opening = 0;
-    struct list_node *n = p->count[CONN_OPENING] == 0 ? NULL : list_head(&p->conns);
-    for (; n != NULL; n = list_next(&p->conns, n)) {
-        const struct conn *c = container_of(n, struct conn, node);
+    const struct conn *c = p->count[CONN_OPENING] == 0 ? NULL : p->conns.first;
+    for (; c != NULL; c = c->next)
         opening += c->state == CONN_OPENING && !c->is_retired;
-    }
     return pool_staying(p) - opening;
 }
 
@@ -114,9 +109,8 @@ uint32_t pool_stuck(const struct pool *p)
 {
     uint32_t stuck = 0;
     bool is_certain = turning(p) + p->leaving == 0;
-    struct list_node *n = is_certain ? NULL : list_head(&p->conns);
-    for (; n != NULL; n = list_next(&p->conns, n))
-        stuck += is_stuck(container_of(n, struct conn, node), engine_now(p->engine));
+    for (const struct conn *c = is_certain ? NULL : p->conns.first; c != NULL; c = c->next)
+        stuck += is_stuck(c, engine_now(p->engine));
     return stuck;
 }
 
@@ -128,8 +122,8 @@ uint32_t pool_coming(const struct pool *p)
 uint64_t pool_leases(const struct pool *p)
 {
     uint64_t leases = p->stats.past_uses;
-    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n))
-        leases += lease_uses(&p->engine->leases, container_of(n, struct conn, node));
+    for (const struct conn *c = p->conns.first; c != NULL; c = c->next)
+        leases += lease_uses(&p->engine->leases, c);
     return leases;
 }
 
@@ -351,7 +345,7 @@ static struct conn *next_at(struct pool *p, int32_t at)
     struct list *idle = &p->loads->of[at].idle;
     for (struct list_node *n = list_head(idle), *next; n != NULL; n = next) {
         next = list_next(idle, n);
-        struct conn *c = container_of(n, struct conn, in_turn);
+        struct conn *c = conn_of_turn(p, n);
         if (is_lendable(p, c))
             return c;
     }

@@ -80,10 +80,13 @@ struct pool {
     int64_t check_us; /* idle for longer: asked first */
     int32_t role;
     struct list waiters;
-    struct list conns;           /* of whatever state, the oldest first */
+    struct conns {
+        struct conn *first, *last; /* last: while there is a first */
+        uint32_t count;
+    } conns;                     /* of whatever state, the oldest first */
     uint32_t count[CONN_STATES]; /* those LEASED count as IDLE, see pool_count() */
     int32_t share;               /* calls that a connection carries at once */
-    struct list sharing;     /* those that carry several and have room, the next in turn first */
+    struct ring sharing;     /* those that carry several and have room, the next in turn first */
     int32_t sharers, shared; /* calls that share, and the connections that they share */
     uint32_t leaving;        /* those retired that are not closing yet */
     struct pool_stats stats;
@@ -95,7 +98,7 @@ struct pool {
     struct fill_policy size;
     int64_t open_again_us; /* when one is wanted and no endpoint may be tried before */
     struct error *trouble; /* why no endpoint could be connected to, NULL since one was */
-    struct list starters;
+    struct ring starters;
     struct stake stake;    /* in the permits of all workers: see handover.h */
     bool is_asked;         /* by another worker, by the last look */
     bool is_home;          /* of them this one keeps the minimum */

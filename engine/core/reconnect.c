@@ -11,9 +11,8 @@ static bool is_old(const struct pool *p, const struct conn *c)
 static int32_t count_old(const struct pool *p, bool is_staying)
 {
     int32_t old = 0;
-    struct list_node *n = p->reconnect.last == 0 ? NULL : list_head(&p->conns);
-    for (; n != NULL; n = list_next(&p->conns, n)) {
-        const struct conn *c = container_of(n, struct conn, node);
+    const struct conn *c = p->reconnect.last == 0 ? NULL : p->conns.first;
+    for (; c != NULL; c = c->next) {
         bool is_leaving = c->is_retired || c->state == CONN_CLOSING;
         old += is_old(p, c) && !(is_staying && is_leaving);
     }
@@ -59,10 +58,8 @@ void reconnect_begin(struct pool *p, int32_t percent, int64_t every_us, int64_t 
 static bool is_full_and_quiet(const struct pool *p)
 {
     uint32_t leaving = 0;
-    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
-        const struct conn *c = container_of(n, struct conn, node);
+    for (const struct conn *c = p->conns.first; c != NULL; c = c->next)
         leaving += c->is_retired && c->state != CONN_LEASED;
-    }
     return (pool_all(p) >= p->size.max || permits_is_full(&p->stake)) &&
            p->count[CONN_OPENING] + p->count[CONN_CLOSING] + leaving == 0;
 }
@@ -72,9 +69,7 @@ static bool is_full_and_quiet(const struct pool *p)
 static void retire_due(struct pool *p, bool is_idle)
 {
     int32_t spare = pool_warm(p) - p->size.min;
-    struct list_node *n = list_head(&p->conns);
-    for (; n != NULL && p->reconnect.due > 0; n = list_next(&p->conns, n)) {
-        struct conn *c = container_of(n, struct conn, node);
+    for (struct conn *c = p->conns.first; c != NULL && p->reconnect.due > 0; c = c->next) {
         if (!is_old(p, c) || c->is_retired || c->state == CONN_CLOSING ||
             (c->state == CONN_IDLE) != is_idle)
             continue;

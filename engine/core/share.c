@@ -21,12 +21,12 @@ static bool has_room(const struct conn *c)
  * leaves. */
 static struct conn *next_in_turn(struct pool *p, uint32_t endpoints)
 {
-    for (struct list_node *n = list_head(&p->sharing), *next; n != NULL; n = next) {
-        struct conn *c = container_of(n, struct conn, in_turn);
-        next = list_next(&p->sharing, n);
+    for (struct list_node *n = p->sharing.first, *next; n != NULL; n = next) {
+        struct conn *c = conn_of_turn(p, n);
+        next = ring_next(&p->sharing, n);
         CHECK(c->holder == NULL);
         if (!has_room(c))
-            list_remove(&p->sharing, n);
+            ring_remove(&p->sharing, n);
         else if ((endpoints >> c->reach & 1) != 0)
             return c;
     }
@@ -36,8 +36,8 @@ static struct conn *next_in_turn(struct pool *p, uint32_t endpoints)
 static uint32_t endpoints_with_room(const struct pool *p)
 {
     uint32_t endpoints = 0;
-    for (struct list_node *n = list_head(&p->sharing); n != NULL; n = list_next(&p->sharing, n)) {
-        const struct conn *c = container_of(n, struct conn, in_turn);
+    for (struct list_node *n = p->sharing.first; n != NULL; n = ring_next(&p->sharing, n)) {
+        const struct conn *c = conn_of_turn(p, n);
         endpoints |= (uint32_t)has_room(c) << c->reach;
     }
     return endpoints;
@@ -54,9 +54,9 @@ struct conn *share_find(struct pool *p, uint64_t key)
 /* Behind the others that have room: in turn. */
 static void offer(struct conn *c)
 {
-    list_remove(&c->pool->sharing, &c->in_turn);
-    if (has_room(c))
-        list_push_tail(&c->pool->sharing, &c->in_turn);
+    share_withdraw(c);
+    if (c->has_turn && has_room(c))
+        ring_push_tail(&c->pool->sharing, conn_turn(c));
 }
 
 void share_begin(struct conn *c)
@@ -71,9 +71,23 @@ void share_begin(struct conn *c)
         keep_soon(p);
 }
 
+void share_withdraw(struct conn *c)
+{
+    if (c->has_turn && c->pool->share > 1)
+        ring_remove(&c->pool->sharing, conn_turn(c));
+}
+
+bool share_is_offered(const struct conn *c)
+{
+    struct list_node *n = c->pool->sharing.first;
+    while (n != NULL && conn_of_turn(c->pool, n) != c)
+        n = ring_next(&c->pool->sharing, n);
+    return n != NULL;
+}
+
 static void come_home(struct conn *c)
 {
-    list_remove(&c->pool->sharing, &c->in_turn);
+    share_withdraw(c);
     pool_give_back(c);
 }
 
@@ -114,8 +128,7 @@ void share_look(struct pool *p)
 {
     if (p->sharers == 0)
         return;
-    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
-        struct conn *c = container_of(n, struct conn, node);
+    for (struct conn *c = p->conns.first; c != NULL; c = c->next) {
         if (engine_now(p->engine) >= share_next(c))
             conn_cancel(c);
     }

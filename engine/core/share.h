@@ -19,6 +19,9 @@
 bool share_may(const struct pool *p, const struct request *r);
 /* A connection that has room for one more, for what has this key; NULL when there is none. */
 struct conn *share_find(struct pool *p, uint64_t key);
+/* c, whatever it was, has no room for others any more. Idempotent. */
+void share_withdraw(struct conn *c);
+bool share_is_offered(const struct conn *c); /* it has room, and is in the turn for that */
 /* A call that shares was sent on c. */
 void share_begin(struct conn *c);
 /* One has ended: c, still LEASED, comes home with the last, or has room for another one. Serves those

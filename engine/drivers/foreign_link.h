@@ -33,9 +33,13 @@ struct link {
     struct job job;
     void (*work)(struct nebula_conn *c);
     bool is_working, is_closing;
-    bool is_inside; /* a verb has not returned: nothing may be said */
-    struct nebula_conn theirs __attribute__((aligned(16))); /* and the rest of their struct */
+    bool is_inside;            /* a verb has not returned: nothing may be said */
+    struct nebula_conn theirs; /* and the rest of their struct */
 };
+
+/* What malloc() gives is good for anything, so theirs is too. */
+_Static_assert((offsetof(struct conn, driver_bytes) + offsetof(struct link, theirs)) % 16 == 0,
+               "the struct of a driver from outside is aligned for all that may be in it");
 
 static inline struct link *link_of(const struct nebula_conn *c)
 {

@@ -456,10 +456,9 @@ static void what_comes_back_because_nobody_wants_it_is_as_old_as_before(void **u
     rig_release(&w.of[0], a);
     shift_pass(&w, 3 * SECOND);
     assert_int_equal(rig_await(&w.of[0], renews, NULL), ERROR_OK);
-    const struct list *conns = &rig_pool(&w.of[0])->conns;
-    for (struct list_node *n = list_head(conns); n != NULL; n = list_next(conns, n))
-        assert_true(container_of(n, struct conn, node)->created_us >=
-                    rig_pool(&w.of[0])->renewed_us);
+    const struct pool *p = rig_pool(&w.of[0]);
+    for (const struct conn *c = p->conns.first; c != NULL; c = c->next)
+        assert_true(c->created_us >= p->renewed_us);
     shift_end(&w);
 }
 

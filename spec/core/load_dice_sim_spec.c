@@ -43,18 +43,17 @@ static void inspect_endpoint(const struct pool *p, int32_t at)
     const struct load *l = &p->loads->of[at];
     int32_t outstanding = 0;
     uint32_t idle = 0;
-    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
-        const struct conn *c = container_of(n, struct conn, node);
+    for (struct conn *c = p->conns.first; c != NULL; c = c->next) {
         if (c->reach != at)
             continue;
         outstanding += load_is_carrying(c->state) + (c->sharers > 1 ? c->sharers - 1 : 0);
         idle += c->state == CONN_IDLE;
-        assert_true(c->state != CONN_IDLE || node_is_listed(&c->in_turn));
+        assert_true(c->state != CONN_IDLE || node_is_listed(conn_turn(c)));
     }
     assert_int_equal(p->loads->balance[at].outstanding, outstanding);
     assert_int_equal(l->idle.count, idle);
     for (struct list_node *n = list_head(&l->idle); n != NULL; n = list_next(&l->idle, n))
-        assert_int_equal(container_of(n, struct conn, in_turn)->reach, at);
+        assert_int_equal(conn_of_turn(p, n)->reach, at);
 }
 
 /* One may leave, or somebody in another engine may come first. */
@@ -63,7 +62,7 @@ static bool may_be_had(const struct pool *p, int32_t at)
     int64_t now_us = engine_now(p->engine);
     struct list_node *n = list_head(&p->loads->of[at].idle);
     bool is_usable = !eject_is_out(&p->loads->eject[at], now_us) || p->loads->is_panic;
-    return n != NULL && is_usable && now_us < container_of(n, struct conn, in_turn)->life_end_us &&
+    return n != NULL && is_usable && now_us < conn_of_turn(p, n)->life_end_us &&
            (p->gate & (GATE_ASKED | GATE_PAUSED | GATE_EXCESS)) == 0;
 }
 

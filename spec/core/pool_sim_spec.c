@@ -272,7 +272,7 @@ static void what_a_call_was_lent_cannot_be_given_back(void **unused)
     rig_open(&r);
     rig_release(&r, rig_lease(&r));
     int32_t ticket = rig_call(&r, 0, "check");
-    const struct conn *c = container_of(list_head(&rig_pool(&r)->conns), const struct conn, node);
+    const struct conn *c = rig_pool(&r)->conns.first;
     assert_int_equal(c->state, CONN_LEASED);
     assert_int_equal(nebula_release(r.nebula, c->lease, NEBULA_GOOD), -ERROR_STALE);
     assert_int_equal(rig_call(&r, c->lease, "check"), -ERROR_STALE);

@@ -154,12 +154,10 @@ static uint32_t count_requests(const struct conn *c)
 /* What calls share is lent to nobody, and is counted. */
 static void inspect_sharing(const struct view *v)
 {
-    const struct list *conns = &v->pool->conns;
     const char *name = v->d->spec.name;
     int32_t sharers = 0, shared = 0;
-    for (struct list_node *n = list_head(conns); n != NULL; n = list_next(conns, n)) {
-        const struct conn *c = container_of(n, struct conn, node);
-        bool is_offered = node_is_listed(&c->in_turn) && v->pool->loads == NULL;
+    for (const struct conn *c = v->pool->conns.first; c != NULL; c = c->next) {
+        bool is_offered = v->pool->loads == NULL && share_is_offered(c);
         sharers += c->sharers;
         shared += c->sharers > 0;
         if ((c->sharers > 0 || is_offered) && lease_is_out(c))
@@ -181,10 +179,8 @@ static void inspect_sharing(const struct view *v)
 
 static uint32_t inspect_conns(const struct view *v)
 {
-    const struct list *conns = &v->pool->conns;
     uint32_t all = 0, leaving = 0, count[CONN_STATES] = {0};
-    for (struct list_node *n = list_head(conns); n != NULL; n = list_next(conns, n), all++) {
-        const struct conn *c = container_of(n, struct conn, node);
+    for (const struct conn *c = v->pool->conns.first; c != NULL; c = c->next, all++) {
         inspect_conn(v, c);
         count[c->state]++;
         leaving += c->is_retired && c->state != CONN_CLOSING;
@@ -361,9 +357,8 @@ void laws_expect_staying(const struct worker *w, int32_t resource, uint32_t conn
     const struct declared *d = &w->play->declared[resource];
     for (int32_t role = 0; role < d->spec.roles; role++) {
         const struct pool *pool = laws_pool(w, resource, role);
-        struct list_node *n = pool == NULL ? NULL : list_head(&pool->conns);
-        for (; n != NULL; n = list_next(&pool->conns, n)) {
-            const struct conn *c = container_of(n, struct conn, node);
+        const struct conn *c = pool == NULL ? NULL : pool->conns.first;
+        for (; c != NULL; c = c->next) {
             if (c->id == conn && c->is_retired)
                 law_broken("%s: connection %u was lent, though it was retired", d->spec.name, conn);
         }

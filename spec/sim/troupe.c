@@ -455,10 +455,8 @@ static bool is_passed_over(const struct play *p, const struct op *op, int64_t ne
 static bool has_a_permit_since_now(const struct pool *p)
 {
     bool is_opening = p->permits > 0;
-    for (struct list_node *n = list_head(&p->conns); n != NULL; n = list_next(&p->conns, n)) {
-        const struct conn *c = container_of(n, struct conn, node);
+    for (const struct conn *c = p->conns.first; c != NULL; c = c->next)
         is_opening |= c->state == CONN_OPENING && c->since_us == world_time_us();
-    }
     return is_opening;
 }
 

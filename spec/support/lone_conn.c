@@ -157,7 +157,6 @@ void lone_init(struct lone *l, struct loop *loop, const struct driver *driver,
         (struct target){.resource = "lone", .option = l->option, .options = count, .role = role};
     l->conn = calloc(1, sizeof *l->conn + driver->size);
     CHECK(l->conn != NULL);
-    node_init(&l->conn->node);
     l->driver = driver;
     l->conn->pool = (struct pool *)(void *)l; /* the driver asks nobody but us */
 }

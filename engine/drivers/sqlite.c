@@ -18,9 +18,6 @@ struct sqlite {
         struct job job;   /* of the thread */
         struct soon soon; /* without one: says what may not be said inside a verb */
     };
-    struct request *request; /* being served */
-    bool is_working;         /* the job is under way */
-    bool is_cancelling, is_closing;
 };
 
 static struct sqlite *sqlite_of(struct job *j)
@@ -30,8 +27,8 @@ static struct sqlite *sqlite_of(struct job *j)
 
 static void work(struct sqlite *s, void (*run)(struct job *j), void (*done)(struct job *j))
 {
-    CHECK(!s->is_working);
-    s->is_working = true;
+    CHECK(!s->session.is_working);
+    s->session.is_working = true;
     s->job.run = run;
     s->job.done = done;
     blocking_run(s->thread, &s->job);
@@ -80,8 +77,8 @@ static void run_open(struct job *j)
 static void done_open(struct job *j)
 {
     struct sqlite *s = sqlite_of(j);
-    s->is_working = false;
-    if (s->is_closing) {
+    s->session.is_working = false;
+    if (s->session.is_closing) {
         begin_close(s);
     } else if (s->session.opening->error.code != ERROR_OK) {
         conn_failed(conn_of(s), &s->session.opening->error);
@@ -97,7 +94,7 @@ static void speak(struct soon *soon)
 {
     struct sqlite *s = container_of(soon, struct sqlite, soon);
     struct error no_memory;
-    if (s->is_closing) {
+    if (s->session.is_closing) {
         closed(s);
     } else if (s->session.opening != NULL) {
         conn_failed(conn_of(s), &s->session.opening->error);
@@ -127,7 +124,6 @@ static void open_session(struct conn *c, const struct target *t)
 {
     struct sqlite *s = conn_driver(c);
     s->session.world = loop_world(conn_loop(c));
-    s->session.deadline_us = INT64_MAX; /* close() ends an open that takes too long */
     atomic_init(&s->session.is_stopping, false);
     s->thread = begin_thread(c, t);
     if (s->thread != NULL) {
@@ -142,13 +138,20 @@ static void open_session(struct conn *c, const struct target *t)
 
 static void run_request(struct job *j)
 {
-    struct sqlite *s = sqlite_of(j);
-    sqlite_session_serve(&s->session, s->request);
+    sqlite_session_serve(&sqlite_of(j)->session);
 }
 
 static void run_stop(struct job *j)
 {
     sqlite_session_stop_stream(&sqlite_of(j)->session);
+}
+
+/* The next one may be sent as soon as this one's end is said. */
+static struct request *served(struct sqlite *s)
+{
+    struct request *r = s->session.request;
+    s->session.request = NULL;
+    return r;
 }
 
 /* Whatever the sentence, the core may close the connection inside it; the connection lives on until
@@ -157,23 +160,24 @@ static void done_request(struct job *j)
 {
     struct sqlite *s = sqlite_of(j);
     struct conn *c = conn_of(s);
-    s->is_working = false;
-    if (s->is_closing) {
+    s->session.is_working = false;
+    if (s->session.is_closing) {
         begin_close(s);
     } else if (s->session.is_lost) {
-        s->request->is_sent = false;
-        struct error why = s->request->reply.error; /* which ends with the request */
+        struct request *r = served(s);
+        r->is_sent = false;
+        struct error why = r->reply.error; /* which ends with the request */
         conn_failed(c, &why);
-    } else if (s->is_cancelling && s->session.stream != NULL) {
+    } else if (s->session.is_cancelling && s->session.stream != NULL) {
         work(s, run_stop,
              done_request); /* whoever pulled is gone, and an interrupt may be pending */
     } else {
         bool was_cancelling =
-            s->is_cancelling; /* told after the reply, if nobody closed inside it */
+            s->session.is_cancelling; /* told after the reply, if nobody closed inside it */
         c->session = sqlite_session_bits(&s->session);
-        conn_replied(c, s->request);
-        if (was_cancelling && !s->is_closing) {
-            s->is_cancelling = false;
+        conn_replied(c, served(s));
+        if (was_cancelling && !s->session.is_closing) {
+            s->session.is_cancelling = false;
             conn_cancelled(c);
         }
     }
@@ -182,9 +186,9 @@ static void done_request(struct job *j)
 static void send_request(struct conn *c, struct request *r)
 {
     struct sqlite *s = conn_driver(c);
-    CHECK(!s->is_cancelling);
+    CHECK(!s->session.is_cancelling);
     atomic_store(&s->session.is_stopping, false);
-    s->request = r;
+    s->session.request = r;
     r->is_sent = s->session.is_writer; /* what a reader does cannot be in doubt */
     work(s, run_request, done_request);
 }
@@ -192,19 +196,19 @@ static void send_request(struct conn *c, struct request *r)
 static void cancel_request(struct conn *c, struct request *r)
 {
     struct sqlite *s = conn_driver(c);
-    CHECK(s->is_working && s->request == r);
-    s->is_cancelling = true;
+    CHECK(s->session.is_working && s->session.request == r);
+    s->session.is_cancelling = true;
     hurry(s, true);
 }
 
 static void close_session(struct conn *c)
 {
     struct sqlite *s = conn_driver(c);
-    s->is_closing = true;
+    s->session.is_closing = true;
     if (s->thread == NULL)
         loop_soon(conn_loop(c), &s->soon);
-    else if (s->is_working)
-        hurry(s, s->request != NULL);
+    else if (s->session.is_working)
+        hurry(s, s->session.request != NULL);
     else
         begin_close(s);
 }
@@ -214,7 +218,8 @@ static void close_session(struct conn *c)
 static bool detach_session(struct conn *c)
 {
     const struct sqlite *s = conn_driver(c);
-    return s->thread != NULL && !s->is_working && !s->is_closing && !s->session.is_lost;
+    return s->thread != NULL && !s->session.is_working && !s->session.is_closing &&
+           !s->session.is_lost;
 }
 
 /* The declaration is the same there, in other bytes, of which the file's name lasts. */

@@ -84,7 +84,7 @@ static bool is_folder(const struct sqlite_session *s, int rc)
 
 static enum error_code explain_stop(const struct sqlite_session *s, struct error *e)
 {
-    if (s->world->now_us(s->world) >= s->deadline_us)
+    if (s->world->now_us(s->world) >= sqlite_session_deadline(s))
         return error_set(e, ERROR_DEADLINE, "interrupted at the deadline");
     return error_set(e, ERROR_CANCELLED, "interrupted because nobody waits for it any more");
 }

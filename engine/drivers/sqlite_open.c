@@ -13,11 +13,16 @@
 #define STEPS_BETWEEN_LOOKS 2000 /* of SQLite's machine: some 20 us */
 #define GIVE_UP_BEFORE_US 2000   /* the deadline, so that the answer is in time */
 
+int64_t sqlite_session_deadline(const struct sqlite_session *s)
+{
+    return s->request == NULL ? INT64_MAX : s->request->deadline_us;
+}
+
 bool sqlite_session_pause(struct sqlite_session *s, int n)
 {
     static const int64_t pauses_us[] = {200, 500, 1000, 2000, 5000, 10000};
     int64_t pause_us = pauses_us[n < (int)COUNT(pauses_us) ? n : (int)COUNT(pauses_us) - 1];
-    int64_t left_us = s->deadline_us - GIVE_UP_BEFORE_US - s->world->now_us(s->world);
+    int64_t left_us = sqlite_session_deadline(s) - GIVE_UP_BEFORE_US - s->world->now_us(s->world);
     if (atomic_load(&s->is_stopping) || left_us <= 0)
         return false;
     if (pause_us > left_us)
@@ -259,7 +264,6 @@ enum error_code sqlite_session_open(struct sqlite_session *s)
     int rc = s->is_writer ? open_writer(s) : open_reader(s);
     if (rc != SQLITE_OK)
         return s->opening->error.code;
-    statements_init(&s->statements);
     sqlite3_set_authorizer(s->db, notice, s); /* last: what we set ourselves is no dirt */
     return ERROR_OK;
 }
@@ -269,6 +273,6 @@ void sqlite_session_close(struct sqlite_session *s)
     if (s->db == NULL)
         return;
     sqlite_session_stop_stream(s);
-    statements_fini(&s->statements);
+    statements_free(&s->statements);
     close_database(s);
 }

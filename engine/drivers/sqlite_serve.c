@@ -317,9 +317,9 @@ static bool has_moved(struct sqlite_session *s, struct request *r)
     return true;
 }
 
-void sqlite_session_serve(struct sqlite_session *s, struct request *r)
+void sqlite_session_serve(struct sqlite_session *s)
 {
-    s->deadline_us = r->deadline_us;
+    struct request *r = s->request;
     if (has_moved(s, r))
         return;
     r->reply.changed = -1;

@@ -28,15 +28,18 @@ struct sqlite_session {
     struct sqlite_opening *opening; /* NULL when it is open */
     const char *file;
     struct world *world;
-    sqlite3 *db; /* NULL when not open */
-    struct statements statements;
-    struct statement *stream; /* NULL when none is open */
-    int64_t deadline_us;      /* nobody waits for a lock beyond it */
-    bool is_dirty;  /* something was changed that lasts as long as the session; stays true */
-    bool must_undo; /* whatever commits now is rolled back instead */
-    bool is_lost;   /* the session is of no more use */
-    bool may_create, is_memory, is_writer; /* as the options say */
-    atomic_bool is_stopping;               /* set by the loop's thread: come back soon */
+    sqlite3 *db;                   /* NULL when not open */
+    struct statements *statements; /* NULL before one is kept */
+    struct statement *stream;      /* NULL when none is open */
+    struct request *request;       /* being served; NULL: it is opened, idle or closed */
+    bool is_dirty : 1;  /* something was changed that lasts as long as the session; stays true */
+    bool must_undo : 1; /* whatever commits now is rolled back instead */
+    bool is_lost : 1;   /* the session is of no more use */
+    bool may_create : 1, is_memory : 1, is_writer : 1; /* as the options say */
+    atomic_bool is_stopping; /* set by the loop's thread: come back soon */
+    /* The loop's thread alone, at any time. */
+    bool is_working; /* a job is under way */
+    bool is_cancelling, is_closing;
 };
 
 /* What lasts of the options. */
@@ -46,11 +49,13 @@ void sqlite_session_heed(struct sqlite_session *s, const struct sqlite_options *
 enum error_code sqlite_session_open(struct sqlite_session *s);
 void sqlite_session_close(struct sqlite_session *s); /* idempotent */
 
-/* Serves r and fills its reply; or is_lost, and r was not begun: its reply's error says why. */
-void sqlite_session_serve(struct sqlite_session *s, struct request *r);
+/* Serves its request and fills the reply; or is_lost, and it was not begun: its reply's error says why. */
+void sqlite_session_serve(struct sqlite_session *s);
 void sqlite_session_stop_stream(struct sqlite_session *s);
 uint32_t sqlite_session_bits(const struct sqlite_session *s); /* SESSION_ */
 
+int64_t
+sqlite_session_deadline(const struct sqlite_session *s); /* nobody waits for a lock beyond it */
 /* Sleeps before the n-th new attempt (n from 0) at a lock. False: give up, there is no time left.
  */
 bool sqlite_session_pause(struct sqlite_session *s, int n);

@@ -3,6 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct statements {
+    struct list used; /* the one used last first */
+    struct statement *bucket[STATEMENT_BUCKETS];
+};
+
 /* FNV-1a: texts are short, and the whole text is compared in any case. */
 static uint32_t hash_of(const char *text, uint32_t size)
 {
@@ -20,7 +25,7 @@ static struct statement **bucket_of(struct statements *all, uint32_t hash)
 static struct statement *find(struct statements *all, uint32_t hash, const char *text,
                               uint32_t size)
 {
-    struct statement *s = all->bucket == NULL ? NULL : *bucket_of(all, hash);
+    struct statement *s = all == NULL ? NULL : *bucket_of(all, hash);
     while (s != NULL && (s->hash != hash || s->size != size || memcmp(s->text, text, size) != 0))
         s = s->next;
     return s;
@@ -44,13 +49,16 @@ static void forget(struct statements *all, struct statement *s)
         discard(s);
 }
 
-/* Without memory for it, it is prepared again each time. */
+static struct statements *statements_new(void)
+{
+    struct statements *all = calloc(1, sizeof *all);
+    if (all != NULL)
+        list_init(&all->used);
+    return all;
+}
+
 static void keep(struct statements *all, struct statement *s)
 {
-    if (all->bucket == NULL)
-        all->bucket = calloc(STATEMENT_BUCKETS, sizeof(struct statement *));
-    if (all->bucket == NULL)
-        return;
     if (all->used.count == STATEMENTS_MOST)
         forget(all, container_of(list_tail(&all->used), struct statement, node));
     struct statement **bucket = bucket_of(all, s->hash);
@@ -71,7 +79,7 @@ static int find_another(sqlite3 *db, const char *rest)
     return rc == SQLITE_OK && other == NULL ? SQLITE_OK : SQLITE_MISUSE;
 }
 
-static int prepare(struct statements *all, sqlite3 *db, const char *text, uint32_t size,
+static int prepare(struct statements **all, sqlite3 *db, const char *text, uint32_t size,
                    struct statement **out)
 {
     struct statement *s = malloc(sizeof *s + size);
@@ -91,37 +99,38 @@ static int prepare(struct statements *all, sqlite3 *db, const char *text, uint32
         return rc;
     }
     *out = s;
-    if (size <= STATEMENT_TEXT_MOST && find(all, s->hash, text, size) == NULL)
-        keep(all, s);
+    if (size > STATEMENT_TEXT_MOST || find(*all, s->hash, text, size) != NULL)
+        return SQLITE_OK;
+    if (*all == NULL)
+        *all = statements_new();
+    if (*all != NULL) /* else it is prepared again each time */
+        keep(*all, s);
     return SQLITE_OK;
 }
 
-void statements_init(struct statements *all)
+void statements_free(struct statements **all_in)
 {
-    *all = (struct statements){.bucket = NULL};
-    list_init(&all->used);
-}
-
-void statements_fini(struct statements *all)
-{
+    struct statements *all = *all_in;
     struct list_node *n;
+    *all_in = NULL;
+    if (all == NULL)
+        return;
     while ((n = list_head(&all->used)) != NULL) {
         struct statement *s = container_of(n, struct statement, node);
         CHECK(!s->is_taken);
         forget(all, s);
     }
-    free(all->bucket);
-    all->bucket = NULL;
+    free(all);
 }
 
-int statement_take(struct statements *all, sqlite3 *db, const char *text, uint32_t size,
+int statement_take(struct statements **all, sqlite3 *db, const char *text, uint32_t size,
                    struct statement **out)
 {
-    struct statement *s = find(all, hash_of(text, size), text, size);
+    struct statement *s = find(*all, hash_of(text, size), text, size);
     if (s == NULL || s->is_taken)
         return prepare(all, db, text, size, out);
-    list_remove(&all->used, &s->node);
-    list_push_head(&all->used, &s->node);
+    list_remove(&(*all)->used, &s->node);
+    list_push_head(&(*all)->used, &s->node);
     s->is_taken = true;
     *out = s;
     return SQLITE_OK;

@@ -26,18 +26,14 @@ struct statement {
     char text[];
 };
 
-struct statements {
-    struct list used;
-    struct statement **bucket; /* STATEMENT_BUCKETS; NULL before one is kept */
-};
+struct statements;
 
-void statements_init(struct statements *all);
-void statements_fini(struct statements *all); /* none is taken */
+void statements_free(struct statements **all); /* none is taken; NULL before one is kept */
 
 /* The one statement in text (NUL-terminated), ready to be bound; it is the caller's until given
  * back. Returns SQLite's code; SQLITE_MISUSE when there is more than one statement in the text,
  * SQLITE_EMPTY when there is none. */
-int statement_take(struct statements *all, sqlite3 *db, const char *text, uint32_t size,
+int statement_take(struct statements **all, sqlite3 *db, const char *text, uint32_t size,
                    struct statement **out);
 /* Resets it, so that it holds no lock, and NULLs *taken. Returns what the reset says: a failed
  * commit may show here. */

@@ -1,10 +1,16 @@
-/* blocking.c - see blocking.h. One queue, one thread, one lock; the way back is loop_post().
+/* blocking.c - see blocking.h. One thread, which a semaphore wakes; the way back is loop_post().
  *
- * A spare is the same struct without an owner: its queue is empty, and its thread waits as ever.
+ * Jobs are given on a stack, which the thread takes as a whole and turns round: so there is no lock, and a thread
+ * that has nothing to do costs little more than its semaphore. Whoever wakes it without a job has changed its name,
+ * or has it end.
+ *
+ * A spare is the same struct without an owner: it has no job, and its thread waits as ever.
  */
 #include "core/blocking.h"
 
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +21,10 @@
 struct blocking {
     struct loop *loop;
     pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct note *first; /* of the jobs not begun, which are few, in the order given */
-    const char *name;
-    bool is_ending;
+    sem_t wake;                   /* as often as somebody wants it to look */
+    _Atomic(struct note *) given; /* of jobs, the last one first */
+    _Atomic(const char *) name;
+    atomic_bool is_ending;
     int under_way; /* jobs given and not done; what the loop's thread alone knows */
 };
 
@@ -32,37 +37,40 @@ static void arrived(struct note *n)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-static void wait_for_job(struct blocking *b, const char **called)
+/* Those given since it looked, the first one first. */
+static struct note *take_all(struct blocking *b)
 {
-    for (;;) {
-        if (b->name != *called)
-            thread_name(*called = b->name);
-        if (b->first != NULL || b->is_ending)
-            return;
-        pthread_cond_wait(&b->changed, &b->lock);
+    struct note *all = NULL, *next, *n = atomic_exchange(&b->given, NULL);
+    for (; n != NULL; n = next) {
+        next = n->next;
+        n->next = all;
+        all = n;
     }
+    return all;
 }
 
-/* The next job, NULL when the thread is to end. */
-static struct job *next_job(struct blocking *b, const char **called)
+static void serve_all(struct blocking *b)
 {
-    pthread_mutex_lock(&b->lock);
-    wait_for_job(b, called);
-    struct note *n = b->first;
-    b->first = n == NULL ? NULL : n->next;
-    pthread_mutex_unlock(&b->lock);
-    return n == NULL ? NULL : container_of(n, struct job, note);
+    for (struct note *next, *n = take_all(b); n != NULL; n = next) {
+        next = n->next;
+        struct job *j = container_of(n, struct job, note);
+        j->run(j);
+        loop_post(b->loop, n);
+    }
 }
 
 static void *serve(void *data)
 {
     struct blocking *b = data;
     const char *called = NULL;
-    struct job *j;
-    while ((j = next_job(b, &called)) != NULL) {
-        j->run(j);
-        loop_post(b->loop, &j->note);
-    }
+    do {
+        const char *name = atomic_load(&b->name);
+        if (name != called)
+            thread_name(called = name);
+        serve_all(b);
+        while (sem_wait(&b->wake) != 0)
+            continue;
+    } while (!atomic_load(&b->is_ending));
     return NULL;
 }
 
@@ -70,21 +78,16 @@ static void *serve(void *data)
 
 static void rename_to(struct blocking *b, const char *name)
 {
-    pthread_mutex_lock(&b->lock);
-    b->name = name;
-    pthread_cond_signal(&b->changed);
-    pthread_mutex_unlock(&b->lock);
+    atomic_store(&b->name, name);
+    sem_post(&b->wake);
 }
 
 static void end(struct blocking *b)
 {
-    pthread_mutex_lock(&b->lock);
-    b->is_ending = true;
-    pthread_cond_signal(&b->changed);
-    pthread_mutex_unlock(&b->lock);
+    atomic_store(&b->is_ending, true);
+    sem_post(&b->wake);
     CHECK(pthread_join(b->thread, NULL) == 0);
-    pthread_cond_destroy(&b->changed);
-    pthread_mutex_destroy(&b->lock);
+    sem_destroy(&b->wake);
     free(b);
 }
 
@@ -134,12 +137,10 @@ static struct blocking *start(struct loop *loop, const char *name)
     if (b == NULL)
         return NULL;
     *b = (struct blocking){.loop = loop, .name = name};
-    pthread_mutex_init(&b->lock, NULL);
-    pthread_cond_init(&b->changed, NULL);
+    sem_init(&b->wake, 0, 0);
     if (thread_start(&b->thread, serve, b))
         return b;
-    pthread_cond_destroy(&b->changed);
-    pthread_mutex_destroy(&b->lock);
+    sem_destroy(&b->wake);
     free(b);
     return NULL;
 }
@@ -150,32 +151,24 @@ struct blocking *blocking_new(struct loop *loop, const char *name)
     if (s->count == 0)
         return start(loop, name);
     struct blocking *b = s->idle[--s->count];
-    pthread_mutex_lock(&b->lock);
-    b->name = name; /* it hears of it with its first job */
-    pthread_mutex_unlock(&b->lock);
+    atomic_store(&b->name, name); /* it hears of it with its first job */
     return b;
 }
 
 void blocking_run(struct blocking *b, struct job *j)
 {
     j->blocking = b;
-    j->note = (struct note){.arrived = arrived};
+    j->note = (struct note){.arrived = arrived, .next = atomic_load(&b->given)};
     b->under_way++;
-    pthread_mutex_lock(&b->lock);
-    struct note **at = &b->first;
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = &j->note;
-    pthread_cond_signal(&b->changed);
-    pthread_mutex_unlock(&b->lock);
+    while (!atomic_compare_exchange_weak(&b->given, &j->note.next, &j->note))
+        continue;
+    sem_post(&b->wake);
 }
 
 void blocking_move(struct blocking *b, struct loop *loop)
 {
     CHECK(b->under_way == 0);
-    pthread_mutex_lock(&b->lock);
-    b->loop = loop;
-    pthread_mutex_unlock(&b->lock);
+    b->loop = loop; /* the next job is given after that */
 }
 
 void blocking_free(struct blocking **b_in)

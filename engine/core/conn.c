@@ -395,7 +395,7 @@ void conn_attach(struct conn *c, struct pool *pool)
     e->conns++;
     if (pool->loads != NULL)
         load_came(c);
-    c->pool->driver->attach(c, c->is_easy ? &r->easy : &r->target);
+    c->pool->driver->attach(c, reach_target(r, c->is_easy));
 }
 
 struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
@@ -425,7 +425,7 @@ struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
     r->conns++;
     e->conns++;
     keep_bound(c, engine_now(e) + pool->resource->spec->pool.connect_us);
-    pool->driver->open(c, is_easy ? &r->easy : &r->target);
+    pool->driver->open(c, reach_target(r, is_easy));
     return c;
 }
 

@@ -11,8 +11,7 @@
 
 struct pool *pool_new(struct resource *r, int32_t role)
 {
-    int32_t reaches = r->spec->endpoints > 0 ? r->spec->endpoints : 1;
-    struct pool *p = calloc(1, sizeof *p + (size_t)reaches * sizeof p->reach[0]);
+    struct pool *p = calloc(1, sizeof *p + reach_size(r, role));
     if (p == NULL)
         return NULL;
     const struct nebula_pool *spec = &r->spec->pool;
@@ -24,7 +23,7 @@ struct pool *pool_new(struct resource *r, int32_t role)
     p->share = spec->pipeline > 1 ? spec->pipeline : 1;
     p->size = resource_size(r, role);
     p->check_us = spec->check_us < 0 ? INT64_MAX / 2 : spec->check_us;
-    p->reaches = reaches;
+    p->reaches = reach_count(r);
     list_init(&p->waiters);
     keep_init(p);
     monitor_init(p);

@@ -7,12 +7,29 @@
 #include "core/resource.h"
 #include "rules/choice.h"
 
+int32_t reach_count(const struct resource *r)
+{
+    return r->spec->endpoints > 0 ? r->spec->endpoints : 1;
+}
+
+static bool falls_back(const struct resource *r, int32_t role)
+{
+    return (r->spec->role_choice[role] & NEBULA_FALL_BACK) != 0;
+}
+
+size_t reach_size(const struct resource *r, int32_t role)
+{
+    size_t easy = falls_back(r, role) ? sizeof(struct target) : 0;
+    return (size_t)reach_count(r) * (sizeof(struct reach) + easy);
+}
+
 bool reach_init(struct pool *p)
 {
     struct resource *r = p->resource;
     p->outlook = r->outlook != NULL ? r->outlook : outlook_new(r, p, NULL);
     if (p->outlook == NULL || !outlook_join(p->outlook))
         return false;
+    struct target *easy = falls_back(r, p->role) ? (void *)&p->reach[p->reaches] : NULL;
     for (int32_t i = 0; i < p->reaches; i++) {
         struct reach *one = &p->reach[i];
         one->endpoint = &p->outlook->board->endpoint[i];
@@ -23,8 +40,11 @@ bool reach_init(struct pool *p)
                                       .options = p->resource->options,
                                       .role = p->role,
                                       .endpoint = i};
-        one->easy = one->target;
-        one->easy.is_easy = true;
+        if (easy == NULL)
+            continue;
+        one->easy = &easy[i];
+        easy[i] = one->target;
+        easy[i].is_easy = true;
     }
     p->last = outlook_last(p->outlook, p->role);
     p->heeded = p->outlook->board->orders;
@@ -39,9 +59,9 @@ void reach_fini(struct pool *p)
 
 /* --- the next one ----------------------------------------------------------------------------- */
 
-static uint8_t choice_of(const struct pool *p)
+static bool spreads(const struct pool *p)
 {
-    return p->resource->spec->role_choice[p->role];
+    return (p->resource->spec->role_choice[p->role] & NEBULA_SPREAD) != 0;
 }
 
 /* One that failed before is no good for others while it is probed. */
@@ -79,13 +99,12 @@ static bool is_all_useless(const struct choice_of *of, int32_t count)
 int32_t reach_next(const struct pool *p, bool *is_easy_out)
 {
     struct choice_of of[ENDPOINTS_MOST];
-    uint8_t choice = choice_of(p);
     survey(p, false, of);
-    *is_easy_out = (choice & NEBULA_FALL_BACK) != 0 && is_all_useless(of, p->reaches);
+    *is_easy_out = falls_back(p->resource, p->role) && is_all_useless(of, p->reaches);
     if (*is_easy_out)
         survey(p, true, of);
-    return (choice & NEBULA_SPREAD) != 0 ? choice_spread(of, p->reaches, p->last)
-                                         : choice_stay(of, p->reaches, p->last);
+    return spreads(p) ? choice_spread(of, p->reaches, p->last)
+                      : choice_stay(of, p->reaches, p->last);
 }
 
 static void sooner(int64_t *again_us, int64_t at_us, int64_t now_us)

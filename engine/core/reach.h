@@ -17,14 +17,24 @@
 #define ENDPOINTS_MOST 16
 
 struct pool;
+struct resource;
 
 /* An endpoint, as the pool of one role knows it. */
 struct reach {
     const struct endpoint *endpoint;
     const struct seen *seen;
-    struct target target, easy;
-    int32_t opening, conns; /* attempts under way; connections not closing, those included */
+    struct target target;
+    const struct target *easy; /* NULL where the role does not fall back */
+    int32_t opening, conns;    /* attempts under way; connections not closing, those included */
 };
+
+/* Behind the pool: its endpoints, and for a role that falls back what each is without being fit. */
+size_t reach_size(const struct resource *r, int32_t role);
+int32_t reach_count(const struct resource *r);
+static inline const struct target *reach_target(const struct reach *r, bool is_easy)
+{
+    return is_easy && r->easy != NULL ? r->easy : &r->target;
+}
 
 /* Fills p->reach[0..p->reaches) and p->outlook, of which it shares what is known. False when out of memory. */
 bool reach_init(struct pool *p);

@@ -32,9 +32,9 @@ struct sqlite_session {
     struct statements *statements; /* NULL before one is kept */
     struct statement *stream;      /* NULL when none is open */
     struct request *request;       /* being served; NULL: it is opened, idle or closed */
-    bool is_dirty : 1;  /* something was changed that lasts as long as the session; stays true */
-    bool must_undo : 1; /* whatever commits now is rolled back instead */
-    bool is_lost : 1;   /* the session is of no more use */
+    bool is_dirty;  /* something was changed that lasts as long as the session; stays true */
+    bool must_undo; /* whatever commits now is rolled back instead */
+    bool is_lost;   /* the session is of no more use */
     bool may_create : 1, is_memory : 1, is_writer : 1; /* as the options say */
     atomic_bool is_stopping; /* set by the loop's thread: come back soon */
     /* The loop's thread alone, at any time. */

@@ -68,7 +68,7 @@ end
 
 local function say(text)
   io.stdout:flush()
-  io.stderr:write("nebula: ", plain(text, true), "\n")
+  io.stderr:write("nebula: " .. plain(text, true) .. "\n") -- at once, for the others log meanwhile
 end
 
 -- The exit code of a flow that has ended, after its last words.

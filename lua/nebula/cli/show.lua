@@ -78,7 +78,7 @@ end
 ---@param ... any
 function show.complain(format, ...)
   io.stdout:flush()
-  io.stderr:write("nebula: ", plain(format:format(...), true), "\n")
+  io.stderr:write("nebula: " .. plain(format:format(...), true) .. "\n")
 end
 
 return show

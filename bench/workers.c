@@ -330,7 +330,7 @@ static void measure_shares(struct bench *b)
 {
     static const struct {
         int workers, max;
-    } of[] = {{2, 1}, {4, 1}, {4, 2}, {4, 3}, {8, 1}, {8, 2}, {8, 7}};
+    } of[] = {{2, 1}, {2, 2}, {4, 1}, {4, 2}, {4, 3}, {8, 1}, {8, 2}, {8, 7}};
     double least = 1, kernels = 1;
     for (size_t i = 0; i < COUNT(of); i++) {
         double share = least_share(b, of[i].workers, of[i].max);

@@ -22,6 +22,7 @@ local worker = require "nebula.worker"
 local lib, engine = c.lib, c.engine
 
 local PAUSE_US, PAUSE_MAX_US, STEADY_US = 100000, 30000000, 60000000 -- before a worker begins anew
+local AGAIN_US = 100000
 
 ---@class nebula.Served
 ---@field place string the folder that they are in
@@ -118,6 +119,7 @@ local parts = {}     ---@type table<integer, nebula.Part>
 local troubles = {}  ---@type string[]
 local given_to_all   ---@type nebula.Served|nil
 local ticket         -- on which worker 0 waits for news
+local is_crowded     -- somebody is to be brought back for whom there was no task
 
 local function now_us()
   return tonumber(lib.nebula_now_us(engine))
@@ -200,14 +202,21 @@ local function bring_back(index)
   end
 end
 
+-- With as many tasks as there may be it is left for later.
+local function begin_bringing(index)
+  local has_begun = pcall(tasks.task, bring_back, index)
+  parts[index].state = has_begun and "begins" or "gone"
+  is_crowded = is_crowded or not has_begun
+end
+
 local function is_over()
   local over = true
+  is_crowded = false
   for index, part in pairs(parts) do
     if part.state == "gone" and time.stopping() then
       part.state = "ended"
     elseif part.state == "gone" then
-      part.state = "begins"
-      tasks.task(bring_back, index)
+      begin_bringing(index)
     end
     over = over and (part.state == "ended" or part.is_idle)
   end
@@ -247,8 +256,8 @@ function serving.run(given)
     wake()
   end)
   while not (failure or is_over() and is_own_over) do
-    ticket = lib.nebula_wait(engine)
-    local _, err = wait.settle(ticket)
+    ticket = not is_crowded and lib.nebula_wait(engine) or nil
+    local _, err = wait.settle(ticket or lib.nebula_sleep(engine, AGAIN_US))
     ticket = nil
     if err then return nil, err end
   end

@@ -60,6 +60,30 @@ describe("serve", function()
     ended(0, over(child))
   end)
 
+  it("begins a worker anew for which there was no task at first", function()
+    local folder = tmp.folder()
+    local child = started(([[
+      local worker, mail = require "nebula.worker", require "nebula.mail"
+      service "both" { instances = "per-worker", run = function(number)
+        if number == 2 then
+          while not io.open "FOLDER/full" and sleep "5ms" do end
+          if not io.open "FOLDER/room" then worker.fail "boom" end
+          print "ready"
+          return sleep "1h"
+        end
+        while not mail.is_there(1) do sleep "1ms" end
+        while pcall(task, function() sleep "1h" end) do end
+        io.open("FOLDER/full", "w"):close()
+        while mail.is_there(1) do sleep "1ms" end
+        sleep "300ms"
+        io.open("FOLDER/room", "w"):close()
+      end }
+    ]]):gsub("FOLDER", folder), "--workers", "2")
+    come_to(child, { ["both 1"] = "finished", ["both 2"] = "running" })
+    child:signal "TERM"
+    assert.equal(1, count(ended(0, over(child)).errors, "worker 1 begins anew"))
+  end)
+
   it("shows of a long reason its begin, with its secrets masked, and a zero in it", function()
     local folder = folder_of([[
       service "long" { restart = { pause = "1h", pause_max = "1h" }, run = function()

@@ -44,7 +44,12 @@ static inline int32_t ticket_begin(struct ticket *t, struct engine *e,
     int32_t number = task_is_cancelled(task) ? 0 : table_add(&e->tickets, t);
     if (number == 0)
         return ticket_refuse(e);
-    *t = (struct ticket){.type = type, .engine = e, .task = task, .number = number};
+    t->type = type;
+    t->engine = e;
+    t->task = task;
+    t->number = number;
+    t->state = TICKET_PENDING;
+    t->code = ERROR_OK;
     node_init(&t->in_task);
     node_init(&t->in_ready);
     list_push_tail(&task->tickets, &t->in_task);

@@ -307,6 +307,8 @@ bool handover_join(struct pool *p)
     free(identity);
     p->renewed_us = has_joined ? permits_renewed_us(&p->stake) : 0;
     if (has_joined) {
+        if (p->resource->is_resized) /* which nobody else with a pool may have heard */
+            permits_resize(&p->stake, p->size.max);
         permits_least(&p->stake, p->size.min);
         settle_home(p);
     }

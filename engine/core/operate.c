@@ -115,6 +115,7 @@ static enum error_code check_all(const struct resource *r, struct bounds b, stru
 static void resize(struct resource *r, struct bounds b)
 {
     b = bounds_of(r, b);
+    r->is_resized = true;
     if (b.role < 0)
         r->max = b.max;
     else

@@ -21,6 +21,7 @@ struct tenants;
 struct resource {
     struct engine *engine;
     int32_t number;
+    bool is_resized; /* its bounds were ordered, so they are those of all workers */
     bool is_paused, is_draining;
     uint32_t last_conn;      /* number of the newest connection */
     int32_t users;           /* calls and errands that have a pointer to it */

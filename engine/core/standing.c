@@ -171,6 +171,7 @@ void standing_take(struct resource *r, const struct resource *mould)
     }
     if (own.bounds_number <= of_all.bounds_number)
         return;
+    r->is_resized = true;
     r->min = own.min;
     r->max = own.max;
     memcpy(r->role_max, own.role_max, sizeof r->role_max);

@@ -105,6 +105,34 @@ static void bounds_are_changed_in_all_and_for_who_comes_later(void **unused)
     shift_end(&w);
 }
 
+static void bounds_hold_for_all_though_who_has_connections_goes_before_he_hears_of_them(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, 3, 2);
+    shift_open(&w, 0);
+    shift_open(&w, 1);
+    shift_lend(&w, 0);
+    assert_int_equal(nebula_resize(w.of[1].nebula, w.of[1].shop, -1, 0, 1), 0);
+    server_cap(w.of[0].server, 0, 1);
+    assert_int_equal(nebula_lease(w.of[1].nebula, w.of[1].shop, 0, SECOND, false), 0);
+    int32_t ticket = rig_ticket(&w.of[1]);
+    shift_close(&w, 0);
+    shift_open(&w, 2);
+    shift_pass(&w, 50 * MS);
+    assert_int_equal(nebula_lease(w.of[2].nebula, w.of[2].shop, 0, SECOND, false), 0);
+    int32_t other = rig_ticket(&w.of[2]);
+    shift_pass(&w, 50 * MS);
+    assert_int_equal(server_wires(w.of[0].server, 0), 1);
+    struct nebula_reply reply;
+    assert_int_equal(rig_await(&w.of[1], ticket, &reply), ERROR_OK);
+    rig_release(&w.of[1], reply.lease);
+    shift_pass(&w, 50 * MS);
+    assert_int_equal(rig_await(&w.of[2], other, &reply), ERROR_OK);
+    rig_release(&w.of[2], reply.lease);
+    shift_end(&w);
+}
+
 static void a_drain_is_over_when_it_is_over_in_all(void **unused)
 {
     (void)unused;
@@ -343,6 +371,8 @@ int main(void)
         cmocka_unit_test(a_pause_is_one_of_all_and_of_who_comes_later),
         cmocka_unit_test(of_two_orders_at_once_all_end_with_the_same),
         cmocka_unit_test(bounds_are_changed_in_all_and_for_who_comes_later),
+        cmocka_unit_test(
+            bounds_hold_for_all_though_who_has_connections_goes_before_he_hears_of_them),
         cmocka_unit_test(a_drain_is_over_when_it_is_over_in_all),
         cmocka_unit_test(a_drain_that_is_resumed_elsewhere_is_cancelled),
         cmocka_unit_test(a_drain_ends_with_who_leaves),

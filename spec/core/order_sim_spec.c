@@ -105,7 +105,8 @@ static void bounds_are_changed_in_all_and_for_who_comes_later(void **unused)
     shift_end(&w);
 }
 
-static void bounds_hold_for_all_though_who_has_connections_goes_before_he_hears_of_them(void **unused)
+static void
+bounds_hold_for_all_though_who_has_connections_goes_before_he_hears_of_them(void **unused)
 {
     (void)unused;
     struct shift w;

@@ -352,14 +352,10 @@ void troupe_close(struct play *p)
 
 /* --- what must hold for all together ---------------------------------------------------------- */
 
-static int32_t max_of(const struct declared *d, int32_t role)
-{
-    return d->spec.role_max[role] > 0 ? d->spec.role_max[role] : d->max;
-}
-
 void troupe_cap(struct declared *d, int32_t role)
 {
-    int32_t max = max_of(d, role), left = d->conns_left[role];
+    int32_t own = d->spec.role_max[role], left = d->conns_left[role];
+    int32_t max = own > 0 ? own : d->max;
     server_cap(d->server, role, max > left ? max : left);
 }
 

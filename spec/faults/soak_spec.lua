@@ -45,20 +45,6 @@ local function slope(y)
   return b, b - half, b + half
 end
 
--- By how much y grows from one to the next, and the ends of its interval, where what was added once stays: memory is
--- that of its largest moment so far, so what is left of a line through it are not errors that know nothing of each other.
-local function growth(y)
-  local n, sum, squares = #y - 1, y[#y] - y[1], 0
-  for x = 1, n do squares = squares + (y[x + 1] - y[x] - sum / n) ^ 2 end
-  local half = T[math.min(n - 1, #T)] * math.sqrt(squares / (n - 1) / n)
-  return sum / n, sum / n - half, sum / n + half
-end
-
--- Larger moments come rarer and rarer: a half of them to get warm.
-local function later_half(list)
-  return { unpack(list, math.ceil(#list / 2)) }
-end
-
 local function median(list)
   table.sort(list)
   return list[math.ceil(#list / 2)]
@@ -176,8 +162,9 @@ describe("a soak", function()
     end
 
     if SECONDS < 100 then return end
-    local rss = later_half(quiet(function(one) return one.rss end))
-    local by, low, high = growth(rss)
+    local rss = quiet(function(one) return one.rss end)
+    table.remove(rss, 1) -- it is warm by then
+    local by, low, high = slope(rss)
     print(("# kB of memory: %s; by %.1f (%.1f..%.1f) a period"):format(table.concat(rss, " "), by, low, high))
     assert.is_true(low <= 0, "the memory grows")
 

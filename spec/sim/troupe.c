@@ -372,7 +372,6 @@ static void inspect_cap(const struct play *p, struct declared *d, int32_t role)
 struct sight {
     const struct pool *any;
     int32_t conns, permits, waiting, spare, listening;
-    int32_t room; /* on its way to those who wait: what closes where nothing can be let go of */
 };
 
 static void look_at(struct sight *s, const struct worker *w, const struct pool *p)
@@ -384,12 +383,15 @@ static void look_at(struct sight *s, const struct worker *w, const struct pool *
     s->listening += (int32_t)p->count[CONN_LISTENING];
     /* One that the other worker cannot let go of is but a permit, of use to who may open one now. */
     bool is_helped = p->driver->detach != NULL || p->claims;
-    s->room += p->driver->detach == NULL ? (int32_t)p->count[CONN_CLOSING] : 0;
+    int32_t closing = p->driver->detach == NULL ? (int32_t)p->count[CONN_CLOSING] : 0;
+    bool is_room_coming =
+        closing > 0 && p->stake.permits != NULL && permits_claims(&p->stake) <= closing;
     const struct list_node *first = list_head(&p->waiters);
     int64_t long_ago_us = world_time_us() - FAIR_US;
     s->waiting += is_counted_on && first != NULL && is_helped &&
                   container_of(first, struct waiter, node)->arrived_us < long_ago_us;
-    for (const struct conn *c = p->idle.first; c != NULL && is_counted_on; c = c->after)
+    bool is_spare = is_counted_on && !is_room_coming;
+    for (const struct conn *c = p->idle.first; c != NULL && is_spare; c = c->after)
         s->spare += pool_is_fresh(p, c, world_time_us()) && c->since_us < long_ago_us;
 }
 
@@ -413,7 +415,7 @@ static void inspect_permits(const struct declared *d, const struct sight *s)
 static void inspect_spare(struct play *p, int i, const struct sight *s)
 {
     int64_t *since_us = &p->beside_us[i][s->any->role], now_us = world_time_us();
-    bool is_beside = s->waiting > s->room && s->spare > 0 && now_us >= p->all_awake_us + FAIR_US;
+    bool is_beside = s->waiting > 0 && s->spare > 0 && now_us >= p->all_awake_us + FAIR_US;
     if (!is_beside)
         *since_us = 0;
     else if (*since_us == 0)

@@ -298,6 +298,7 @@ bool handover_join(struct pool *p)
     p->asks_since_us = INT64_MAX;
     soon_init(&p->hand, serve);
     p->stake = (struct stake){.worker = e->worker, .look = came, .settle = home_came};
+    p->stake.only_permits = p->driver->detach == NULL;
     p->is_home = true;
     if (e->ledger == NULL)
         return true;

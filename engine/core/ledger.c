@@ -43,6 +43,11 @@ static void drop_asks(struct share *share, int32_t count)
         share->alone = a->count;
 }
 
+static void drop_all_asks(struct share *share)
+{
+    drop_asks(share, share->asks.count);
+}
+
 void share_move(struct share *from, struct share *to)
 {
     from->held--;
@@ -167,7 +172,7 @@ void permits_leave(struct stake *s)
     lock(p);
     struct share *share = share_of(s);
     CHECK(share->first == NULL && share->held == 0);
-    share->asks.count = 0;
+    drop_all_asks(share);
     share->is_short = share->is_leaving = false;
     seat_leave(&share->seat);
     seat_leave(&share->home);
@@ -192,17 +197,18 @@ bool permits_take(struct stake *s)
 }
 
 /* What is on its way to the worker is for its first waiters. */
-static void ask(struct permits *p, struct share *share, const struct asks *a, bool is_alone)
+static void ask(struct stake *s, const struct asks *a, bool is_alone)
 {
-    int32_t coming = share->parcels + share->granted;
+    struct share *share = share_of(s);
+    int32_t coming = share->parcels + share->granted, alone = share->alone;
     bool is_new = share->asks.count == 0;
     share->asks = *a;
     if (share->asks.count > a->room)
         share->asks.count = a->room;
     share->alone = is_alone ? share->asks.count : 0;
     drop_asks(share, coming);
-    if (is_new && share->asks.count > 0)
-        tell_holders(p, share);
+    if ((is_new && share->asks.count > 0) || (s->only_permits && share->alone > alone))
+        tell_holders(s->permits, share);
 }
 
 bool permits_ask(struct stake *s, const struct asks *a)
@@ -211,10 +217,9 @@ bool permits_ask(struct stake *s, const struct asks *a)
     if (p == NULL)
         return true;
     lock(p);
-    struct share *share = share_of(s);
-    bool is_taken = take(p, share);
+    bool is_taken = take(p, share_of(s));
     if (!is_taken)
-        ask(p, share, a, true);
+        ask(s, a, true);
     unlock(p);
     return is_taken;
 }
@@ -225,7 +230,7 @@ void permits_wish(struct stake *s, const struct asks *a)
     if (p == NULL)
         return;
     lock(p);
-    ask(p, share_of(s), a, false);
+    ask(s, a, false);
     unlock(p);
 }
 
@@ -253,7 +258,7 @@ void permits_unask(struct stake *s)
     if (p == NULL)
         return;
     lock(p);
-    share_of(s)->asks.count = 0;
+    drop_all_asks(share_of(s));
     unlock(p);
 }
 

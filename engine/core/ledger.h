@@ -41,6 +41,8 @@ struct stake {
     void (*look)(struct stake *s); /* on the worker's loop: something has come, or somebody asks */
     void (*settle)(
         struct stake *s); /* so: it is home, or no more, or there is less than the minimum; NULL */
+    /* No connection comes to it from others, only permits: holders hear of each that it asks for. */
+    bool only_permits;
 };
 
 /* A stake in the permits for connections of this identity, which is copied; they are made when nobody

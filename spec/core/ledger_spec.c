@@ -99,6 +99,35 @@ static void who_holds_one_is_told_that_somebody_asks(void **unused)
     stakes_end();
 }
 
+static bool ask_for_two(struct stake *s)
+{
+    return permits_ask(s, &(struct asks){.arrived_us = {30, 31}, .count = 2, .room = 2});
+}
+
+/* Who may be handed a connection is served by the first look; for each permit alone somebody closes one. */
+static void who_holds_some_hears_of_each_permit_where_these_go_alone(void **unused)
+{
+    (void)unused;
+    stakes_begin(1);
+    assert_true(permits_take(stake(3)));
+    assert_false(stake_ask(0, 30) || stake_ask(1, 40));
+    assert_int_equal(stake_looks(3), 1);
+    assert_int_equal(permits_claims(stake(3)), 2);
+    stake(1)->only_permits = true;
+    assert_false(ask_for_two(stake(0)));
+    assert_int_equal(stake_looks(3), 0);
+    assert_false(ask_for_two(stake(1)));
+    assert_int_equal(stake_looks(3), 1);
+    assert_int_equal(permits_claims(stake(3)), 4);
+    assert_false(ask_for_two(stake(1)) || stake_ask(1, 30)); /* no more than before */
+    assert_int_equal(stake_looks(3), 0);
+    permits_unask(stake(0));
+    permits_unask(stake(1));
+    assert_int_equal(permits_claims(stake(3)), 0);
+    permits_give(stake(3));
+    stakes_end();
+}
+
 static void a_connection_goes_with_its_permit(void **unused)
 {
     (void)unused;
@@ -315,6 +344,7 @@ int main(void)
         cmocka_unit_test(without_a_ledger_there_is_no_bound),
         cmocka_unit_test(who_asked_first_gets_what_is_given_back),
         cmocka_unit_test(who_holds_one_is_told_that_somebody_asks),
+        cmocka_unit_test(who_holds_some_hears_of_each_permit_where_these_go_alone),
         cmocka_unit_test(a_connection_goes_with_its_permit),
         cmocka_unit_test(who_has_not_received_what_came_gets_no_more),
         cmocka_unit_test(between_two_looks_several_are_served),

@@ -57,6 +57,24 @@ static void one_is_closed_for_each_who_waits_elsewhere(void **unused)
     shift_end(&w);
 }
 
+/* Also for who comes while what was closed for the first is still closing. */
+static void one_is_closed_for_who_comes_later_too(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    int32_t first = begin(&w, 4, 4);
+    server_calm(w.of[0].server);
+    server_order(w.of[0].server, FAULT_CLOSE_SLOW);
+    shift_pass(&w, MS);
+    assert_int_equal(rig_count(&w.of[HOME], CONN_IDLE), 3);
+    int32_t second = shift_ask(&w, OTHER);
+    shift_pass(&w, MS);
+    assert_int_equal(rig_count(&w.of[HOME], CONN_IDLE), 2);
+    shift_await(&w, OTHER, first); /* served or not: closing takes its time */
+    shift_await(&w, OTHER, second);
+    shift_end(&w);
+}
+
 /* One hangs, and another one waits beside him: to that one it is of use, and he who came first gets it. */
 static void who_may_open_one_more_gets_a_permit(void **unused)
 {
@@ -78,6 +96,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_connects_already_needs_no_permit),
         cmocka_unit_test(one_is_closed_for_each_who_waits_elsewhere),
+        cmocka_unit_test(one_is_closed_for_who_comes_later_too),
         cmocka_unit_test(who_may_open_one_more_gets_a_permit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,11 +112,24 @@ static void watch(struct pool *p)
 
 /* --- from others ------------------------------------------------------------------------------ */
 
+/* Where it was; the way itself takes less than the lead. */
+static bool has_rested_for_long(const struct pool *p, const struct conn *c)
+{
+    return engine_now(p->engine) - c->since_us >= p->check_us + HANDOVER_LEAD_US;
+}
+
+/* One that nobody used for long is asked whether it lives, as it would be where it was. */
 static void adopt(struct pool *p, struct conn *c)
 {
+    bool is_asked = has_rested_for_long(p, c);
     p->rows--;
     take_in(p, c);
-    care_settle(c);
+    if (!is_asked || c->is_retired) {
+        care_settle(c);
+        return;
+    }
+    conn_move(c, CONN_IDLE);
+    care_check(c);
 }
 
 static void ask_since_now(struct pool *p)

@@ -453,13 +453,15 @@ static bool is_passed_over(const struct play *p, const struct op *op, int64_t ne
            newest_us > since_us + FAIR_US && op->wait_until_us > world_time_us();
 }
 
-/* Max became more, and he who waited for longest was given a permit, while the next one was served by what was idle. */
-static bool has_a_permit_since_now(const struct pool *p)
+/* The first was given a permit, for max became more, or what is older than a reconnect; the next one was served. */
+static bool was_given_something_now(const struct pool *p)
 {
-    bool is_opening = p->permits > 0;
-    for (const struct conn *c = p->conns.first; c != NULL; c = c->next)
-        is_opening |= c->state == CONN_OPENING && c->since_us == world_time_us();
-    return is_opening;
+    bool is_given = p->permits > 0;
+    for (const struct conn *c = p->conns.first; c != NULL; c = c->next) {
+        bool is_gift = c->state == CONN_OPENING || (c->state == CONN_CLOSING && c->is_retired);
+        is_given |= is_gift && c->since_us == world_time_us();
+    }
+    return is_given;
 }
 
 static void inspect_order_of(const struct play *p, int32_t resource, int32_t role,
@@ -468,14 +470,12 @@ static void inspect_order_of(const struct play *p, int32_t resource, int32_t rol
     for (int i = 0; i < p->workers; i++) {
         const struct worker *w = &p->worker[i];
         const struct pool *pool = troupe_is_here(w) ? laws_pool(w, resource, role) : NULL;
-        if (pool == NULL || permits_has_come(&pool->stake) || has_a_permit_since_now(pool))
+        if (pool == NULL || permits_has_come(&pool->stake) || was_given_something_now(pool))
             continue;
         for (int32_t t = 1; t <= w->most_ticket; t++) {
             const struct op *op = &w->op[t];
             if (op->resource == resource && op->role == role && is_passed_over(p, op, newest_us))
-                law_broken("%s: worker %d's ticket %d waits, and somebody elsewhere who came %lld "
-                           "us later "
-                           "was served",
+                law_broken("%s: worker %d's ticket %d waits, and who came %lld us later was served",
                            p->declared[resource].spec.name, i, t,
                            (long long)(newest_us - op->begun_us));
         }

@@ -44,12 +44,25 @@ static int64_t first_arrival_us(const struct pool *p)
     return n == NULL ? INT64_MAX : container_of(n, struct waiter, node)->arrived_us;
 }
 
-/* It has a new number, also where it was before: by that nobody knows how old it is. */
-static void take_in(struct pool *p, struct conn *c)
+/* Where it was; the way itself takes less than the lead. */
+static bool has_rested_for_long(const struct pool *p, const struct conn *c)
 {
+    return engine_now(p->engine) - c->since_us >= p->check_us + HANDOVER_LEAD_US;
+}
+
+/* It has a new number, also where it was before: by that nobody knows how old it is. False when it is asked first
+ * whether it lives, because nobody used it for long, as it would be where it was. */
+static bool take_in(struct pool *p, struct conn *c)
+{
+    bool is_asked = has_rested_for_long(p, c);
     conn_attach(c, p);
-    if (c->created_us < p->renewed_us || open_is_outdated(c))
+    if (c->created_us < p->renewed_us || open_is_outdated(c)) {
         conn_retire(c);
+    } else if (is_asked) {
+        conn_move(c, CONN_IDLE);
+        care_check(c);
+    }
+    return c->state == CONN_LEASED;
 }
 
 /* The one that came home last is as good as any, and found at once. Where the driver cannot let go of
@@ -66,8 +79,8 @@ static bool hand_on(struct pool *p, struct conn *c)
     if (permits_hand(&p->stake, &c->parcel, first_arrival_us(p)))
         return true;
     CHECK(lease_keep(&p->engine->leases)); /* the one that it had is free */
-    take_in(p, c);                         /* whoever asked does not any more */
-    conn_move(c, CONN_IDLE);
+    if (take_in(p, c))                     /* whoever asked does not any more */
+        conn_move(c, CONN_IDLE);
     return false;
 }
 
@@ -112,24 +125,11 @@ static void watch(struct pool *p)
 
 /* --- from others ------------------------------------------------------------------------------ */
 
-/* Where it was; the way itself takes less than the lead. */
-static bool has_rested_for_long(const struct pool *p, const struct conn *c)
-{
-    return engine_now(p->engine) - c->since_us >= p->check_us + HANDOVER_LEAD_US;
-}
-
-/* One that nobody used for long is asked whether it lives, as it would be where it was. */
 static void adopt(struct pool *p, struct conn *c)
 {
-    bool is_asked = has_rested_for_long(p, c);
     p->rows--;
-    take_in(p, c);
-    if (!is_asked || c->is_retired) {
+    if (take_in(p, c))
         care_settle(c);
-        return;
-    }
-    conn_move(c, CONN_IDLE);
-    care_check(c);
 }
 
 static void ask_since_now(struct pool *p)

@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include "base/check.h"
+#include "sim/ledger_trace.h"
 #include "sim/shift.h"
 
 enum { OWNER = 0, OTHER, CREW };
@@ -86,6 +88,37 @@ static void never_is_never(void **unused)
     shift_end(&w);
 }
 
+struct quitter {
+    struct ledger_pause pause;
+    struct rig *rig;
+    int32_t ticket;
+};
+
+static void quit(struct ledger_pause *pause, int32_t worker, bool is_hand)
+{
+    struct quitter *q = container_of(pause, struct quitter, pause);
+    if (worker == OWNER && is_hand)
+        nebula_cancel(q->rig->nebula, q->ticket);
+}
+
+/* Whoever wanted it left in the meantime: it stays, and has rested for as long as before. */
+static void one_that_does_not_go_after_all_is_asked_too(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, SECOND);
+    shift_pass(&w, 1100 * MS);
+    int32_t ticket = shift_ask(&w, OTHER);
+    struct quitter q = {.pause.run = quit, .rig = &w.of[OTHER], .ticket = ticket};
+    ledger_trace_pause(&q.pause);
+    shift_pass(&w, 5 * MS);
+    ledger_trace_pause(NULL);
+    assert_int_equal(rig_await(&w.of[OTHER], ticket, NULL), ERROR_CANCELLED);
+    assert_int_equal(checks(&w), 1);
+    assert_int_equal(rig_count(&w.of[OWNER], CONN_IDLE), 1);
+    shift_end(&w);
+}
+
 /* The server ended the session and told nobody: who got it would wait for an answer that does not come. */
 static void one_that_is_dead_is_lent_to_nobody(void **unused)
 {
@@ -112,6 +145,7 @@ int main(void)
         cmocka_unit_test(one_that_was_idle_for_too_long_is_asked),
         cmocka_unit_test(always_is_whenever_it_was_idle),
         cmocka_unit_test(never_is_never),
+        cmocka_unit_test(one_that_does_not_go_after_all_is_asked_too),
         cmocka_unit_test(one_that_is_dead_is_lent_to_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -314,6 +314,8 @@ void conn_closed(struct conn *c)
     part(pool, c);
     pool->count[CONN_CLOSING]--;
     pool->stats.closed += c->was_opened;
+    if (c->was_opened)
+        permits_closed(&pool->stake);
     pool->stats.past_uses += lease_uses(&pool->engine->leases, c);
     c->pool->engine->conns--;
     lease_drop(&c->pool->engine->leases, c);

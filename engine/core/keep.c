@@ -9,14 +9,22 @@
 #include "core/resource.h"
 #include "core/share.h"
 
+static int32_t open_elsewhere(const struct pool *p)
+{
+    int32_t open = permits_open(&p->stake);
+    for (const struct conn *c = open == 0 ? NULL : p->conns.first; c != NULL; c = c->next)
+        open -= c->was_opened;
+    return open;
+}
+
 /* How many must be open here. One at least, where the minimum is kept and others left room for one; in other
- * workers nobody waits for what may be had by none. */
+ * workers nobody waits for what may be had by none. What others only try to open may never be. */
 static int32_t least_here(const struct pool *p)
 {
     if (!p->is_home)
         return 0;
-    int32_t elsewhere = permits_elsewhere(&p->stake), least = p->size.min - elsewhere;
-    return least > 0 ? least : elsewhere < p->size.max;
+    int32_t least = p->size.min - open_elsewhere(p);
+    return least > 0 ? least : permits_elsewhere(&p->stake) < p->size.max;
 }
 
 bool keep_is_warm(const struct pool *p)

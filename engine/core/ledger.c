@@ -96,7 +96,7 @@ static void tell_holders(struct permits *p, const struct share *asking)
 static void permits_free(struct common *c)
 {
     struct permits *p = container_of(c, struct permits, common);
-    CHECK(p->out == 0);
+    CHECK(p->out == 0 && p->open == 0);
     free(p);
 }
 

@@ -114,6 +114,10 @@ bool permits_is_full(const struct stake *s);      /* there is none left */
  * than the minimum. */
 bool permits_is_home(const struct stake *s);
 void permits_least(struct stake *s, int32_t min);
+/* One was opened: home hears of each until there are as many as the minimum. And one that was is gone. */
+void permits_opened(struct stake *s);
+void permits_closed(struct stake *s);
+int32_t permits_open(const struct stake *s); /* in all workers together, and on their way */
 
 /* How many there are in all workers, and in those before this one, as it was when the order of this
  * number was first asked for: whoever asks for a later one begins anew. All zero without permits. */

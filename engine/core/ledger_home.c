@@ -1,4 +1,5 @@
 /* Which worker keeps the minimum of a pool. */
+#include "base/check.h"
 #include "base/index.h"
 #include "core/permits.h"
 
@@ -52,6 +53,40 @@ void permits_least(struct stake *s, int32_t min)
     p->min = min;
     home_tell(p);
     unlock(p);
+}
+
+void permits_opened(struct stake *s)
+{
+    struct permits *p = s->permits;
+    if (p == NULL)
+        return;
+    lock(p);
+    p->open++;
+    if (p->home != NULL && p->home != share_of(s) && p->open <= p->min)
+        seat_tell(&p->home->home);
+    unlock(p);
+}
+
+void permits_closed(struct stake *s)
+{
+    struct permits *p = s->permits;
+    if (p == NULL)
+        return;
+    lock(p);
+    CHECK(p->open > 0);
+    p->open--;
+    unlock(p);
+}
+
+int32_t permits_open(const struct stake *s)
+{
+    struct permits *p = s->permits;
+    if (p == NULL)
+        return 0;
+    lock(p);
+    int32_t open = p->open;
+    unlock(p);
+    return open;
 }
 
 int32_t permits_elsewhere(const struct stake *s)

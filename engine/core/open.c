@@ -115,6 +115,7 @@ void open_succeeded(struct conn *c)
     outage_opened(p, c->reach, c->is_easy);
     c->turns = p->reach[c->reach].seen->turns;
     c->was_opened = true;
+    permits_opened(&p->stake);
     p->stats.opened++;
     heed_all(p);
     tell_other_roles(p);

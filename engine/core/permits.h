@@ -24,6 +24,7 @@ struct share {
 struct permits {
     struct common common; /* its lock is that of all that follows */
     int32_t out, min, max, shares;
+    int32_t open;       /* of those that are out: their connections are open, or were */
     struct share *home; /* NULL: nobody has a stake */
     int64_t census;     /* its number */
     int32_t doomed; /* of those that are out: they will be closed, and nobody gets their permits */

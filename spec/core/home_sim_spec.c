@@ -189,6 +189,62 @@ static void a_start_is_over_when_others_have_all_of_it(void **unused)
     shift_end(&w);
 }
 
+/* The first one tries to open all that there may be, and no server answers. */
+static int start_behind(int first)
+{
+    struct shift w;
+    begin(&w, 1, 1);
+    w.spec->pool.start_us = SECOND;
+    w.spec->pool.connect_us = 100 * MS;
+    server_order(w.of[0].server, FAULT_NO_OPEN);
+    int32_t ticket[CREW];
+    for (int n = 0; n < CREW; n++) {
+        int i = (first + n) % CREW;
+        shift_open(&w, i);
+        ticket[i] = nebula_start(w.of[i].nebula, w.of[i].shop);
+        shift_pass(&w, MS);
+    }
+    int home = home_of(&w);
+    assert_int_equal(shift_await(&w, home, ticket[home]), ERROR_OK);
+    assert_int_equal(rig_count(&w.of[home], CONN_IDLE), 1);
+    for (int i = 0; i < CREW; i++)
+        if (i != home)
+            assert_int_equal(shift_await(&w, i, ticket[i]), ERROR_OK);
+    shift_end(&w);
+    return home;
+}
+
+static void a_start_is_not_over_when_others_only_try(void **unused)
+{
+    (void)unused;
+    assert_int_equal(start_behind(0), start_behind(1)); /* so in one of them it is another one */
+}
+
+/* What the first one has is enough, as soon as it has it. */
+static void a_start_is_over_when_others_have_opened_it(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, 1, 1);
+    w.spec->pool.start_us = SECOND;
+    start_all(&w);
+    int home = home_of(&w), other = (home + 1) % CREW;
+    shift_end(&w);
+    begin(&w, 1, 1);
+    w.spec->pool.start_us = SECOND;
+    server_order(w.of[0].server, FAULT_SLOW_OPEN);
+    start(&w, other);
+    shift_pass(&w, MS);
+    shift_open(&w, home);
+    int32_t ticket = nebula_start(w.of[home].nebula, w.of[home].shop);
+    shift_pass(&w, MS);
+    assert_false(rig_is_answered(&w.of[home], ticket));
+    assert_int_equal(shift_await(&w, home, ticket), ERROR_OK);
+    assert_int_equal(server_opened(w.of[0].server), 1);
+    assert_int_equal(rig_count(&w.of[other], CONN_IDLE), 1);
+    shift_end(&w);
+}
+
 static void a_reconnect_ends_where_others_have_the_rest(void **unused)
 {
     (void)unused;
@@ -268,6 +324,8 @@ int main(void)
         cmocka_unit_test(only_what_was_the_leavers_moves_and_comes_back_with_it),
         cmocka_unit_test(what_others_have_counts_until_they_close_it),
         cmocka_unit_test(a_start_is_over_when_others_have_all_of_it),
+        cmocka_unit_test(a_start_is_not_over_when_others_only_try),
+        cmocka_unit_test(a_start_is_over_when_others_have_opened_it),
         cmocka_unit_test(a_reconnect_ends_where_others_have_the_rest),
         cmocka_unit_test(what_breaks_is_opened_anew_by_one),
         cmocka_unit_test(who_is_home_after_one_that_probed_probes),

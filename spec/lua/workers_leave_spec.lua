@@ -4,6 +4,7 @@
 local many = require "spec.support.many"
 local process = require "spec.support.process"
 local program = require "spec.support.program"
+local socket = require "spec.support.socket"
 local tmp = require "spec.support.tmp"
 
 local ended, folder, says = program.ended, program.folder, program.says
@@ -218,6 +219,19 @@ it("the minimum of a resource that does not come in time ends the program, which
     assert.equal("", result.output)
     says(("nebula: far%d: "):format(i), result.errors)
   end
+end)
+
+it("the minimum of a resource is awaited by the worker that keeps it, when another one tries to open it", function()
+  local place, silent = tmp.folder(), socket.listen()
+  for i = 1, 5 do
+    tmp.write(place, "resources/far.lua", ([[
+      postgres "far%d" { host = "127.0.0.1", port = %d, dbname = "d", user = "u", pool = { max = 1, min = 1, start_within = "300ms" } }
+    ]]):format(i, silent.port))
+    local result = ended(1, program.nebula("run", "--workers", "4", tmp.write(place, "flow.lua", "print 'never'")))
+    assert.equal("", result.output)
+    says(("nebula: far%d: "):format(i), result.errors)
+  end
+  silent:close()
 end)
 
 describe("workers that cannot begin", function()

@@ -343,9 +343,10 @@ void laws_expect_started(const struct worker *w, int32_t resource)
     CHECK(pool != NULL);
     int32_t open =
         pool_all(pool) - (int32_t)pool->count[CONN_OPENING] - (int32_t)pool->count[CONN_CLOSING];
-    int32_t elsewhere =
-        permits_elsewhere(&pool->stake); /* which counts, and leaves no room maybe */
-    bool needs_one = is_home && elsewhere < pool->size.max;
+    int32_t elsewhere = permits_open(&pool->stake); /* which counts */
+    for (const struct conn *c = pool->conns.first; elsewhere > 0 && c != NULL; c = c->next)
+        elsewhere -= c->was_opened;
+    bool needs_one = is_home && permits_elsewhere(&pool->stake) < pool->size.max;
     if (open + elsewhere < pool->size.min || open < (needs_one ? 1 : 0))
         law_broken("%s: started with %d connections, %d is the minimum", d->spec.name, open,
                    pool->size.min);

@@ -67,6 +67,7 @@ for function in $(sed -n 's/^[a-z].*[ *]\(permits_[a-z_]*\)(.*/\1/p' engine/core
     permits_join | permits_out | permits_elsewhere | permits_census) continue ;; # they change nothing that others see
     permits_claims | permits_has_come | permits_has_excess | permits_is_over | permits_is_full) continue ;;
     permits_is_home | permits_least) continue ;; # who keeps the minimum is told apart, and takes permits like all
+    permits_opened | permits_closed | permits_open) continue ;; # and goes by what is open
     permits_renew | permits_renewed_us) continue ;; # of the age of connections the model knows nothing
     esac
     grep -q "^inline $function(" spec/model/ledger.pml || {

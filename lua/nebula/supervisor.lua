@@ -124,21 +124,40 @@ local function start(given)
   return ok, err
 end
 
+-- Waits for the end of a flow, or for a signal.
+local function follow(flow)
+  local signum = worker.on_signal(0)
+  while not flow.is_ended and not signum do
+    wait_for(flow)
+    signum = worker.on_signal(0)
+  end
+  return signum
+end
+
+-- A signal that comes meanwhile ends it.
+local function begin(given)
+  local beginning = tasks.task(start, given)
+  local signum = follow(beginning)
+  if signum then
+    drain(beginning, signum, given.drain_us)
+    return nil, given.file .. ": stopped before it began"
+  end
+  return beginning:join()
+end
+
 local function supervise(given)
-  local ok, err = start(given)
+  wait.current().is_of_worker = true
+  local ok, err = begin(given)
   if not ok then
     say(tostring(err))
     return 1
   end
   local flow = tasks.task(given.chunk, unpack(given.arguments))
   tree.work = flow
-  while not flow.is_ended do
-    wait_for(flow)
-    local signum = not flow.is_ended and worker.on_signal(0)
-    if signum then
-      drain(flow, signum, given.drain_us)
-      return judge(flow, given.file)
-    end
+  local signum = follow(flow)
+  if signum and not flow.is_ended then
+    drain(flow, signum, given.drain_us)
+    return judge(flow, given.file)
   end
   local code = judge(flow, given.file)
   if given.is_staying then

@@ -28,6 +28,26 @@ describe("a signal", function()
     end
   end)
 
+  it("is heard while the minimum of a resource is awaited, and the workflow does not begin", function()
+    local place = tmp.folder()
+    tmp.write(place, "resources/far.lua", [[
+      postgres "far" { host = "127.0.0.1", port = 1, dbname = "d", user = "u", pool = { min = 1, start_within = "1h" } }
+    ]])
+    local file = tmp.write(place, "flow.lua", "print 'never'")
+    for _, workers in ipairs { "1", "3" } do
+      local child, said = process.start(program.command("run", "--workers", workers, "--drain", "1h", file)), ""
+      clock.eventually("it tries to connect", function()
+        said = said .. select(2, child:take())
+        return said:find("cannot connect", 1, true)
+      end)
+      child:signal "TERM"
+      local result = ended(1, over(child))
+      assert.equal("", result.output)
+      says("SIGTERM: draining", result.errors)
+      says(file .. ": stopped before it began", result.errors)
+    end
+  end)
+
   it("is heard once by every task that lives: in its sleep, or else in the next one", function()
     local child = started [[
       local done = channel()

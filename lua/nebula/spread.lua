@@ -15,6 +15,8 @@ local tasks = require "nebula.task"
 local tree = require "nebula.tree"
 
 local BYTES = 8000000 -- of each channel
+local AROUND = 100    -- of these for what is around a value in a deal
+local MOST = BYTES - AROUND
 local DEALS = 16      -- at least so many for each task, if there are as many items
 local ITEMS_MOST = 64 -- in a deal
 
@@ -26,18 +28,31 @@ end
 
 -- --- in each worker ---------------------------------------------------------------------------------
 
--- Sends some of a list. What cannot go is named by its place in the list, and by the line that is to blame.
-local function send(channel, what, some, first, place)
+-- From its `from`th to its `to`th.
+local function part_of(some, from, to)
+  local part = { first = some.first + from - 1, n = to - from + 1 }
+  for i = 1, part.n do part[i] = some[from + i - 1] end
+  return part
+end
+
+-- Sends some of a list, in halves where all of them are too much. What cannot go is named by its place in the list, and
+-- by the line that is to blame.
+local function send(channel, what, some, place)
   local ok, sent, err = pcall(channel.send, channel, some)
-  if ok and not (err and err.code == "limit") then return sent, err end
+  local is_too_much = ok and err and err.code == "limit"
+  if ok and not is_too_much then return sent, err end
+  if is_too_much and some.n > 1 then
+    local half = math.floor(some.n / 2)
+    sent, err = send(channel, what, part_of(some, 1, half), place)
+    if not sent then return nil, err end
+    return send(channel, what, part_of(some, half + 1, some.n), place)
+  end
   for i = 1, some.n do
-    local bytes, why, is_too_large = codec.encode(some[i], ("%s %d"):format(what, first + i - 1), BYTES)
+    local bytes, why, is_too_large = codec.encode(some[i], ("%s %d"):format(what, some.first + i - 1), MOST)
     if is_too_large then return nil, errors.new("limit", "fix", "failed", "for_each: " .. why) end
     if not bytes then error(("%s: for_each: %s"):format(place, why), 0) end
   end
-  if not ok then error(sent, 0) end
-  return nil, errors.new("limit", "fix", "failed", ("for_each: %s %d to %d: %d bytes is the most for all of them")
-    :format(what, first, first + some.n - 1, BYTES))
+  error(sent or err, 0)
 end
 
 local function work(items, results, fn)
@@ -48,7 +63,7 @@ local function work(items, results, fn)
       if value == nil and err ~= nil then return nil, err end
       done[i] = value
     end
-    local sent, err = send(results, "result", done, done.first, failures.place_of_function(fn))
+    local sent, err = send(results, "result", done, failures.place_of_function(fn))
     if not sent then return nil, err end
   end
   return true
@@ -78,7 +93,7 @@ end
 local function deal(items, list, count, size, place)
   for first = 1, count, size do
     local n = math.min(size, count - first + 1)
-    local sent, err = send(items, "item", { first = first, n = n, unpack(list, first, first + n - 1) }, first, place)
+    local sent, err = send(items, "item", { first = first, n = n, unpack(list, first, first + n - 1) }, place)
     if not sent then return nil, err end
   end
   items:close()
@@ -142,9 +157,12 @@ end
 
 -- --- with one worker --------------------------------------------------------------------------------
 
+local SHORT = 1000 -- bytes of a string that goes for sure
+
 local function copy(value, what, index, place)
-  if type(value) ~= "table" and type(value) ~= "cdata" and type(value) ~= "function" then return value end
-  local bytes, why, is_too_large = codec.encode(value, what, BYTES)
+  local kind = type(value)
+  if kind == "number" or kind == "boolean" or kind == "nil" or kind == "string" and #value < SHORT then return value end
+  local bytes, why, is_too_large = codec.encode(value, what, MOST)
   if bytes then return codec.decode(bytes) end
   why = ("for_each: %s %d%s"):format(what, index, why:sub(#what + 1))
   if not is_too_large then error(place .. ": " .. why, 0) end
@@ -159,8 +177,10 @@ local function alone(list, parallel, bytes, place)
     item, too_large = copy(item, "item", index, place)
     if too_large then return nil, too_large end
     result, err = fn(item, index)
-    if result == nil then return nil, (copy(err, "error of item", index, fn_place)) end
-    return copy(result, "result", index, fn_place)
+    if result ~= nil then return copy(result, "result", index, fn_place) end
+    err, too_large = copy(err, "error of item", index, fn_place)
+    if too_large then error(("%s: %s"):format(fn_place, too_large.text), 0) end -- as one that cannot go
+    return nil, err
   end)
 end
 

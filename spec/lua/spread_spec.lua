@@ -111,10 +111,14 @@ describe("for_each with workers = true", function()
         return sleep "1h"
       end)
       print(result, err.text, err.outcome)
-      local notes = channel "notes"
+      local begun, notes = channel "begun", channel "notes"
       pcall(for_each, numbers(4), { workers = true, parallel = 4 }, function(i)
-        defer(function() if i ~= 1 then notes:send(i) end end)
-        if i == 1 then sleep "20ms" error "boom" end
+        if i == 1 then
+          for _ = 1, 3 do begun:receive() end
+          error "boom"
+        end
+        defer(function() notes:send(i) end)
+        begun:send(true)
         local _, why_not = sleep "1h"
         return nil, why_not
       end)

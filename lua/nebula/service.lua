@@ -58,6 +58,16 @@ local function line_in(file)
   return 1
 end
 
+-- Who reads settings does not ask metatables: what they would add to them, or do, is not there.
+local function check_plain(name, settings, seen)
+  if type(settings) ~= "table" or seen[settings] then return end
+  seen[settings] = true
+  if debug.getmetatable(settings) then
+    errors.raise("service %q: its settings must be plain tables, and one has a metatable, which nobody asks", name)
+  end
+  for _, one in next, settings do check_plain(name, one, seen) end
+end
+
 -- The global of a file: it leaves records as the prelude of declarations does.
 local function recorder(file, records)
   return function(name)
@@ -67,6 +77,7 @@ local function recorder(file, records)
     local record = { "service", file, line_in(file), name or false, false }
     records[#records + 1] = record
     return function(settings)
+      check_plain(tostring(name), settings, {})
       record[5] = settings
     end
   end

@@ -13,6 +13,7 @@ describe("serve", function()
   it("says once that the folder cannot be read", function()
     local said = ended(2, nebula("serve", tmp.folder() .. "/nowhere")).errors
     assert.equal(1, count(said, "cannot be read"))
+    says("nebula: :1:1: cannot be read", ended(2, nebula("serve", "")).errors) -- and not of the root
   end)
 
   it("starts again what failed with something of which no text can be made", function()

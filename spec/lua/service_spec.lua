@@ -87,6 +87,19 @@ service "m" (print)
 ]])
   end)
 
+  it("is refused with a metatable in its settings, which nobody would ask", function()
+    for text, line in pairs {
+      ['\nservice "a" (setmetatable({}, { __index = { run = print } }))'] = 2,
+      ['service "a" (setmetatable({ run = print }, { __index = error, __metatable = false }))'] = 1,
+      ['service "a" { run = print, restart = setmetatable({}, { __index = { pause = "1s" } }) }'] = 1,
+    } do
+      assert.equal(("a.lua:%d:1: service \"a\": its settings must be plain tables, and one has a metatable, which nobody asks")
+        :format(line), errors_in(text))
+    end
+    assert.equal("a.lua:1:35: a.t: unknown setting; known: instances, restart, run",
+      errors_in 'local t = { run = print } t.t = t service "a" (t)')
+  end)
+
   it("is refused with the files that are no Lua, or raise", function()
     local _, errors = read {
       ["a.lua"] = 'service "a" {\n  run = = 1 }',

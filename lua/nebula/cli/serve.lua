@@ -50,7 +50,7 @@ end
 
 local function run(given, arguments)
   local dir = arguments[1]:match "^(.-)/*$"
-  dir = dir ~= "" and dir or "/"
+  dir = dir == "" and arguments[1] ~= "" and "/" or dir
   local self = program.read(given, dir, math.min(worker.cores(), 64))
   if not self then return 2 end
   if not program.open(self) then return 1 end

@@ -25,6 +25,12 @@ static bool is_ours(const char *source, const char *home)
     return begins_with(below, "/lua/nebula/", 12) || begins_with(below, "/resources/", 11);
 }
 
+/* Else its source is all of its text. */
+static bool has_name(const lua_Debug *frame)
+{
+    return frame->source[0] == '@' || frame->source[0] == '=';
+}
+
 /* A frame of the workflow: its source and line. */
 static bool is_theirs(lua_State *co, lua_Debug *frame, const char *home)
 {
@@ -36,6 +42,8 @@ static bool is_theirs(lua_State *co, lua_Debug *frame, const char *home)
 static struct frames_call call_of(lua_State *co, lua_Debug *called, const lua_Debug *frame)
 {
     struct frames_call call = {.source = frame->source, .line = frame->currentline};
+    if (!has_name(frame))
+        call.source = "=[string]";
     bool is_named = lua_getinfo(co, "n", called) != 0 && called->name != NULL;
     strncpy(call.name, is_named ? called->name : "a call", sizeof call.name - 1);
     return call;
@@ -68,8 +76,7 @@ bool frames_called(lua_State *co, lua_Debug *called, const char *home, struct fr
  * overflow. */
 static int print_frame(lua_State *co, lua_Debug *frame, char *text, size_t size)
 {
-    const char *source =
-        frame->source[0] == '@' || frame->source[0] == '=' ? frame->source + 1 : frame->source;
+    const char *source = has_name(frame) ? frame->source + 1 : frame->short_src;
     if (frame->what[0] == 'm')
         return snprintf(text, size, "  %s:%d: in the main chunk\n", source, frame->currentline);
     if (lua_getinfo(co, "n", frame) != 0 && frame->name != NULL)

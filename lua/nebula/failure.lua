@@ -17,6 +17,11 @@ local LONGEST = 20  -- lines shown
 
 local failures = {}
 
+-- A chunk without a name is called by all of its text, of which Lua's short form is one line.
+local function source_of(at)
+  return at.source:match "^[@=](.*)" or at.short_src
+end
+
 local function name_of(at)
   if at.what == "main" then
     return "in the main chunk"
@@ -35,7 +40,7 @@ local function add_lines(lines, co)
       break
     end
     if at.currentline > 0 and not errors.is_ours(at.source) then
-      local here = ("%s:%d"):format(at.source:gsub("^[@=]", ""), at.currentline)
+      local here = ("%s:%d"):format(source_of(at), at.currentline)
       place = place or here
       -- Asked for what is shown alone: LuaJIT crashes when it looks for the name of a handler after an overflow.
       at.name = debug.getinfo(co, level, "n").name
@@ -71,7 +76,7 @@ function failures.here()
     if not at then
       return nil
     elseif at.currentline > 0 and not errors.is_ours(at.source) then
-      return ("%s:%d"):format(at.source:gsub("^[@=]", ""), at.currentline)
+      return ("%s:%d"):format(source_of(at), at.currentline)
     end
   end
 end
@@ -136,7 +141,7 @@ end
 ---@return string place FILE:LINE
 function failures.place_of_function(fn)
   local at = debug.getinfo(fn, "S")
-  return at.source:gsub("^[@=]", "") .. (at.linedefined > 0 and ":" .. at.linedefined or "")
+  return source_of(at) .. (at.linedefined > 0 and ":" .. at.linedefined or "")
 end
 
 --- What a message handler gave, made whole when Lua could not run it (no memory, no stack: LuaJIT does not run it when

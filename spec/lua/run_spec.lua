@@ -35,6 +35,18 @@ nebula: FLOW:1: broken: this
 ]]):gsub("FLOW", folder .. "/flow.lua"), errors)
   end)
 
+  it("calls code that has no name by a short form of it", function()
+    local errors = ended(1, run [[
+local code = "local x = 1\n" .. ("-- much of it\n"):rep(1000) .. "error 'broken'"
+loadstring(code)()
+]]).errors
+    assert.equal(([[
+nebula: [string "local x = 1..."]:1002: broken
+  [string "local x = 1..."]:1002: in the main chunk
+  FLOW:2: in the main chunk
+]]):gsub("FLOW", folder .. "/flow.lua"), errors)
+  end)
+
   it("shows the workflow's own lines when it overflows the stack", function()
     for _, text in ipairs {
       "jit.off()\nlocal function f(n) return 1 + f(n + 1) end\nprint(f(1))",

@@ -104,6 +104,17 @@ describe("a worker that does not come back from Lua", function()
     assert.is_nil(said:find("leasing.lua", 1, true))
   end)
 
+  it("calls code that has no name by a short form of it", function()
+    local run = begin [[
+      loadstring "\n local told, shop = ...\n shop:query 'select 1'\n repeat until told()"(told, use "shop")
+    ]]
+    run:wait_for "computes at"
+    run:tell()
+    local said = run:finish()
+    says("the call it waited for last: query at [string]:3", said)
+    says([[  [string \"...\"]:4: in the main chunk\n]], said)
+  end)
+
   it("says where it is in compiled code only with --hookcheck, which compiles none", function()
     local busy = "local x = 0 while true do x = x + 1 %s end"
     local compiled, interpreted = begin(busy:format ""), begin(busy:format(LISTENING), "--hookcheck")

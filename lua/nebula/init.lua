@@ -26,6 +26,7 @@ local shared = lazy "nebula.shared"
 ---@return nebula.Channel|nebula.SharedChannel
 local function channel(first, given)
   if type(first) == "string" then return shared.open(first, given) end
+  if given ~= nil then errors.raise "channel(capacity): only a channel with a name has options" end
   return channels.new(first)
 end
 

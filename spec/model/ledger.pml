@@ -214,9 +214,29 @@ inline permits_take(w, ok) {
 	needy[w] = !ok
 }
 
+/* Where permits come alone holders hear of each one more that is asked for. Here whatever is held can be handed on. */
+#ifdef REPLAY
+bool only_permits[WORKERS];
+hidden byte alone_before, alone_now;
+
+inline count_alone(w, count) {
+	count = (alone[w] && ask[w] != NOBODY -> 1 : 0);
+	k = 1;
+	do
+	:: k < ASKS && count == k && behind[w * ASKS + k] != NOBODY -> count++; k++
+	:: else -> break
+	od
+}
+#define asks_for_more(w) ((was == NOBODY && ask[w] != NOBODY) || (only_permits[w] && alone_now > alone_before))
+#else
+#define count_alone(w, count) skip
+#define asks_for_more(w) (was == NOBODY && ask[w] != NOBODY)
+#endif
+
 /* What is on its way is for the first waiters: they ask for no more. */
 inline put_ask(w, number, is_alone) {
 	was = ask[w];
+	count_alone(w, alone_before);
 	ask[w] = number;
 #if ASKS > 1
 	k = 1;
@@ -232,8 +252,9 @@ inline put_ask(w, number, is_alone) {
 	:: else -> break
 	od;
 #if FAULT != 3
+	count_alone(w, alone_now);
 	if
-	:: was == NOBODY && ask[w] != NOBODY ->
+	:: asks_for_more(w) ->
 		k = 0;
 		do
 		:: k < WORKERS ->

@@ -20,14 +20,15 @@ static int replay_count;
 
 static int replay_step(const char *name)
 {
-    static const char *const step[] = {[STEP_JOIN] = "join",     [STEP_LEAVE] = "leave",
-                                       [STEP_TAKE] = "take",     [STEP_ASK] = "ask",
-                                       [STEP_WISH] = "wish",     [STEP_UNASK] = "unask",
-                                       [STEP_GIVE] = "give",     [STEP_ASKED_US] = "asked_us",
-                                       [STEP_HAND] = "hand",     [STEP_RECEIVE] = "receive",
-                                       [STEP_RESIZE] = "resize", [STEP_DOOM] = "doom",
-                                       [STEP_LOOK] = "look",     [STEP_STOP] = "stop",
-                                       [STEP_FORGET] = "forget", [STEP_TAKE_BACK] = "take_back"};
+    static const char *const step[] = {[STEP_JOIN] = "join",        [STEP_LEAVE] = "leave",
+                                       [STEP_TAKE] = "take",        [STEP_ASK] = "ask",
+                                       [STEP_WISH] = "wish",        [STEP_UNASK] = "unask",
+                                       [STEP_GIVE] = "give",        [STEP_ASKED_US] = "asked_us",
+                                       [STEP_HAND] = "hand",        [STEP_RECEIVE] = "receive",
+                                       [STEP_RESIZE] = "resize",    [STEP_DOOM] = "doom",
+                                       [STEP_LOOK] = "look",        [STEP_STOP] = "stop",
+                                       [STEP_FORGET] = "forget",    [STEP_TAKE_BACK] = "take_back",
+                                       [STEP_ASK_EACH] = "ask_each"};
     for (int i = 1; i < (int)(sizeof step / sizeof step[0]); i++)
         if (strcmp(step[i], name) == 0)
             return i;

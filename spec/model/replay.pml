@@ -64,6 +64,10 @@ active proctype replay()
 			:: step == STEP_LEAVE -> agree(parcels[w] == 0 && held[w] == 0); permits_leave(w)
 			:: step == STEP_TAKE -> permits_take(w, ok); agree(ok == result)
 			:: step == STEP_ASK -> permits_ask(w, given[0], ok); agree(ok == result)
+			:: step == STEP_ASK_EACH ->
+				only_permits[w] = true;
+				permits_ask(w, given[0], ok);
+				agree(ok == result)
 			:: step == STEP_WISH -> permits_wish(w, given[0])
 			:: step == STEP_FORGET -> permits_forget(w, number)
 			:: step == STEP_UNASK -> permits_unask(w)

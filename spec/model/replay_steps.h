@@ -18,5 +18,6 @@
 #define STEP_STOP 14
 #define STEP_FORGET 15
 #define STEP_TAKE_BACK 16
+#define STEP_ASK_EACH 17 /* an ask of who gets permits only */
 
 #endif

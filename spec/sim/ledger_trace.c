@@ -164,7 +164,7 @@ bool __wrap_permits_ask(struct stake *s, const struct asks *a)
 {
     pause_before(s, false);
     bool is_taken = __real_permits_ask(s, a);
-    step_asking(s, "ask", is_taken, a);
+    step_asking(s, s->only_permits ? "ask_each" : "ask", is_taken, a);
     return is_taken;
 }
 

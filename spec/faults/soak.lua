@@ -1,16 +1,29 @@
 -- soak.lua SECONDS TASKS DEADLINE - a workflow for spec/faults/soak_spec.lua: in every worker so many tasks ask two
 -- databases as fast as they can, and each second each worker says, in one write(2):
 --
---   beat WORKER SECOND OK FAILED P99_US LATE_US LUA_KB
+--   beat WORKER SECOND OK FAILED P99_US LATE_US USED_KB
 --
--- P99 is that of the calls that were ok and began in that second, LATE that of a nap of 5 ms beside them.
+-- P99 is that of the calls that were ok and began in that second, LATE that of a nap of 5 ms beside them. USED is what
+-- the process has of malloc. What malloc has kept of what was freed goes back to the system each second: it is used
+-- again here and there, page by page, and for a long time that looks like memory that is lost.
 local seconds, tasks, deadline = tonumber(args[1]), tonumber(args[2]), args[3]
 
 local there = spawn_on_all(function()
   local ffi = require "ffi"
   local clock = require "spec.support.clock"
   local index = require("nebula.worker").index
-  pcall(ffi.cdef, "long write(int fd, const void *bytes, size_t size);")
+  pcall(ffi.cdef, [[
+    long write(int fd, const void *bytes, size_t size);
+    int malloc_trim(size_t pad);
+    struct mallinfo2 { size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost; };
+    struct mallinfo2 mallinfo2(void);
+  ]])
+
+  local function used_kb()
+    ffi.C.malloc_trim(0)
+    local info = ffi.C.mallinfo2()
+    return tonumber(info.uordblks + info.hblkhd) / 1024
+  end
 
   -- How many spans of time there were of which length, each place a hundredth longer. It has all the memory that it
   -- will ever have: in a list that grew with the calls of a second, a faster machine looked like memory that is lost.
@@ -91,8 +104,8 @@ local there = spawn_on_all(function()
   end)
   for second = 1, seconds do
     sleep(math.ceil(math.max(0, begun + second * 1000 - clock.now())) .. "ms")
-    local line = ("beat %d %d %d %d %.0f %.0f %.0f\n"):format(index, second, ok, failed, took:p99_us(), naps:p99_us(),
-      collectgarbage "count")
+    local line = ("beat %d %d %d %d %.0f %.0f %.2f\n"):format(index, second, ok, failed, took:p99_us(), naps:p99_us(),
+      index == 0 and used_kb() or 0)
     assert(ffi.C.write(1, line, #line) == #line)
     ok, failed = 0, 0
     took:clear()

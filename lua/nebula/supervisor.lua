@@ -124,14 +124,13 @@ local function start(given)
   return ok, err
 end
 
--- Waits for the end of a flow, or for a signal.
+-- Waits for the end of a flow, or for a signal. One that comes with the end is for whoever waits next.
 local function follow(flow)
-  local signum = worker.on_signal(0)
-  while not flow.is_ended and not signum do
+  while not flow.is_ended do
+    local signum = worker.on_signal(0)
+    if signum then return signum end
     wait_for(flow)
-    signum = worker.on_signal(0)
   end
-  return signum
 end
 
 -- A signal that comes meanwhile ends it.
@@ -155,7 +154,7 @@ local function supervise(given)
   local flow = tasks.task(given.chunk, unpack(given.arguments))
   tree.work = flow
   local signum = follow(flow)
-  if signum and not flow.is_ended then
+  if signum then
     drain(flow, signum, given.drain_us)
     return judge(flow, given.file)
   end

@@ -212,6 +212,19 @@ describe("a signal", function()
     assert.equal("worked\n", ended(0, over(child)).output)
   end)
 
+  it("is not lost when it comes with the end of the workflow", function()
+    for _ = 1, 10 do
+      local child = started([[
+        local ffi = require "ffi"
+        ffi.cdef "int kill(int pid, int signum); int getpid(void);"
+        print "ready"
+        ffi.C.kill(ffi.C.getpid(), 15)
+        sleep "0ms"
+      ]], "--stay")
+      ended(0, over(child))
+    end
+  end)
+
   it("ends an engine that stays", function()
     local child = started([[print "ready"]], "--stay")
     child:signal "TERM"

@@ -5,7 +5,8 @@
 
 /* --- what is known now ------------------------------------------------------------------------ */
 
-#define NEWS_US 10000000 /* between two looks at one that was not what the role needs */
+#define NEWS_US 10000000   /* between two looks at one that was not what the role needs */
+#define WITHOUT_US 1000000 /* without a connection: then another endpoint gives one up, each time */
 
 static void tell(const struct pool *p, int32_t at, const char *text, const char *why,
                  int64_t span_us)
@@ -140,18 +141,39 @@ static enum balance_state state_of(const struct pool *p, int32_t at, uint32_t re
 
 /* --- choosing --------------------------------------------------------------------------------- */
 
+/* For one more, here and in all workers together. */
 static bool has_room(const struct pool *p)
 {
-    return pool_all(p) < p->size.max || pool_staying(p) < pool_all(p);
+    if (pool_staying(p) < pool_all(p))
+        return true;
+    return pool_all(p) < p->size.max && (p->permits > 0 || !permits_is_full(&p->stake));
+}
+
+/* Whoever may not be connected to now, or is probed already, is named again when he may be. As long as he was
+ * wanted, one more connection would be opened, and that to another one each time. */
+static bool may_come(const struct pool *p, int32_t at)
+{
+    const struct reach *r = &p->reach[at];
+    bool is_coming = r->opening > 0 && !reach_is_down(r);
+    return is_coming || (may_use(p, at) && reach_may_open(p, at));
+}
+
+/* It has no connection, and that is not what it is like for a moment, while they go from worker to worker. */
+static bool is_without(const struct pool *p, int32_t at)
+{
+    int64_t had_us = p->loads->of[at].had_us;
+    bool is_long = had_us == 0 || engine_now(p->engine) - had_us >= WITHOUT_US;
+    return is_long && p->reach[at].conns == 0;
 }
 
 /* Where there is no room, who has a connection has to do with it. */
 static void want(struct pool *p, int32_t at)
 {
     struct load *l = &p->loads->of[at];
-    bool is_vain = p->reach[at].conns > 0 && !has_room(p);
-    p->loads->has_news |= !l->is_wanted && !is_vain;
-    l->is_wanted |= !is_vain;
+    if (!may_come(p, at) || (p->reach[at].conns > 0 && !has_room(p)))
+        return;
+    p->loads->has_news |= !l->is_wanted || is_without(p, at);
+    l->is_wanted = true;
 }
 
 /* Whoever has no connection because he did not answer, or was not what the role needs, is looked at anew
@@ -163,7 +185,7 @@ static void want_news(struct pool *p)
         struct load *l = &p->loads->of[i];
         const struct reach *r = &p->reach[i];
         bool is_due = reach_is_down(r) || (reach_is_unfit(r) && now_us >= l->news_us);
-        if (r->conns > 0 || !is_due || !may_use(p, i) || !reach_may_open(p, i))
+        if (r->conns > 0 || !is_due || !may_come(p, i))
             continue;
         l->news_us = now_us + NEWS_US;
         want(p, i);
@@ -200,6 +222,7 @@ void load_use(struct conn *c)
 {
     struct loads *l = c->pool->loads;
     balance_use(l->balance, c->pool->reaches, c->reach, ++l->uses);
+    l->of[c->reach].had_us = engine_now(c->pool->engine);
 }
 
 /* --- where connections are -------------------------------------------------------------------- */
@@ -304,6 +327,11 @@ void load_survey(const struct pool *p, struct choice_of *of)
             of[i].state = CHOICE_FULL;
 }
 
+bool load_is_wanted(const struct pool *p, int32_t at)
+{
+    return p->loads != NULL && p->loads->of[at].is_wanted;
+}
+
 void load_arrived(struct pool *p, int32_t at)
 {
     if (p->loads != NULL)
@@ -353,20 +381,30 @@ static struct conn *one_of(const struct pool *p, int32_t at)
     return latest;
 }
 
-/* Somebody is named and has no connection at all. Whoever has one and wants more has to wait for room. */
+/* Some may not come any more; and whoever has a connection and wants more has to wait for room. */
+static void forget_wishes(struct pool *p)
+{
+    bool is_room = has_room(p);
+    for (int32_t i = 0; i < p->reaches; i++)
+        p->loads->of[i].is_wanted &= may_come(p, i) && (is_room || p->reach[i].conns == 0);
+}
+
+/* Somebody is named and has no connection at all, for which something is done now. */
 static bool is_one_without(struct pool *p)
 {
     bool is_one = false;
     for (int32_t i = 0; i < p->reaches; i++) {
-        p->loads->of[i].is_wanted &= p->reach[i].conns == 0;
-        is_one = is_one || p->loads->of[i].is_wanted;
+        struct load *l = &p->loads->of[i];
+        if (!l->is_wanted || !is_without(p, i))
+            continue;
+        l->had_us = engine_now(p->engine);
+        is_one = true;
     }
     return is_one;
 }
 
-static struct conn *spare(struct pool *p)
+static struct conn *spare(const struct pool *p, bool is_one)
 {
-    bool is_one = is_one_without(p);
     struct conn *c = is_one || !list_is_empty(&p->waiters) ? of_one_that_is_out(p) : NULL;
     return c == NULL && is_one ? one_of(p, richest(p)) : c;
 }
@@ -377,7 +415,9 @@ void load_make_room(struct pool *p)
         return;
     refresh(p);
     p->loads->has_news = false;
-    struct conn *c = has_room(p) ? NULL : spare(p);
+    forget_wishes(p);
+    bool is_one = is_one_without(p);
+    struct conn *c = has_room(p) ? NULL : spare(p, is_one);
     struct error why;
     if (c != NULL && c->state != CONN_IDLE)
         conn_retire(c);

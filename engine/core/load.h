@@ -6,8 +6,9 @@
  *
  * The rule names an endpoint (rules/balance). When none of its connections is idle, the next best one that
  * has an idle connection serves, and the first one is noted as wanted: another connection is opened to it
- * where max leaves room. Where there is none, and it has no connection at all, the endpoint that has most
- * of them gives one up, an idle one or one that comes home.
+ * where max leaves room, in all workers together. Where there is none, and it has had no connection at all for
+ * a second, the endpoint that has most of them gives one up, an idle one or one that comes home. Sooner it may
+ * come from another worker: where many wait, connections go to and fro.
  *
  * A call is judged where it ends (rules/eject). Whose connection was lost, whose server failed, or who was
  * not answered by the deadline, failed by its endpoint; whoever was cancelled or refused, or waited in
@@ -37,6 +38,7 @@ struct load {
     bool is_out;                /* it was ejected, and that was told */
     bool is_away;               /* so, or down, or not what the role needs */
     int64_t news_us;            /* when it was not what the role needs: then it is looked at anew */
+    int64_t had_us;             /* when it was used last, or room was made for it; 0: never */
     int64_t back_us;            /* since then it is away no more; 0: it never was */
 };
 
@@ -92,7 +94,9 @@ void load_note(const struct conn *c, enum error_code code, int64_t span_us);
 void load_survey(const struct pool *p, struct choice_of *of);
 /* How many somebody has a use for: those who wait, or the endpoints that are wanted. */
 int32_t load_demand(const struct pool *p, int32_t waiting);
-void load_arrived(struct pool *p, int32_t at);           /* an attempt to connect to it ended */
+bool load_is_wanted(const struct pool *p, int32_t at);
+void load_arrived(struct pool *p,
+                  int32_t at); /* an attempt to connect to it ended, or may not be */
 int64_t load_again_us(const struct pool *p, int32_t at); /* it is ejected until then; 0: is not */
 /* One that is idle makes room for one that is wanted more. */
 void load_make_room(struct pool *p);

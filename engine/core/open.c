@@ -212,6 +212,11 @@ static int32_t place_for_one(struct pool *p, int32_t missing, bool *is_easy_out)
         if (outage_begin(p, at, *is_easy_out))
             return at;
         handover_unopened(p); /* others know better by now */
+        if (load_is_wanted(p, at)) {
+            load_arrived(p, at); /* nobody else is wanted in its place */
+            keep_soon(p);
+            return -1;
+        }
     }
     p->open_again_us = reach_again_us(p);
     return -1;

@@ -88,12 +88,32 @@ static void calls_that_share_find_each_endpoint(void **unused)
     }
 }
 
+/* The keeper looks again and again meanwhile. */
+static void one_that_keeps_silent_costs_no_connection_to_another(void **unused)
+{
+    (void)unused;
+    for (int rule = NEBULA_ROUND_ROBIN; rule < NEBULA_STICKY; rule++) {
+        struct fleet p;
+        fleet_begin(&p, 3, (enum nebula_rule)rule);
+        server_odds(p.server[2], FAULT_NO_OPEN, 1000);
+        fleet_open(&p);
+        for (int i = 0; i < 400; i++) {
+            assert_int_equal(rig_say(&p.rig, 0, "get 1 1"), ERROR_OK);
+            rig_pass(&p.rig, 50 * MS);
+            assert_int_equal(nebula_resize(p.rig.nebula, p.rig.shop, -1, 0, 12), 0);
+        }
+        assert_in_range(fleet_conns(&p, 0) + fleet_conns(&p, 1), 2, 4);
+        fleet_end(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_endpoint_has_its_part_where_more_wait_than_max),
         cmocka_unit_test(one_that_comes_back_gets_a_connection_though_all_are_busy),
         cmocka_unit_test(calls_that_share_find_each_endpoint),
+        cmocka_unit_test(one_that_keeps_silent_costs_no_connection_to_another),
     };
     return cmocka_run_group_tests_name("load_room", tests, NULL, NULL);
 }

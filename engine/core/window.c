@@ -93,6 +93,7 @@ static struct advice_on advised_on(const struct window *w, const double *number)
         .arrivals_per_s = w->arrivals_per_s,
         .hold_p95_us = (int64_t)number[FIGURE_HOLD_P95_US],
         .hold_mean_us = (int64_t)number[FIGURE_HOLD_MEAN_US],
+        .in_use = w->in_use,
         .wait_p95_us = (int64_t)number[FIGURE_WAIT_P95_US],
         .max = w->max,
         .listening = w->listening,

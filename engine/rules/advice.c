@@ -58,14 +58,28 @@ static int64_t hold_us(const struct advice_on *on)
 }
 
 /* What lies a hair above a whole number is the whole number. */
-static int32_t by_law(const struct advice_on *on)
+static int32_t whole(const struct advice_on *on, double in_use)
 {
-    const struct span hold = span_of(hold_us(on));
-    double in_use = rounded(on->arrivals_per_s) * (hold.number * hold.unit_us / 1e6) * HEADROOM;
-    double wanted = ceil(in_use + on->listening - 1e-6);
+    double wanted = ceil(in_use * HEADROOM + on->listening - 1e-6);
     if (wanted > ADVICE_MAX_MOST)
         return ADVICE_MAX_MOST;
     return wanted < 1 ? 1 : (int32_t)wanted;
+}
+
+static int32_t by_holds(const struct advice_on *on)
+{
+    const struct span hold = span_of(hold_us(on));
+    return whole(on, rounded(on->arrivals_per_s) * (hold.number * hold.unit_us / 1e6));
+}
+
+static int32_t by_use(const struct advice_on *on)
+{
+    return whole(on, rounded(on->in_use));
+}
+
+static int32_t by_law(const struct advice_on *on)
+{
+    return by_use(on) > by_holds(on) ? by_use(on) : by_holds(on);
 }
 
 static int32_t computed(const struct advice_on *on)
@@ -85,9 +99,23 @@ int32_t advice_max(const struct advice_on *on)
     return has_bursts(on) ? on->max : computed(on);
 }
 
+static void put_sum(const struct advice_on *on, char *out, size_t size)
+{
+    char listening[32] = "";
+    if (on->listening > 0)
+        snprintf(listening, sizeof listening, " + %d listening", on->listening);
+    if (by_use(on) > by_holds(on))
+        snprintf(out, size, "%s in use x %g%s", show(rounded(on->in_use), "").text, HEADROOM,
+                 listening);
+    else
+        snprintf(out, size, "%s arrivals/s x %s %s hold x %g%s",
+                 show(rounded(on->arrivals_per_s), "").text, show_span(hold_us(on)).text,
+                 is_by_mean(on) ? "mean" : "p95", HEADROOM, listening);
+}
+
 void advice_words(const struct advice_on *on, char *out, size_t size)
 {
-    char listening[32] = "", sum[256];
+    char sum[256];
     if (on->is_fixed) {
         snprintf(out, size, "no advice: its kind says that max is %d", on->max);
         return;
@@ -97,11 +125,7 @@ void advice_words(const struct advice_on *on, char *out, size_t size)
                  (unsigned long long)on->leases, (double)on->window_us / 1e6, ADVICE_LEASES_LEAST);
         return;
     }
-    if (on->listening > 0)
-        snprintf(listening, sizeof listening, " + %d listening", on->listening);
-    snprintf(sum, sizeof sum, "%s arrivals/s x %s %s hold x %g%s",
-             show(rounded(on->arrivals_per_s), "").text, show_span(hold_us(on)).text,
-             is_by_mean(on) ? "mean" : "p95", HEADROOM, listening);
+    put_sum(on, sum, sizeof sum);
     if (has_bursts(on))
         snprintf(out, size, "%d as it is: %s is %d, but the p95 of the waits is %s", on->max, sum,
                  by_law(on), show_span(on->wait_p95_us).text);

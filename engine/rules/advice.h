@@ -5,9 +5,10 @@
  * are added to it on the safe side: the hold is the 95th percentile, because who plans for the mean has
  * too few for half of the time, but the mean where few very long ones make that the larger of the two; a
  * quarter more, because arrivals do not come evenly; and the connections by which listeners hear, which
- * are nobody's lease. And where one lease in twenty had to wait it is no less than max is now: they came
- * in bursts, of which averages know nothing. Nor is it less than what is needed for each endpoint to have a
- * connection, where calls are balanced over several.
+ * are nobody's lease. Holds are known when they end: where those that go on make it more, it is what was
+ * in use that counts, which is the same product. And where one lease in twenty had to wait it is no less
+ * than max is now: they came in bursts, of which averages know nothing. Nor is it less than what is needed
+ * for each endpoint to have a connection, where calls are balanced over several.
  *
  * It is computed with what its words show, rounded as they are.
  *
@@ -30,12 +31,13 @@ struct advice_on {
     int64_t window_us;
     uint64_t leases;
     double arrivals_per_s; /* who asked, those included who were refused because it was full */
-    int64_t hold_p95_us, hold_mean_us;
-    int64_t wait_p95_us; /* of all leases; who did not wait, waited 0 */
-    int32_t max;         /* as it is */
-    int32_t listening;   /* connections */
-    int32_t least;       /* a connection for each endpoint that is to have one, in each worker */
-    bool is_fixed;       /* the kind says max */
+    int64_t hold_p95_us, hold_mean_us; /* of those that ended */
+    double in_use;                     /* on average, by those that go on, too */
+    int64_t wait_p95_us;               /* of all leases; who did not wait, waited 0 */
+    int32_t max;                       /* as it is */
+    int32_t listening;                 /* connections */
+    int32_t least; /* a connection for each endpoint that is to have one, in each worker */
+    bool is_fixed; /* the kind says max */
 };
 
 /* What max should be, 1..ADVICE_MAX_MOST; 0: there is none. */

@@ -393,6 +393,24 @@ static void the_max_that_would_do_is_told_with_its_arithmetic(void **unused)
     rig_end(&r);
 }
 
+static void those_that_are_not_given_back_are_needed_too(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    int64_t lease[10];
+    open_warm(&r, 12);
+    for (size_t k = 0; k < COUNT(lease); k++)
+        lease[k] = rig_lease(&r);
+    for (int i = 0; i < 200; i++)
+        hold_for(&r, 20 * MS);
+    /* These, and the one that was held again and again */
+    assert_int_equal(tell(&r).us[FIGURE_ADVISED_MAX], 14);
+    expect_advice(&r, "14 would do: 11 in use x 1.25\"");
+    for (size_t k = 0; k < COUNT(lease); k++)
+        rig_release(&r, lease[k]);
+    rig_end(&r);
+}
+
 static void who_listens_needs_one_more(void **unused)
 {
     (void)unused;
@@ -482,6 +500,7 @@ int main(void)
         cmocka_unit_test(what_is_older_than_two_halves_is_forgotten),
         cmocka_unit_test(a_pool_that_had_no_connection_for_long_tells_nothing_old),
         cmocka_unit_test(the_max_that_would_do_is_told_with_its_arithmetic),
+        cmocka_unit_test(those_that_are_not_given_back_are_needed_too),
         cmocka_unit_test(who_listens_needs_one_more),
         cmocka_unit_test(each_endpoint_needs_one_where_calls_are_balanced),
         cmocka_unit_test(who_never_used_it_is_told_nothing),

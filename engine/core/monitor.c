@@ -77,8 +77,17 @@ static void turn(struct monitor *m, const struct monitor_totals *now)
         histogram_turn(m->hold);
 }
 
-/* One that comes a whole half too late comes to a pool that had no connection for so long, because
- * with one the keeper looks: nothing happened, and nothing older counts. */
+/* What was so then, as if it had been so since: without a connection nothing happened in between. */
+static struct monitor_totals since(const struct pool *p, struct monitor_totals then,
+                                   int64_t span_us)
+{
+    then.at_us -= span_us;
+    then.room_us -= span_us * p->size.max;
+    return then;
+}
+
+/* One that comes too late comes to a pool that had no connection for so long, because with one the keeper looks.
+ * After a whole half nothing older counts. */
 void monitor_look(struct pool *p)
 {
     struct monitor *m = &p->monitor;
@@ -88,8 +97,9 @@ void monitor_look(struct pool *p)
     struct monitor_totals now = totals(p);
     if (late_us >= MONITOR_HALF_US) {
         turn(m, &now);
-        m->middle.at_us = now.at_us - MONITOR_HALF_US;
-        m->middle.room_us = now.room_us - MONITOR_HALF_US * p->size.max;
+        m->middle = since(p, now, MONITOR_HALF_US);
+    } else if (p->conns.count == 0) {
+        now = since(p, now, late_us);
     }
     turn(m, &now);
 }

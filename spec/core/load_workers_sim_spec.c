@@ -116,7 +116,8 @@ static void one_that_comes_back_is_found_by_all_though_no_permit_is_left(void **
     }
 }
 
-/* Each worker has fewer than it has tasks, and they go from one to the other: one that is without an endpoint for a moment has it again in the next. */
+/* Each worker has fewer than it has tasks, and they go from one to the other: one that is without an endpoint for
+ * a moment has it again in the next. */
 static void those_that_go_from_worker_to_worker_stay_open(void **unused)
 {
     (void)unused;

@@ -361,6 +361,28 @@ static void a_pool_that_had_no_connection_for_long_tells_nothing_old(void **unus
     rig_end(&r);
 }
 
+/* It comes after the half is over, and that is when the half ended. */
+static void a_window_is_no_longer_when_there_was_no_connection_for_a_while(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.pool.idle_us = SECOND;
+    rig_open(&r);
+    hold_for(&r, 500 * MS);
+    rig_pass(&r, 2 * HALF - 10 * (int64_t)SECOND);
+    hold_for(&r, 40 * MS);
+    assert_int_equal(tell(&r).us[FIGURE_LEASES], 2);
+    for (int i = 0; i < 40; i++) {
+        rig_pass(&r, 7 * (int64_t)SECOND);
+        hold_for(&r, 20 * MS);
+        struct told_window t = tell(&r);
+        assert_in_range(t.us[FIGURE_WINDOW_US], HALF, 2 * HALF);
+        assert_true(t.number[FIGURE_UTILISATION] > 0 && t.number[FIGURE_UTILISATION] < 0.01);
+    }
+    rig_end(&r);
+}
+
 /* --- the recommendation ------------------------------------------------------------------------ */
 
 static void expect_advice(struct rig *r, const char *advice)
@@ -499,6 +521,7 @@ int main(void)
         cmocka_unit_test(who_is_refused_arrived_too_and_waited_for_nothing),
         cmocka_unit_test(what_is_older_than_two_halves_is_forgotten),
         cmocka_unit_test(a_pool_that_had_no_connection_for_long_tells_nothing_old),
+        cmocka_unit_test(a_window_is_no_longer_when_there_was_no_connection_for_a_while),
         cmocka_unit_test(the_max_that_would_do_is_told_with_its_arithmetic),
         cmocka_unit_test(those_that_are_not_given_back_are_needed_too),
         cmocka_unit_test(who_listens_needs_one_more),

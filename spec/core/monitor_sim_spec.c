@@ -6,9 +6,8 @@
 
 #include <cmocka.h>
 
-#include "sim/fleet.h"
+#include "core/conn.h"
 #include "sim/memory.h"
-#include "sim/listening.h"
 #include "sim/rig.h"
 
 #define HALF ((int64_t)MONITOR_HALF_US)
@@ -383,84 +382,6 @@ static void a_window_is_no_longer_when_there_was_no_connection_for_a_while(void 
     rig_end(&r);
 }
 
-/* --- the recommendation ------------------------------------------------------------------------ */
-
-static void expect_advice(struct rig *r, const char *advice)
-{
-    const char *answer = nebula_ask(r->nebula, "{\"verb\":\"inspect\",\"name\":\"shop\"}");
-    if (strstr(answer, advice) == NULL)
-        fail_msg("no \"%s\" in %s", advice, answer);
-}
-
-static void the_max_that_would_do_is_told_with_its_arithmetic(void **unused)
-{
-    (void)unused;
-    struct rig r;
-    open_warm(&r, 20);
-    for (int i = 0; i < 99; i++)
-        hold_for(&r, 25 * MS);
-    expect_advice(&r, "\"advised_max\":0,\"advice\":\"no advice: 99 leases in the last 2.");
-    for (int i = 0; i < 15; i++) { /* at a time, 10 times a second */
-        int64_t lease[10];
-        for (size_t k = 0; k < COUNT(lease); k++)
-            lease[k] = rig_lease(&r);
-        rig_pass(&r, 100 * MS);
-        for (size_t k = 0; k < COUNT(lease); k++)
-            rig_release(&r, lease[k]);
-    }
-    struct told_window t = tell(&r); /* 249 leases in 4 s, 100 ms each */
-    assert_in_range(t.us[FIGURE_ADVISED_MAX], 7, 8);
-    expect_advice(&r, " would do: 6");
-    expect_advice(&r, " arrivals/s x 99.9 ms p95 hold x 1.25\""); /* 100 ms less 0.1 % */
-    rig_end(&r);
-}
-
-static void those_that_are_not_given_back_are_needed_too(void **unused)
-{
-    (void)unused;
-    struct rig r;
-    int64_t lease[10];
-    open_warm(&r, 12);
-    for (size_t k = 0; k < COUNT(lease); k++)
-        lease[k] = rig_lease(&r);
-    for (int i = 0; i < 200; i++)
-        hold_for(&r, 20 * MS);
-    /* These, and the one that was held again and again */
-    assert_int_equal(tell(&r).us[FIGURE_ADVISED_MAX], 14);
-    expect_advice(&r, "14 would do: 11 in use x 1.25\"");
-    for (size_t k = 0; k < COUNT(lease); k++)
-        rig_release(&r, lease[k]);
-    rig_end(&r);
-}
-
-static void who_listens_needs_one_more(void **unused)
-{
-    (void)unused;
-    struct rig r;
-    open_warm(&r, 3);
-    listening_to(&r, "5");
-    for (int i = 0; i < 120; i++)
-        hold_for(&r, 20 * MS);
-    assert_int_equal(tell(&r).us[FIGURE_ADVISED_MAX], 3); /* 1.25, and the one by which it hears */
-    expect_advice(&r, " p95 hold x 1.25 + 1 listening\"");
-    rig_end(&r);
-}
-
-static void each_endpoint_needs_one_where_calls_are_balanced(void **unused)
-{
-    (void)unused;
-    struct fleet p;
-    fleet_begin(&p, 3, NEBULA_ROUND_ROBIN);
-    fleet_open(&p);
-    for (int i = 0; i < 150; i++) {
-        fleet_work(&p, 1, 1);
-        rig_pass(&p.rig, 20 * MS);
-    }
-    assert_int_equal(tell(&p.rig).us[FIGURE_ADVISED_MAX], 3);
-    assert_non_null(strstr(fleet_inspect(&p), "\"advice\":\"3 would do, one for each endpoint"));
-    fleet_end(&p);
-}
-
 static void who_never_used_it_is_told_nothing(void **unused)
 {
     (void)unused;
@@ -522,10 +443,6 @@ int main(void)
         cmocka_unit_test(what_is_older_than_two_halves_is_forgotten),
         cmocka_unit_test(a_pool_that_had_no_connection_for_long_tells_nothing_old),
         cmocka_unit_test(a_window_is_no_longer_when_there_was_no_connection_for_a_while),
-        cmocka_unit_test(the_max_that_would_do_is_told_with_its_arithmetic),
-        cmocka_unit_test(those_that_are_not_given_back_are_needed_too),
-        cmocka_unit_test(who_listens_needs_one_more),
-        cmocka_unit_test(each_endpoint_needs_one_where_calls_are_balanced),
         cmocka_unit_test(who_never_used_it_is_told_nothing),
         cmocka_unit_test(without_memory_a_figure_is_missing_and_nothing_else),
     };

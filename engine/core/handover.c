@@ -1,6 +1,7 @@
 #include "core/handover.h"
 
 #include "core/identity.h"
+#include "core/load.h"
 #include "core/resource.h"
 
 /* Where the driver cannot let go of one, each that is closing makes room for one of those who ask. */
@@ -128,7 +129,10 @@ static void watch(struct pool *p)
 static void adopt(struct pool *p, struct conn *c)
 {
     p->rows--;
-    if (take_in(p, c))
+    bool is_lendable = take_in(p, c);
+    if (load_is_shunned(p, c->reach)) /* whoever had it may use it */
+        conn_retire(c);
+    if (is_lendable)
         care_settle(c);
 }
 

@@ -332,6 +332,11 @@ bool load_is_wanted(const struct pool *p, int32_t at)
     return p->loads != NULL && p->loads->of[at].is_wanted;
 }
 
+bool load_is_shunned(const struct pool *p, int32_t at)
+{
+    return p->loads != NULL && !may_use(p, at);
+}
+
 void load_arrived(struct pool *p, int32_t at)
 {
     if (p->loads != NULL)
@@ -429,33 +434,6 @@ void load_make_room(struct pool *p)
 }
 
 /* --- for people ------------------------------------------------------------------------------- */
-
-static const struct {
-    const char *name;
-    bool is_whole;
-} figure_table[LOAD_FIGURES] = {
-    [LOAD_WEIGHT] = {"weight", true},
-    [LOAD_HEALTH] = {"health", false},
-    [LOAD_SUCCESS] = {"success", false},
-    [LOAD_SPEED] = {"speed", false},
-    [LOAD_SLOW_START] = {"slow_start", false},
-    [LOAD_OUTSTANDING] = {"outstanding", true},
-    [LOAD_LATENCY] = {"latency", false},
-    [LOAD_CALLS] = {"calls", true},
-    [LOAD_SUCCESS_RATE] = {"success_rate", false},
-    [LOAD_EJECTIONS] = {"ejections", true},
-    [LOAD_EJECTED_FOR] = {"ejected_for", false},
-};
-
-const char *load_figure_name(enum load_figure f)
-{
-    return figure_table[f].name;
-}
-
-bool load_figure_is_whole(enum load_figure f)
-{
-    return figure_table[f].is_whole;
-}
 
 void load_read(struct pool *p, int32_t at, double *number)
 {

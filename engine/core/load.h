@@ -95,6 +95,7 @@ void load_survey(const struct pool *p, struct choice_of *of);
 /* How many somebody has a use for: those who wait, or the endpoints that are wanted. */
 int32_t load_demand(const struct pool *p, int32_t waiting);
 bool load_is_wanted(const struct pool *p, int32_t at);
+bool load_is_shunned(const struct pool *p, int32_t at); /* ejected, and not all are used */
 void load_arrived(struct pool *p,
                   int32_t at); /* an attempt to connect to it ended, or may not be */
 int64_t load_again_us(const struct pool *p, int32_t at); /* it is ejected until then; 0: is not */

@@ -1,4 +1,4 @@
-/* What is said of the balance of a resource, and the loads of its pools by that. */
+/* What is said of the balance of a resource, the loads of its pools by that, and how its figures are called. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,6 +151,8 @@ bool load_say(struct resource *r, const struct nebula_balance *b)
     return true;
 }
 
+/* --- names --------------------------------------------------------------------------------------- */
+
 const char *load_rule_name(int32_t rule)
 {
     static const char *const name[] = {
@@ -162,4 +164,31 @@ const char *load_rule_name(int32_t rule)
         [NEBULA_STICKY] = "sticky",
     };
     return name[rule];
+}
+
+static const struct {
+    const char *name;
+    bool is_whole;
+} figure_table[LOAD_FIGURES] = {
+    [LOAD_WEIGHT] = {"weight", true},
+    [LOAD_HEALTH] = {"health", false},
+    [LOAD_SUCCESS] = {"success", false},
+    [LOAD_SPEED] = {"speed", false},
+    [LOAD_SLOW_START] = {"slow_start", false},
+    [LOAD_OUTSTANDING] = {"outstanding", true},
+    [LOAD_LATENCY] = {"latency", false},
+    [LOAD_CALLS] = {"calls", true},
+    [LOAD_SUCCESS_RATE] = {"success_rate", false},
+    [LOAD_EJECTIONS] = {"ejections", true},
+    [LOAD_EJECTED_FOR] = {"ejected_for", false},
+};
+
+const char *load_figure_name(enum load_figure f)
+{
+    return figure_table[f].name;
+}
+
+bool load_figure_is_whole(enum load_figure f)
+{
+    return figure_table[f].is_whole;
 }

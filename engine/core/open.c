@@ -123,6 +123,8 @@ void open_succeeded(struct conn *c)
         log_outage(p, LOG_INFO, "connects again", p->trouble);
     take_heart(p);
     c->created_us = c->used_us = engine_now(p->engine);
+    if (load_is_shunned(p, c->reach))
+        conn_retire(c);
     keepalive_draw(c);
     c->life_end_us = life_end_of(c);
     care_settle(c);

@@ -83,6 +83,58 @@ static void the_connections_of_who_is_ejected_leave(void **unused)
     fleet_end(&p);
 }
 
+/* One of its connections is spoiled, and another one opened for it, which takes a while. */
+static void open_anew(struct fleet *p, int at)
+{
+    int64_t lease[6];
+    struct lease_table *leases = &p->rig.engine->leases;
+    bool is_spoiled = false;
+    server_odds(p->server[at], FAULT_SLOW_OPEN, 1000);
+    for (size_t i = 0; i < COUNT(lease); i++)
+        lease[i] = rig_lease(&p->rig);
+    for (size_t i = 0; i < COUNT(lease); i++) {
+        bool is_its = !is_spoiled && lease_find(leases, lease[i])->reach == at;
+        nebula_release(p->rig.nebula, lease[i], is_its ? NEBULA_SPOILED : NEBULA_GOOD);
+        is_spoiled |= is_its;
+    }
+    rig_pass(&p->rig, MS);
+    assert_int_equal(rig_pool(&p->rig)->reach[at].opening, 1);
+}
+
+/* Some call again and again, and give up after 20 ms. */
+static int32_t call_again(struct fleet *p, int32_t before)
+{
+    if (before > 0)
+        rig_await(&p->rig, before, NULL);
+    return rig_request(&p->rig, (struct nebula_request){.text = "get 1 1", .within_us = 20 * MS});
+}
+
+static void one_that_is_opened_to_who_was_ejected_meanwhile_is_not_used(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    int32_t ticket[8] = {0};
+    fleet_begin(&p, 3, NEBULA_LEAST_RECENTLY_USED);
+    p.rig.spec.pool.min = p.rig.spec.pool.max = 6;
+    p.balance.consecutive = 2;
+    fleet_open(&p);
+    assert_int_equal(rig_await(&p.rig, nebula_start(p.rig.nebula, p.rig.shop), NULL), 0);
+    open_anew(&p, 1);
+    server_pace(p.server[1], 5 * SECOND);
+    for (int i = 0; !fleet_is_out(&p, 1); i++)
+        ticket[i % 8] = call_again(&p, ticket[i % 8]);
+    assert_int_equal(rig_pool(&p.rig)->reach[1].opening, 1);
+    rig_pass(&p.rig, 0);
+    fleet_heard(&p, 1);
+    for (int i = 0; i < 3000; i++)
+        ticket[i % 8] = call_again(&p, ticket[i % 8]);
+    assert_true(fleet_is_out(&p, 1));
+    assert_int_equal(fleet_heard(&p, 1), 0);
+    for (int i = 0; i < 8; i++)
+        rig_await(&p.rig, ticket[i], NULL);
+    fleet_end(&p);
+}
+
 static void no_more_are_ejected_than_may_be(void **unused)
 {
     (void)unused;
@@ -251,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_in_a_row_eject_and_time_brings_back),
         cmocka_unit_test(the_connections_of_who_is_ejected_leave),
+        cmocka_unit_test(one_that_is_opened_to_who_was_ejected_meanwhile_is_not_used),
         cmocka_unit_test(no_more_are_ejected_than_may_be),
         cmocka_unit_test(with_too_few_left_all_are_used),
         cmocka_unit_test(without_panic_whoever_waits_is_served_when_one_is_back),

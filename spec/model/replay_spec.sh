@@ -25,7 +25,7 @@ log=$build/log
 
 # FILE, of one ledger: $refused says why it is refused, and is empty when it is followed to its end.
 follow() {
-    answer=$(cd "$build" && REPLAY_TRACE=$1 ./pan -m300000 -w18 2>&1)
+    answer=$(cd "$build" && REPLAY_TRACE=$1 ./pan -m1000000 -w18 2>&1)
     now=$(echo "$answer" | sed -n 's/^followed: \([0-9]*\) steps/\1/p')
     case $answer in
     *'errors: 0'*) refused='' ;;

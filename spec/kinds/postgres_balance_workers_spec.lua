@@ -44,15 +44,16 @@ end
 
 describe("calls that are balanced in several workers", function()
   it("go by what their own worker has seen, and it is told which one that is", function()
-    local child = program.started([[
+    local go = program.folder .. "/go"
+    local child = program.started(([[
       local echo = require "nebula.echo"
-      for i = 0, 1 do
-        echo.ask(i, "for _ = 1, 30 do assert(use('reads'):value 'select 1') assert(sleep '5ms') end")
-      end
+      local patient = "while not io.open '%s' do assert(use('reads'):value 'select 1') assert(sleep '5ms') end "
+      local hasty = "while true do use('reads'):value({ deadline = '60ms' }, 'select 1') assert(sleep '5ms') end"
+      echo.tell(0, patient)
+      echo.tell(1, patient .. hasty)
       print "ready"
-      echo.tell(1, "while true do use('reads'):value({ deadline = '60ms' }, 'select 1') assert(sleep '5ms') end")
       sleep "1h"
-    ]], "--workers", "2")
+    ]]):format(go), "--workers", "2")
     clock.eventually("each has used all three", function()
       local of = rows()
       for w = 0, 1 do
@@ -62,6 +63,7 @@ describe("calls that are balanced in several workers", function()
       end
       return true
     end)
+    tmp.write(program.folder, "go", "")
     for slow = 1, 2 do
       proxy[slow]:tell("delay", 150)
       clock.eventually("worker 1 has ejected it", function()

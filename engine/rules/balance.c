@@ -56,10 +56,10 @@ static uint64_t mixed(uint64_t x)
     return x ^ x >> 31;
 }
 
-/* Between 0 and 1, and neither of them. */
+/* Between 0 and 1, and neither of them: with one bit more the largest would be rounded to 1. */
 static double fraction(uint64_t bits)
 {
-    return ((double)(bits >> 11) + 0.5) / 9007199254740992.0;
+    return ((double)(bits >> 12) + 0.5) / 4503599627370496.0;
 }
 
 /* What one has drawn that has not the largest weight, 0..1. It draws once a round, which is over when the others

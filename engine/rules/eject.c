@@ -21,8 +21,7 @@ static int64_t span_us(const struct eject_policy *p, int32_t times, uint64_t dic
 {
     bool is_long = times > p->time_most_us / p->time_us;
     int64_t span = is_long ? p->time_most_us : p->time_us * times;
-    int64_t off = span / 10;
-    return span - (off == 0 ? 0 : (int64_t)(dice % (uint64_t)(off + 1)));
+    return span - (int64_t)(dice % (uint64_t)(span / 10 + 1));
 }
 
 static void eject(struct eject_fleet *f, const struct eject_policy *p, struct eject *e,

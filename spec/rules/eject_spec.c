@@ -59,7 +59,8 @@ static void failures_in_a_row_eject(void **unused)
         {"AAAAABBBBB", "a", 0.5, 5, 2}, /* the other one would be one too many */
         {"AAAAABBBBB", "a", 0.99, 5, 2},
         {"AAAAABBBBB", "ab", 1, 5, 2},
-        {"AAAAA", "", 0.49, 5, 2}, /* so little is nobody */
+        {"AAAAA", "", 0.49, 5, 2},          /* so little is nobody */
+        {"AAAAA", "a", 0.3333333333, 5, 3}, /* a third, as people write it */
         {"AAAAA", "", 0, 5, 4},
         {"AAABBBCCC", "ab", 0.5, 3, 4},
         {"AAABBBCCC", "abc", 0.75, 3, 4},
@@ -141,6 +142,37 @@ static void it_shrinks_with_each_window_that_it_is_in(void **unused)
     assert_int_equal(of[0].until_us - now_us, 930 * (int64_t)SECOND);
 }
 
+static void it_is_as_long_as_was_said_until_it_is_the_longest(void **unused)
+{
+    (void)unused;
+    struct eject of[2] = {{.streak = 0}};
+    struct eject_fleet fleet = {.of = of, .count = 2};
+    struct eject_policy policy = usual;
+    int64_t now_us = 0;
+    policy.time_most_us = 100 * SECOND;
+    for (int i = 1; i <= 5; i++) {
+        let_fail(&fleet, &policy, 0, 5, now_us);
+        assert_int_equal(of[0].until_us - now_us, (i < 4 ? i * 30 : 100) * (int64_t)SECOND);
+        now_us = of[0].until_us;
+    }
+}
+
+/* However often it is looked at meanwhile, and whatever comes of calls that were under way: they count for its
+ * weight alone. */
+static void while_it_is_out_it_does_not_change(void **unused)
+{
+    (void)unused;
+    struct eject of[2] = {{.streak = 0}};
+    struct eject_fleet fleet = {.of = of, .count = 2};
+    let_fail(&fleet, &usual, 0, 5 + 7, 0);
+    assert_int_equal(of[0].failed[0], 7);
+    assert_int_equal(of[0].streak, 0);
+    for (int64_t now_us = 0; now_us <= 30 * SECOND; now_us += SECOND) {
+        eject_look(&fleet, &usual, now_us, 0);
+        assert_int_equal(of[0].times, 1);
+    }
+}
+
 static void the_dice_take_off_a_tenth_at_most(void **unused)
 {
     (void)unused;
@@ -205,6 +237,63 @@ static void who_does_worse_than_the_others_is_ejected(void **unused)
         name_those_out(&fleet, 10 * SECOND, out);
         if (strcmp(out, row[i].out) != 0)
             fail_msg("row %zu: %s are out, not %s", i, out, row[i].out);
+    }
+}
+
+/* The counts of all others are of a whole window, and of nothing else. */
+static void one_of_few_calls_or_none_is_not_compared_with(void **unused)
+{
+    (void)unused;
+    for (int32_t calls = 0; calls < 10; calls += 9) {
+        struct eject of[6] = {{.streak = 0}};
+        struct eject_fleet fleet = {.of = of, .count = 6};
+        struct eject_policy policy = usual;
+        policy.consecutive = 0;
+        policy.least_calls = calls == 0 ? 0 : 10;
+        for (int32_t at = 0; at < 6; at++)
+            for (int n = 0; n < (at == 5 ? calls : 100); n++)
+                eject_note(&fleet, &policy, at, at < 4 || (at == 4 && n < 60), 0, 0);
+        eject_look(&fleet, &policy, 10 * SECOND, 0);
+        for (int32_t at = 0; at < 6; at++)
+            assert_int_equal(eject_is_out(&of[at], 10 * SECOND), at == 4);
+    }
+}
+
+/* What it was ejected for does not count against it again. */
+static void one_that_is_back_begins_anew_within_the_window(void **unused)
+{
+    (void)unused;
+    struct eject of[5] = {{.streak = 0}};
+    struct eject_fleet fleet = {.of = of, .count = 5};
+    struct eject_policy policy = usual;
+    policy.time_us = SECOND;
+    let_fail(&fleet, &policy, 4, 5, 0);
+    assert_true(eject_is_out(&of[4], 0));
+    for (int32_t at = 0; at < 5; at++)
+        for (int n = 0; n < 100; n++)
+            eject_note(&fleet, &policy, at, true, 2 * SECOND, 0);
+    eject_look(&fleet, &policy, 10 * SECOND, 0);
+    assert_false(eject_is_out(&of[4], 10 * SECOND));
+}
+
+static void calls_count_in_their_window_and_the_next_one(void **unused)
+{
+    (void)unused;
+    struct eject of[1] = {{.streak = 0}};
+    struct eject_fleet fleet = {.of = of, .count = 1};
+    static const struct {
+        int64_t at_us;
+        int64_t now, before; /* well, and as many failed */
+    } row[] = {{9, 10, 0},  {14, 0, 10}, {19, 0, 10}, {20, 0, 0},
+               {29, 10, 0}, {30, 0, 10}, {59, 10, 0}, {75, 0, 0}};
+    for (size_t i = 0; i < COUNT(row); i++) {
+        for (int n = 0; n < 20 && row[i].now > 0; n++)
+            eject_note(&fleet, &usual, 0, n % 2 == 0, row[i].at_us * SECOND, 0);
+        eject_look(&fleet, &usual, row[i].at_us * SECOND, 0);
+        assert_int_equal(of[0].well[0], row[i].now);
+        assert_int_equal(of[0].failed[0], row[i].now);
+        assert_int_equal(of[0].well[1], row[i].before);
+        assert_int_equal(of[0].failed[1], row[i].before);
     }
 }
 
@@ -295,7 +384,7 @@ static void with_too_few_left_all_are_used(void **unused)
     } row[] = {
         {2, 2, 0.5, false},  {1, 2, 0.5, false}, {0, 2, 0.5, true},   {1, 3, 0.5, true},
         {2, 3, 0.5, false},  {0, 3, 0, false},   {2, 3, 1, true},     {3, 3, 1, false},
-        {3, 10, 0.3, false}, {2, 10, 0.3, true}, {7, 10, 0.7, false},
+        {3, 10, 0.3, false}, {2, 10, 0.3, true}, {7, 10, 0.7, false}, {2, 3, 0.6666666667, false},
     };
     for (size_t i = 0; i < COUNT(row); i++) {
         struct eject_policy policy = {.panic = row[i].panic};
@@ -318,8 +407,13 @@ int main(void)
         cmocka_unit_test(failures_in_a_row_eject),
         cmocka_unit_test(its_time_grows_with_each_and_is_bounded),
         cmocka_unit_test(it_shrinks_with_each_window_that_it_is_in),
+        cmocka_unit_test(it_is_as_long_as_was_said_until_it_is_the_longest),
+        cmocka_unit_test(while_it_is_out_it_does_not_change),
         cmocka_unit_test(the_dice_take_off_a_tenth_at_most),
         cmocka_unit_test(who_does_worse_than_the_others_is_ejected),
+        cmocka_unit_test(one_of_few_calls_or_none_is_not_compared_with),
+        cmocka_unit_test(one_that_is_back_begins_anew_within_the_window),
+        cmocka_unit_test(calls_count_in_their_window_and_the_next_one),
         cmocka_unit_test(a_window_that_nobody_looked_at_is_not_judged_by),
         cmocka_unit_test(the_worst_goes_when_there_is_no_room_for_all),
         cmocka_unit_test(those_who_are_ejected_together_do_not_come_back_together),

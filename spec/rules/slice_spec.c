@@ -20,9 +20,10 @@ static void a_slice_is_ten_milliseconds_worth_and_one_at_least(void **unused)
     (void)unused;
     static const struct {
         int64_t tokens, span_us, size;
-    } row[] = {{0, SECOND, 1},       {1, SECOND, 1},   {100, SECOND, 1},
-               {199, SECOND, 1},     {200, SECOND, 2}, {100000, SECOND, 1000},
-               {1000, 24 * HOUR, 1}, {5, 1, 50000},    {1000000000, 1 * MS, 10000000000}};
+    } row[] = {{0, SECOND, 1},           {1, SECOND, 1},   {100, SECOND, 1},
+               {199, SECOND, 1},         {200, SECOND, 2}, {100000, SECOND, 1000},
+               {1000, 24 * HOUR, 1},     {5, 1, 50000},    {1000000000, 1 * MS, 10000000000},
+               {INT64_MAX, 1, INT64_MAX}};
     for (size_t i = 0; i < COUNT(row); i++) {
         const struct rate_policy p = {.tokens = row[i].tokens, .span_us = row[i].span_us};
         assert_int_equal(slice_size(&p), row[i].size);
@@ -51,6 +52,21 @@ static void time_fills_it_up_to_its_burst(void **unused)
     assert_int_equal(take_all(&b), 30);
     bucket_fill(&b, &p, INT64_MAX);
     assert_int_equal(take_all(&b), 30);
+}
+
+/* Not a part of a millionth of it either. */
+static void what_time_brings_beyond_its_burst_is_lost(void **unused)
+{
+    (void)unused;
+    static const struct rate_policy p = {.tokens = 1, .span_us = 10 * (int64_t)SECOND, .burst = 1};
+    struct bucket b;
+    bucket_init(&b, RATE_TOKEN, 0);
+    bucket_fill(&b, &p, 9);
+    assert_int_equal(take_all(&b), 1);
+    bucket_fill(&b, &p, 18);
+    assert_int_equal(b.micros, 0);
+    bucket_fill(&b, &p, 19);
+    assert_int_equal(b.micros, 1);
 }
 
 static void a_slow_rate_is_not_lost_by_looking_often(void **unused)
@@ -304,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slice_is_ten_milliseconds_worth_and_one_at_least),
         cmocka_unit_test(time_fills_it_up_to_its_burst),
+        cmocka_unit_test(what_time_brings_beyond_its_burst_is_lost),
         cmocka_unit_test(a_slow_rate_is_not_lost_by_looking_often),
         cmocka_unit_test(what_is_in_slices_is_no_room),
         cmocka_unit_test(what_is_given_back_finds_its_room),

@@ -48,7 +48,7 @@ static int64_t first_of(int32_t i)
     struct bucket at = nth(i);
     int32_t quarter = 0;
     if (at.row < EXACT_ROWS)
-        return i < EXACT ? i : EXACT;
+        return i;
     while (at.part >= before[quarter + 1])
         quarter++;
     int32_t quarter_bits = at.row - EXACT_ROWS + EXACT_BITS - 2;
@@ -220,10 +220,9 @@ static uint64_t rank_of(uint64_t count, int32_t permille)
 int64_t histogram_quantile_us(const struct histogram *h, uint64_t zeros, int32_t permille)
 {
     CHECK(permille >= 0 && permille <= 1000);
-    uint64_t rank = rank_of(histogram_count(h) + zeros, permille), below = zeros;
+    uint64_t rank = rank_of(histogram_count(h) + zeros, permille);
+    uint64_t below = zeros; /* as if they were in the first bucket */
     int64_t max_us = histogram_max_us(h);
-    if (rank <= zeros)
-        return 0;
     for (int32_t i = 0; i < BUCKETS - 1; i++) {
         below += count_in(h, 0, nth(i));
         below += count_in(h, 1, nth(i));

@@ -1,3 +1,5 @@
+/* histogram_spec.c - what was recorded is told again, a little rounded, for as much memory as is said; and how it goes
+ * on without. */
 #include "base/histogram.h"
 
 #include <setjmp.h>
@@ -11,10 +13,21 @@
 
 #define HOUR INT64_C(3600000000)
 
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+
+static bool has_no_memory;
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    return has_no_memory ? NULL : __real_realloc(memory, size);
+}
+
 static struct histogram histogram;
 
 static struct histogram *empty(void)
 {
+    has_no_memory = false;
     histogram_fini(&histogram);
     return &histogram;
 }
@@ -123,6 +136,7 @@ static void quantiles_are_of_the_order(void **unused)
         {"the least", 1, 10, 0, 0, 1},
         {"the longest", 1, 10, 0, 1000, 10},
         {"one of twenty is longer", 1, 20, 0, 950, 19},
+        {"a part of one is one more", 1, 3, 0, 400, 2},
         {"of few the last percent is the longest", 1, 20, 0, 990, 20},
         {"of one", 42, 42, 0, 500, 42},
         {"those of no time come first", 1, 10, 10, 500, 0},
@@ -176,6 +190,21 @@ static void the_older_half_is_forgotten_and_all_after_two_turns(void **unused)
     assert_int_equal(histogram_quantile_us(h, 0, 1000), 0);
 }
 
+/* The row that was made last has its place by then. */
+static void what_is_not_forgotten_stays(void **unused)
+{
+    (void)unused;
+    struct histogram *h = empty();
+    histogram_record(h, 1000);
+    histogram_turn(h);
+    histogram_record(h, 100);
+    histogram_record(h, 9);
+    histogram_turn(h);
+    assert_int_equal(h->used, 2);
+    assert_int_equal(histogram_quantile_us(h, 0, 500), 9);
+    assert_int_equal(histogram_quantile_us(h, 0, 1000), 100);
+}
+
 /* Counts are two bytes each until they carry. */
 static void counts_go_on_beyond_two_bytes(void **unused)
 {
@@ -201,16 +230,17 @@ static void a_bucket_is_never_too_full(void **unused)
     (void)unused;
     struct histogram *h = empty(), twice = {.used = 0};
     histogram_record(h, 9);
-    for (int i = 0; i < 32; i++) {
+    while (histogram_count(h) <= UINT32_MAX) { /* until it is less than twice that */
         assert_true(histogram_add(&twice, h));
         assert_true(histogram_add(h, &twice));
     }
-    assert_int_equal(histogram_quantile_us(h, 0, 1000), 9);
+    histogram_record(h, 100);
     uint64_t count = histogram_count(h);
-    assert_true(count > UINT32_MAX);
-    histogram_record(h, 9);
-    assert_int_equal(histogram_count(h), count + 1);
-    assert_int_equal(histogram_quantile_us(h, UINT32_MAX, 501), 9);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(histogram_quantile_us(h, 0, 500), 9);
+        histogram_record(h, 9);
+    }
+    assert_int_equal(histogram_count(h), count + 2);
     histogram_fini(&twice);
 }
 
@@ -261,6 +291,52 @@ static void its_price_is_as_documented(void **unused)
     assert_int_equal(histogram_quantile_us(h, 0, 500), 5);
 }
 
+/* --- memory that ends ------------------------------------------------------------------------- */
+
+static void without_memory_for_its_row_it_is_not_recorded(void **unused)
+{
+    (void)unused;
+    struct histogram *h = empty(), other = {.used = 0};
+    histogram_record(&other, 1000);
+    has_no_memory = true;
+    histogram_record(h, 9);
+    assert_int_equal(histogram_count(h), 0);
+    assert_int_equal(histogram_max_us(h), 0);
+    assert_false(histogram_add(h, &other));
+    has_no_memory = false;
+    histogram_record(h, 9);
+    assert_int_equal(histogram_quantile_us(h, 0, 500), 9);
+    histogram_fini(&other);
+}
+
+static void without_memory_to_carry_a_count_stays(void **unused)
+{
+    (void)unused;
+    struct histogram *h = empty();
+    histogram_record(h, 100);
+    for (int i = 0; i < UINT16_MAX; i++)
+        histogram_record(h, 9);
+    has_no_memory = true;
+    for (int i = 0; i < 10; i++)
+        histogram_record(h, 9);
+    assert_int_equal(histogram_count(h), UINT16_MAX + 11);
+    assert_int_equal(histogram_sum_us(h), (UINT16_MAX + 10) * 9 + 100);
+    assert_int_equal(histogram_quantile_us(h, 0, 999), 9);
+}
+
+static void memory_that_cannot_be_given_back_is_kept(void **unused)
+{
+    (void)unused;
+    struct histogram *h = empty();
+    histogram_record(h, 1000);
+    histogram_turn(h);
+    histogram_record(h, 100);
+    histogram_record(h, 9);
+    has_no_memory = true;
+    histogram_turn(h);
+    assert_int_equal(histogram_quantile_us(h, 0, 500), 9);
+}
+
 static int fini(void **unused)
 {
     (void)unused;
@@ -279,10 +355,14 @@ int main(void)
         cmocka_unit_test(quantiles_are_of_the_order),
         cmocka_unit_test(no_quantile_is_longer_than_the_longest),
         cmocka_unit_test(the_older_half_is_forgotten_and_all_after_two_turns),
+        cmocka_unit_test(what_is_not_forgotten_stays),
         cmocka_unit_test(counts_go_on_beyond_two_bytes),
         cmocka_unit_test(a_bucket_is_never_too_full),
         cmocka_unit_test(those_that_are_added_count_as_recorded),
         cmocka_unit_test(its_price_is_as_documented),
+        cmocka_unit_test(without_memory_for_its_row_it_is_not_recorded),
+        cmocka_unit_test(without_memory_to_carry_a_count_stays),
+        cmocka_unit_test(memory_that_cannot_be_given_back_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, fini);
 }

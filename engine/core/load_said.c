@@ -86,7 +86,6 @@ static struct loads *loads_new(struct pool *p)
     for (int32_t i = 0; i < p->reaches; i++) {
         const char *name = p->reach[i].endpoint->name;
         list_init(&l->of[i].idle);
-        l->of[i].from = (struct balance_weight){1, 1, 1, 1};
         l->balance[i].weight = BALANCE_WEIGHT_MOST;
         l->balance[i].name = balance_hash(name, (uint32_t)strlen(name));
     }
@@ -96,8 +95,8 @@ static struct loads *loads_new(struct pool *p)
 bool load_init(struct pool *p)
 {
     const struct nebula_balance *said = p->resource->balance;
-    bool is_wanted = said != NULL && said->rule != NEBULA_CONNECTIONS && p->reaches > 1 &&
-                     spreads(p->resource, p->role);
+    bool is_wanted =
+        said != NULL && said->rule != NEBULA_CONNECTIONS && spreads(p->resource, p->role);
     if (!is_wanted) {
         load_fini(p);
         return true;

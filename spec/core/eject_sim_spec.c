@@ -178,6 +178,66 @@ static void with_too_few_left_all_are_used(void **unused)
     fleet_end(&p);
 }
 
+/* Who is down cannot be used, and who is not what is wanted never could. */
+static void panic_is_about_those_that_might_serve(void **unused)
+{
+    (void)unused;
+    for (int is_unfit = 0; is_unfit < 2; is_unfit++) {
+        struct fleet p;
+        fleet_begin(&p, 3, NEBULA_LEAST_RECENTLY_USED);
+        p.option[3] = (struct nebula_option){.name = "wants", .value = "primary"};
+        p.rig.spec.options = 4;
+        p.balance.panic = 0.5;
+        if (is_unfit)
+            server_standby(p.server[2], true);
+        else
+            server_crash(p.server[2], world_time_us() + 60 * (int64_t)SECOND);
+        fleet_open(&p);
+        fleet_warm_up(&p);
+        fleet_break(&p, 1, true);
+        while (!fleet_is_out(&p, 1))
+            fleet_work(&p, 1, 1);
+        assert_int_equal(load_is_panic(rig_pool(&p.rig)), !is_unfit); /* one of three, or of two */
+        fleet_end(&p);
+    }
+}
+
+/* It was used in a panic, and goes on being ejected when that is over. */
+static void an_idle_one_to_who_is_ejected_serves_nobody_and_makes_room(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    int64_t lease[3];
+    int by[HOSTS];
+    fleet_begin(&p, 3, NEBULA_LEAST_RECENTLY_USED);
+    p.rig.spec.pool.max = p.rig.spec.pool.min = 3;
+    p.balance.most = 1;
+    p.balance.panic = 0.5;
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    fleet_break(&p, 0, true);
+    fleet_break(&p, 1, true);
+    while (!fleet_is_out(&p, 0) || !fleet_is_out(&p, 1))
+        fleet_work(&p, 1, 1);
+    fleet_break(&p, 0, false);
+    fleet_break(&p, 1, false);
+    rig_pass(&p.rig, 5 * SECOND);
+    fleet_work(&p, 20, 3);
+    rig_pass(&p.rig, 5 * SECOND);
+    assert_int_equal(fleet_loads(&p)->of[1].idle.count, 1);
+    fleet_loads(&p)->eject[0].until_us = world_time_us();
+    assert_false(load_is_panic(rig_pool(&p.rig)));
+    fleet_spread(&p, 20, 1, by);
+    assert_true(by[0] + by[2] == 20 && by[1] == 0);
+    assert_int_equal(fleet_loads(&p)->of[1].idle.count, 1);
+    for (int i = 0; i < 3; i++)
+        lease[i] = rig_lease(&p.rig);
+    assert_true(fleet_is_out(&p, 1) && fleet_conns(&p, 1) == 0);
+    for (int i = 0; i < 3; i++)
+        rig_release(&p.rig, lease[i]);
+    fleet_end(&p);
+}
+
 static void without_panic_whoever_waits_is_served_when_one_is_back(void **unused)
 {
     (void)unused;
@@ -306,6 +366,8 @@ int main(void)
         cmocka_unit_test(one_that_is_opened_to_who_was_ejected_meanwhile_is_not_used),
         cmocka_unit_test(no_more_are_ejected_than_may_be),
         cmocka_unit_test(with_too_few_left_all_are_used),
+        cmocka_unit_test(panic_is_about_those_that_might_serve),
+        cmocka_unit_test(an_idle_one_to_who_is_ejected_serves_nobody_and_makes_room),
         cmocka_unit_test(without_panic_whoever_waits_is_served_when_one_is_back),
         cmocka_unit_test(whoever_does_worse_than_the_others_is_ejected),
         cmocka_unit_test(what_is_nobodys_failure_counts_against_nobody),

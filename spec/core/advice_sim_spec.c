@@ -108,6 +108,35 @@ static void each_endpoint_needs_one_where_calls_are_balanced(void **unused)
     fleet_end(&p);
 }
 
+static void of_several_endpoints_that_stand_in_for_each_other_one_is_enough(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    fleet_begin(&p, 3, NEBULA_ROUND_ROBIN);
+    rig_open(&p.rig);
+    for (int i = 0; i < 150; i++) {
+        fleet_work(&p, 1, 1);
+        rig_pass(&p.rig, 20 * MS);
+    }
+    assert_int_equal(advised(&p.rig), 1);
+    fleet_end(&p);
+}
+
+static void where_the_kind_says_max_nothing_is_advised(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.role_is_fixed[0] = true;
+    r.spec.role_max[0] = 2;
+    rig_open(&r);
+    for (int i = 0; i < 150; i++)
+        hold_for(&r, 20 * MS);
+    assert_int_equal(advised(&r), 0);
+    expect_advice(&r, "\"advice\":\"no advice: its kind says that max is 2\"");
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +144,8 @@ int main(void)
         cmocka_unit_test(those_that_are_not_given_back_are_needed_too),
         cmocka_unit_test(who_listens_needs_one_more),
         cmocka_unit_test(each_endpoint_needs_one_where_calls_are_balanced),
+        cmocka_unit_test(of_several_endpoints_that_stand_in_for_each_other_one_is_enough),
+        cmocka_unit_test(where_the_kind_says_max_nothing_is_advised),
     };
     return cmocka_run_group_tests_name("advice", tests, NULL, NULL);
 }

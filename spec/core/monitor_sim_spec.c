@@ -1,4 +1,5 @@
-/* What the last minutes of a pool were like is told as it was, in virtual time. */
+/* What the last minutes of a pool were like is told as it was, in virtual time. What is concluded from that:
+ * advice_sim_spec.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,8 +81,11 @@ static void one_that_comes_home_in_its_turn_counts_as_held_for_no_time(void **un
     struct rig r;
     open_warm(&r, 2);
     int64_t live = memory_live();
-    for (int i = 0; i < 300; i++)
+    for (int i = 0; i < 300; i++) {
+        if (i == 0) /* the first one by the long path */
+            rig_pool(&r)->gate |= GATE_EXCESS;
         rig_release(&r, rig_lease(&r));
+    }
     assert_int_equal(memory_live(), live + 1); /* that of a ticket, for the next one */
     assert_null(rig_pool(&r)->monitor.hold);
     hold_for(&r, 30 * MS);
@@ -302,6 +306,8 @@ static void who_is_refused_arrived_too_and_waited_for_nothing(void **unused)
     assert_int_equal(t.us[FIGURE_WAIT_MAX_US], 0);
     assert_about((int64_t)(t.number[FIGURE_ARRIVALS_PER_S] * t.number[FIGURE_WINDOW_US]),
                  3 * (int64_t)SECOND);
+    rig_pass(&r, 3 * HALF);
+    assert_int_equal(tell(&r).us[FIGURE_REFUSED], 0);
     rig_end(&r);
 }
 
@@ -321,6 +327,7 @@ static void what_is_older_than_two_halves_is_forgotten(void **unused)
     rig_pass(&r, HALF);
     t = tell(&r);
     assert_int_equal(t.us[FIGURE_ENDED], 1);
+    assert_about(t.us[FIGURE_HOLD_P50_US], 20 * MS);
     assert_about(t.us[FIGURE_HOLD_MAX_US], 20 * MS);
     rig_pass(&r, HALF);
     t = tell(&r);
@@ -348,6 +355,7 @@ static void a_pool_that_had_no_connection_for_long_tells_nothing_old(void **unus
     assert_int_equal(rig_count(&r, CONN_IDLE), 0);
     assert_int_equal(t.us[FIGURE_LEASES], 0);
     assert_int_equal(t.us[FIGURE_HOLD_MAX_US], 0);
+    assert_int_equal(t.us[FIGURE_WAIT_MAX_US], 0);
     assert_int_equal(t.us[FIGURE_WINDOW_US], HALF);
     rig_pass(&r, 100 * HALF);
     hold_for(&r, 40 * MS);
@@ -357,6 +365,7 @@ static void a_pool_that_had_no_connection_for_long_tells_nothing_old(void **unus
     assert_true(t.us[FIGURE_WAIT_MAX_US] > 0);
     assert_about(t.us[FIGURE_HOLD_MAX_US], 40 * MS);
     assert_about(t.us[FIGURE_WINDOW_US], HALF + 50 * MS);
+    assert_true(t.number[FIGURE_UTILISATION] < 0.001); /* of all that while */
     rig_end(&r);
 }
 
@@ -379,6 +388,20 @@ static void a_window_is_no_longer_when_there_was_no_connection_for_a_while(void 
         assert_in_range(t.us[FIGURE_WINDOW_US], HALF, 2 * HALF);
         assert_true(t.number[FIGURE_UTILISATION] > 0 && t.number[FIGURE_UTILISATION] < 0.01);
     }
+    rig_end(&r);
+}
+
+static void of_a_moment_no_rate_is_known(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    assert_int_equal(nebula_lease(r.nebula, r.shop, 0, 0, true), 0);
+    struct told_window t = tell(&r);
+    assert_int_equal(t.us[FIGURE_WINDOW_US], 0);
+    assert_true(t.number[FIGURE_ARRIVALS_PER_S] == 0 && t.number[FIGURE_UTILISATION] == 0);
+    rig_release(&r, rig_lease_of(&r, rig_ticket(&r)));
     rig_end(&r);
 }
 
@@ -443,6 +466,7 @@ int main(void)
         cmocka_unit_test(what_is_older_than_two_halves_is_forgotten),
         cmocka_unit_test(a_pool_that_had_no_connection_for_long_tells_nothing_old),
         cmocka_unit_test(a_window_is_no_longer_when_there_was_no_connection_for_a_while),
+        cmocka_unit_test(of_a_moment_no_rate_is_known),
         cmocka_unit_test(who_never_used_it_is_told_nothing),
         cmocka_unit_test(without_memory_a_figure_is_missing_and_nothing_else),
     };

@@ -64,6 +64,13 @@ static int64_t take_all(int i, int64_t now_us)
     return taken;
 }
 
+static void turn_for(int64_t span_us)
+{
+    int64_t until_us = loop_now_us(crew.loop[0]) + span_us;
+    while (loop_now_us(crew.loop[0]) < until_us)
+        loop_turn(crew.loop[0], until_us);
+}
+
 static void all_take_from_the_same(void **unused)
 {
     (void)unused;
@@ -105,18 +112,102 @@ static void who_is_alone_needs_no_ledger(void **unused)
     end();
 }
 
+/* Neither of the two loses anything of what time brings, however much was used before. */
+static void time_fills_what_was_used_up(void **unused)
+{
+    (void)unused;
+    begin(3, 30, 30);
+    struct budget *alone = budget_new(NULL, 0, crew.loop[0], "tokens", &crew.policy, 30);
+    for (int i = 0; i < 3; i++) {
+        int64_t now_us = crew.begun_us + i * 100 * (int64_t)SECOND;
+        int taken = 0;
+        while (budget_take(alone, now_us))
+            taken++;
+        assert_int_equal(taken, 30);
+        assert_int_equal(take_all(0, now_us), 30);
+    }
+    budget_free(&alone);
+    end();
+}
+
+static void who_is_alone_takes_nothing_ahead(void **unused)
+{
+    (void)unused;
+    begin(10000, 150, 0);
+    struct budget *alone = budget_new(NULL, 0, crew.loop[0], "tokens", &crew.policy, 150);
+    int taken = 0;
+    while (budget_take(alone, crew.begun_us))
+        taken++;
+    assert_int_equal(taken, 150);
+    budget_free(&alone);
+    end();
+}
+
+static void no_more_is_put_in_than_there_is_room_for(void **unused)
+{
+    (void)unused;
+    begin(0, 30, 0);
+    struct budget *alone = budget_new(NULL, 0, crew.loop[0], "tokens", &crew.policy, 0);
+    for (int i = 0; i < 3; i++)
+        budget_put(alone, INT64_MAX / 2, crew.begun_us);
+    int taken = 0;
+    while (budget_take(alone, crew.begun_us))
+        taken++;
+    assert_int_equal(taken, 30);
+    budget_free(&alone);
+    end();
+}
+
+/* Whatever those believe who come later. */
+static void all_go_by_the_policy_of_the_first(void **unused)
+{
+    (void)unused;
+    begin(0, 100, 0);
+    budget_free(&crew.of[3]);
+    crew.policy.burst = 1;
+    join(3, 0);
+    budget_put(crew.of[3], 50 * RATE_TOKEN, crew.begun_us);
+    budget_free(&crew.of[3]);
+    assert_int_equal(take_all(1, crew.begun_us), 50);
+    join(3, 0);
+    end();
+}
+
 /* A slice is 100 here: others find nothing as long as it is kept. */
 static void what_one_took_ahead_the_others_have_soon(void **unused)
 {
     (void)unused;
     begin(10000, 150, 150);
-    int64_t now_us = loop_now_us(crew.loop[0]);
     assert_true(budget_take(crew.of[0], crew.begun_us));
     assert_in_range(take_all(1, crew.begun_us), 50, 50);
-    int64_t until_us = now_us + 12 * MS;
-    while (loop_now_us(crew.loop[0]) < until_us)
-        loop_turn(crew.loop[0], until_us);
+    turn_for(12 * MS);
     assert_in_range(take_all(1, crew.begun_us), 99, 99 + 150);
+    end();
+}
+
+static void the_last_one_of_a_slice_is_given_back_too(void **unused)
+{
+    (void)unused;
+    begin(200, 2, 2);
+    assert_true(budget_take(crew.of[0], crew.begun_us));
+    turn_for(12 * MS);
+    assert_int_equal(take_all(1, crew.begun_us), 2);
+    end();
+}
+
+/* Before it is used any further, by whoever comes to its end before his timer does. */
+static void a_slice_that_is_too_old_is_settled_first(void **unused)
+{
+    (void)unused;
+    begin(10000, 150, 150);
+    assert_true(budget_take(crew.of[0], crew.begun_us)); /* of 100, which leaves 50 */
+    assert_true(budget_take(crew.of[0], crew.begun_us + SLICE_SPAN_US)); /* of 150 another 100 */
+    assert_int_equal(take_all(1, crew.begun_us + SLICE_SPAN_US), 50);
+    end();
+    begin(10000, 150, 150);
+    for (int i = 0; i < 2; i++)
+        assert_true(budget_take(crew.of[0], crew.begun_us));
+    assert_int_equal(take_all(1, crew.begun_us), 50); /* and not before */
     end();
 }
 
@@ -139,10 +230,20 @@ static void who_puts_in_puts_in_for_all(void **unused)
     for (int i = 0; i < 50; i++)
         budget_put(crew.of[0], RATE_TOKEN / 5, crew.begun_us);
     assert_false(budget_take(crew.of[1], crew.begun_us));
-    int64_t until_us = loop_now_us(crew.loop[0]) + 12 * MS;
-    while (loop_now_us(crew.loop[0]) < until_us)
-        loop_turn(crew.loop[0], until_us);
+    turn_for(12 * MS);
     assert_int_equal(take_all(1, crew.begun_us), 10);
+    end();
+}
+
+static void who_puts_in_again_and_again_keeps_nobody_waiting(void **unused)
+{
+    (void)unused;
+    begin(0, 100, 0);
+    for (int i = 0; i < 30; i++) {
+        budget_put(crew.of[0], RATE_TOKEN, loop_now_us(crew.loop[0]));
+        turn_for(MS);
+    }
+    assert_true(take_all(1, crew.begun_us) > 0);
     end();
 }
 
@@ -225,9 +326,16 @@ int main(void)
         cmocka_unit_test(all_take_from_the_same),
         cmocka_unit_test(another_identity_has_its_own),
         cmocka_unit_test(who_is_alone_needs_no_ledger),
+        cmocka_unit_test(time_fills_what_was_used_up),
+        cmocka_unit_test(who_is_alone_takes_nothing_ahead),
+        cmocka_unit_test(no_more_is_put_in_than_there_is_room_for),
+        cmocka_unit_test(all_go_by_the_policy_of_the_first),
         cmocka_unit_test(what_one_took_ahead_the_others_have_soon),
+        cmocka_unit_test(the_last_one_of_a_slice_is_given_back_too),
+        cmocka_unit_test(a_slice_that_is_too_old_is_settled_first),
         cmocka_unit_test(who_leaves_gives_back_what_he_has),
         cmocka_unit_test(who_puts_in_puts_in_for_all),
+        cmocka_unit_test(who_puts_in_again_and_again_keeps_nobody_waiting),
         cmocka_unit_test(none_is_lost_and_none_is_made),
     };
     return cmocka_run_group_tests_name("budget", tests, NULL, NULL);

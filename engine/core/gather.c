@@ -195,8 +195,7 @@ struct gather *gather_begin(struct engine *e, const struct order *o, gather_make
     own->worker = e->worker;
     own->is_here = true;
     make(e, &g->order, own);
-    bool is_refused = own->why.code != ERROR_OK && !own->is_absent;
-    if (is_refused || is_alone)
+    if (own->why.code != ERROR_OK || is_alone) /* it is refused, or there is nobody else */
         return g;
     for (int32_t i = 0; i < e->workers; i++)
         if (i != e->worker)

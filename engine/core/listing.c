@@ -51,7 +51,7 @@ bool listing_part(struct engine *e, const struct order *o, struct finding *p)
         telling_put(&t, all, name_in(one), one);
         left -= TELLING;
     }
-    p->has_failed = p->has_failed || t.has_failed;
+    p->has_failed = t.has_failed;
     return p->has_failed || p->at >= e->resources.size;
 }
 

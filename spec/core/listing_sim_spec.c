@@ -202,6 +202,85 @@ static void who_turns_is_waited_for(void **unused)
     shift_end(&w);
 }
 
+/* One needs some turns for his part, and goes on turning when it is told. */
+static void who_has_told_his_part_keeps_nobody_waiting(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, 3);
+    w.is_stuck[1] = true;
+    int64_t begun_us = world_time_us();
+    json_t *ls = told_in(&w, 0, LS);
+    assert_true(world_time_us() - begun_us < 2 * GATHER_US);
+    assert_int_equal(json_array_size(told_at(ls, "silent")), 1);
+    json_decref(ls);
+    w.is_stuck[1] = false;
+    shift_end(&w);
+}
+
+static void of_those_that_only_others_have_some_are_told_in_a_turn(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    int turns = 0;
+    shift_begin(&w, 2);
+    shift_open_all(&w);
+    declare(&w.of[1], 0, MANY);
+    int32_t ticket = nebula_ask_all(w.of[0].nebula, LS);
+    for (int i = 0; i < 4 * MANY / A_TURN; i++) /* his part is here */
+        nebula_turn(w.of[1].nebula, 0);
+    for (; !rig_is_answered(&w.of[0], ticket); turns++)
+        rig_pass(&w.of[0], 0);
+    assert_true(2 * turns >= MANY / A_TURN);
+    json_t *ls = answer_of(&w.of[0], ticket);
+    assert_told(ls, MANY, 1);
+    json_decref(ls);
+    shift_end(&w);
+}
+
+/* He comes when the others are told, which takes some turns, and nothing of his is known then. */
+static void whose_part_comes_too_late_is_not_told_by_half(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    shift_begin(&w, 2);
+    shift_open_all(&w);
+    declare(&w.of[0], 0, MANY);
+    declare(&w.of[1], MANY, MANY + 10);
+    w.is_stuck[1] = true;
+    int32_t ticket = nebula_ask_all(w.of[0].nebula, LS);
+    shift_pass(&w, GATHER_US - MS);
+    world_move(world_time_us() + 2 * MS);
+    nebula_turn(w.of[0].nebula, 0); /* he is given up, and the first ones are told */
+    assert_false(rig_is_answered(&w.of[0], ticket));
+    w.is_stuck[1] = false;
+    shift_come(&w, 0, ticket);
+    json_t *ls = answer_of(&w.of[0], ticket);
+    assert_int_equal(json_array_size(told_at(ls, "silent")), 1);
+    assert_int_equal(json_array_size(told_at(ls, "resources")), MANY + 1);
+    json_decref(ls);
+    shift_end(&w);
+}
+
+static void while_one_is_silent_nothing_is_called_drained(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w, 2);
+    shift_hold(&w, 1, MS);
+    w.is_stuck[1] = true;
+    int32_t ticket = nebula_drain(w.of[0].nebula, w.of[0].shop, 60 * SECOND);
+    for (int is_silent = 1; is_silent >= 0; is_silent--) {
+        json_t *ls = told_in(&w, 0, LS), *shop = json_array_get(told_at(ls, "resources"), 0);
+        assert_string_equal(told_text(shop, "state"), is_silent ? "draining" : "drained");
+        json_decref(ls);
+        w.is_stuck[1] = false;
+        shift_pass(&w, 10 * MS);
+    }
+    assert_int_equal(shift_await(&w, 0, ticket), ERROR_OK);
+    shift_end(&w);
+}
+
 static void who_leaves_tells_the_rest_before(void **unused)
 {
     (void)unused;
@@ -226,6 +305,10 @@ int main(void)
         cmocka_unit_test(who_comes_back_is_not_told_twice),
         cmocka_unit_test(of_some_workers_each_is_told_once),
         cmocka_unit_test(who_turns_is_waited_for),
+        cmocka_unit_test(who_has_told_his_part_keeps_nobody_waiting),
+        cmocka_unit_test(of_those_that_only_others_have_some_are_told_in_a_turn),
+        cmocka_unit_test(whose_part_comes_too_late_is_not_told_by_half),
+        cmocka_unit_test(while_one_is_silent_nothing_is_called_drained),
         cmocka_unit_test(who_leaves_tells_the_rest_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

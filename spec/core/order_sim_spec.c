@@ -9,7 +9,80 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/order.h"
 #include "sim/told.h"
+
+/* --- what a request says ---------------------------------------------------------------------- */
+
+static void say(const struct order *o, char *out, size_t size)
+{
+    const char *verb = order_name(o->what);
+    if (o->what == ORDER_DRAIN)
+        snprintf(out, size, "%s %lld", verb, (long long)o->within_us);
+    else if (o->what == ORDER_RECONNECT)
+        snprintf(out, size, "%s %d every %lld", verb, (int)o->percent, (long long)o->every_us);
+    else if (o->what == ORDER_RESIZE)
+        snprintf(out, size, "%s %s %d to %d", verb, o->role == NULL ? "all" : o->role, (int)o->min,
+                 (int)o->max);
+    else
+        snprintf(out, size, "%s", verb);
+}
+
+/* What is wrong with it stands behind a question mark. */
+static void it_is_read_as_it_is_meant_or_refused(void **unused)
+{
+    (void)unused;
+    static const char unknown[] = "? the request has a member that its verb does not know";
+    static const char percent[] = "? the member \"percent\" is 1 to 100";
+    static const char min[] = "? the member \"min\" is 0 to 2147483647",
+                      max[] = "? the member \"max\" is 1 to 2147483647";
+    static const struct {
+        const char *request, *is; /* ' stands for \" */
+    } row[] = {
+        {"{'verb':'ls'}", "ls"},
+        {"{'verb':'ls','colour':'red'}", "ls"}, /* of what only looks nothing else is read */
+        {"{'verb':'stats'}", "? the member \"name\" is missing"},
+        {"{'verb':'pause','name':1}", "? the member \"name\" is missing"},
+        {"{'verb':'pause','name':'a'}", "pause"},
+        {"{'verb':'pause','name':'a','min':1}", unknown},
+        {"{'verb':'drain','name':'a'}", "drain 10000000"},
+        {"{'verb':'drain','name':'a','within_us':0}", "drain 0"},
+        {"{'verb':'drain','name':'a','within_us':-1}",
+         "? the member \"within_us\" is 0 to 9223372036854775807"},
+        {"{'verb':'drain','name':'a','percent':9}", unknown},
+        {"{'verb':'drain','name':'a','role':'any'}", unknown},
+        {"{'verb':'reconnect','name':'a'}", "reconnect 25 every 1000000"},
+        {"{'verb':'reconnect','name':'a','percent':1,'every_us':0}", "reconnect 1 every 0"},
+        {"{'verb':'reconnect','name':'a','percent':100}", "reconnect 100 every 1000000"},
+        {"{'verb':'reconnect','name':'a','percent':0}", percent},
+        {"{'verb':'reconnect','name':'a','percent':101}", percent},
+        {"{'verb':'reconnect','name':'a','percent':2.5}",
+         "? the member \"percent\" is a whole number"},
+        {"{'verb':'resize','name':'a'}", "resize all -1 to -1"},
+        {"{'verb':'resize','name':'a','role':'any','min':0,'max':1}", "resize any 0 to 1"},
+        {"{'verb':'resize','name':'a','role':1}", unknown},
+        {"{'verb':'resize','name':'a','min':-1}", min},
+        {"{'verb':'resize','name':'a','min':2147483648}", min},
+        {"{'verb':'resize','name':'a','max':0}", max},
+        {"{'verb':'resize','name':'a','max':2147483648}", max},
+    };
+    for (size_t i = 0; i < COUNT(row); i++) {
+        char text[100], is[300];
+        struct order o;
+        struct error why;
+        snprintf(text, sizeof text, "%s", row[i].request);
+        for (char *c = text; (c = strchr(c, '\'')) != NULL;)
+            *c = '"';
+        json_t *request = json_loads(text, 0, NULL);
+        if (order_read(request, &o, &why))
+            say(&o, is, sizeof is);
+        else
+            snprintf(is, sizeof is, "? %s", why.text);
+        json_decref(request);
+        if (strcmp(is, row[i].is) != 0)
+            fail_msg("%s: %s", row[i].request, is);
+    }
+}
 
 static void begin(struct shift *w, int count, int32_t max)
 {
@@ -283,6 +356,9 @@ static void who_cannot_do_it_is_named(void **unused)
     assert_true(
         json_is_false(told_at(answer, "ok"))); /* it is refused here, and nobody else hears of it */
     json_decref(answer);
+    answer = told_in(&w, 0, "{\"verb\":\"resize\",\"name\":\"shop\",\"role\":\"none\",\"max\":4}");
+    assert_non_null(strstr(told_text(answer, "error"), "shop has no role of this name"));
+    json_decref(answer);
     json_t *stats = told_in(&w, 0, TOLD_STATS);
     assert_int_equal(told_number(told_at(stats, "stats"), "max"), 6); /* that of worker 1 */
     json_decref(stats);
@@ -369,6 +445,7 @@ static void a_tenant_who_comes_later_elsewhere_finds_what_stands(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_read_as_it_is_meant_or_refused),
         cmocka_unit_test(a_pause_is_one_of_all_and_of_who_comes_later),
         cmocka_unit_test(of_two_orders_at_once_all_end_with_the_same),
         cmocka_unit_test(bounds_are_changed_in_all_and_for_who_comes_later),

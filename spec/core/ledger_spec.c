@@ -14,7 +14,9 @@ static void the_cap_is_one_for_all(void **unused)
     (void)unused;
     stakes_begin(2);
     assert_true(permits_take(stake(0)));
+    assert_false(permits_is_full(stake(3)));
     assert_true(stake_ask(1, 10));
+    assert_true(permits_is_full(stake(3)));
     assert_false(permits_take(stake(2)));
     assert_int_equal(permits_out(stake(3)), 2);
     permits_give(stake(0));
@@ -94,6 +96,11 @@ static void who_holds_one_is_told_that_somebody_asks(void **unused)
     assert_true(permits_asked_us(stake(0)) == LEDGER_NOBODY); /* of the others, none */
     permits_unask(stake(0));
     assert_true(permits_asked_us(stake(3)) == LEDGER_NOBODY);
+    assert_false(stake_ask(3, 50));
+    assert_int_equal(stake_looks(3), 0); /* he knows */
+    permits_unask(stake(3));
+    permits_wish(stake(0), &(struct asks){.arrived_us = {60}, .count = 1, .room = 0});
+    assert_int_equal(stake_looks(3), 0); /* for nothing */
     permits_give(stake(3));
     assert_int_equal(permits_out(stake(0)), 0);
     stakes_end();
@@ -119,6 +126,7 @@ static void who_holds_some_hears_of_each_permit_where_these_go_alone(void **unus
     assert_false(ask_for_two(stake(1)));
     assert_int_equal(stake_looks(3), 1);
     assert_int_equal(permits_claims(stake(3)), 4);
+    assert_int_equal(permits_claims(stake(0)), 2);           /* of others */
     assert_false(ask_for_two(stake(1)) || stake_ask(1, 30)); /* no more than before */
     assert_int_equal(stake_looks(3), 0);
     permits_unask(stake(0));
@@ -251,10 +259,27 @@ static void who_finds_none_hears_that_there_is_one(void **unused)
     assert_int_equal(stake_looks(1), 1);
     assert_true(permits_take(stake(1)));
     assert_false(permits_take(stake(0)));
+    stake_looks(0); /* it was asked to give one back, when it had one */
+    permits_resize(stake(2), 1);
+    assert_int_equal(stake_looks(0), 0); /* there is no more than before */
     permits_resize(stake(2), 2);
     assert_int_equal(stake_looks(0), 1);
+    assert_int_equal(stake_looks(1), 0); /* who has one */
     permits_give(stake(1));
     assert_int_equal(stake_looks(0), 0); /* once */
+    stakes_end();
+}
+
+static void who_comes_again_has_forgotten_what_he_wanted(void **unused)
+{
+    (void)unused;
+    stakes_begin(1);
+    assert_true(permits_take(stake(0)));
+    assert_false(permits_take(stake(1)));
+    permits_leave(stake(1));
+    stake_join(1, "shop", 1);
+    permits_give(stake(0));
+    assert_int_equal(stake_looks(1), 0);
     stakes_end();
 }
 
@@ -268,9 +293,65 @@ static void what_is_to_close_counts_until_it_is_gone(void **unused)
     assert_true(permits_has_excess(stake(0)) && permits_is_over(stake(0)));
     assert_true(permits_doom(stake(0)));
     assert_true(!permits_has_excess(stake(0)) && permits_is_over(stake(0)));
+    permits_resize(stake(0), 1); /* as it is */
+    assert_false(permits_has_excess(stake(0)));
+    assert_false(stake_ask(2, 10));
     permits_give(stake(0));
+    assert_int_equal(stake_granted(2), 0); /* nobody gets it */
     assert_false(permits_is_over(stake(0)));
     permits_give(stake(1));
+    assert_int_equal(stake_granted(2), 1);
+    permits_resize(stake(0), 0); /* and now it is another one that is too much */
+    assert_true(permits_has_excess(stake(0)));
+    permits_give(stake(2));
+    stakes_end();
+}
+
+/* It closes all the same, and somebody else may open one then. */
+static void what_was_to_close_makes_room_when_there_may_be_more_again(void **unused)
+{
+    (void)unused;
+    stakes_begin(2);
+    assert_true(permits_take(stake(0)) && permits_take(stake(1)));
+    permits_resize(stake(0), 1);
+    assert_true(permits_doom(stake(0)));
+    permits_resize(stake(0), 2);
+    assert_false(stake_ask(2, 10));
+    permits_give(stake(0));
+    assert_int_equal(stake_granted(2), 1);
+    permits_give(stake(1));
+    permits_give(stake(2));
+    stakes_end();
+}
+
+/* The only one of those who do not leave. */
+static int home(void)
+{
+    int found = -1;
+    for (int i = 0; i < STAKES; i++)
+        if (stake(i)->permits != NULL && permits_is_home(stake(i))) {
+            assert_int_equal(found, -1);
+            found = i;
+        }
+    return found;
+}
+
+static void who_leaves_or_is_about_to_is_home_no_more(void **unused)
+{
+    (void)unused;
+    stakes_begin(1);
+    int first = home();
+    permits_stop(stake(first));
+    int second = home();
+    assert_true(second >= 0 && second != first);
+    permits_leave(stake(second));
+    int third = home();
+    assert_true(third >= 0 && third != first && third != second);
+    stake_join(second, "shop", 1);
+    assert_int_equal(home(), second);
+    permits_leave(stake(first));
+    stake_join(first, "shop", 1);
+    assert_int_equal(home(), first);
     stakes_end();
 }
 
@@ -293,6 +374,41 @@ static void who_comes_when_all_leave_begins_anew(void **unused)
     permits_give(stake(0));
     stake_join(1, "shop", 9);
     stake_join(2, "shop", 9);
+    stakes_end();
+}
+
+static int settled;
+
+static void settle(struct stake *s)
+{
+    (void)s;
+    settled++;
+}
+
+static bool is_told_to_settle(int i)
+{
+    settled = 0;
+    loop_turn(stake_loop(i), 0);
+    return settled > 0;
+}
+
+static void who_is_home_hears_when_there_are_too_few(void **unused)
+{
+    (void)unused;
+    stakes_begin(3);
+    int at = home(), other = (at + 1) % STAKES;
+    stake(at)->settle = settle;
+    is_told_to_settle(at); /* that it is home */
+    permits_least(stake(other), 1);
+    assert_true(is_told_to_settle(at));
+    assert_true(permits_take(stake(other)));
+    permits_least(stake(other), 1);
+    assert_false(is_told_to_settle(at)); /* there are as many */
+    permits_give(stake(other));
+    assert_true(is_told_to_settle(at));
+    permits_leave(stake(other));
+    assert_false(is_told_to_settle(at)); /* it is home as before */
+    stake_join(other, "shop", 3);
     stakes_end();
 }
 
@@ -352,7 +468,11 @@ int main(void)
         cmocka_unit_test(bounds_change),
         cmocka_unit_test(who_does_not_wait_any_more_is_not_asked_for),
         cmocka_unit_test(who_finds_none_hears_that_there_is_one),
+        cmocka_unit_test(who_comes_again_has_forgotten_what_he_wanted),
         cmocka_unit_test(what_is_to_close_counts_until_it_is_gone),
+        cmocka_unit_test(what_was_to_close_makes_room_when_there_may_be_more_again),
+        cmocka_unit_test(who_leaves_or_is_about_to_is_home_no_more),
+        cmocka_unit_test(who_is_home_hears_when_there_are_too_few),
         cmocka_unit_test(what_was_renewed_is_known_to_who_comes_later),
         cmocka_unit_test(who_comes_when_all_leave_begins_anew),
     };

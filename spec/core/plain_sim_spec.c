@@ -91,6 +91,33 @@ static void who_may_open_one_more_gets_a_permit(void **unused)
     shift_end(&w);
 }
 
+/* Of two who waited one has gone, and for the other one a connection is on its way. */
+static void what_nobody_would_open_is_closed_by_nobody(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    shift_begin(&w, CREW);
+    w.spec->driver = "sim_plain";
+    w.spec->pool.max = 3;
+    server_cap(w.of[0].server, 0, 3);
+    shift_open_all(&w);
+    int64_t a = shift_lease(&w, HOME, 100 * MS), b = shift_lease(&w, HOME, 100 * MS);
+    server_order(w.of[0].server, FAULT_SLOW_OPEN);
+    int32_t first = shift_ask(&w, OTHER);
+    shift_pass(&w, MS);
+    int32_t second = shift_ask(&w, OTHER);
+    shift_pass(&w, MS);
+    nebula_cancel(w.of[OTHER].nebula, second);
+    rig_await(&w.of[OTHER], second, NULL);
+    shift_pass(&w, MS);
+    rig_release(&w.of[HOME], a);
+    shift_pass(&w, MS);
+    assert_int_equal(rig_count(&w.of[HOME], CONN_IDLE), 1);
+    rig_release(&w.of[HOME], b);
+    shift_await(&w, OTHER, first);
+    shift_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +125,7 @@ int main(void)
         cmocka_unit_test(one_is_closed_for_each_who_waits_elsewhere),
         cmocka_unit_test(one_is_closed_for_who_comes_later_too),
         cmocka_unit_test(who_may_open_one_more_gets_a_permit),
+        cmocka_unit_test(what_nobody_would_open_is_closed_by_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

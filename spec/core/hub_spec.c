@@ -1,5 +1,5 @@
-/* hub_spec.c - channels of the process: order, exactly once, bounds, and whoever does not come for
- * what he was given. hub_threads_spec.c does the same on real threads. */
+/* hub_spec.c - channels of the process: order, exactly once, bounds, and whoever does not come for what he was given.
+ * hub_threads_spec.c does the same on real threads. */
 #include "hub.h"
 
 #include <setjmp.h>
@@ -334,6 +334,25 @@ static void brings_back_what_nobody_came_for(void **state)
     hub_forget(hub, &ch);
 }
 
+/* Before those that came later, also by who had to wait for room. */
+static void brings_back_before_what_waited_for_room(void **state)
+{
+    (void)state;
+    struct hub_channel *ch = open_channel("jobs", 1);
+    assert_int_equal(try_send(ch, "0"), HUB_DONE);
+    is_text(try_receive(ch), "0");
+    struct hub_wait *gone = waits_to_receive(0, 1, ch);
+    assert_int_equal(try_send(ch, "1"), HUB_DONE);
+    assert_int_equal(try_send(ch, "2"), HUB_DONE);
+    struct hub_wait *sender = waits(1, 2, sending(ch, "3"));
+    is_text(try_receive(ch), "2");
+    assert_int_equal(ended(sender).end, HUB_DONE);
+    hub_wait_end(hub, &gone, true);
+    is_text(try_receive(ch), "1");
+    is_text(try_receive(ch), "3");
+    hub_forget(hub, &ch);
+}
+
 static void outlives_a_worker(void **state)
 {
     (void)state;
@@ -367,24 +386,29 @@ static void has_a_bound_on_who_waits(void **state)
     (void)state;
     struct hub_channel *ch = open_channel("jobs", 0);
     static struct hub_wait *w[HUB_WAITING_MOST];
-    for (int i = 0; i < HUB_WAITING_MOST; i++)
-        w[i] = waits_to_receive(i % WORKERS, i + 1, ch);
     struct hub_outcome out;
-    assert_null(hub_wait(hub, 0, 1, &(struct hub_case){.channel = ch}, 1, &out));
-    assert_int_equal(out.end, HUB_FULL);
-    for (int i = 0; i < HUB_WAITING_MOST; i++)
-        assert_int_equal(ended(w[i]).end, HUB_WAITS);
-    char *large = calloc(1, HUB_WAITING_BYTES_MOST - 1);
-    w[0] = waits(0, 1, (struct hub_case){ch, hub_message_new(large, HUB_WAITING_BYTES_MOST - 1)});
+    for (int is_sending = 0; is_sending < 2; is_sending++) {
+        struct hub_case none = {.channel = ch};
+        for (int i = 0; i < HUB_WAITING_MOST; i++)
+            w[i] = waits(i % WORKERS, i + 1, is_sending ? sending(ch, "s") : none);
+        struct hub_case c = is_sending ? sending(ch, "one more") : none;
+        assert_null(hub_wait(hub, 0, 1, &c, 1, &out));
+        assert_int_equal(out.end, HUB_FULL);
+        hub_message_free(&c.message);
+        for (int i = 0; i < HUB_WAITING_MOST; i++)
+            assert_int_equal(ended(w[i]).end, HUB_WAITS);
+    }
+    static char large[HUB_WAITING_BYTES_MOST - 1];
+    w[0] = waits(0, 1, (struct hub_case){ch, hub_message_new(large, sizeof large)});
     w[1] = waits(0, 2, sending(ch, "x"));
     struct hub_case c = sending(ch, "y");
     assert_null(hub_wait(hub, 0, 3, &c, 1, &out));
     assert_int_equal(out.end, HUB_FULL);
-    hub_message_free(&c.message);
     ended(w[0]);
+    w[0] = waits(0, 3, c); /* of who has gone nothing is left */
     is_text(try_receive(ch), "x");
-    assert_int_equal(ended(w[1]).end, HUB_DONE);
-    free(large);
+    is_text(try_receive(ch), "y");
+    assert_true(ended(w[0]).end == HUB_DONE && ended(w[1]).end == HUB_DONE);
     hub_forget(hub, &ch);
 }
 
@@ -465,6 +489,7 @@ int main(void)
         SPEC(takes_one_of_several),
         SPEC(says_that_it_was_closed),
         SPEC(brings_back_what_nobody_came_for),
+        SPEC(brings_back_before_what_waited_for_room),
         SPEC(outlives_a_worker),
         SPEC(has_a_bound_on_who_waits),
         SPEC(says_that_there_is_no_memory),

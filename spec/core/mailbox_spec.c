@@ -118,6 +118,44 @@ static void refuses_when_nobody_reads_any_more(void **state)
     mailbox_fini(&m);
 }
 
+static void begins_anew_when_it_is_reopened(void **state)
+{
+    (void)state;
+    struct mailbox m;
+    int code;
+    mailbox_init(&m);
+    post(&m, 1, "lost");
+    mailbox_post_left(&m, 1);
+    mailbox_post_back(&m, 2);
+    mailbox_end(&m, 7);
+    mailbox_close(&m);
+    mailbox_post_left(&m, 3); /* nobody reads, and nobody is woken */
+    mailbox_reopen(&m);
+    assert_false(mailbox_has_news(&m));
+    assert_false(mailbox_is_over(&m, &code));
+    takes_left(&m, -1);
+    post(&m, 1, "kept");
+    takes(&m, 1, "kept");
+    mailbox_fini(&m);
+}
+
+static void wakes_who_begins_to_read_when_there_is_something(void **state)
+{
+    (void)state;
+    struct nebula_options options = {.log_level = 4};
+    struct nebula *reader = nebula_open(&options, NULL, 0);
+    struct mailbox m;
+    mailbox_init(&m);
+    post(&m, 1, "early");
+    mailbox_read_by(&m, reader);
+    nebula_turn(reader, INT64_MAX);
+    takes(&m, 1, "early");
+    mailbox_close(&m);
+    assert_null(m.reader); /* which may be gone from here on */
+    mailbox_fini(&m);
+    nebula_close(&reader);
+}
+
 static void tells_who_has_left_behind_what_they_had_sent(void **state)
 {
     (void)state;
@@ -335,6 +373,8 @@ int main(void)
         cmocka_unit_test(is_bounded_in_messages),
         cmocka_unit_test(is_bounded_in_bytes),
         cmocka_unit_test(refuses_when_nobody_reads_any_more),
+        cmocka_unit_test(begins_anew_when_it_is_reopened),
+        cmocka_unit_test(wakes_who_begins_to_read_when_there_is_something),
         cmocka_unit_test(tells_who_has_left_behind_what_they_had_sent),
         cmocka_unit_test(tells_that_one_has_left_before_he_is_there_again),
         cmocka_unit_test(tells_that_one_is_back_however_full_it_is),

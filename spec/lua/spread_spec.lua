@@ -5,23 +5,7 @@ local program = require "spec.support.program"
 
 local ended, says = program.ended, program.says
 
-local HEAD = many.HEAD .. [[
-  local function numbers(count)
-    local list = {}
-    for i = 1, count do list[i] = i end
-    return list
-  end
-]]
-
-local function run(workers, text)
-  return many.run(workers, text, HEAD)
-end
-
-local function prints(expected, text)
-  for _, workers in ipairs { 1, 2, 4 } do
-    assert.equal(expected, ended(0, run(workers, text)).output, workers .. " workers")
-  end
-end
+local run, prints = many.counting, many.prints
 
 describe("for_each with workers = true", function()
   it("gives the results by index, for lists and numbers of any length", function()

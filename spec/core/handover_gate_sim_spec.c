@@ -91,21 +91,6 @@ static void who_comes_when_others_have_waited_does_not_get_what_came_home(void *
 /* --- asking ------------------------------------------------------------------------------------ */
 
 /* He whose connection it was to be leaves as it is handed on, and the next one elsewhere came later than who waits here. */
-struct leaver {
-    struct ledger_pause pause;
-    struct rig *rig;
-    int32_t ticket;
-    int hands; /* times that somebody handed something on */
-};
-
-static void leave(struct ledger_pause *pause, int32_t worker, bool is_hand)
-{
-    struct leaver *l = container_of(pause, struct leaver, pause);
-    l->hands += is_hand;
-    if (worker == 0 && is_hand)
-        nebula_cancel(l->rig->nebula, l->ticket);
-}
-
 static void those_here_are_passed_over_by_nobody_who_came_later(void **unused)
 {
     (void)unused;
@@ -118,13 +103,13 @@ static void those_here_are_passed_over_by_nobody_who_came_later(void **unused)
     shift_pass(&w, 5 * MS);
     int32_t third = shift_ask(&w, 2);
     shift_pass(&w, 5 * MS);
-    struct leaver l = {.pause.run = leave, .rig = &w.of[1], .ticket = first};
-    ledger_trace_pause(&l.pause);
+    struct quitter q = {.pause.run = quit, .rig = &w.of[1], .ticket = first, .at_hand = true};
+    ledger_trace_pause(&q.pause);
     rig_release(&w.of[0], lease);
     shift_pass(&w, MS);
     ledger_trace_pause(NULL);
     assert_int_equal(rig_await(&w.of[1], first, NULL), ERROR_CANCELLED);
-    assert_int_equal(l.hands, 1); /* it stayed here */
+    assert_int_equal(q.hands, 1); /* it stayed here */
     rig_release(&w.of[0], shift_take(&w, 0, second));
     shift_pass(&w, MS);
     rig_release(&w.of[2], shift_take(&w, 2, third));

@@ -5,8 +5,6 @@
 
 #include <cmocka.h>
 
-#include "base/check.h"
-#include "sim/ledger_trace.h"
 #include "sim/shift.h"
 
 enum { OWNER = 0, OTHER, CREW };
@@ -88,19 +86,6 @@ static void never_is_never(void **unused)
     shift_end(&w);
 }
 
-struct quitter {
-    struct ledger_pause pause;
-    struct rig *rig;
-    int32_t ticket;
-};
-
-static void quit(struct ledger_pause *pause, int32_t worker, bool is_hand)
-{
-    struct quitter *q = container_of(pause, struct quitter, pause);
-    if (worker == OWNER && is_hand)
-        nebula_cancel(q->rig->nebula, q->ticket);
-}
-
 /* Whoever wanted it left in the meantime: it stays, and has rested for as long as before. */
 static void one_that_does_not_go_after_all_is_asked_too(void **unused)
 {
@@ -109,7 +94,7 @@ static void one_that_does_not_go_after_all_is_asked_too(void **unused)
     begin(&w, SECOND);
     shift_pass(&w, 1100 * MS);
     int32_t ticket = shift_ask(&w, OTHER);
-    struct quitter q = {.pause.run = quit, .rig = &w.of[OTHER], .ticket = ticket};
+    struct quitter q = {.pause.run = quit, .rig = &w.of[OTHER], .ticket = ticket, .at_hand = true};
     ledger_trace_pause(&q.pause);
     shift_pass(&w, 5 * MS);
     ledger_trace_pause(NULL);

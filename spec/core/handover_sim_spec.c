@@ -368,21 +368,6 @@ static void what_is_left_when_those_here_are_served_goes_to_those_elsewhere(void
 }
 
 /* At the n-th step of another worker on the ledger, or when it hands something on. */
-struct quitter {
-    struct ledger_pause pause;
-    bool at_hand;
-    struct rig *rig;
-    int32_t ticket;
-    int left;
-};
-
-static void quit(struct ledger_pause *pause, int32_t worker, bool is_hand)
-{
-    struct quitter *q = container_of(pause, struct quitter, pause);
-    if (worker == 0 && (q->at_hand ? is_hand : q->left > 0 && --q->left == 0))
-        nebula_cancel(q->rig->nebula, q->ticket);
-}
-
 static void whoever_asked_may_leave_at_any_step_of_who_serves_him(void **unused)
 {
     (void)unused;

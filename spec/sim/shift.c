@@ -136,3 +136,11 @@ int64_t shift_lease(struct shift *w, int i, int64_t within_us)
     shift_pass(w, within_us);
     return shift_has(w, i, ticket) ? rig_lease_of(&w->of[i], ticket) : 0;
 }
+
+void quit(struct ledger_pause *pause, int32_t worker, bool is_hand)
+{
+    struct quitter *q = container_of(pause, struct quitter, pause);
+    q->hands += is_hand;
+    if (worker == 0 && (q->at_hand ? is_hand : q->left > 0 && --q->left == 0))
+        nebula_cancel(q->rig->nebula, q->ticket);
+}

@@ -10,6 +10,7 @@
 #ifndef SIM_SHIFT_H
 #define SIM_SHIFT_H
 
+#include "ledger_trace.h"
 #include "rig.h"
 
 #define SHIFT_MOST 8
@@ -45,5 +46,17 @@ bool shift_has(const struct shift *w, int i, int32_t ticket);
 int64_t shift_take(struct shift *w, int i, int32_t ticket); /* which is answered */
 /* The lease, or 0 when it is not there within that time. */
 int64_t shift_lease(struct shift *w, int i, int64_t within_us);
+
+/* Somebody who waits gives up in the middle of a step of worker 0: when it hands something on, or at the
+ * step that is as far off as `left` says. For ledger_trace_pause(). */
+struct quitter {
+    struct ledger_pause pause; /* .run = quit */
+    bool at_hand;
+    struct rig *rig;
+    int32_t ticket;
+    int left;
+    int hands; /* so often something was handed on */
+};
+void quit(struct ledger_pause *pause, int32_t worker, bool is_hand);
 
 #endif

@@ -17,22 +17,6 @@ static int32_t advised(struct rig *r)
     return (int32_t)number[FIGURE_ADVISED_MAX];
 }
 
-static void hold_for(struct rig *r, int64_t span_us)
-{
-    int64_t lease = rig_lease(r);
-    rig_pass(r, span_us);
-    rig_release(r, lease);
-}
-
-/* Opened, and nobody's: what comes is served at once. */
-static void open_warm(struct rig *r, int32_t max)
-{
-    rig_begin(r);
-    r->spec.pool.min = r->spec.pool.max = max;
-    rig_open(r);
-    assert_int_equal(rig_await(r, nebula_start(r->nebula, r->shop), NULL), ERROR_OK);
-}
-
 static void expect_advice(struct rig *r, const char *advice)
 {
     const char *answer = nebula_ask(r->nebula, "{\"verb\":\"inspect\",\"name\":\"shop\"}");
@@ -44,9 +28,9 @@ static void the_max_that_would_do_is_told_with_its_arithmetic(void **unused)
 {
     (void)unused;
     struct rig r;
-    open_warm(&r, 20);
+    rig_open_warm(&r, 20);
     for (int i = 0; i < 99; i++)
-        hold_for(&r, 25 * MS);
+        rig_hold_for(&r, 25 * MS);
     expect_advice(&r, "\"advised_max\":0,\"advice\":\"no advice: 99 leases in the last 2.");
     for (int i = 0; i < 15; i++) { /* at a time, 10 times a second */
         int64_t lease[10];
@@ -67,11 +51,11 @@ static void those_that_are_not_given_back_are_needed_too(void **unused)
     (void)unused;
     struct rig r;
     int64_t lease[10];
-    open_warm(&r, 12);
+    rig_open_warm(&r, 12);
     for (size_t k = 0; k < COUNT(lease); k++)
         lease[k] = rig_lease(&r);
     for (int i = 0; i < 200; i++)
-        hold_for(&r, 20 * MS);
+        rig_hold_for(&r, 20 * MS);
     /* These, and the one that was held again and again */
     assert_int_equal(advised(&r), 14);
     expect_advice(&r, "14 would do: 11 in use x 1.25\"");
@@ -84,10 +68,10 @@ static void who_listens_needs_one_more(void **unused)
 {
     (void)unused;
     struct rig r;
-    open_warm(&r, 3);
+    rig_open_warm(&r, 3);
     listening_to(&r, "5");
     for (int i = 0; i < 120; i++)
-        hold_for(&r, 20 * MS);
+        rig_hold_for(&r, 20 * MS);
     assert_int_equal(advised(&r), 3); /* 1.25, and the one by which it hears */
     expect_advice(&r, " p95 hold x 1.25 + 1 listening\"");
     rig_end(&r);
@@ -131,7 +115,7 @@ static void where_the_kind_says_max_nothing_is_advised(void **unused)
     r.spec.role_max[0] = 2;
     rig_open(&r);
     for (int i = 0; i < 150; i++)
-        hold_for(&r, 20 * MS);
+        rig_hold_for(&r, 20 * MS);
     assert_int_equal(advised(&r), 0);
     expect_advice(&r, "\"advice\":\"no advice: its kind says that max is 2\"");
     rig_end(&r);

@@ -33,31 +33,15 @@ static void assert_about(int64_t us, int64_t expected_us)
     assert_in_range(us, expected_us * 98 / 100, expected_us * 102 / 100 + 2 * MS);
 }
 
-static void hold_for(struct rig *r, int64_t span_us)
-{
-    int64_t lease = rig_lease(r);
-    rig_pass(r, span_us);
-    rig_release(r, lease);
-}
-
-/* Opened, and nobody's: what comes is served at once. */
-static void open_warm(struct rig *r, int32_t max)
-{
-    rig_begin(r);
-    r->spec.pool.min = r->spec.pool.max = max;
-    rig_open(r);
-    assert_int_equal(rig_await(r, nebula_start(r->nebula, r->shop), NULL), ERROR_OK);
-}
-
 /* --- holds ------------------------------------------------------------------------------------ */
 
 static void holds_are_told_by_their_quantiles_and_how_much_was_in_use(void **unused)
 {
     (void)unused;
     struct rig r;
-    open_warm(&r, 2);
+    rig_open_warm(&r, 2);
     for (int i = 1; i <= 200; i++) {
-        hold_for(&r, (i % 20 == 0 ? 200 : 10) * MS);
+        rig_hold_for(&r, (i % 20 == 0 ? 200 : 10) * MS);
         rig_pass(&r, 40 * MS);
     }
     struct told_window t = tell(&r);
@@ -79,7 +63,7 @@ static void one_that_comes_home_in_its_turn_counts_as_held_for_no_time(void **un
 {
     (void)unused;
     struct rig r;
-    open_warm(&r, 2);
+    rig_open_warm(&r, 2);
     int64_t live = memory_live();
     for (int i = 0; i < 300; i++) {
         if (i == 0) /* the first one by the long path */
@@ -88,7 +72,7 @@ static void one_that_comes_home_in_its_turn_counts_as_held_for_no_time(void **un
     }
     assert_int_equal(memory_live(), live + 1); /* that of a ticket, for the next one */
     assert_null(rig_pool(&r)->monitor.hold);
-    hold_for(&r, 30 * MS);
+    rig_hold_for(&r, 30 * MS);
     assert_non_null(rig_pool(&r)->monitor.hold);
     struct told_window t = tell(&r);
     assert_int_equal(t.us[FIGURE_ENDED], 301);
@@ -102,7 +86,7 @@ static void calls_hold_one_as_well(void **unused)
 {
     (void)unused;
     struct rig r;
-    open_warm(&r, 2);
+    rig_open_warm(&r, 2);
     for (int i = 0; i < 5; i++)
         assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
     struct told_window t = tell(&r);
@@ -193,7 +177,7 @@ static void however_a_lease_ends_its_hold_is_told(void **unused)
     };
     for (size_t i = 0; i < COUNT(end); i++) {
         struct rig r;
-        open_warm(&r, 2);
+        rig_open_warm(&r, 2);
         int32_t task = nebula_task_open(r.nebula, 0);
         nebula_task_enter(r.nebula, task);
         int64_t lease = rig_lease(&r);
@@ -215,7 +199,7 @@ static void what_is_still_held_is_in_use(void **unused)
 {
     (void)unused;
     struct rig r;
-    open_warm(&r, 2);
+    rig_open_warm(&r, 2);
     int64_t lease = rig_lease(&r);
     rig_pass(&r, 10 * SECOND);
     struct told_window t = tell(&r);
@@ -240,7 +224,7 @@ static void what_was_in_use_is_a_share_of_what_max_was_then(void **unused)
     (void)unused;
     struct rig r;
     int64_t lease[8];
-    open_warm(&r, 8);
+    rig_open_warm(&r, 8);
     for (int i = 0; i < 8; i++)
         lease[i] = rig_lease(&r);
     rig_pass(&r, 10 * (int64_t)SECOND);
@@ -263,9 +247,9 @@ static void waits_are_told_of_all_leases(void **unused)
 {
     (void)unused;
     struct rig r;
-    open_warm(&r, 1);
+    rig_open_warm(&r, 1);
     for (int i = 0; i < 18; i++)
-        hold_for(&r, 5 * MS);
+        rig_hold_for(&r, 5 * MS);
     struct told_window t = tell(&r);
     assert_int_equal(t.us[FIGURE_WAITED], 0);
     assert_int_equal(t.us[FIGURE_WAIT_MAX_US], 0);
@@ -289,7 +273,7 @@ static void who_is_refused_arrived_too_and_waited_for_nothing(void **unused)
 {
     (void)unused;
     struct rig r;
-    open_warm(&r, 1);
+    rig_open_warm(&r, 1);
     int64_t lease = rig_lease(&r);
     assert_int_equal(nebula_lease(r.nebula, r.shop, 0, 0, true), -ERROR_FULL);
     assert_int_equal(rig_ask(&r), 0);
@@ -317,10 +301,10 @@ static void what_is_older_than_two_halves_is_forgotten(void **unused)
 {
     (void)unused;
     struct rig r;
-    open_warm(&r, 2);
-    hold_for(&r, 500 * MS);
+    rig_open_warm(&r, 2);
+    rig_hold_for(&r, 500 * MS);
     rig_pass(&r, HALF + SECOND);
-    hold_for(&r, 20 * MS);
+    rig_hold_for(&r, 20 * MS);
     struct told_window t = tell(&r);
     assert_int_equal(t.us[FIGURE_ENDED], 2);
     assert_about(t.us[FIGURE_HOLD_MAX_US], 500 * MS);
@@ -349,7 +333,7 @@ static void a_pool_that_had_no_connection_for_long_tells_nothing_old(void **unus
     rig_begin(&r);
     r.spec.pool.idle_us = SECOND;
     rig_open(&r);
-    hold_for(&r, 500 * MS);
+    rig_hold_for(&r, 500 * MS);
     rig_pass(&r, 100 * HALF);
     struct told_window t = tell(&r);
     assert_int_equal(rig_count(&r, CONN_IDLE), 0);
@@ -358,7 +342,7 @@ static void a_pool_that_had_no_connection_for_long_tells_nothing_old(void **unus
     assert_int_equal(t.us[FIGURE_WAIT_MAX_US], 0);
     assert_int_equal(t.us[FIGURE_WINDOW_US], HALF);
     rig_pass(&r, 100 * HALF);
-    hold_for(&r, 40 * MS);
+    rig_hold_for(&r, 40 * MS);
     t = tell(&r);
     assert_int_equal(t.us[FIGURE_LEASES], 1);
     assert_int_equal(t.us[FIGURE_WAITED], 1); /* for it to be opened */
@@ -377,13 +361,13 @@ static void a_window_is_no_longer_when_there_was_no_connection_for_a_while(void 
     rig_begin(&r);
     r.spec.pool.idle_us = SECOND;
     rig_open(&r);
-    hold_for(&r, 500 * MS);
+    rig_hold_for(&r, 500 * MS);
     rig_pass(&r, 2 * HALF - 10 * (int64_t)SECOND);
-    hold_for(&r, 40 * MS);
+    rig_hold_for(&r, 40 * MS);
     assert_int_equal(tell(&r).us[FIGURE_LEASES], 2);
     for (int i = 0; i < 40; i++) {
         rig_pass(&r, 7 * (int64_t)SECOND);
-        hold_for(&r, 20 * MS);
+        rig_hold_for(&r, 20 * MS);
         struct told_window t = tell(&r);
         assert_in_range(t.us[FIGURE_WINDOW_US], HALF, 2 * HALF);
         assert_true(t.number[FIGURE_UTILISATION] > 0 && t.number[FIGURE_UTILISATION] < 0.01);
@@ -416,7 +400,7 @@ static void who_never_used_it_is_told_nothing(void **unused)
     assert_int_equal(nebula_figures(r.nebula, r.shop, 1, number, FIGURES), -ERROR_USAGE);
     assert_int_equal(nebula_figures(r.nebula, r.shop, -1, number, FIGURES), -ERROR_USAGE);
     assert_int_equal(nebula_figures(r.nebula, r.shop + 1, 0, number, FIGURES), -ERROR_USAGE);
-    hold_for(&r, MS);
+    rig_hold_for(&r, MS);
     assert_int_equal(nebula_figures(r.nebula, r.shop, 0, NULL, 0), FIGURES);
     assert_int_equal(nebula_figures(r.nebula, r.shop, 0, number, 2), FIGURES);
     assert_true(number[0] > 0 && number[1] == 1 && number[2] == 42);
@@ -434,7 +418,7 @@ static void without_memory_a_figure_is_missing_and_nothing_else(void **unused)
     (void)unused;
     for (int nth = 1; nth <= 2; nth++) {
         struct rig r;
-        open_warm(&r, 2);
+        rig_open_warm(&r, 2);
         int64_t lease = rig_lease(&r);
         rig_pass(&r, 30 * MS);
         memory_fail(nth);
@@ -443,7 +427,7 @@ static void without_memory_a_figure_is_missing_and_nothing_else(void **unused)
         struct told_window t = tell(&r);
         assert_int_equal(t.us[FIGURE_ENDED], 1);
         assert_int_equal(t.us[FIGURE_HOLD_MAX_US], 0);
-        hold_for(&r, 30 * MS);
+        rig_hold_for(&r, 30 * MS);
         t = tell(&r);
         assert_int_equal(t.us[FIGURE_ENDED], 2);
         assert_about(t.us[FIGURE_HOLD_P50_US], 30 * MS);

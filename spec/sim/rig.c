@@ -198,3 +198,18 @@ uint32_t rig_conn_of(const struct rig *r, int64_t lease)
     const struct conn *c = lease_find(&r->engine->leases, lease);
     return c == NULL ? 0 : c->id;
 }
+
+void rig_hold_for(struct rig *r, int64_t span_us)
+{
+    int64_t lease = rig_lease(r);
+    rig_pass(r, span_us);
+    rig_release(r, lease);
+}
+
+void rig_open_warm(struct rig *r, int32_t max)
+{
+    rig_begin(r);
+    r->spec.pool.min = r->spec.pool.max = max;
+    rig_open(r);
+    assert_int_equal(rig_await(r, nebula_start(r->nebula, r->shop), NULL), ERROR_OK);
+}

@@ -36,6 +36,8 @@ struct rig {
 /* At most 2 connections and 100 waiters, no idle, life or check bound; calls have a deadline of 1
  * s, wait 500 ms at most and are tried once. */
 void rig_begin(struct rig *r);
+/* Begins, and opens so many that are nobody's: what is asked for is served at once. */
+void rig_open_warm(struct rig *r, int32_t max);
 void rig_open(struct rig *r);
 void rig_end(struct rig *r);
 /* Like rig_end(), but says what is wrong instead of failing the test; NULL when nothing is. For
@@ -57,6 +59,7 @@ int32_t rig_ticket(const struct rig *r); /* of the last lease that has to be wai
 int64_t rig_lease(struct rig *r);        /* and waits for it */
 int64_t rig_lease_of(struct rig *r, int32_t ticket); /* waits for one that was asked for */
 void rig_release(struct rig *r, int64_t lease);
+void rig_hold_for(struct rig *r, int64_t span_us); /* a lease, and gives it back */
 
 /* Asks for what the request says; shop, RUN and the size of its text are filled in. The ticket. */
 int32_t rig_request(struct rig *r, struct nebula_request request);

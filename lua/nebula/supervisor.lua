@@ -45,6 +45,16 @@ local function wait_for(flow)
   return err
 end
 
+-- Waits for the end of the flow (nil: of nothing), or for a signal. One that comes with the end is for whoever waits
+-- next.
+local function follow(flow)
+  while not (flow and flow.is_ended) do
+    local signum = worker.on_signal(0)
+    if signum then return signum end
+    wait_for(flow)
+  end
+end
+
 local function drain(flow, signum, drain_us)
   log.warn("%s: draining for at most %g s; a second signal stops at once", signal_names[signum], drain_us / 1e6)
   local at_us = now_us() + drain_us
@@ -91,11 +101,7 @@ end
 local function stay(drain_us)
   io.stdout:flush() -- the workflow has said all it had to say
   log.info("the workflow has ended; the engine stays up until a signal")
-  local signum
-  repeat
-    wait_for(nil)
-    signum = worker.on_signal(0)
-  until signum
+  local signum = follow(nil)
   log.info("%s: stopping", signal_names[signum])
   lib.nebula_stop(engine, now_us() + drain_us)
 end
@@ -122,15 +128,6 @@ local function start(given)
     ok, err = crew.ready()
   end
   return ok, err
-end
-
--- Waits for the end of a flow, or for a signal. One that comes with the end is for whoever waits next.
-local function follow(flow)
-  while not flow.is_ended do
-    local signum = worker.on_signal(0)
-    if signum then return signum end
-    wait_for(flow)
-  end
 end
 
 -- A signal that comes meanwhile ends it.

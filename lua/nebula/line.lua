@@ -115,6 +115,14 @@ function lines.refuse_if_full(line)
     line.is_sending and "send" or "receive"))
 end
 
+local function stand_in_all(group, task, ticket)
+  if group.shared then group.shared.stand(group, task, ticket) end
+  for i = 1, #group do
+    if group[i].bytes == nil then append(group[i], task, ticket) end
+  end
+end
+
+-- Whether one can wait here is asked for a group only: to ask costs as much as to wait.
 --- Waits until the place, or one of its group, has an end; or for no longer. Whoever cannot wait here is told so by
 --- settle(), and stands in no line then.
 ---@param place nebula.Place
@@ -123,17 +131,15 @@ end
 ---@return nebula.Error|nil err why it waits no longer; what counts is what stands in the place
 function lines.wait(place, task, within_us)
   local ticket = within_us and time.within(within_us) or lib.nebula_wait(engine)
-  if ticket > 0 and may_park() then
-    local group = place.group
-    if group and group.shared then group.shared.stand(group, task, ticket) end
-    for i = 1, group and #group or 0 do
-      if group[i].bytes == nil then append(group[i], task, ticket) end
-    end
-    if not group then append(place, task, ticket) end
+  local group = place.group
+  if ticket > 0 and not group then
+    append(place, task, ticket)
+  elseif ticket > 0 and may_park() then
+    stand_in_all(group, task, ticket)
   end
-  local _, err = wait.settle(ticket)
+  local _, err = wait.settle(ticket, nil, leave, place)
   leave_all(place)
-  if place.group and place.group.shared then place.group.shared.leave(place.group) end
+  if group and group.shared then group.shared.leave(group) end
   return err
 end
 

@@ -44,7 +44,8 @@ local function failed(self)
   end
 end
 
-local function refuse(self, ticket)
+local function refuse(self, ticket, undo, what)
+  if undo then undo(what) end
   lib.nebula_cancel(engine, ticket) -- its event finds nobody, and the host gives it back
   if not self then
     errors.raise("only a task can wait")
@@ -54,12 +55,14 @@ end
 
 --- Parks the current task until the ticket ends.
 ---@param ticket integer what the engine gave; a negative one is returned at once
+---@param undo nil|fun(what: any) called where no wait is possible, before that is raised
+---@param what any
 ---@return integer code 0 ok; positive: the ticket failed, nebula_reply() has more; in both cases nebula_done() is
 --- due; negative: there is no ticket and errors.from_code() has the reason
-function wait.await(ticket)
+function wait.await(ticket, undo, what)
   local self = current
   if ticket < 0 then return ticket end
-  local code = self and park(ticket) or refuse(self, ticket)
+  local code = self and park(ticket) or refuse(self, ticket, undo, what)
   current = self
   if code ~= 0 then
     failed(self)
@@ -71,10 +74,12 @@ end
 ---@generic T
 ---@param ticket integer
 ---@param value_at nil|fun(ticket: integer): T
+---@param undo nil|fun(what: any) see await()
+---@param what any
 ---@return T|true|nil
 ---@return nebula.Error|nil
-function wait.settle(ticket, value_at)
-  local code = wait.await(ticket)
+function wait.settle(ticket, value_at, undo, what)
+  local code = wait.await(ticket, undo, what)
   if code == 0 then
     local value = not value_at or value_at(ticket)
     lib.nebula_done(engine, ticket)

@@ -45,12 +45,16 @@ local does = {
 ---Does it to state, and says what is answered: "!code" when it fails, and then nothing was done.
 function model.statement(state, one) return does[one.word](state, one.k, one.d) end
 
--- The items of a transaction or savepoint, until the end of its function; the first failure in it, or nil.
+-- The items of a transaction or savepoint, until the end of its function; the first failure in it, or nil. That the
+-- function of a savepoint begins is an answer too: else what comes after one that did not would stand for what is in it.
 local function items(state, list, poison, answers)
   for _, one in ipairs(list) do
     if one.savepoint then
       local inner, failed = model.copy(state), poison
-      if not poison then failed = items(inner, one, nil, answers) end
+      if not poison then
+        answers[#answers + 1] = "begun"
+        failed = items(inner, one, nil, answers)
+      end
       local is_kept = not failed and one.ending == "commit"
       answers[#answers + 1] = poison or one.ending ~= "commit" and one.ending or failed or "commit"
       if is_kept then

@@ -81,6 +81,7 @@ local function do_items(tx, list, owner, answers)
   for _, one in ipairs(list) do
     if one.savepoint then
       local ended = how_it_ended(pcall(tx.savepoint, tx, function()
+        answers[#answers + 1] = "begun"
         do_items(tx, one, owner, answers)
         return leave(one.ending)
       end))

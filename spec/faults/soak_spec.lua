@@ -143,15 +143,26 @@ describe("a soak", function()
     end
   end
 
-  -- Of each period the seconds before the next fault.
-  local function quiet(what)
+  -- Of each period the seconds before the next fault: the middle one of what they had.
+  local function quiet(what, chosen)
     local values = {}
     for last = PERIOD, #seconds, PERIOD do
       local some = {}
       for second = last - QUIET + 1, last do some[#some + 1] = what(seconds[second]) end
-      values[#values + 1] = median(some)
+      values[#values + 1] = (chosen or median)(some)
     end
     return values
+  end
+
+  -- A call that is late on a busy machine is cancelled, and that is a connection of its own for a moment. What is lost is
+  -- there in each of the seconds.
+  local function keeps_its_descriptors()
+    local function of(one) return one.fds end
+    local least = quiet(of, function(list) return math.min(unpack(list)) end)
+    print("# descriptors, the least and the middle: " .. table.concat(least, " ") .. "; " .. table.concat(quiet(of), " "))
+    for i = 2, #least do
+      assert.is_true(least[i] <= least[1], ("%d descriptors in period %d, %d in the first"):format(least[i], i, least[1]))
+    end
   end
 
   local function worst(list)
@@ -182,13 +193,9 @@ describe("a soak", function()
       assert.is_true(ok > 100, ("period %d: %d calls a second were ok before the next fault"):format(i, ok))
     end
 
-    local fds = quiet(function(one) return one.fds end)
-    print("# descriptors: " .. table.concat(fds, " "))
-    for i = 2, #fds do
-      assert.is_true(fds[i] <= fds[1], ("%d descriptors in period %d, %d in the first"):format(fds[i], i, fds[1]))
-    end
-
+    keeps_its_descriptors()
     if not IS_LONG then return end
+    is_level("descriptors", "there are more and more descriptors", function(one) return one.fds end)
     is_level("kB of malloc", "the memory in use grows", function(one) return one.used end)
     is_level("kB of memory", "the memory grows", function(one) return one.rss end, PAGE)
     is_level("us of 99 in 100 calls, less those of a nap", "calls take longer and longer", function(one)

@@ -156,14 +156,15 @@ static void describe_call(struct nebula_reply *out, const struct engine *e, stru
     } else {
         describe(out, e, &c->error);
         out->outcome = c->outcome;
-        if (!c->is_in_flight)
-            describe_reply(out, &c->request.reply);
+        if (!c->attempt.is_in_flight)
+            describe_reply(out, &c->attempt.request.reply);
     }
     out->attempts = c->attempts;
-    out->role = c->role;
-    out->deadline_us = c->deadline_us;
-    out->parts = c->request.parts;
-    out->part = c->error.code == ERROR_OK || c->is_in_flight ? 0 : c->request.reply.part;
+    out->role = c->attempt.role;
+    out->deadline_us = c->attempt.deadline_us;
+    out->parts = c->attempt.request.parts;
+    out->part =
+        c->error.code == ERROR_OK || c->attempt.is_in_flight ? 0 : c->attempt.request.reply.part;
 }
 
 int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
@@ -205,7 +206,7 @@ int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
 static const struct result *result_shown(const struct call *c)
 {
     if (c->shown == NULL)
-        return c->is_in_flight ? NULL : c->request.reply.result;
+        return c->attempt.is_in_flight ? NULL : c->attempt.request.reply.result;
     return c->shown->is_answered ? c->shown->request.reply.result : NULL;
 }
 
@@ -244,9 +245,9 @@ int32_t nebula_part(struct nebula *n, int32_t ticket, int32_t part)
     struct engine *e = border_enter(n);
     struct ticket *t = ticket_find(e, ticket);
     struct call *c = t == NULL || t->state == TICKET_PENDING ? NULL : call_of(t);
-    if (c == NULL || part < 0 || part > c->request.parts)
+    if (c == NULL || part < 0 || part > c->attempt.request.parts)
         return engine_refuse(e, ERROR_STALE, "there is no part %d at ticket %d", part, ticket);
-    c->shown = part == 0 ? NULL : &c->request.part[part - 1];
+    c->shown = part == 0 ? NULL : &c->attempt.request.part[part - 1];
     return 0;
 }
 

@@ -120,6 +120,12 @@ static inline int64_t engine_now(const struct engine *e)
     return e->now_us;
 }
 
+/* The time that is so far from now; the end of all time for what is beyond it. */
+static inline int64_t engine_in(const struct engine *e, int64_t span_us)
+{
+    return span_us > INT64_MAX - e->now_us ? INT64_MAX : e->now_us + span_us;
+}
+
 /* NULL if there is none, or not yet. */
 static inline struct pool *engine_pool(const struct engine *e, int32_t resource, int32_t role)
 {

@@ -70,8 +70,7 @@ static struct hear *hear_new(struct listener *l)
 static int64_t ends_at_us(const struct hear *h, int64_t within_us)
 {
     int64_t deadline_us = h->ticket.task->deadline_us;
-    int64_t at_us =
-        within_us > 0 && within_us < INT64_MAX - h->begun_us ? h->begun_us + within_us : INT64_MAX;
+    int64_t at_us = within_us > 0 ? engine_in(h->ticket.engine, within_us) : INT64_MAX;
     return at_us < deadline_us ? at_us : deadline_us;
 }
 

@@ -168,7 +168,7 @@ static inline void wait_within(struct lend *l, int64_t within_us, bool is_fail_f
     const struct nebula_policy *policy = &p->resource->spec->policy;
     int64_t wait_us = policy->wait_us < policy->deadline_us ? policy->wait_us : policy->deadline_us;
     int64_t span_us = within_us > 0 ? within_us : wait_us;
-    int64_t at_us = span_us > INT64_MAX - engine_now(e) ? INT64_MAX : engine_now(e) + span_us;
+    int64_t at_us = engine_in(e, span_us);
     bool is_last_chance = e->task->deadline_us <= at_us;
     l->waiter.arrived_us = engine_now(e);
     l->waiter.deadline_us = is_last_chance ? e->task->deadline_us : at_us;

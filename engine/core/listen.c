@@ -75,7 +75,7 @@ static int64_t ends_at_us(const struct listen *l, const struct nebula_policy *po
                           int64_t within_us)
 {
     int64_t span_us = within_us > 0 ? within_us : policy->deadline_us;
-    int64_t at_us = span_us < INT64_MAX - l->begun_us ? l->begun_us + span_us : INT64_MAX;
+    int64_t at_us = engine_in(l->ticket.engine, span_us);
     int64_t deadline_us = l->ticket.task->deadline_us;
     return at_us < deadline_us ? at_us : deadline_us;
 }

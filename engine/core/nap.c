@@ -50,7 +50,7 @@ static int32_t begin(struct engine *e, int64_t until_us, bool is_bounded)
 int32_t nap_sleep(struct engine *e, int64_t span_us)
 {
     loop_refresh(e->loop); /* the caller may have computed for long since the turn began */
-    int64_t until_us = span_us > INT64_MAX - engine_now(e) ? INT64_MAX : engine_now(e) + span_us;
+    int64_t until_us = engine_in(e, span_us);
     bool is_bounded = e->task->deadline_us < until_us;
     return begin(e, is_bounded ? e->task->deadline_us : until_us, is_bounded);
 }

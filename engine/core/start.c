@@ -57,8 +57,7 @@ static int64_t ends_at_us(const struct start *s)
 {
     int64_t start_us = s->pool->resource->spec->pool.start_us,
             deadline_us = s->ticket.task->deadline_us;
-    int64_t at_us =
-        start_us > 0 && start_us < INT64_MAX - s->begun_us ? s->begun_us + start_us : INT64_MAX;
+    int64_t at_us = start_us > 0 ? engine_in(s->ticket.engine, start_us) : INT64_MAX;
     return at_us < deadline_us ? at_us : deadline_us;
 }
 

@@ -1,0 +1,241 @@
+#include "core/attempt.h"
+
+#include "core/batch.h"
+#include "core/load.h"
+#include "core/resource.h"
+#include "core/share.h"
+
+static void take(struct attempt *a);
+
+static void arm(struct attempt *a, int64_t at_us)
+{
+    loop_arm(a->engine->loop, &a->timer, at_us < a->deadline_us ? at_us : a->deadline_us);
+}
+
+/* --- its end --------------------------------------------------------------------------------- */
+
+static void end(struct attempt *a, enum outcome outcome, const struct error *why)
+{
+    a->state = ATTEMPT_OVER;
+    loop_disarm(a->engine->loop, &a->timer);
+    a->ended(a, outcome, why);
+}
+
+/* How it went; of a batch, how each part did. */
+static enum outcome outcome_of(struct attempt *a)
+{
+    enum outcome parts = batch_end(&a->request);
+    if (a->request.parts == 0 || a->request.reply.error.code == ERROR_OK)
+        return request_outcome(&a->request);
+    return parts;
+}
+
+/* The same of one that nobody waits for any more. */
+static enum outcome outcome_unanswered(struct attempt *a)
+{
+    enum outcome parts = batch_end(&a->request);
+    return a->request.parts == 0 ? request_outcome_unanswered(&a->request) : parts;
+}
+
+/* The statement needs the writer: nothing was done, so it goes there. */
+static bool go_to_writer(struct attempt *a)
+{
+    int32_t writer = a->resource->spec->writer;
+    if (!a->request.reply.wants_writer || a->is_leased || a->role == writer)
+        return false;
+    a->role = writer;
+    return true;
+}
+
+/* The server did not do it, and it is not to blame; or it is to be done elsewhere. */
+static bool go_again(struct attempt *a)
+{
+    if (a->request.reply.error.code == ERROR_OK ||
+        !(go_to_writer(a) || a->request.reply.wants_again))
+        return false;
+    a->was_sent = false;
+    reply_fini(&a->request.reply);
+    take(a);
+    return true;
+}
+
+static void give_back(struct attempt *a, struct conn *conn)
+{
+    if (a->is_leased || conn == NULL)
+        return;
+    if (a->request.is_shared)
+        share_end(conn);
+    else
+        pool_give_back(conn);
+}
+
+/* What was sent ended so, where somebody wants to know. Of a stream its beginning tells how long a call
+ * takes, and what goes on with it nothing, as long as it goes on well. */
+static void note(const struct attempt *a, const struct conn *conn, enum error_code code)
+{
+    bool is_told = conn != NULL && conn->pool->loads != NULL && a->request.is_lent;
+    if (is_told && (code != ERROR_OK || !request_goes_on(&a->request)))
+        load_note(conn, code, engine_now(a->engine) - a->sent_us);
+}
+
+static void request_ended(struct request *r)
+{
+    struct attempt *a = container_of(r, struct attempt, request);
+    struct conn *conn = a->conn;
+    a->is_in_flight = false;
+    a->conn = NULL;
+    if (a->state == ATTEMPT_OVER) { /* it was given up; the connection is on its own way */
+        if (r->is_unwanted)
+            give_back(a, conn);
+        a->let_go(a);
+        return;
+    }
+    loop_disarm(a->engine->loop, &a->timer);
+    note(a, conn, r->reply.error.code);
+    if (a->is_leased && conn != NULL)
+        lease_explain(&a->engine->leases, conn, &r->reply.error);
+    give_back(a, conn);
+    enum outcome outcome = outcome_of(a);
+    if (!go_again(a))
+        end(a, outcome, &r->reply.error);
+}
+
+/* --- its beginning ---------------------------------------------------------------------------- */
+
+static void send_on(struct attempt *a, struct conn *conn)
+{
+    a->state = ATTEMPT_SENT;
+    a->conn = conn;
+    a->was_sent = true;
+    a->sent_us = engine_now(a->engine);
+    a->is_in_flight = true;
+    a->request.is_sent = false;
+    reply_init(&a->request.reply);
+    batch_begin(&a->request);
+    a->request.deadline_us = a->deadline_us;
+    arm(a, INT64_MAX);
+    if (a->is_dirtying)
+        conn_dirty(conn);
+    conn_send(conn, &a->request);
+    if (a->request.is_shared)
+        share_begin(conn);
+}
+
+static void served(struct waiter *w, struct conn *conn)
+{
+    send_on(container_of(w, struct attempt, waiter), conn);
+}
+
+static void refused(struct waiter *w, const struct error *why)
+{
+    end(container_of(w, struct attempt, waiter), OUTCOME_FAILED, why);
+}
+
+/* There is no short path to a connection: checks, the queue, or a refusal. */
+static void wait_for_turn(struct attempt *a)
+{
+    int64_t now_us = engine_now(a->engine);
+    int64_t until_us = engine_in(a->engine, a->resource->spec->policy.wait_us);
+    a->waiter.arrived_us = now_us;
+    a->waiter.is_last_chance = a->deadline_us <= until_us;
+    a->waiter.deadline_us = a->waiter.is_last_chance ? a->deadline_us : until_us;
+    struct error why;
+    struct conn *conn = pool_take(a->pool, &a->waiter, &why);
+    if (conn != NULL)
+        send_on(a, conn);
+    else if (why.code != ERROR_OK)
+        refused(&a->waiter, &why);
+    else if (a->state == ATTEMPT_WAITING) /* the queue may have served or refused it already */
+        arm(a, a->waiter.deadline_us);
+}
+
+static void take(struct attempt *a)
+{
+    a->state = ATTEMPT_WAITING;
+    a->pool = resource_pool(a->resource, a->role);
+    if (a->pool == NULL) {
+        struct error why;
+        error_set(&why, ERROR_MEMORY, "%s: no memory for a pool", a->resource->name);
+        end(a, OUTCOME_FAILED, &why);
+        return;
+    }
+    a->request.is_shared = !a->is_dirtying && share_may(a->pool, &a->request);
+    a->waiter.may_share = a->request.is_shared;
+    int64_t now_us = engine_now(a->engine);
+    struct conn *conn = pool_ready(a->pool, now_us);
+    if (conn == NULL) {
+        wait_for_turn(a);
+        return;
+    }
+    pool_hit(a->pool, conn, now_us);
+    conn_tell(conn, CONN_IDLE);
+    send_on(a, conn);
+}
+
+void attempt_begin(struct attempt *a)
+{
+    a->was_sent = false;
+    take(a);
+}
+
+void attempt_begin_on(struct attempt *a, struct conn *leased)
+{
+    send_on(a, leased);
+}
+
+/* --- stopping it ------------------------------------------------------------------------------ */
+
+enum outcome attempt_give_up(struct attempt *a)
+{
+    bool was_waiting = a->state == ATTEMPT_WAITING;
+    CHECK(a->state != ATTEMPT_OVER);
+    a->state = ATTEMPT_OVER;
+    loop_disarm(a->engine->loop, &a->timer);
+    if (was_waiting) {
+        pool_leave(a->pool, &a->waiter);
+        return OUTCOME_FAILED;
+    }
+    if (conn_unsend(a->conn, &a->request)) {
+        a->is_in_flight = false;
+        a->conn = NULL;
+        return OUTCOME_FAILED;
+    }
+    if (a->request.is_shared)
+        share_give_up(a->conn, &a->request);
+    else if (a->conn->state == CONN_LEASED)
+        conn_cancel(a->conn);
+    return outcome_unanswered(a);
+}
+
+static void explain_deadline(struct attempt *a, struct error *out)
+{
+    long long ms = (engine_now(a->engine) - a->asked_us) / 1000;
+    if (a->state == ATTEMPT_WAITING)
+        pool_late(a->pool, &a->waiter, out);
+    else
+        error_set(out, ERROR_DEADLINE, "%s: no answer by the deadline, after %lld ms",
+                  a->resource->name, ms);
+}
+
+static void timer_fired(struct timer *t)
+{
+    struct attempt *a = container_of(t, struct attempt, timer);
+    struct error why;
+    explain_deadline(a, &why);
+    if (a->state == ATTEMPT_SENT)
+        note(a, a->conn, why.code);
+    enum outcome outcome = attempt_give_up(a);
+    a->ended(a, outcome, &why);
+}
+
+void attempt_init(struct attempt *a, struct engine *e, struct resource *r)
+{
+    a->engine = e;
+    a->resource = r;
+    a->state = ATTEMPT_OVER;
+    a->waiter.served = served;
+    a->waiter.refused = refused;
+    a->request.ended = request_ended;
+    node_init(&a->waiter.node);
+    timer_init(&a->timer, timer_fired);
+}

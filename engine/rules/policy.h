@@ -4,10 +4,17 @@
 
 #include <stdint.h>
 
+/* How pauses grow: to twice as much, not at all, by the first one, by what was drawn before. */
+enum retry_shape { RETRY_EXPONENTIAL = 0, RETRY_CONSTANT, RETRY_LINEAR, RETRY_DECORRELATED };
+/* What of it the dice have: all, the upper half, a fifth less or more, nothing. */
+enum retry_jitter { RETRY_FULL = 0, RETRY_EQUAL, RETRY_FIFTH, RETRY_PLAIN };
+
 struct retry_policy {
-    int32_t tries;        /* attempts in all, at least 1 */
-    int64_t pause_us;     /* bound of the first pause; doubles with each */
-    int64_t pause_max_us; /* bound of every pause */
+    int32_t tries; /* attempts in all, at least 1 */
+    enum retry_shape shape;
+    enum retry_jitter jitter; /* not looked at where the shape is decorrelated */
+    int64_t pause_us; /* bound of the first pause; of decorrelated ones the least; not negative */
+    int64_t pause_max_us; /* bound of what the shape gives; not negative */
     int32_t budget;       /* retries in percent of calls, for the resource as a whole */
     int32_t budget_least; /* retries a second that are allowed whatever the percentage */
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/answer.h"
+#include "core/circuits.h"
 #include "core/counters.h"
 #include "core/errand.h"
 #include "core/load.h"
@@ -41,6 +42,21 @@ int32_t nebula_balance(struct nebula *n, int32_t resource, const struct nebula_b
     for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
         if (!load_say(one, b))
             return engine_refuse(e, ERROR_MEMORY, "%s: no memory for its balance", one->name);
+    return 0;
+}
+
+int32_t nebula_circuit(struct nebula *n, int32_t resource, const struct nebula_circuit *c)
+{
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    struct error why;
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    if (circuits_check(r, c, &why) != ERROR_OK)
+        return engine_refuse(e, why.code, "%s", why.text);
+    for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
+        if (!circuits_say(one, c))
+            return engine_refuse(e, ERROR_MEMORY, "%s: no memory for its rules", one->name);
     return 0;
 }
 

@@ -83,6 +83,19 @@ bool error_is_hopeless(enum error_code code)
     return action == ACTION_FIX || action == ACTION_ROTATE;
 }
 
+bool error_blames_server(enum error_code code)
+{
+    return code == ERROR_LOST || code == ERROR_DEADLINE || code == ERROR_SERVER ||
+           code == ERROR_PROTOCOL || code == ERROR_STORAGE || code == ERROR_BUSY ||
+           code == ERROR_UNREACHABLE;
+}
+
+bool error_is_ours(enum error_code code)
+{
+    return code == ERROR_CANCELLED || code == ERROR_CLOSED || code == ERROR_STALE ||
+           code == ERROR_MEMORY || code == ERROR_UNFIT;
+}
+
 const char *error_action_name(enum error_action action)
 {
     static const char *const name[] = {

@@ -68,7 +68,9 @@
     X(MEMORY,      "memory",      WAIT,   "The process has no memory left for it.", \
       "The process's memory and its bound (ulimit -v, cgroup); results that are read whole where a stream would do.") \
     X(EMPTY,       "empty",       WAIT,   "Nothing lies in the channel, and fail_fast does not wait for it.", \
-      "Nothing: ask later, or without fail_fast.")
+      "Nothing: ask later, or without fail_fast.") \
+    X(OPEN,        "open",        WAIT,   "The circuit of the resource is open: too many calls failed or were slow, so none is sent for a while.", \
+      "Why they failed: the log has the line `circuit open`, and nebula inspect NAME what is counted. retry_after says when the next one may be sent.")
 /* clang-format on */
 
 enum error_code {
@@ -131,6 +133,11 @@ const char *error_manual(enum error_code code); /* the row's sentence */
 enum error_action error_action_of(enum error_code code);
 /* Trying again cannot help before somebody has repaired something. */
 bool error_is_hopeless(enum error_code code);
+/* The server, or the way to it, did not do its part. What a server has against a statement is an answer like
+ * others. */
+bool error_blames_server(enum error_code code);
+/* It says nothing of the server: we did it ourselves. */
+bool error_is_ours(enum error_code code);
 const char *error_action_name(enum error_action action); /* "retry" */
 
 #endif

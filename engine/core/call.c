@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/batch.h"
+#include "core/circuits.h"
 #include "core/context.h"
 #include "core/resource.h"
 #include "core/tenant.h"
@@ -54,9 +55,20 @@ static bool pause_before_retry(struct call *c)
     return true;
 }
 
+/* What goes on with a stream is no call, as long as it goes on well. */
+static void note(struct call *c, enum error_code code)
+{
+    const struct attempt *a = &c->attempt;
+    if (code == ERROR_OK && request_goes_on(&a->request))
+        code = ERROR_CANCELLED;
+    circuits_end(a->resource, c->pass, code, a->was_sent, engine_now(a->engine) - a->sent_us);
+    c->pass = 0;
+}
+
 static void attempt_ended(struct attempt *a, enum outcome outcome, const struct error *why)
 {
     struct call *c = container_of(a, struct call, attempt);
+    note(c, why->code);
     c->attempts += a->was_sent;
     c->outcome = outcome;
     c->is_doubtful = c->is_doubtful || outcome == OUTCOME_IN_DOUBT;
@@ -69,6 +81,17 @@ static void attempt_ended(struct attempt *a, enum outcome outcome, const struct 
     answer(c);
 }
 
+static void try(struct call *c)
+{
+    c->state = CALL_TRYING;
+    if (circuits_pass(c->attempt.resource, &c->pass, &c->error)) {
+        attempt_begin(&c->attempt);
+        return;
+    }
+    c->outcome = OUTCOME_FAILED;
+    answer(c);
+}
+
 static void pause_is_over(struct timer *t)
 {
     struct call *c = container_of(t, struct call, timer);
@@ -76,8 +99,7 @@ static void pause_is_over(struct timer *t)
         answer(c); /* as the last attempt ended */
         return;
     }
-    c->state = CALL_TRYING;
-    attempt_begin(&c->attempt);
+    try(c);
 }
 
 static void let_go(struct attempt *a)
@@ -95,6 +117,7 @@ static void call_abandon(struct ticket *t)
     if (c->state == CALL_TRYING) {
         c->attempts += c->attempt.was_sent;
         c->outcome = attempt_give_up(&c->attempt);
+        note(c, ERROR_CANCELLED);
     }
     loop_disarm(t->engine->loop, &c->timer);
     c->state = CALL_OVER;
@@ -190,10 +213,12 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
     c->attempt.request.context = context_ref(e->task->context);
     resource_called(r);
     r->users++;
-    if (leased != NULL)
+    if (leased == NULL) {
+        try(c);
+    } else {
+        c->pass = circuits_pass_leased(r);
         attempt_begin_on(&c->attempt, leased);
-    else
-        attempt_begin(&c->attempt);
+    }
     if (c->attempt.state == ATTEMPT_WAITING)
         e->queued = number;
     return number;

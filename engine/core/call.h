@@ -22,6 +22,7 @@ struct call {
     bool is_dropped;  /* nobody wants the reply any more */
     bool is_doubtful; /* an attempt ended in doubt */
     int32_t attempts; /* that were sent */
+    uint64_t pass;    /* of the attempt under way, by the circuit; 0: it needs none */
     enum outcome outcome;
     struct part *shown; /* whose reply is read; NULL: that of the whole */
     struct error error;

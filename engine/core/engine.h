@@ -77,6 +77,7 @@ struct engine {
     struct secrets secrets;      /* never shown */
     struct names said;           /* by declarations, alike */
     struct list alike;           /* what they say alike as a whole: see core/alike.h */
+    struct list rules;           /* and by nebula_policy.h: see core/rules.h */
     struct table tickets, tasks, resources, listeners;
     int64_t listened;              /* listeners there ever were; see core/listener.h */
     int64_t declared;              /* resources there ever were */

@@ -1,5 +1,6 @@
 #include "core/lend.h"
 
+#include "core/circuits.h"
 #include "core/pool.h"
 #include "core/tenant.h"
 
@@ -277,5 +278,8 @@ int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_
     struct pool *p = resource_pool(r, role);
     if (p == NULL)
         return engine_refuse(e, ERROR_MEMORY, "%s: no memory for a pool", r->name);
+    struct error why;
+    if ((p->gate & GATE_CIRCUIT) != 0 && !circuits_lend(r, &why))
+        return engine_refuse(e, why.code, "%s", why.text);
     return queue(p, within_us, is_fail_fast);
 }

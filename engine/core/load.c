@@ -264,30 +264,14 @@ void load_shared(struct conn *c, int32_t more)
 
 /* --- what came of it -------------------------------------------------------------------------- */
 
-/* The endpoint did not do its part. What a server has against a statement is an answer like others. */
-static bool is_failure(enum error_code code)
-{
-    return code == ERROR_LOST || code == ERROR_DEADLINE || code == ERROR_SERVER ||
-           code == ERROR_PROTOCOL || code == ERROR_STORAGE || code == ERROR_BUSY ||
-           code == ERROR_UNREACHABLE;
-}
-
-/* It says nothing of the endpoint: we did it ourselves. */
-static bool is_ours(const struct pool *p, enum error_code code)
-{
-    return code == ERROR_CANCELLED || code == ERROR_CLOSED || code == ERROR_STALE ||
-           code == ERROR_MEMORY || code == ERROR_UNFIT ||
-           (p->gate & (GATE_STOPPING | GATE_DRAINING)) != 0;
-}
-
 void load_note(const struct conn *c, enum error_code code, int64_t span_us)
 {
     struct pool *p = c->pool;
     struct loads *l = p->loads;
     struct world *w = p->engine->world;
-    if (is_ours(p, code))
+    if (error_is_ours(code) || (p->gate & (GATE_STOPPING | GATE_DRAINING)) != 0)
         return;
-    bool is_well = !is_failure(code);
+    bool is_well = !error_blames_server(code);
     int64_t now_us = engine_now(p->engine);
     eject_note(&l->fleet, &l->policy, c->reach, is_well, now_us, w->random(w));
     /* Who fails quickly is not fast. */

@@ -51,6 +51,7 @@ enum {
     GATE_EXCESS = 16,   /* there are more connections than may be: look at those that come home */
     GATE_ASKED = 32,    /* so does somebody in another worker */
     GATE_BALANCED = 64, /* whose turn it is, is for load.h to say */
+    GATE_CIRCUIT = 128, /* circuits.h says whether he may */
 };
 
 struct pool_stats {

@@ -4,10 +4,12 @@
 
 #include "core/alike.h"
 #include "core/budget.h"
+#include "core/circuits.h"
 #include "core/errand.h"
 #include "core/handover.h"
 #include "core/hold.h"
 #include "core/pool.h"
+#include "core/rules.h"
 #include "core/tenant.h"
 
 bool target_has(const struct target *t, const struct nebula_option *option)
@@ -371,6 +373,8 @@ void resource_free(struct resource **resource)
     tenants_free(&r->tenants);
     outlook_free(&r->outlook);
     budget_free(&r->budget);
+    circuits_free(&r->circuits);
+    rules_return(r->engine, r->rules);
     free(r->balance);
     drop_secrets(r);
     driver_return(r->driver);
@@ -425,6 +429,7 @@ struct pool *resource_pool(struct resource *r, int32_t role)
     if (p != NULL || !make_room(e) || (p = pool_new(r, role)) == NULL)
         return p;
     e->pools.pool[r->number * ROLES_MOST + role] = p;
+    circuits_see(p);
     if (r->is_paused)
         keep_pause(p);
     if (r->is_draining)

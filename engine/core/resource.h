@@ -13,9 +13,11 @@
 #include "rules/retry.h"
 
 struct budget;
+struct circuits;
 struct nebula_balance;
 struct outlook;
 struct pool;
+struct rules;
 struct tenants;
 
 struct resource {
@@ -33,6 +35,8 @@ struct resource {
     int64_t declared;               /* as which of all that there ever were */
     struct nebula_balance *balance; /* over its endpoints, NULL: it was said by nobody; load.h */
     struct budget *budget;          /* for retries, NULL: it was not called yet */
+    const struct rules *rules;      /* of nebula_policy.h, NULL: none was said */
+    struct circuits *circuits;      /* NULL: none was said, or it was not used yet */
     uint64_t calls, retries, failed, in_doubt;
     const char *name, *file; /* the file may be NULL */
     int32_t line, options;

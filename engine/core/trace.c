@@ -20,6 +20,7 @@ const char *trace_name(enum trace_what what)
         [TRACE_TICKET_ENDED] = "ticket_ended",
         [TRACE_TOLD] = "told",
         [TRACE_GAP] = "gap",
+        [TRACE_CIRCUIT] = "circuit",
     };
     CHECK((size_t)what < TRACE_WHATS);
     return name[what];

@@ -25,6 +25,7 @@ enum trace_what {
     TRACE_TICKET_ENDED,   /* a = ticket, b = error code */
     TRACE_TOLD,           /* a = connection, b = bytes */
     TRACE_GAP,            /* a = error code, b = us in which nothing was heard */
+    TRACE_CIRCUIT,        /* a = state left, b = state entered, c = why it opened last */
     TRACE_WHATS
 };
 

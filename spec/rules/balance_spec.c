@@ -13,18 +13,9 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "support/dice.h"
 
 #define MOST 16
-
-static uint64_t dice_state;
-
-static uint64_t dice(void)
-{
-    uint64_t x = dice_state += 0x9e3779b97f4a7c15U;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
-    return x ^ x >> 31;
-}
 
 /* What cmocka has for this also takes what is no number, or endless, for any. */
 static void assert_about(double number, double expected, double within)

@@ -11,16 +11,7 @@
 
 #include "base/check.h"
 #include "support/circuit_story.h"
-
-static uint64_t dice_state;
-
-static uint64_t dice(void)
-{
-    uint64_t x = dice_state += 0x9e3779b97f4a7c15U;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
-    return x ^ x >> 31;
-}
+#include "support/dice.h"
 
 /* Nothing trips it, so all outcomes are there to be counted. */
 static struct circuit_policy calm(int32_t window, int64_t ticks)

@@ -8,19 +8,10 @@
 
 #include "base/check.h"
 #include "base/histogram.h"
+#include "support/dice.h"
 
 #define MS 1000
 #define SECOND 1000000
-
-static uint64_t dice_state;
-
-static uint64_t dice(void)
-{
-    uint64_t x = dice_state += 0x9e3779b97f4a7c15U;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
-    return x ^ x >> 31;
-}
 
 static void who_has_less_time_than_half_of_them_took_is_refused(void **unused)
 {

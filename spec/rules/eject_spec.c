@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "support/dice.h"
 
 #define SECOND 1000000
 #define MOST 16
@@ -21,16 +22,6 @@ static const struct eject_policy usual = {.consecutive = 5,
                                           .time_us = 30 * SECOND,
                                           .time_most_us = 300 * SECOND,
                                           .panic = 0.5};
-
-static uint64_t dice_state;
-
-static uint64_t dice(void)
-{
-    uint64_t x = dice_state += 0x9e3779b97f4a7c15U;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
-    return x ^ x >> 31;
-}
 
 static void name_those_out(const struct eject_fleet *f, int64_t now_us, char *out)
 {

@@ -16,20 +16,11 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "support/dice.h"
 
 #define MS 1000
 #define CLIENTS 100
 #define SEEDS 30
-
-static uint64_t dice_state;
-
-static uint64_t dice(void)
-{
-    uint64_t x = dice_state += 0x9e3779b97f4a7c15U;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
-    return x ^ x >> 31;
-}
 
 /* --- the simulation --------------------------------------------------------------------------- */
 

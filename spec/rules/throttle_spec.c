@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "support/dice.h"
 
 #define T THROTTLE_TOKEN
 
@@ -272,16 +273,6 @@ static void a_capacity_of_nothing_is_forgotten(void **unused)
 }
 
 /* --- beside a model --------------------------------------------------------------------------- */
-
-static uint64_t dice_state;
-
-static uint64_t dice(void)
-{
-    uint64_t x = dice_state += 0x9e3779b97f4a7c15U;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
-    return x ^ x >> 31;
-}
 
 /* Thousandths that are handled one by one. */
 struct model {

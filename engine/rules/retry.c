@@ -98,8 +98,9 @@ int64_t retry_asked_us(int64_t pause_us, int64_t retry_after_us)
 bool retry_may_begin(int64_t pause_us, int64_t now_us, int64_t deadline_us)
 {
     int64_t begin_us;
-    bool is_never = pause_us < 0 || __builtin_add_overflow(now_us, pause_us, &begin_us);
-    return !is_never && begin_us < deadline_us;
+    if (pause_us < 0 || __builtin_add_overflow(now_us, pause_us, &begin_us))
+        return false;
+    return begin_us < deadline_us;
 }
 
 /* --- the budget ------------------------------------------------------------------------------- */

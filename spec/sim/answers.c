@@ -104,15 +104,15 @@ static bool is_batch(const struct op *op)
     return op->word == WORD_BATCH || op->word == WORD_EACH;
 }
 
-/* A call for which a connection is leased gets one that is young enough. */
-static void inspect_session(const struct declared *d, const struct heard *h)
+/* A call for which a connection is leased gets one that is young enough, by the time as its worker knows it. */
+static void inspect_session(const struct declared *d, const struct heard *h, int64_t late_us)
 {
     const struct nebula_pool *pool = &d->spec.pool;
     int64_t now_us = world_time_us();
     if (h->opened_us < d->fence_us)
         law_broken("%s: a connection of %lld us was lent, and all were renewed since then",
                    d->spec.name, (long long)(now_us - h->opened_us));
-    if (pool->life_us > 0 && now_us > h->opened_us + pool->life_us + SLACK_US)
+    if (pool->life_us > 0 && now_us > h->opened_us + pool->life_us + SLACK_US + late_us)
         law_broken("%s: a connection of %lld us was lent, %lld us is its life", d->spec.name,
                    (long long)(now_us - h->opened_us), (long long)pool->life_us);
 }
@@ -149,7 +149,7 @@ void play_heard(struct witness *w, const struct heard *h)
     if (op->kind != OP_CALL)
         return;
     if (!op->is_served || !is_batch(op)) /* of a batch, by its first word */
-        inspect_session(d, h);
+        inspect_session(d, h, op->actor->worker->late_us);
     if (!op->is_served)
         play_served(p, op);
 }

@@ -271,6 +271,7 @@ describe("several hosts", function()
     local primary, standby = first, second
     for _ = 1, 2 do
       wait_for_writes(written, 100)
+      primary:is_replayed_by(standby) -- so it follows, and a server that is told to stop waits for who does
       primary:stop()
       standby:promote()
       primary:follow(standby)

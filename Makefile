@@ -57,7 +57,7 @@ LIBRARY_C := $(filter-out engine/drivers/loaded.c engine/drivers/given%,$(LIBRAR
 ENGINE_C := $(filter-out engine/drivers/%,$(LIBRARY_C))
 LOADING_C := engine/drivers/loaded.c engine/drivers/given_table.c $(wildcard engine/drivers/foreign*.c)
 # Above the border, and in the library too.
-DECLARE_C := engine/declare.c engine/home.c engine/judge.c engine/modules.c
+DECLARE_C := engine/chamber.c engine/declare.c engine/home.c engine/judge.c engine/modules.c
 PROGRAM_C := $(filter-out engine/nebula% engine/declare.c,$(wildcard engine/*.c)) $(LOADING_C)
 LIBRARY := $(BUILD)/libnebula.a
 # The archives have their drivers linked in. The program and the shared library load them when they are first needed:

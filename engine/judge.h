@@ -1,12 +1,9 @@
 /* judge.h - runs Lua that somebody else wrote, under bounds, and brings back plain data.
  *
- * A judge is a Lua state of its own: sources as text only, no files, no processes, no compiler to
- * machine code, and a bound on steps, on work and on memory. Nothing that runs in it can reach the
- * state it is called from; what comes back are copies of tables, strings, numbers and booleans.
- *
- * What a declaration may use is not decided here but by the preludes, trusted Lua that is run first
- * (lua/nebula/declare/). Whatever they leave out cannot be reached. What cannot be bounded they do
- * not have themselves: coroutines, xpcall, load and the like.
+ * Each evaluation has a Lua state of its own, with bounds on steps, work and memory (chamber.h).
+ * Nothing that runs in it can reach the state it is called from; what comes back are copies of
+ * tables, strings, numbers and booleans. What a declaration may use is decided by the preludes
+ * (lua/nebula/declare/).
  */
 #ifndef JUDGE_H
 #define JUDGE_H

@@ -70,14 +70,15 @@ out.keys = { [out.f] = 1, [{}] = 2 }]]
 
   it("names source and line of every error, and runs the next source", function()
     local records, errors = run { "out.a = 1", "\n\nlocal x = = 1", "\nerror 'no'", "\nerror({})", "out.b = here()",
-      "\nlocal function f() error('mine', 2) end\nf()", "return mark.x" }
+      "\nlocal function f() error('mine', 2) end\nf()", "return mark.x", "\nerror('7:5: odd', 0)" }
     assert.same({ a = 1, b = 5 }, records)
     assert.equal([[
 2:3 unexpected symbol near '='
 3:2 no
 4:2 raises an error that is no text
 6:3 mine
-7:1 attempt to index global 'mark' (a userdata value)]], errors)
+7:1 attempt to index global 'mark' (a userdata value)
+8:2 7:5: odd]], errors)
   end)
 
   it("has no place for a prelude's failure but source 0, and takes it compiled", function()
@@ -140,9 +141,12 @@ out.keys = { [out.f] = 1, [{}] = 2 }]]
   end
 
   it("lets the next source begin without the garbage of the last", function()
-    local records, errors = run { "local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end", "out.a = ('y'):rep(1e6)" }
+    local bomb, piece = "local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end", "local s = ('x'):rep(5e6)"
+    local records, errors = run { bomb, bomb, piece, piece, "for i = 1, 1000 do out.b = i end out.a = ('y'):rep(1e6)" }
     assert.equal(1e6, #records.a)
-    assert.matches("^1:1 " .. TOO_MUCH, errors)
+    local lines = {}
+    for line in errors:gmatch "[^\n]+" do lines[#lines + 1] = line:match("^%d:1 " .. TOO_MUCH) end
+    assert.equal(4, #lines)
   end)
 
   it("ends in a sentence whenever memory ends", function()

@@ -109,6 +109,8 @@ describe("endless loops", function()
   attack("in gsub's replacement", 2, FINE .. "local _ = ('x'):gsub('x', function() while true do end end)", TEXT)
   attack("of declarations", 2, FINE .. 'while true do sqlite "a" end')
   attack("of unknown names", 2, FINE .. "while true do unknown() end", TEXT)
+  attack("of table.insert far below the list", 2, FINE .. "table.insert({}, -2^31, 1)", "no such position")
+  attack("of table.insert at no position", 2, FINE .. "table.insert({}, 0 / 0, 1)", "no such position")
   attack("of comparisons", 3, FINE .. [[local s = ("x"):rep(6e4) for i = 1, 4 do s = s .. s end
     local a, b = s .. "a", s .. "b" while true do local _ = a < b end]])
   attack("in a policy", 1, "while true do end", TEXT)

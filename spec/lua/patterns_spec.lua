@@ -69,6 +69,42 @@ describe("patterns", function()
     end
   end)
 
+  -- Around the end of the first piece in which a word of this size is looked for, and of the second.
+  local function places(size)
+    local all, first = {}, math.floor(2 ^ 20 / (128 + size))
+    for at = first - 2, first + 2 do
+      all[#all + 1], all[#all + 2] = at, at + first
+    end
+    return all
+  end
+
+  it("find a word wherever it is in a long text, and nothing where it is not", function()
+    local text = ("ab"):rep(20000)
+    for _, word in ipairs { "x", "bb", "", ("ab"):rep(300) .. "x", ("ab"):rep(12000) .. "x" } do
+      for _, at in ipairs { 1, 2, 39999, 40000, 40001, unpack(places(#word)) } do
+        local s = text:sub(1, at - 1) .. word .. text:sub(at)
+        for _, init in ipairs { 1, at - 1, at, at + 1, -1, #s + 1, #s + 2 } do
+          assert.equal(answers(string.find, s, word, init, true), answers(strings.find, s, word, init, true))
+        end
+      end
+    end
+  end)
+
+  it("format as Lua's own, but for where things lie in memory", function()
+    for _, given in ipairs { { "%d %5.1f%% %s", 5, 0.25, "x" }, { "%q", "a\nb" }, { "%s %s", true }, { "%x", -1 }, { "" },
+      { "%s|%s", nil, 5 }, { 5 }, { "%%p" }, { "%", 1 }, { "%y", 1 } } do
+      assert.equal(answers(string.format, unpack(given, 1, 3)), answers(strings.format, unpack(given, 1, 3)))
+    end
+    assert.equal("table function", strings.format("%s %s", {}, print))
+    for _, wrong in ipairs { "%p", "%-20p", "%%%p" } do
+      assert.has_error(function() strings.format(wrong, {}) end)
+    end
+    local many = {}
+    for i = 1, 33 do many[i] = i end
+    assert.equal(32, #strings.format(("%.0s"):rep(31) .. "%032d", unpack(many, 1, 32)))
+    assert.has_error(function() strings.format("", unpack(many)) end)
+  end)
+
   it("replace by tables and functions", function()
     assert.equal("1-c", (strings.gsub("ab-c", "%w+", { ab = 1 })))
     assert.equal("AB-c", (strings.gsub("ab-c", "%w%w", function(w) return w:upper() end)))

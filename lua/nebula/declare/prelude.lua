@@ -132,14 +132,6 @@ local function closed(list, prefix)
   })
 end
 
-local function subset(library, ...)
-  local list = {}
-  for _, name in ipairs { ... } do
-    list[name] = library[name]
-  end
-  return list
-end
-
 local function number_of(value, ...)
   if type(value) == "table" and rawget(value, mark) == "env" then
     refuse()
@@ -147,12 +139,27 @@ local function number_of(value, ...)
   return tonumber(value, ...)
 end
 
+--- Lua's own walks from the end down to whatever position it is told, however far that is.
+local function insert(list, ...)
+  local position = select("#", ...) > 1 and tonumber((...)) or 1
+  if not (position >= 1 and position <= #list + 1) then
+    error("insert: there is no such position in the list", 0)
+  end
+  return table.insert(list, ...)
+end
+
+local mathematics = {
+  abs = math.abs, ceil = math.ceil, floor = math.floor, fmod = math.fmod, huge = math.huge, log = math.log,
+  max = math.max, min = math.min, pow = math.pow, sqrt = math.sqrt,
+}
+local tables = { concat = table.concat, insert = insert, remove = table.remove }
+
 local names = {
   assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, select = select,
-  tonumber = number_of, tostring = tostring, type = type, unpack = unpack,
-  math = closed(subset(math, "abs", "ceil", "floor", "fmod", "huge", "log", "max", "min", "pow", "sqrt"), "math."),
+  tonumber = number_of, tostring = room.tostring, type = type, unpack = unpack,
+  math = closed(mathematics, "math."),
   string = closed(strings, "string."),
-  table = closed(subset(table, "concat", "insert", "remove"), "table."),
+  table = closed(tables, "table."),
   env = env,
   policy = declare "policy",
 }

@@ -35,6 +35,18 @@ static void push_marked(struct copy *c, const char *what)
     lua_rawset(c->to, -3);
 }
 
+/* With its place, when it is one of a source. */
+static void push_function(struct copy *c, int index)
+{
+    lua_pushvalue(c->from, index);
+    struct chamber_place place = chamber_origin(c->from);
+    push_marked(c, "function");
+    if (place.source == 0)
+        return;
+    lua_pushinteger(c->to, place.line);
+    lua_setfield(c->to, -2, "line");
+}
+
 static bool copy_scalar(struct copy *c, int index)
 {
     size_t size;
@@ -88,6 +100,8 @@ static void copy_value(struct copy *c, int index, int depth)
         push_marked(c, "large");
     else if (lua_type(c->from, index) == LUA_TTABLE)
         copy_table(c, index, depth);
+    else if (lua_type(c->from, index) == LUA_TFUNCTION)
+        push_function(c, index);
     else if (!copy_scalar(c, index))
         push_marked(c, "function");
 }

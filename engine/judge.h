@@ -18,8 +18,9 @@
  *     Each prelude, text or bytecode, is a function of one table, `room`, that they share: it has
  * `mark` (a value that the sources cannot make) and `here()` (number and line of the source that is
  * running), and they must leave `environment`, the globals of every source, and `records`, which is
- * copied back after the last source. A value that is no data is copied as { [mark] = "function" };
- * a table deeper than 32, or beyond 500,000 values, as { [mark] = "deep" } or { [mark] = "large" }.
+ * copied back after the last source. A value that is no data is copied as { [mark] = "function" },
+ * with the line at which it begins if it is a function of a source; a table deeper than 32, or
+ * beyond 500,000 values, as { [mark] = "deep" } or { [mark] = "large" }.
  * errors is a list of { source = number, line = number (0: unknown), text = sentence }. A source
  * that fails does not keep the next ones from running, unless the bound of steps was reached.
  * records is nil when not even the preludes could run; then errors[1] has source 0. Bounds of one

@@ -8,6 +8,7 @@ local judge = require "nebula.judge"
 local declaration = require "nebula.declare.declaration"
 local lazy = require "nebula.lazy"
 local policies = require "nebula.declare.policies"
+local preludes = require "nebula.declare.preludes"
 local report = require "nebula.declare.report"
 local rows = require "nebula.declare.rows"
 local shape = require "nebula.shape"
@@ -38,39 +39,15 @@ local balance = lazy "nebula.declare.balance"
 
 local declare = {}
 
--- what the judge runs ---------------------------------------------------------------------------------
-
--- What require would load, for the judge's own state.
-local function prelude(name)
-  for _, loader in ipairs(package.loaders) do
-    local chunk = loader("nebula.declare." .. name)
-    if type(chunk) == "function" then
-      return string.dump(chunk)
-    end
-  end
-  error("the prelude " .. name .. " is missing")
-end
-
-local function kind_names(kinds)
-  local list = {}
-  for name in pairs(kinds) do
-    list[#list + 1] = ("[%q] = true"):format(name)
-  end
-  return ("local room = ... room.kinds = { %s }"):format(table.concat(list, ", "))
-end
+-- what it said ----------------------------------------------------------------------------------------
 
 local function evaluate(list, kinds)
   local texts = {}
   for i, source in ipairs(list) do
     texts[i] = source.text
   end
-  return judge.evaluate {
-    preludes = { kind_names(kinds), prelude "patterns", prelude "strings", prelude "prelude" },
-    sources = texts,
-  }
+  return judge.evaluate { preludes = preludes(kinds), sources = texts }
 end
-
--- what it said ----------------------------------------------------------------------------------------
 
 local function report_failures(list, errors, reports)
   for _, e in ipairs(errors) do
@@ -190,10 +167,20 @@ local function read_resources(declared, kinds, known_policies)
   return list
 end
 
+--- The sources of functions, for questions.open().
+local function asked_of(list)
+  local asked = {}
+  for _, source in ipairs(list) do
+    asked[#asked + 1] = source.is_asked and { file = source.file, text = source.text } or nil
+  end
+  return #asked > 0 and asked or nil
+end
+
 --- Reads resources/*.lua and policies/*.lua of folders.
 ---@param what { dirs: string[], home: string|nil, kinds: table<string, nebula.Kind>, text: table? } home: where the
 ---  policies that ship are (home/policies); its resources/ are kinds and are not read; text: see sources.read()
----@return { resources: nebula.DeclaredResource[] }|nil set resources in the order of their declarations
+---@return { resources: nebula.DeclaredResource[], asked: { file: string, text: string }[]|nil }|nil set resources in
+---  the order of their declarations; asked: the sources in which settings are functions, for questions.open()
 ---@return nebula.DeclareError[]|nil errors all of them, by file, line and column; tostring() is one line
 function declare.read(what)
   local reports = report.new()
@@ -209,7 +196,7 @@ function declare.read(what)
   if errors then
     return nil, errors
   end
-  return { resources = resources }
+  return { resources = resources, asked = asked_of(list) }
 end
 
 return declare

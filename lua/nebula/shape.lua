@@ -14,7 +14,7 @@ local values = require "nebula.declare.values"
 ---@alias nebula.ValueType "string"|"integer"|"number"|"boolean"|"duration"|"size"|"rate"|"share"|"enum"|"secret"
 
 ---@class nebula.Row
----@field type nebula.ValueType|"list"|"map"|"table"|"function"
+---@field type nebula.ValueType|"list"|"map"|"table"|"function"|"question"
 ---@field default? any as it would be written; of a table each field has its own
 ---@field required? boolean
 ---@field is_ours? boolean a setting of the kind's own, unknown to what it passes settings on to
@@ -22,7 +22,8 @@ local values = require "nebula.declare.values"
 ---@field word? string a word that may stand in its place
 ---@field min? number in the unit that comes out
 ---@field max? number in the unit that comes out; of a string its most bytes (4096), of a list its most entries (256)
----@field one_of? string[] of an enum
+---@field one_of? string[] of an enum; words that may stand in the place of a question
+---@field answer? nebula.Row of a question: what its function answers
 ---@field of? nebula.Row of a list or map: what its entries are (strings)
 ---@field fields? table<string, nebula.Row> of a table
 ---@field class? "live"|"next-connection"|"restart" when a change is in force
@@ -45,6 +46,7 @@ local HINTS = 100 -- so many unknown settings are compared with the known ones: 
 ---@field path (string|integer)[]
 ---@field errors nebula.ShapeError[]
 ---@field from_env table<string, boolean> the settings at the top whose value came from the environment
+---@field ask (fun(path: string, line: integer): any)|nil
 local Reading = {}
 Reading.__index = Reading
 
@@ -81,6 +83,16 @@ function Reading:leaf(row, value)
   return read
 end
 
+--- What stands for the function of a question.
+function Reading:question(value)
+  if not self.ask then
+    return self:fail(marked.TEXT["function"])
+  elseif not value.line then
+    return self:fail("is a function of the language: write one here")
+  end
+  return self.ask(table.concat(self.path, "."), value.line)
+end
+
 --- The value of a list or map.
 function Reading:entries(row, value)
   local out, count = {}, 0
@@ -108,6 +120,8 @@ function Reading:value(row, value)
     return self:fail("not yet in force: " .. row.not_yet)
   elseif mark == "unknown" then
     return nil -- already told where it was named
+  elseif mark == "function" and row.type == "question" then
+    return self:question(value)
   elseif mark and mark ~= "env" then
     return self:fail(marked.TEXT[mark])
   elseif row.listed and type(value) == "table" and not mark then
@@ -204,11 +218,12 @@ end
 ---@param rows table<string, nebula.Row>
 ---@param tree table
 ---@param base table|nil settings in the engine's units that count where the tree says nothing
+---@param ask (fun(path: string, line: integer): any)|nil gives what stands for a function that answers a question
 ---@return table settings only to be used without errors
 ---@return nebula.ShapeError[] errors
 ---@return table<string, boolean> from_env names of settings whose value came from the environment
-function shape.check(rows, tree, base)
-  local reading = setmetatable({ path = {}, errors = {}, from_env = {} }, Reading)
+function shape.check(rows, tree, base, ask)
+  local reading = setmetatable({ path = {}, errors = {}, from_env = {}, ask = ask }, Reading)
   local given = reading:fields(rows, tree)
   return reading:finish(rows, given, tree, base or {}), reading.errors, reading.from_env
 end

@@ -50,7 +50,7 @@ out.f = function() end
 out.c = pcall
 out.self = out
 out.keys = { [out.f] = 1, [{}] = 2 }]]
-    assert.same({ [judge.mark] = "function" }, records.f)
+    assert.same({ [judge.mark] = "function", line = 1 }, records.f)
     assert.same({ [judge.mark] = "function" }, records.c)
     assert.equal(1, records.keys["(function)"])
     assert.equal(2, records.keys["(table)"])

@@ -168,6 +168,37 @@ span: is less than 1s]], (wrong(rows, {
     end
   end)
 
+  it("hands out what stands for the function of a question, where a row says so and somebody asks", function()
+    local asking = {
+      on = { type = "question", one_of = { "safe", "never" }, default = "safe", answer = { type = "boolean" } },
+      size = { type = "question", answer = { type = "number" } },
+      plain = { type = "enum", one_of = { "safe" } },
+      retry = { type = "table", fields = { on = { type = "question", answer = { type = "boolean" } } } },
+    }
+    local function here(line) return { [judge.mark] = "function", line = line } end
+    local function ask(path, line) return path .. ":" .. line end
+    local function check(tree, base)
+      local got, errors = shape.check(asking, tree, base, ask)
+      local list = {}
+      for i, e in ipairs(errors) do list[i] = table.concat(e.path, ".") .. ": " .. e.text end
+      return got, table.concat(list, "\n")
+    end
+    assert.same({ on = "safe", retry = {} }, (check {}))
+    local base = check { on = here(4), size = here(9), retry = { on = here(5) } }
+    assert.same({ on = "on:4", size = "size:9", retry = { on = "retry.on:5" } }, base)
+    assert.same({ on = "never", size = "size:9", retry = { on = "retry.on:5" } }, (check({ on = "never" }, base)))
+    assert.equal([[
+on: "saf" is not possible here; did you mean "safe"?; or a function
+plain: functions as settings are not yet in force
+size: expected a function, got a number]], select(2, check { on = "saf", size = 5, plain = here(1) }))
+    assert.equal("size: is a function of the language: write one here",
+      select(2, check { size = { [judge.mark] = "function" } }))
+    assert.equal("size: holds too many values", select(2, check { size = { [judge.mark] = "large" } }))
+    assert.equal("on: functions as settings are not yet in force", wrong(asking, { on = here(4) }))
+    assert.equal("on: the environment's value is not possible here; known: safe, never; or a function",
+      wrong(asking, { on = env("NEBULA_SPEC_NONE", "hunter2") }))
+  end)
+
   it("tells functions and endless tables apart from data", function()
     local text = wrong(rows, { name = { [judge.mark] = "function" }, pool = { [judge.mark] = "deep" },
       list = { [judge.mark] = "large" }, count = { [judge.mark] = "unknown" } })

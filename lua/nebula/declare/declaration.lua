@@ -27,13 +27,28 @@ function Declaration:fail(path, text)
   self.report:put(self.source.file, line, column, report.show(self.name, path), text)
 end
 
+---@class nebula.Asked a setting that is a function, where questions.lua finds it
+---@field kind string of the declaration
+---@field name string
+---@field path string of the setting
+---@field file string
+---@field line integer where the function begins
+
+---@return nebula.Asked
+function Declaration:asked(path, line)
+  self.source.is_asked = true
+  return { kind = self.kind, name = self.name, path = path, file = self.source.file, line = line }
+end
+
 --- Checks the settings by rows, reports what is wrong.
 ---@param rows table<string, nebula.Row>
 ---@param base table|nil see shape.check
 ---@return table settings
 ---@return table<string, boolean> from_env
 function Declaration:check(rows, base)
-  local settings, errors, from_env = shape.check(rows, self.settings, base)
+  local settings, errors, from_env = shape.check(rows, self.settings, base, function(path, line)
+    return self:asked(path, line)
+  end)
   for _, e in ipairs(errors) do
     self:fail(e.path, e.text)
   end

@@ -9,6 +9,7 @@ local where = lazy "nebula.where"
 ---@field file string the path by which it was found, for people
 ---@field text string
 ---@field layer integer 1 is what ships; a policy of a later layer replaces one of an earlier layer
+---@field is_asked boolean|nil a setting in it is a function
 ---@field places fun(self: nebula.Source): nebula.Where
 
 local LARGEST = 1000 * 1000   -- bytes of a file

@@ -96,6 +96,15 @@ local function read_enum(value, row, from_text)
   return nil, values.quote(value) .. " is not possible here" .. suggest(value, { unpack(row.one_of) })
 end
 
+-- The function itself stays in the judge: shape.lua reads what stands for it.
+local function read_question(value, row, from_text)
+  if not row.one_of then
+    return nil, "expected a function, got a " .. type(value)
+  end
+  local word, why = read_enum(value, row, from_text)
+  return word, why and why .. "; or a function"
+end
+
 local function read_unit(read)
   return function(value, _, from_text)
     local amount, why = read(value)
@@ -138,6 +147,7 @@ end
 ---@type string[] that a single value of a declaration may have, sorted
 values.types = keys(READ)
 READ["function"] = read_function -- in what is no declaration: services
+READ.question = read_question    -- in what is ours, not in the rows of kinds
 
 --- Is a row about one value, not about a table of them?
 ---@param row nebula.Row

@@ -180,6 +180,11 @@ $(HUB_SPECS): $(call objects,engine/hub.c engine/hub_line.c)
 $(HUB_SPECS): private LDLIBS := $(LIBRARY) $(LDLIBS)
 # And this one runs out of memory.
 $(BUILD)/spec/core/hub_spec: private CFLAGS += $(foreach f,malloc calloc,-Wl,--wrap=$(f))
+# What the program alone has of the judge. The first one has a clock of its own too.
+QUESTION_SPECS := $(BUILD)/spec/core/question_spec $(BUILD)/spec/core/question_left_spec
+$(QUESTION_SPECS): $(call objects,engine/chamber.c engine/question.c engine/question_load.c engine/question_read.c)
+$(QUESTION_SPECS): private LDLIBS += $(call links,luajit)
+$(BUILD)/spec/core/question_spec: private CFLAGS += $(foreach f,malloc calloc realloc clock_gettime,-Wl,--wrap=$(f))
 
 # This one counts what the way to an idle connection must not do.
 $(BUILD)/spec/core/hit_spec: private CFLAGS += \

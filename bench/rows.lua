@@ -93,6 +93,15 @@ local probes = {
     },
   },
   {
+    name = "question.lua",
+    rows = {
+      {
+        id = "judge.question", goal = 1, unit = "ns", peer = "2 us",
+        what = "a function of a policy, asked from Lua with eight fields and answered in the judge with a boolean",
+      },
+    },
+  },
+  {
     name = "handover.lua",
     rows = {
       {

@@ -18,6 +18,7 @@
 #include "modules.h"
 #include "nebula.h"
 #include "process.h"
+#include "question_lua.h"
 #include "signals.h"
 #include "traversal.h"
 #include "watchdog.h"
@@ -314,6 +315,7 @@ static int prepare(lua_State *lua)
     offer(lua, w, "nebula.worker", host_open_module);
     offer(lua, w, "nebula.hub", hub_open_module);
     offer(lua, w, "nebula.judge", luaopen_nebula_judge);
+    offer(lua, w, "nebula.question", luaopen_nebula_question);
     if (luaL_loadbuffer(lua, prelude, sizeof prelude - 1, "=prelude") != 0)
         return lua_error(lua);
     lua_pushstring(lua, w->home);

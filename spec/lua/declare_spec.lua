@@ -1,6 +1,9 @@
 -- Declarations from folders, read as `nebula check` and `nebula run` read them.
 
+local declare = require "nebula.declare"
 local declared = require "spec.support.declared"
+local questions = require "nebula.questions"
+local tmp = require "spec.support.tmp"
 
 local errors_of, errors_in, read = declared.errors_of, declared.errors_in, declared.read
 local KINDS = declared.kinds
@@ -158,6 +161,38 @@ postgres "orders" {
       count = count + 1
     end
     assert.is_true(count >= 20)
+  end)
+
+  it("hands out where the function of a question is, and the sources that have some", function()
+    local answer = { type = "boolean" }
+    local rows = { file = { type = "string" }, classify = { type = "question", answer = answer },
+      on = { type = "table", fields = { up = { type = "question", answer = answer } } } }
+    local given
+    local kinds = { sqlite = { name = "sqlite", driver = "sqlite", roles = { "main" }, options = rows, spec = function(what)
+      given = what.options
+      return { options = {} }
+    end } }
+    local folder = tmp.folder()
+    tmp.write(folder, "resources/a.lua", 'sqlite "none" { file = "x" }')
+    local text = [[
+local lost = { lost = true }
+sqlite "asked" {
+  classify = function(e)
+    return lost[e.code] == true
+  end,
+  on = { up = function(e) return e.n > 1 end },
+}]]
+    tmp.write(folder, "resources/b.lua", text)
+    local set = assert(declare.read { dirs = { folder }, home = ".", kinds = kinds })
+    local file = folder .. "/resources/b.lua"
+    assert.same({ kind = "sqlite", name = "asked", path = "classify", file = file, line = 3 }, given.classify)
+    assert.same({ kind = "sqlite", name = "asked", path = "on.up", file = file, line = 6 }, given.on.up)
+    assert.same({ { file = file, text = text } }, set.asked)
+    local q = assert(questions.open { sources = set.asked, kinds = kinds, tell = error })
+    assert.is_true(q:ask(q:find(given.classify, answer), { code = "lost" }))
+    assert.is_false(q:ask(q:find(given.on.up, answer), { n = 1 }))
+    tmp.write(folder, "resources/b.lua", "")
+    assert.is_nil(assert(declare.read { dirs = { folder }, home = ".", kinds = kinds }).asked)
   end)
 
   it("goes on behind unknown names, and behind files that fail", function()

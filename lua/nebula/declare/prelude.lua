@@ -10,11 +10,14 @@
 --
 -- Unknown names do not stop the file: whoever misspelt three names hears of three. What they stand for is
 -- marked, answers to everything with itself, and is passed over in the tree.
+--
+-- room.seal() ends that: from then on questions are asked (engine/question.h), names are only looked up, and one that
+-- is unknown is an error like any other.
 
 local room = ...
 local mark, here, strings = room.mark, room.here, room.strings
 
-local unknown_names, declarations = {}, {}
+local unknown_names, declarations, views, is_sealed = {}, {}, {}, false
 local operators = { "add", "sub", "mul", "div", "mod", "pow", "unm", "concat", "call", "index" }
 
 --- A metatable whose every operator is what make(operator) returns.
@@ -83,7 +86,14 @@ function env_value(parts)
   return setmetatable({ [mark] = "env", parts = parts }, env_meta)
 end
 
+local function only_in_a_file(what)
+  if is_sealed then
+    error(what .. " is said when the file is read, not when something is asked", 0)
+  end
+end
+
 local function env(name, default)
+  only_in_a_file "env()"
   if type(name) ~= "string" then
     error("env() wants the name of an environment variable", 0)
   elseif default ~= nil and type(default) ~= "string" and type(default) ~= "number" then
@@ -98,6 +108,7 @@ local MOST = 20000 -- of a folder: what is checked in a second
 
 local function declare(kind)
   return function(name)
+    only_in_a_file "a declaration"
     local source, line = here()
     if #declarations >= MOST then
       error(("a folder declares at most %d resources and policies; this is one more"):format(MOST), 0)
@@ -105,6 +116,7 @@ local function declare(kind)
     local record = { kind, source, line, name or false, false }
     declarations[#declarations + 1] = record
     return function(settings)
+      only_in_a_file "a declaration"
       record[5] = settings
     end
   end
@@ -118,7 +130,7 @@ end
 
 --- A view of list that cannot be changed, in which unknown names are told.
 local function closed(list, prefix)
-  return setmetatable({}, {
+  local meta = {
     __metatable = false,
     __newindex = refuse_set,
     __index = function(_, name)
@@ -129,7 +141,23 @@ local function closed(list, prefix)
       end
       return value
     end,
-  })
+  }
+  views[#views + 1] = { meta = meta, list = list, prefix = prefix }
+  return setmetatable({}, meta)
+end
+
+local function refuse_unknown(prefix)
+  return function(_, name)
+    local is_plain = type(name) == "string" and #name <= 40 and name:find "^[%a_][%w_]*$"
+    error(("unknown name %s%s"):format(prefix, is_plain and name or "?"), 0)
+  end
+end
+
+function room.seal()
+  is_sealed = true
+  for _, view in ipairs(views) do
+    view.meta.__index = setmetatable(view.list, { __index = refuse_unknown(view.prefix) })
+  end
 end
 
 local function number_of(value, ...)
@@ -167,5 +195,5 @@ for kind in pairs(room.kinds) do
   names[kind] = declare(kind)
 end
 
-room.environment = closed(names, "")
+room.names, room.environment = names, closed(names, "")
 room.records = { unknown_names, declarations }

@@ -25,8 +25,11 @@ local function without_secrets(text)
   return (text:gsub("([Pp][Aa][Ss][Ss]%w*%s*=%s*)[^%s&;,]+", "%1***"))
 end
 
-local function printable(text)
-  return (text:gsub("[%c\127-\255]", "?"))
+--- Text that somebody else wrote, for a line of ours.
+---@param text string
+---@return string
+local function clean(text)
+  return (without_secrets(text):gsub("[%c\127-\255]", "?"))
 end
 
 --- Counts an error. Only when it answers true is it still to be added: finding its place is work.
@@ -42,7 +45,7 @@ end
 ---@param path string
 ---@param text string
 function Report:put(file, line, column, path, text)
-  local e = { file = file, line = line, column = column, path = path, text = printable(without_secrets(text)) }
+  local e = { file = file, line = line, column = column, path = path, text = clean(text) }
   self.errors[#self.errors + 1] = setmetatable(e, Line)
 end
 
@@ -94,7 +97,7 @@ local function show(name, path)
   return out
 end
 
-local report = { show = show }
+local report = { show = show, clean = clean }
 
 --- A message of the compiler without what it was near, unless that is harmless to repeat: a string that was not closed
 --- may be a password.

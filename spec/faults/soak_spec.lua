@@ -1,7 +1,7 @@
 -- Full speed on all workers for long, with a fault every now and then: nothing grows, and nothing gets slower.
 -- limit: 900 s; alone: it measures how long calls take
 --
--- NEBULA_SOAK is for how many seconds (12; NEBULA_PROVE: 600), SEED repeats the faults. Below 100 s only the faults and
+-- NEBULA_SOAK is for how many seconds (18; NEBULA_PROVE: 600), SEED repeats the faults. Below 100 s only the faults and
 -- the descriptors are looked at, because nothing else tells anything so soon. Else each fault has been there once before
 -- these seconds begin: what it is that happens for the first time takes memory for it.
 
@@ -12,11 +12,11 @@ local process = require "spec.support.process"
 local proxy = require "spec.support.proxy"
 local tmp = require "spec.support.tmp"
 
-local SECONDS = tonumber(os.getenv "NEBULA_SOAK") or (os.getenv "NEBULA_PROVE" and 600 or 12)
+local SECONDS = tonumber(os.getenv "NEBULA_SOAK") or (os.getenv "NEBULA_PROVE" and 600 or 18)
 local SEED = tonumber(os.getenv "SEED") or os.time()
 local WORKERS, TASKS, MAX, DEADLINE = 2, 8, 4, "500ms"
 local IS_LONG = SECONDS >= 100
-local PERIOD = IS_LONG and 20 or 4 -- s from fault to fault
+local PERIOD = IS_LONG and 20 or 6 -- s from fault to fault
 local QUIET = IS_LONG and 6 or 2 -- s before a fault in which all is as it should be again
 local FAULTS = 6
 local WARM = IS_LONG and FAULTS + 1 or 0 -- periods

@@ -66,7 +66,8 @@ describe("hostile functions", function()
         local why = ask(q, 1, { n = 1 })
         least = math.min(least, (os.clock() - begun) * 1e6)
         local expected = type(case[2]) == "table" and case[2] or { case[2] }
-        assert.is_true(why == expected[1] or why == expected[2] or why == expected[3], tostring(why))
+        local is_expected = why == expected[1] or why == expected[2] or why == expected[3]
+        assert.is_true(is_expected or (process.is_slow and why == "time"), tostring(why))
         assert.is_true(ask(q, 2)) -- the others go on
       end
       assert.is_true(least < HELD, ("held the worker for %d us"):format(least))

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "support/dies.h"
 
 static const struct fill_policy policy = {.min = 2, .max = 5, .connecting = 4};
 
@@ -91,7 +92,12 @@ static void odd_bounds_are_reached(void **unused)
 {
     (void)unused;
     static const struct fill_policy odd = {.min = 0, .max = 9, .connecting = 5};
+    static const struct fill_policy one = {.max = 9, .connecting = 1};
     struct fill f;
+    fill_init(&f, &one);
+    fill_failed(&f);
+    fill_opened(&f, &one);
+    assert_int_equal(f.allowed, 1);
     fill_init(&f, &odd);
     fill_failed(&f);
     int32_t expected[] = {2, 4, 5, 5};
@@ -101,6 +107,36 @@ static void odd_bounds_are_reached(void **unused)
     }
 }
 
+static void the_largest_bound_is_reached(void **unused)
+{
+    (void)unused;
+    static const struct fill_policy large = {.max = INT32_MAX, .connecting = INT32_MAX};
+    struct fill f;
+    fill_init(&f, &large);
+    fill_failed(&f);
+    for (int doubled = 0; doubled < 30; doubled++)
+        fill_opened(&f, &large);
+    assert_int_equal(f.allowed, 1 << 30);
+    fill_opened(&f, &large);
+    assert_int_equal(f.allowed, INT32_MAX);
+    fill_opened(&f, &large);
+    assert_int_equal(f.allowed, INT32_MAX);
+}
+
+static void open_where_none_may_connect(void)
+{
+    static const struct fill_policy none = {.max = 9, .connecting = 0};
+    struct fill f;
+    fill_init(&f, &none);
+    fill_opened(&f, &none);
+}
+
+static void a_policy_lets_one_connect_at_least(void **unused)
+{
+    (void)unused;
+    assert_true(dies(open_where_none_may_connect));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +144,8 @@ int main(void)
         cmocka_unit_test(one_probes_after_an_outage_and_then_the_ramp_doubles),
         cmocka_unit_test(failures_in_a_row_are_counted),
         cmocka_unit_test(odd_bounds_are_reached),
+        cmocka_unit_test(the_largest_bound_is_reached),
+        cmocka_unit_test(a_policy_lets_one_connect_at_least),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

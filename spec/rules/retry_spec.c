@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "rules/slice.h"
+#include "support/dies.h"
 
 #define MS 1000
 #define SECOND 1000000
@@ -43,9 +44,26 @@ static void no_attempt_number_overflows(void **unused)
     static const struct retry_policy p = {.pause_us = INT64_MAX / 2 + 1,
                                           .pause_max_us = INT64_MAX - 1};
     for (int32_t attempt = 2; attempt < 200; attempt++) {
-        int64_t pause_us = retry_pause_us(&p, attempt, UINT64_MAX);
-        assert_true(pause_us >= 0 && pause_us <= p.pause_max_us);
+        int64_t bound_us = attempt == 2 ? p.pause_us : p.pause_max_us;
+        assert_int_equal(retry_pause_us(&p, attempt, (uint64_t)bound_us), bound_us);
+        assert_int_equal(retry_pause_us(&p, attempt, (uint64_t)bound_us + 1), 0);
     }
+    static const struct retry_policy largest = {.pause_us = INT64_MAX / 2,
+                                                .pause_max_us = INT64_MAX};
+    assert_int_equal(retry_pause_us(&largest, 3, INT64_MAX), 0);
+    assert_int_equal(retry_pause_us(&largest, 4, INT64_MAX), INT64_MAX);
+}
+
+static void pause_before_the_first_attempt(void)
+{
+    static const struct retry_policy p = {.pause_us = MS, .pause_max_us = SECOND};
+    retry_pause_us(&p, 1, 0);
+}
+
+static void no_pause_comes_before_the_first_attempt(void **unused)
+{
+    (void)unused;
+    assert_true(dies(pause_before_the_first_attempt));
 }
 
 static void no_pause_means_none(void **unused)
@@ -350,9 +368,19 @@ static void retries_are_a_share_of_calls(void **unused)
     static const struct {
         int32_t budget, least, calls, retries;
     } row[] = {
-        {20, 0, 0, 0},  {20, 0, 4, 0},   {20, 0, 5, 1},      {20, 0, 100, 20},
-        {100, 0, 7, 7}, {0, 0, 1000, 0}, {0, 3, 0, 3},       {20, 3, 10, 5},
-        {1, 0, 99, 0},  {1, 0, 100, 1},  {20, 0, 9999, 200}, /* what is saved up has a bound */
+        {20, 0, 0, 0},
+        {20, 0, 4, 0},
+        {20, 0, 5, 1},
+        {20, 0, 100, 20},
+        {100, 0, 7, 7},
+        {0, 0, 1000, 0},
+        {0, 3, 0, 3},
+        {20, 3, 10, 5},
+        {1, 0, 99, 0},
+        {1, 0, 100, 1},
+        /* what is saved up has a bound */
+        {20, 0, 9999, 200},
+        {100, 0, 9999, 1000},
     };
     for (size_t i = 0; i < COUNT(row); i++) {
         struct retry_policy p = {.budget = row[i].budget, .budget_least = row[i].least};
@@ -363,15 +391,22 @@ static void retries_are_a_share_of_calls(void **unused)
     }
 }
 
+static void a_call_puts_its_percent_in(void **unused)
+{
+    (void)unused;
+    static const struct retry_policy p = {.budget = 20};
+    assert_int_equal(retry_share(&p), RATE_TOKEN / 5);
+}
+
 static void time_brings_the_least_back(void **unused)
 {
     (void)unused;
     static const struct retry_policy p = {.budget = 20, .budget_least = 3};
     struct budget b = begin(&p);
     assert_int_equal(spend_all(&b, 0), 3);
-    assert_int_equal(spend_all(&b, 333 * MS), 0);
-    assert_int_equal(spend_all(&b, 334 * MS), 1);
-    assert_int_equal(spend_all(&b, 2334 * MS), 6);
+    assert_int_equal(spend_all(&b, 333333), 0);
+    assert_int_equal(spend_all(&b, 333334), 1);
+    assert_int_equal(spend_all(&b, 2333334), 6);
     /* ten seconds' worth and the calls' share is the most, however long nothing happens */
     assert_int_equal(spend_all(&b, 3600LL * SECOND), 30);
     for (int i = 0; i < 5000; i++)
@@ -394,6 +429,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pause_doubles_up_to_its_bound),
         cmocka_unit_test(no_attempt_number_overflows),
+        cmocka_unit_test(no_pause_comes_before_the_first_attempt),
         cmocka_unit_test(no_pause_means_none),
         cmocka_unit_test(each_shape_grows_in_its_way),
         cmocka_unit_test(there_is_no_pause_before_the_first_attempt),
@@ -406,6 +442,7 @@ int main(void)
         cmocka_unit_test(as_many_attempts_as_the_policy_says),
         cmocka_unit_test(who_asks_for_nonsense_is_stopped),
         cmocka_unit_test(retries_are_a_share_of_calls),
+        cmocka_unit_test(a_call_puts_its_percent_in),
         cmocka_unit_test(time_brings_the_least_back),
         cmocka_unit_test(a_budget_of_nothing_never_gives),
     };

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/check.h"
+#include "support/dies.h"
 
 #define MS 1000
 #define SECOND 1000000
@@ -66,6 +67,36 @@ static void what_time_brings_beyond_its_burst_is_lost(void **unused)
     bucket_fill(&b, &p, 18);
     assert_int_equal(b.micros, 0);
     bucket_fill(&b, &p, 19);
+    assert_int_equal(b.micros, 1);
+}
+
+/* One that is full begins at nothing: here a microsecond brings a millionth, less a hair. */
+static void what_is_full_keeps_no_rest(void **unused)
+{
+    (void)unused;
+    static const struct rate_policy p = {.tokens = 1, .span_us = SECOND + 1, .burst = 1};
+    struct bucket b;
+    bucket_init(&b, RATE_TOKEN, 0);
+    bucket_fill(&b, &p, 1);
+    assert_int_equal(take_all(&b), 1);
+    bucket_fill(&b, &p, 2);
+    assert_int_equal(b.micros, 0);
+    bucket_fill(&b, &p, 3);
+    assert_int_equal(b.micros, 1);
+}
+
+/* Who comes in the same moment finds it as it is, also when it is full by then. */
+static void no_time_changes_nothing(void **unused)
+{
+    (void)unused;
+    static const struct rate_policy p = {.tokens = 1, .span_us = 10 * (int64_t)SECOND, .burst = 1};
+    struct bucket b;
+    bucket_init(&b, 0, 0);
+    bucket_fill(&b, &p, 9);
+    bucket_put(&b, &p, RATE_TOKEN);
+    bucket_fill(&b, &p, 9);
+    assert_int_equal(take_all(&b), 1);
+    bucket_fill(&b, &p, 10);
     assert_int_equal(b.micros, 1);
 }
 
@@ -315,17 +346,34 @@ static void never_more_than_one_bucket_gives_and_little_less(void **unused)
     assert_true(used > 100000 && refused > 100000 && wrongly > 100);
 }
 
+static void give_more_than_is_held(void)
+{
+    static const struct rate_policy p = {.tokens = 1, .span_us = SECOND, .burst = 10};
+    struct bucket b;
+    bucket_init(&b, 10 * RATE_TOKEN, 0);
+    bucket_give(&b, &p, bucket_take(&b, 4) + 1);
+}
+
+static void nobody_gives_back_what_he_has_not(void **unused)
+{
+    (void)unused;
+    assert_true(dies(give_more_than_is_held));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slice_is_ten_milliseconds_worth_and_one_at_least),
         cmocka_unit_test(time_fills_it_up_to_its_burst),
         cmocka_unit_test(what_time_brings_beyond_its_burst_is_lost),
+        cmocka_unit_test(what_is_full_keeps_no_rest),
+        cmocka_unit_test(no_time_changes_nothing),
         cmocka_unit_test(a_slow_rate_is_not_lost_by_looking_often),
         cmocka_unit_test(what_is_in_slices_is_no_room),
         cmocka_unit_test(what_is_given_back_finds_its_room),
         cmocka_unit_test(a_clock_that_goes_back_brings_nothing),
         cmocka_unit_test(never_more_than_one_bucket_gives_and_little_less),
+        cmocka_unit_test(nobody_gives_back_what_he_has_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -348,6 +348,12 @@ prove: ## run the counts that take too long for make test; goes on where it was 
 	+@$(MAKE_IN) specs
 	@sh spec/support/prove.sh $(BUILD)
 
+# The mutants must not take the processors from whoever works beside them.
+mutants: ## plant small mistakes in the rules and in calls, which specs must find; goes on where it was stopped; ONLY=file
+	@deploy/setup.sh run test
+	+@$(MAKE_IN) specs
+	@JOBS=$(JOBS) flock $(BUILD)/mutants.lock nice -n 10 $(BUILD)/nebula-lua spec/mutants/run.lua '$(CURDIR)' '$(abspath $(BUILD))' $(ONLY)
+
 lint: ## clang-format, clang-tidy, cppcheck, gcc's analyzer, luacheck, unused libraries
 	@deploy/setup.sh run lint
 	+@$(MAKE_IN) --keep-going lint-built
@@ -431,7 +437,7 @@ help: ## list the targets
 FORCE:
 .PHONY: FORCE all specs built built-specs test-built asan-built tsan-built sim-built coverage-built lint-built bench-built \
 	lint-format lint-lua lint-libs lint-docs lint-abi run \
-	install uninstall deb deb-try abi test prove lint floors long format asan tsan sim bench bench-diff \
+	install uninstall deb deb-try abi test prove mutants lint floors long format asan tsan sim bench bench-diff \
 	coverage docs clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -358,6 +358,58 @@ static void what_we_cut_off_ourselves_is_nobodys_failure(void **unused)
     fleet_end(&p);
 }
 
+/* A lease, and where it leads to. */
+static int64_t lease_at(struct fleet *p, int *at)
+{
+    int64_t lease = rig_lease(&p->rig);
+    *at = lease_find(&p->rig.engine->leases, lease)->reach;
+    return lease;
+}
+
+static void what_was_never_sent_is_nobodys_failure(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    int at;
+    fleet_begin(&p, 3, NEBULA_ROUND_ROBIN);
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    int64_t lease = lease_at(&p, &at);
+    server_order(p.server[at], FAULT_LOST_BEFORE);
+    int32_t sent = rig_call(&p.rig, lease, "get 1 1"), queued = rig_call(&p.rig, lease, "get 1 2");
+    assert_int_equal(rig_await(&p.rig, sent, NULL), ERROR_LOST);
+    assert_int_equal(rig_await(&p.rig, queued, NULL), ERROR_LOST);
+    assert_int_equal(fleet_loads(&p)->eject[at].streak, 1);
+    fleet_end(&p);
+}
+
+/* As long as it goes on well it tells nothing. */
+static void what_cuts_a_stream_off_is_a_failure(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    int at;
+    fleet_begin(&p, 3, NEBULA_ROUND_ROBIN);
+    fleet_open(&p);
+    fleet_warm_up(&p);
+    int64_t lease = lease_at(&p, &at);
+    int64_t well = fleet_loads(&p)->eject[at].well[0];
+    static const enum nebula_verb verb[] = {NEBULA_STREAM, NEBULA_PULL};
+    for (size_t i = 0; i < COUNT(verb); i++) {
+        int32_t ticket = rig_request(
+            &p.rig, (struct nebula_request){
+                        .lease = lease, .verb = verb[i], .window = 2, .text = "rows 1 9"});
+        assert_int_equal(rig_await(&p.rig, ticket, NULL), ERROR_OK);
+        assert_int_equal(fleet_loads(&p)->eject[at].well[0], well + 1);
+    }
+    server_order(p.server[at], FAULT_LOST_BEFORE);
+    int32_t ticket = rig_request(
+        &p.rig, (struct nebula_request){.lease = lease, .verb = NEBULA_PULL, .window = 2});
+    assert_int_equal(rig_await(&p.rig, ticket, NULL), ERROR_LOST);
+    assert_int_equal(fleet_loads(&p)->eject[at].streak, 1);
+    fleet_end(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +424,8 @@ int main(void)
         cmocka_unit_test(whoever_does_worse_than_the_others_is_ejected),
         cmocka_unit_test(what_is_nobodys_failure_counts_against_nobody),
         cmocka_unit_test(what_we_cut_off_ourselves_is_nobodys_failure),
+        cmocka_unit_test(what_was_never_sent_is_nobodys_failure),
+        cmocka_unit_test(what_cuts_a_stream_off_is_a_failure),
     };
     return cmocka_run_group_tests_name("eject", tests, NULL, NULL);
 }

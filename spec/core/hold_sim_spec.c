@@ -171,7 +171,11 @@ static void what_is_in_flight_is_hurried_and_ends_by_itself(void **unused)
             .lease = lease, .text = "add 1 1", .within_us = 60 * SECOND};
         struct nebula_reply reply;
         int64_t begun_us = world_time_us();
-        assert_int_not_equal(rig_await(&r, rig_request(&r, request), &reply), ERROR_OK);
+        int32_t ticket = rig_request(&r, request);
+        rig_come(&r, ticket);
+        nebula_reply(r.nebula, ticket, &reply);
+        assert_non_null(strstr(reply.text, "taken away: it was held for 30"));
+        assert_int_not_equal(rig_await(&r, ticket, NULL), ERROR_OK);
         assert_int_equal(reply.outcome, row[i].outcome);
         assert_in_range(world_time_us() - begun_us, HOLD, HOLD + 2100 * MS);
         assert_int_equal(rig_say(&r, lease, "get 1 1"), ERROR_STALE);

@@ -56,6 +56,31 @@ static void those_alone_that_may_be_repeated_and_leave_nothing(void **unused)
     }
 }
 
+/* Though there is one that has room: each has its words, or what is said of it, against it. */
+static void the_others_wait_for_one_of_their_own(void **unused)
+{
+    (void)unused;
+    static const struct nebula_request request[] = {
+        {.text = "get 1 1", .is_idempotent = true, .is_dirty = true},
+        {.text = "get 1 1"},
+        {.text = "add 1 1", .is_idempotent = true}};
+    struct rig r;
+    int32_t ticket[COUNT(request) + 1];
+    begin(&r, 1, 8);
+    server_pace(r.server, 100 * MS);
+    ticket[COUNT(request)] = share(&r);
+    for (size_t i = 0; i < COUNT(request); i++)
+        ticket[i] = rig_request(&r, request[i]);
+    assert_int_equal(rig_pool(&r)->conns.first->sharers, 1);
+    assert_int_equal(rig_pool(&r)->waiters.count, COUNT(request));
+    assert_int_equal(rig_await(&r, ticket[COUNT(request)], NULL), ERROR_OK);
+    for (size_t i = 0; i < COUNT(request); i++) { /* nor does anybody share with them */
+        assert_int_equal(rig_pool(&r)->conns.first->sharers, 0);
+        assert_int_equal(rig_await(&r, ticket[i], NULL), ERROR_OK);
+    }
+    rig_end(&r);
+}
+
 /* --- as long as it has room --------------------------------------------------------------------- */
 
 static void as_many_as_were_said_and_one_more_as_each_ends(void **unused)
@@ -227,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(those_alone_that_may_be_repeated_and_leave_nothing),
+        cmocka_unit_test(the_others_wait_for_one_of_their_own),
         cmocka_unit_test(as_many_as_were_said_and_one_more_as_each_ends),
         cmocka_unit_test(one_that_ended_makes_room_though_nobody_waits_for_it),
         cmocka_unit_test(one_that_is_not_clean_or_leaves_takes_no_more),

@@ -97,9 +97,12 @@ static void each_rule_names_the_best_and_the_best_that_is_ready(void **unused)
         {BALANCE_STICKY, "+100:3 +100:2 +100:4", 0, 1, 1}, /* no key: least outstanding */
     };
     for (size_t i = 0; i < COUNT(row); i++) {
-        struct balance_of of[MOST];
-        int32_t count = understand(row[i].sentence, of);
+        struct balance_of room[MOST];
+        int32_t count = understand(row[i].sentence, room);
+        struct balance_of *of = malloc((size_t)count * sizeof *of); /* nothing is around them */
+        memcpy(of, room, (size_t)count * sizeof *of);
         struct balance_choice c = balance_choose(row[i].rule, of, count, 0, row[i].dice);
+        free(of);
         if (c.best != row[i].best || c.ready != row[i].ready)
             fail_msg("%s, rule %d: %d and %d, not %d and %d", row[i].sentence, row[i].rule, c.best,
                      c.ready, row[i].best, row[i].ready);
@@ -123,11 +126,15 @@ static void weights_are_products_of_what_counts(void **unused)
         {BALANCE_LEAST_OUTSTANDING, {1, 0.8, 0.1, 0.5}, 40},
         {BALANCE_LEAST_RECENTLY_USED, {1, 1, 0.1, 0.1}, 10},
         {BALANCE_STICKY, {0.5, 0.5, 0.1, 0.3}, 30},
+        {BALANCE_CONNECTIONS, {1, 1, 0.1, 1}, 100},
     };
     for (size_t i = 0; i < COUNT(row); i++)
         assert_int_equal(balance_weight(row[i].rule, &row[i].of), row[i].weight);
     assert_about(balance_health(0), 1, 0);
     assert_about(balance_health(2), 0.25, 0);
+    assert_about(balance_health(3), 0.125, 0);
+    assert_about(balance_health(4), 0.0625, 0);
+    assert_about(balance_health(5), 0.0625, 0);
     assert_about(balance_health(2 * (int64_t)INT32_MAX), 0.0625, 0);
     assert_about(balance_success(0, 0), 1, 0);
     assert_about(balance_success(0, 2), 0.5, 0);
@@ -136,6 +143,8 @@ static void weights_are_products_of_what_counts(void **unused)
     assert_about(balance_speed(100, 0), 1, 0);
     assert_about(balance_speed(50, 100), 1, 0);
     assert_about(balance_speed(400, 100), 0.25, 0);
+    assert_about(balance_speed(2, 1), 0.5, 0);
+    assert_about(balance_speed(1, 0.5), 0.5, 0);
     assert_about(balance_speed(40000, 100), 0.1, 0);
     assert_about(balance_slow_start(0, 0), 1, 0);
     assert_about(balance_slow_start(0, 1000), 0.1, 0);
@@ -156,9 +165,15 @@ static void the_latency_follows_and_is_forgotten(void **unused)
     assert_about(balance_latency_at(&l, 1000 + BALANCE_DECAY_US), 900 / 2.718281828, 1e-3);
     balance_latency_note(&l, 100, 1000 + 100 * (int64_t)BALANCE_DECAY_US);
     assert_about(l.mean_us, 100, 1e-9); /* of what was before, nothing is left */
+    balance_latency_note(&l, 900, l.at_us);
+    assert_about(l.mean_us, 200, 1e-9); /* however late it is */
+    l = (struct balance_latency){.mean_us = 1e9};
+    assert_about(balance_latency_at(&l, 1), 1e9 - 100, 1e-3);
     l.mean_us = 0;
     balance_latency_note(&l, 0, 1000);
     assert_about(l.mean_us, 1, 0); /* so it is known */
+    balance_latency_note(&l, 9, 1000);
+    assert_about(l.mean_us, 2, 0);
 }
 
 /* --- properties ------------------------------------------------------------------------------- */
@@ -220,6 +235,18 @@ static void round_robin_never_owes_more_than_a_round(void **unused)
                 assert_true(of[i].credit <= all && of[i].credit >= -all);
         }
     }
+}
+
+static void who_is_used_again_and_again_owes_a_round(void **unused)
+{
+    (void)unused;
+    struct balance_of of[MOST];
+    int32_t count = understand("+60 +40", of);
+    for (uint64_t turn = 1; turn <= 10; turn++)
+        balance_use(of, count, 1, turn);
+    assert_int_equal(of[0].credit, 100);
+    assert_int_equal(of[1].credit, -100);
+    assert_int_equal(of[1].used, 10);
 }
 
 static void who_is_out_earns_nothing(void **unused)
@@ -425,6 +452,7 @@ int main(void)
         cmocka_unit_test(the_latency_follows_and_is_forgotten),
         cmocka_unit_test(round_robin_is_exact_over_a_cycle_and_smooth_within_it),
         cmocka_unit_test(round_robin_never_owes_more_than_a_round),
+        cmocka_unit_test(who_is_used_again_and_again_owes_a_round),
         cmocka_unit_test(who_is_out_earns_nothing),
         cmocka_unit_test(who_was_used_longest_ago_comes_in_turn),
         cmocka_unit_test(one_of_less_weight_gets_so_much_less_even_of_few_calls),

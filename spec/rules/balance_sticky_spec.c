@@ -94,6 +94,18 @@ static void the_largest_hash_of_all_wins(void **unused)
     assert_int_equal(balance_choose(BALANCE_STICKY, of, 2, 0xcf9a04affa6badc0, 0).best, 1);
 }
 
+/* Of the endpoint whose name is mixed to this key it is 0: a score that is next to nothing, and yet one. */
+static void the_smallest_hash_of_all_has_a_score(void **unused)
+{
+    (void)unused;
+    static const int32_t weight[] = {1, 100};
+    struct balance_of of[COUNT(weight)];
+    make(of, weight, COUNT(weight));
+    of[0].name = 2;
+    of[1].name = 1;
+    assert_int_equal(balance_choose(BALANCE_STICKY, of, 2, 0x5692161d100b05e5, 0).best, 1);
+}
+
 /* For 0 stands for none. FNV-1a makes 0 of these bytes. */
 static void no_key_has_the_hash_of_none(void **unused)
 {
@@ -109,6 +121,7 @@ int main(void)
         cmocka_unit_test(keys_are_shared_out_by_weight),
         cmocka_unit_test(a_slow_start_takes_keys_from_others_and_gives_none_back),
         cmocka_unit_test(the_largest_hash_of_all_wins),
+        cmocka_unit_test(the_smallest_hash_of_all_has_a_score),
         cmocka_unit_test(no_key_has_the_hash_of_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

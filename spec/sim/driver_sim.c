@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "loop_sim.h"
+#include "script.h"
 #include "server.h"
 #include "unlikely.h"
 
@@ -463,6 +464,10 @@ const struct driver *driver_find(const char *name, struct error *e)
         return &sim;
     if (strcmp(name, sim_plain.name) == 0)
         return &sim_plain;
+    if (strcmp(name, script_driver.name) == 0)
+        return &script_driver;
+    if (strcmp(name, script_plain_driver.name) == 0)
+        return &script_plain_driver;
     error_set(e, ERROR_CONFIG, "there is no driver %s", name);
     return NULL;
 }

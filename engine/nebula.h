@@ -25,8 +25,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-/* These names are all that the shared library shows. */
-#pragma GCC visibility push(default)
+#pragma GCC visibility push(default) /* all that the shared library shows */
 
 /* [ffi */
 
@@ -105,6 +104,7 @@ struct nebula_request {
     bool is_idempotent; /* doing it twice does no harm, so it may be repeated when in doubt */
     bool is_fail_fast;  /* do not queue for a connection */
     bool is_dirty;      /* as nebula_dirty(): it changes its session, and its words do not tell */
+    int32_t operation, priority; /* by whose policy, how urgent: nebula_policy.h; 0: as usual */
 };
 
 /* What a ticket ended with. Pointers, those in cells and columns too, live until nebula_done(). */
@@ -462,6 +462,7 @@ enum nebula_error_code {
     NEBULA_ERROR_READ_ONLY, NEBULA_ERROR_STORAGE, NEBULA_ERROR_SERVER, NEBULA_ERROR_PROTOCOL,
     NEBULA_ERROR_STALE, NEBULA_ERROR_USAGE, NEBULA_ERROR_CONFIG, NEBULA_ERROR_NOT_YET,
     NEBULA_ERROR_LIMIT, NEBULA_ERROR_MEMORY, NEBULA_ERROR_EMPTY, NEBULA_ERROR_OPEN,
+    NEBULA_ERROR_RATE, NEBULA_ERROR_SHED,
 };
 /* clang-format on */
 
@@ -479,9 +480,8 @@ struct nebula_source {
     const char *folder; /* its resources/NAME.lua and policies/NAME.lua; NULL: none */
     const char *text;   /* NULL: none */
     const char *name;   /* of the text, for messages; NULL: "text" */
-    const char *home; /* where nebula's own kinds and policies are; NULL: NEBULA_HOME, else what was
-                           installed with the library */
-    const char *path; /* folders with kinds of your own, with : between; NULL: NEBULA_PATH */
+    const char *home;   /* of our own kinds and policies; NULL: NEBULA_HOME, else as installed */
+    const char *path;   /* folders with kinds of your own, with : between; NULL: NEBULA_PATH */
 };
 
 /* Declares all of it: how many resources, or a negative code. Everything that is wrong is said at once,

@@ -156,15 +156,15 @@ static void describe_call(struct nebula_reply *out, const struct engine *e, stru
     } else {
         describe(out, e, &c->error);
         out->outcome = c->outcome;
-        if (!c->attempt.is_in_flight)
-            describe_reply(out, &c->attempt.request.reply);
+        if (!c->answer->is_in_flight)
+            describe_reply(out, &c->answer->request.reply);
     }
-    out->attempts = c->attempts;
-    out->role = c->attempt.role;
+    out->attempts = c->again.attempts;
+    out->role = c->answer->role;
     out->deadline_us = c->attempt.deadline_us;
     out->parts = c->attempt.request.parts;
     out->part =
-        c->error.code == ERROR_OK || c->attempt.is_in_flight ? 0 : c->attempt.request.reply.part;
+        c->error.code == ERROR_OK || c->answer->is_in_flight ? 0 : c->answer->request.reply.part;
 }
 
 int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
@@ -206,7 +206,7 @@ int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
 static const struct result *result_shown(const struct call *c)
 {
     if (c->shown == NULL)
-        return c->attempt.is_in_flight ? NULL : c->attempt.request.reply.result;
+        return c->answer->is_in_flight ? NULL : c->answer->request.reply.result;
     return c->shown->is_answered ? c->shown->request.reply.result : NULL;
 }
 

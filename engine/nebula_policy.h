@@ -1,7 +1,19 @@
 /* nebula_policy.h - by which rules the calls of a resource are made, besides its deadline and its retries.
  *
- * Each rule is said of a resource that is declared, and changed by saying it again: what is known goes on. All
- * workers of a ledger say the same.
+ * Rules are said of a resource that is declared, or of an operation of it, and changed by saying them again:
+ * what is known goes on. All workers of a ledger say the same. What is all zero is not in force.
+ *
+ * A call goes through its rules in this order, unless it is told another one:
+ *
+ *   rate       so many calls in a span of time
+ *   deadline   a call that will hardly make its deadline is refused
+ *   retry      what follows is done again for each attempt
+ *   circuit    what keeps failing is not called for a while
+ *   limit      so many calls under way, the others wait, and who waits too long is shed
+ *   hedge      a second copy of what takes too long
+ *
+ * and then it waits for a connection and is sent. What runs on a lease goes through none of them, but how it
+ * ended counts for the circuit.
  */
 #ifndef NEBULA_POLICY_H
 #define NEBULA_POLICY_H
@@ -14,6 +26,38 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /* [ffi */
+
+/* --- retry ------------------------------------------------------------------------------------ */
+
+/* How pauses grow: to twice as much, not at all, by the first one, by what was drawn before. */
+enum nebula_retry_shape {
+    NEBULA_RETRY_EXPONENTIAL = 0,
+    NEBULA_RETRY_CONSTANT,
+    NEBULA_RETRY_LINEAR,
+    NEBULA_RETRY_DECORRELATED
+};
+/* What of a pause is drawn: all, the upper half, a fifth less or more, nothing. */
+enum nebula_jitter {
+    NEBULA_JITTER_FULL = 0,
+    NEBULA_JITTER_EQUAL,
+    NEBULA_JITTER_FIFTH,
+    NEBULA_JITTER_NONE
+};
+/* What retries are paid with: a share of the calls, as struct nebula_policy says; or tokens that go by what
+ * came of the attempts: the retry quota of the AWS SDKs, the throttle of gRPC A6. */
+enum nebula_budget { NEBULA_BUDGET_SHARE = 0, NEBULA_BUDGET_QUOTA, NEBULA_BUDGET_RATIO };
+
+/* The numbers of a pause and the tries are those of struct nebula_policy. The rest is in thousandths of a token,
+ * with a budget that has some. */
+struct nebula_again {
+    int32_t shape, jitter, budget;
+    int32_t capacity;  /* at most, and in the beginning; at least 1,000 */
+    int32_t success;   /* what an attempt that goes well brings */
+    int32_t cost;      /* quota: of a retry; at most the capacity */
+    int32_t cost_lost; /* quota: of one after a lost connection or no answer in time */
+};
+
+/* --- circuit ---------------------------------------------------------------------------------- */
 
 enum nebula_circuit_mode {
     NEBULA_CIRCUIT_NONE = 0, /* there is no circuit, and the rest is not in force */
@@ -41,8 +85,113 @@ struct nebula_circuit {
     int64_t pause_max_us; /* at least pause_us */
 };
 
+/* --- rate ------------------------------------------------------------------------------------- */
+
+enum nebula_rate_shape {
+    NEBULA_RATE_NONE = 0,
+    NEBULA_RATE_BUCKET, /* a burst at once, and then as fast as tokens come */
+    NEBULA_RATE_LEAKY,  /* one behind the other, and no burst */
+    NEBULA_RATE_WINDOW  /* never more in any span */
+};
+/* Whose calls are counted together. */
+enum nebula_rate_per {
+    NEBULA_PER_ALL = 0,
+    NEBULA_PER_KEY,   /* those of the same key: nebula_key() */
+    NEBULA_PER_TENANT /* those of tasks of the same tenant */
+};
+
+/* A call that is refused ends with `rate`, and with retry_after. */
+struct nebula_rate {
+    int32_t shape, per;
+    int64_t tokens;  /* in a span, 1 to 1,000,000,000; a call costs one */
+    int64_t span_us; /* positive */
+    int64_t burst;   /* bucket: what is saved up, at least 1 */
+    int64_t wait_us; /* who has to wait no longer than this waits; 0: nobody does */
+};
+
+/* --- limit ------------------------------------------------------------------------------------ */
+
+/* Who waits longer than the policy lets a call wait ends with `wait`, and who finds the queue full with `full`. */
+struct nebula_limit {
+    int32_t concurrent; /* calls under way, 1 to 1,000,000; 0: there is no limit */
+    int32_t queue;      /* that wait for one of them to end, 0 to 1,000,000 */
+    bool is_adaptive;   /* it is found; concurrent is where it begins */
+    int32_t min, max;   /* adaptive: 1 <= min <= concurrent <= max */
+    int32_t tolerance;  /* adaptive: percent of the lowest latency that are well, at least 100 */
+};
+
+enum nebula_priority {
+    NEBULA_PRIORITY_NORMAL = 0,
+    NEBULA_PRIORITY_CRITICAL,
+    NEBULA_PRIORITY_BATCH,
+    NEBULA_PRIORITIES
+};
+
+/* Of those of one priority who wait. */
+struct nebula_patience {
+    int64_t target_us;   /* who waits for longer all the time is too many; 0: never shed */
+    int64_t most_us;     /* nobody waits longer while it sheds; 0: by the law alone */
+    int64_t patience_us; /* 0: nobody who comes later overtakes it */
+};
+
+/* Which of those who wait in the queue of the limit are refused, with `shed`, and who goes first. */
+struct nebula_shed {
+    int64_t interval_us;          /* 0: nobody is shed */
+    struct nebula_patience of[3]; /* by enum nebula_priority */
+};
+
+/* --- hedge, deadline --------------------------------------------------------------------------- */
+
+/* Of calls that are idempotent another copy goes when it takes longer than nearly all do. */
+struct nebula_hedge {
+    int32_t copies;   /* in all, 2 to 5; 0: a call goes once */
+    int32_t permille; /* of calls take no longer than what is waited for; 0: it is delay_us */
+    int64_t delay_us; /* also as long as the quantile is not known; 0: no copies as long */
+    int64_t floor_us; /* no copy before */
+    int32_t percent;  /* copies of calls, 0 to 100 */
+    int32_t burst;    /* copies that are saved up, at least 1 */
+};
+
+/* A call with less time left than half of them take is refused, with `deadline`. */
+struct nebula_early {
+    int32_t least;   /* calls that must be known; 0: nobody is refused */
+    int32_t percent; /* of those that would be refused, 0 to 100: they go, so that news come */
+};
+
+/* --- all of them ------------------------------------------------------------------------------- */
+
+enum nebula_stage {
+    NEBULA_STAGE_NONE = 0,
+    NEBULA_STAGE_RATE,
+    NEBULA_STAGE_DEADLINE,
+    NEBULA_STAGE_RETRY,
+    NEBULA_STAGE_CIRCUIT,
+    NEBULA_STAGE_LIMIT,
+    NEBULA_STAGE_HEDGE,
+    NEBULA_STAGES
+};
+
+struct nebula_rules {
+    struct nebula_again again;
+    struct nebula_circuit circuit;
+    struct nebula_rate rate;
+    struct nebula_limit limit;
+    struct nebula_shed shed; /* needs a limit */
+    struct nebula_hedge hedge;
+    struct nebula_early early;
+    /* Each stage once, hedge last; all zero: the usual one. */
+    uint8_t order[6];
+};
+
 /* From now on; copied. 0 or a negative code: config, and which number cannot be; memory. */
-int32_t nebula_circuit(struct nebula *n, int32_t resource, const struct nebula_circuit *c);
+int32_t nebula_rules(struct nebula *n, int32_t resource, const struct nebula_rules *rules);
+
+/* Calls of the resource that go by another policy: its number, for nebula_request.operation, or a negative code.
+ * is_apart: they have a circuit, rates, limits and times of their own; else what they do counts with the others,
+ * whose circuit, rate and limit are theirs too. Again, by the same name: it is so from now on. At most 64. */
+int32_t nebula_operation(struct nebula *n, int32_t resource, const char *name,
+                         const struct nebula_policy *policy, const struct nebula_rules *rules,
+                         bool is_apart);
 
 /* ffi] */
 

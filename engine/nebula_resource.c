@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "core/answer.h"
-#include "core/circuits.h"
+#include "core/again.h"
 #include "core/counters.h"
 #include "core/errand.h"
 #include "core/load.h"
+#include "core/operation.h"
 #include "core/order.h"
 #include "core/pool.h"
-#include "core/resource.h"
+#include "core/rules.h"
 #include "core/standing.h"
 #include "core/start.h"
 #include "core/task.h"
@@ -45,19 +46,37 @@ int32_t nebula_balance(struct nebula *n, int32_t resource, const struct nebula_b
     return 0;
 }
 
-int32_t nebula_circuit(struct nebula *n, int32_t resource, const struct nebula_circuit *c)
+int32_t nebula_rules(struct nebula *n, int32_t resource, const struct nebula_rules *rules)
 {
     struct engine *e = border_enter(n);
     struct resource *r = table_get(&e->resources, resource);
     struct error why;
     if (r == NULL)
         return border_no_resource(e, resource);
-    if (circuits_check(r, c, &why) != ERROR_OK)
+    if (rules_check(r->name, rules, &why) != ERROR_OK)
         return engine_refuse(e, why.code, "%s", why.text);
     for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
-        if (!circuits_say(one, c))
+        if (!operation_rules(one, rules))
             return engine_refuse(e, ERROR_MEMORY, "%s: no memory for its rules", one->name);
     return 0;
+}
+
+int32_t nebula_operation(struct nebula *n, int32_t resource, const char *name,
+                         const struct nebula_policy *policy, const struct nebula_rules *rules,
+                         bool is_apart)
+{
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    struct error why;
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    if (resource_check_policy(r->name, policy, &why) != ERROR_OK ||
+        rules_check(r->name, rules, &why) != ERROR_OK)
+        return engine_refuse(e, why.code, "%s", why.text);
+    int32_t number = 0;
+    for (struct resource *one = r; one != NULL && number >= 0; one = tenants_next(r, one))
+        number = operation_say(one, name, policy, rules, is_apart, &why);
+    return number < 0 ? engine_refuse(e, why.code, "%s", why.text) : number;
 }
 
 int32_t nebula_find(struct nebula *n, const char *name)
@@ -205,7 +224,10 @@ int64_t nebula_retry(struct nebula *n, int32_t resource, int32_t attempts)
         return refusal;
     if ((r = tenant_resource(r)) == NULL)
         return -(int64_t)e->error.code;
-    int64_t pause_us = resource_try_again(r, attempts, e->task->deadline_us, &why);
+    struct again again = {.attempts = attempts};
+    const struct error lost = {.code = ERROR_CONFLICT};
+    int64_t pause_us =
+        again_pause(r, operation_find(r, 0), &again, &lost, e->task->deadline_us, &why);
     if (pause_us < 0)
         return engine_refuse(e, why.code, "%s", why.text);
     engine_trace(e, TRACE_RETRIES, r->number, 0, attempts + 1, pause_us);

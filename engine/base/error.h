@@ -70,7 +70,11 @@
     X(EMPTY,       "empty",       WAIT,   "Nothing lies in the channel, and fail_fast does not wait for it.", \
       "Nothing: ask later, or without fail_fast.") \
     X(OPEN,        "open",        WAIT,   "The circuit of the resource is open: too many calls failed or were slow, so none is sent for a while.", \
-      "Why they failed: the log has the line `circuit open`, and nebula inspect NAME what is counted. retry_after says when the next one may be sent.")
+      "Why they failed: the log has the line `circuit open`, and nebula inspect NAME what is counted. retry_after says when the next one may be sent.") \
+    X(RATE,        "rate",        WAIT,   "As many calls as the policy's rate lets were made already.", \
+      "Who calls so often, and rate in the policy: how many in which span, and whose. retry_after says when asking again is worth it.") \
+    X(SHED,        "shed",        WAIT,   "The call waited in the queue of the policy's limit, and that is too slow to serve all.", \
+      "What the server is slowed down by, and limit in the policy. nebula inspect NAME: how many are under way and how many wait. Which calls are batch, and are refused first, and which are critical.")
 /* clang-format on */
 
 enum error_code {

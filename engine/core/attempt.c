@@ -135,7 +135,7 @@ static void refused(struct waiter *w, const struct error *why)
 static void wait_for_turn(struct attempt *a)
 {
     int64_t now_us = engine_now(a->engine);
-    int64_t until_us = engine_in(a->engine, a->resource->spec->policy.wait_us);
+    int64_t until_us = engine_in(a->engine, a->wait_us);
     a->waiter.arrived_us = now_us;
     a->waiter.is_last_chance = a->deadline_us <= until_us;
     a->waiter.deadline_us = a->waiter.is_last_chance ? a->deadline_us : until_us;

@@ -28,6 +28,7 @@ struct attempt {
     int32_t role;
     int64_t asked_us; /* when the caller asked, which may be attempts ago */
     int64_t sent_us;
+    int64_t wait_us; /* it waits in the queue for no longer */
     int64_t deadline_us;
     void (*ended)(struct attempt *a, enum outcome outcome, const struct error *why);
     void (*let_go)(struct attempt *a);

@@ -6,6 +6,7 @@
 #include "core/circuits.h"
 #include "core/context.h"
 #include "core/resource.h"
+#include "core/stages.h"
 #include "core/tenant.h"
 
 /* --- the end --------------------------------------------------------------------------------- */
@@ -27,9 +28,64 @@ static void answer(struct call *c)
     ticket_end(&c->ticket, c->error.code);
 }
 
+/* --- out of its stages ------------------------------------------------------------------------ */
+
+/* As far as this many of them. */
+static void come_out(struct call *c, uint8_t to, const struct stage_end *end)
+{
+    while (c->inside > to)
+        stage_leave(c, c->stages.at[--c->inside], end);
+}
+
+/* To where it pauses before another attempt, if it is that far in. */
+static void come_out_to_retry(struct call *c, const struct stage_end *end)
+{
+    uint8_t i = 0;
+    while (i < c->inside && c->stages.at[i] != NEBULA_STAGE_RETRY)
+        i++;
+    if (i < c->inside)
+        come_out(c, i + 1, end);
+}
+
+static void come_out_whole(struct call *c, enum error_code code)
+{
+    const struct attempt *a = c->answer;
+    come_out(c, 0,
+             &(struct stage_end){.code = code,
+                                 .was_sent = a->was_sent,
+                                 .took_us = engine_now(a->engine) - a->asked_us});
+}
+
+/* By a stage, at whose door it stands. Nothing was sent by this attempt. */
+static void refuse(struct call *c)
+{
+    const struct stage_end end = {.code = ERROR_CANCELLED};
+    c->outcome = OUTCOME_FAILED;
+    come_out(c, 0, &end);
+    answer(c);
+}
+
+/* What goes on with a stream is no call, as long as it goes on well. */
+static enum error_code noted(const struct attempt *a, enum error_code code)
+{
+    return code == ERROR_OK && request_goes_on(&a->request) ? ERROR_CANCELLED : code;
+}
+
+/* How the attempt ended counts, for those behind the retry and for what was let by on a lease. */
+static void note(struct call *c, const struct attempt *a, enum error_code code)
+{
+    const struct stage_end end = {.code = noted(a, code),
+                                  .was_sent = a->was_sent,
+                                  .took_us = engine_now(a->engine) - a->sent_us};
+    if (a->is_leased && c->operation != NULL)
+        stage_leave(c, NEBULA_STAGE_CIRCUIT, &end);
+    else
+        come_out_to_retry(c, &end);
+}
+
 /* --- attempts --------------------------------------------------------------------------------- */
 
-static bool may_repeat(const struct call *c)
+bool call_may_repeat(const struct call *c)
 {
     enum error_action action = error_action_of(c->error.code);
     if (c->outcome == OUTCOME_IN_DOUBT)
@@ -37,89 +93,196 @@ static bool may_repeat(const struct call *c)
     return action == ACTION_RETRY || action == ACTION_WAIT;
 }
 
+/* Negative: there is no other attempt. */
+static int64_t pause_of(struct call *c)
+{
+    const struct attempt *a = c->answer;
+    if (a->is_leased || !a->was_sent)
+        return -1;
+    if (engine_now(a->engine) < a->deadline_us && call_may_repeat(c))
+        return again_pause(a->resource, c->operation, &c->again, &c->error, a->deadline_us, NULL);
+    again_over(c->operation, &c->again, c->error.code);
+    return -1;
+}
+
 static bool pause_before_retry(struct call *c)
 {
     struct engine *e = c->ticket.engine;
     struct attempt *a = &c->attempt;
-    if (a->is_leased || !a->was_sent || engine_now(e) >= a->deadline_us || !may_repeat(c))
-        return false;
-    int64_t pause_us = resource_try_again(a->resource, c->attempts, a->deadline_us, NULL);
+    int64_t pause_us = pause_of(c);
     if (pause_us < 0)
         return false;
     c->state = CALL_PAUSING;
     reply_fini(&a->request.reply);
     batch_forget(&a->request);
-    engine_trace(e, TRACE_RETRIES, a->resource->number, c->ticket.number, c->attempts + 1,
+    copies_free(c);
+    engine_trace(e, TRACE_RETRIES, a->resource->number, c->ticket.number, c->again.attempts + 1,
                  pause_us);
     loop_arm(e->loop, &c->timer, engine_now(e) + pause_us);
     return true;
 }
 
-/* What goes on with a stream is no call, as long as it goes on well. */
-static void note(struct call *c, enum error_code code)
+static void set_end(struct call *c, const struct attempt *a, enum outcome outcome,
+                    const struct error *why)
 {
-    const struct attempt *a = &c->attempt;
-    if (code == ERROR_OK && request_goes_on(&a->request))
-        code = ERROR_CANCELLED;
-    circuits_end(a->resource, c->pass, code, a->was_sent, engine_now(a->engine) - a->sent_us);
-    c->pass = 0;
+    c->again.attempts += a->was_sent;
+    c->outcome = outcome;
+    c->is_doubtful = c->is_doubtful || outcome == OUTCOME_IN_DOUBT;
+    error_clear(&c->error);
+    if (why->code != ERROR_OK)
+        c->error = *why;
+}
+
+/* Of an attempt with copies the last word is not said yet when one of them failed. */
+static void ended(struct call *c, struct attempt *a, enum outcome outcome, const struct error *why)
+{
+    set_end(c, a, outcome, why);
+    if (!copies_ended(c, a, outcome))
+        return;
+    c->answer = a;
+    note(c, a, why->code);
+    if (why->code == ERROR_OK)
+        again_over(c->operation, &c->again, ERROR_OK);
+    else if (pause_before_retry(c))
+        return;
+    come_out_whole(c, noted(a, why->code));
+    answer(c);
 }
 
 static void attempt_ended(struct attempt *a, enum outcome outcome, const struct error *why)
 {
-    struct call *c = container_of(a, struct call, attempt);
-    note(c, why->code);
-    c->attempts += a->was_sent;
-    c->outcome = outcome;
-    c->is_doubtful = c->is_doubtful || outcome == OUTCOME_IN_DOUBT;
-    error_clear(&c->error);
-    if (why->code != ERROR_OK) {
-        c->error = *why;
-        if (pause_before_retry(c))
-            return;
-    }
-    answer(c);
+    ended(container_of(a, struct call, attempt), a, outcome, why);
 }
 
-static void try(struct call *c)
+static void go_out(struct call *c)
 {
     c->state = CALL_TRYING;
-    if (circuits_pass(c->attempt.resource, &c->pass, &c->error)) {
-        attempt_begin(&c->attempt);
-        return;
-    }
-    c->outcome = OUTCOME_FAILED;
-    answer(c);
+    c->answer = &c->attempt;
+    attempt_begin(&c->attempt);
+    copies_begun(c);
 }
 
-static void pause_is_over(struct timer *t)
+/* --- into its stages -------------------------------------------------------------------------- */
+
+static void hold(struct call *c)
 {
-    struct call *c = container_of(t, struct call, timer);
-    if (engine_now(c->ticket.engine) >= c->attempt.deadline_us) {
-        answer(c); /* as the last attempt ended */
+    int64_t until_us = c->held_until_us;
+    c->state = CALL_HELD;
+    loop_arm(c->ticket.engine->loop, &c->timer,
+             until_us < c->attempt.deadline_us ? until_us : c->attempt.deadline_us);
+}
+
+static void go_in(struct call *c)
+{
+    for (; c->inside < c->stages.count; c->inside++)
+        switch (stage_enter(c, c->stages.at[c->inside])) {
+        case STAGE_GO:
+            break;
+        case STAGE_HOLD:
+            hold(c);
+            return;
+        case STAGE_REFUSE:
+            refuse(c);
+            return;
+        }
+    go_out(c);
+}
+
+/* It was held by this stage, and is in now. */
+static void go_on(struct call *c)
+{
+    loop_disarm(c->ticket.engine->loop, &c->timer);
+    c->inside++;
+    go_in(c);
+}
+
+static void limit_served(struct limited *l, const struct error *why)
+{
+    struct call *c = container_of(l, struct call, limited);
+    int64_t waited_us = engine_now(c->ticket.engine) - l->waiter.arrived_us;
+    if (why != NULL) {
+        loop_disarm(c->ticket.engine->loop, &c->timer);
+        c->error = *why;
+        refuse(c);
         return;
     }
-    try(c);
+    c->attempt.wait_us = c->operation->policy.wait_us - waited_us;
+    go_on(c);
+}
+
+static void time_is_over(struct timer *t)
+{
+    struct call *c = container_of(t, struct call, timer);
+    bool is_late = engine_now(c->ticket.engine) >= c->attempt.deadline_us;
+    if (c->state == CALL_HELD && stage_time(c, c->stages.at[c->inside]))
+        go_on(c);
+    else if (c->state == CALL_HELD)
+        refuse(c);
+    else if (!is_late)
+        go_in(c);
+    else { /* as the last attempt ended */
+        come_out_whole(c, c->error.code);
+        answer(c);
+    }
+}
+
+/* --- the ticket ------------------------------------------------------------------------------- */
+
+static void free_call(struct call *c)
+{
+    struct request *r = &c->attempt.request;
+    c->attempt.resource->users--;
+    copies_free(c);
+    reply_fini(&r->reply);
+    context_unref(&r->context);
+    batch_forget(r);
+    free(c);
+}
+
+static bool is_in_flight(const struct call *c)
+{
+    return c->attempt.is_in_flight || copies_are_in_flight(c);
 }
 
 static void let_go(struct attempt *a)
 {
     struct call *c = container_of(a, struct call, attempt);
-    if (c->is_dropped)
-        call_ticket.free(&c->ticket);
+    if (c->is_dropped && !is_in_flight(c))
+        free_call(c);
 }
 
-/* --- the ticket ------------------------------------------------------------------------------- */
+void call_copy_ended(struct attempt *a, enum outcome outcome, const struct error *why)
+{
+    struct call *c = container_of(a, struct copy, attempt)->call;
+    if (!c->copies.is_beginning)
+        ended(c, a, outcome, why);
+}
+
+void call_copy_let_go(struct attempt *a)
+{
+    struct call *c = container_of(a, struct copy, attempt)->call;
+    let_go(&c->attempt);
+}
+
+static void give_up_attempts(struct call *c)
+{
+    struct attempt *a = &c->attempt;
+    c->again.attempts += a->state != ATTEMPT_OVER && a->was_sent;
+    if (a->state != ATTEMPT_OVER)
+        c->outcome = attempt_give_up(a);
+    copies_give_up(c, a);
+    note(c, a, ERROR_CANCELLED);
+}
 
 static void call_abandon(struct ticket *t)
 {
     struct call *c = (struct call *)t;
-    if (c->state == CALL_TRYING) {
-        c->attempts += c->attempt.was_sent;
-        c->outcome = attempt_give_up(&c->attempt);
-        note(c, ERROR_CANCELLED);
-    }
+    if (c->state == CALL_TRYING)
+        give_up_attempts(c);
+    else if (c->state == CALL_HELD)
+        stage_abandon(c, c->stages.at[c->inside]);
     loop_disarm(t->engine->loop, &c->timer);
+    come_out_whole(c, ERROR_CANCELLED);
     c->state = CALL_OVER;
     doubt(c);
     error_set(&c->error, ERROR_CANCELLED, "%s: the task was cancelled", c->attempt.resource->name);
@@ -128,15 +291,9 @@ static void call_abandon(struct ticket *t)
 static void call_free(struct ticket *t)
 {
     struct call *c = (struct call *)t;
-    struct request *r = &c->attempt.request;
     c->is_dropped = true;
-    if (c->attempt.is_in_flight)
-        return;
-    c->attempt.resource->users--;
-    reply_fini(&r->reply);
-    context_unref(&r->context);
-    batch_forget(r);
-    free(c);
+    if (!is_in_flight(c))
+        free_call(c);
 }
 
 const struct ticket_type call_ticket = {.abandon = call_abandon, .free = call_free};
@@ -157,33 +314,78 @@ static struct call *copy_request(const struct nebula_request *r)
     return c;
 }
 
-static int64_t deadline_of(const struct engine *e, const struct resource *r, int64_t within_us)
+static int64_t deadline_of(const struct engine *e, int64_t within_us,
+                           const struct nebula_policy *policy)
 {
-    int64_t at_us = engine_in(e, within_us > 0 ? within_us : r->spec->policy.deadline_us);
+    int64_t at_us = engine_in(e, within_us > 0 ? within_us : policy->deadline_us);
     return at_us < e->task->deadline_us ? at_us : e->task->deadline_us;
 }
 
-static struct call *call_new(struct engine *e, struct resource *r,
-                             const struct nebula_request *request)
+static void begin_attempt(struct call *c, struct engine *e, struct resource *r,
+                          const struct nebula_request *request)
 {
-    struct call *c = copy_request(request);
-    if (c == NULL) {
-        engine_refuse(e, ERROR_MEMORY, "%s: no memory for a call", r->name);
-        return NULL;
-    }
+    const struct nebula_policy *policy =
+        c->operation == NULL ? &r->spec->policy : &c->operation->policy;
     struct attempt *a = &c->attempt;
     attempt_init(a, e, r);
     a->role = request->role;
     a->is_leased = request->lease != 0;
     a->is_dirtying = request->is_dirty;
     a->asked_us = engine_now(e);
-    a->deadline_us = deadline_of(e, r, request->within_us);
+    a->wait_us = policy->wait_us;
+    a->deadline_us = deadline_of(e, request->within_us, policy);
     a->waiter.key = e->task->key;
     a->waiter.is_fail_fast = request->is_fail_fast || r->spec->pool.is_fail_fast;
     a->ended = attempt_ended;
     a->let_go = let_go;
-    timer_init(&c->timer, pause_is_over);
+}
+
+static struct call *call_new(struct engine *e, struct resource *r,
+                             const struct nebula_request *request)
+{
+    static const struct stages retry_alone = {.count = 1, .at = {NEBULA_STAGE_RETRY}};
+    struct call *c = copy_request(request);
+    if (c == NULL) {
+        engine_refuse(e, ERROR_MEMORY, "%s: no memory for a call", r->name);
+        return NULL;
+    }
+    c->operation = operation_find(r, request->operation);
+    c->stages = c->operation == NULL ? retry_alone : c->operation->stages;
+    begin_attempt(c, e, r, request);
+    c->answer = &c->attempt;
+    timer_init(&c->timer, time_is_over);
+    copies_init(&c->copies);
+    node_init(&c->limited.node);
+    c->limited.waiter.class = (enum shed_class)request->priority;
+    c->limited.served = limit_served;
     return c;
+}
+
+/* 0, or the negative code: it can be asked for of r, but for what the acting task may. */
+static int32_t check(struct engine *e, const struct resource *r,
+                     const struct nebula_request *request)
+{
+    if (request->verb == NEBULA_BATCH && !r->driver->takes_batches)
+        return engine_refuse(e, ERROR_USAGE, "%s: its kind has no batches", r->name);
+    if (!operation_exists(r, request->operation))
+        return engine_refuse(e, ERROR_USAGE, "%s has no operation number %d", r->name,
+                             request->operation);
+    if (request->priority < NEBULA_PRIORITY_NORMAL || request->priority >= NEBULA_PRIORITIES)
+        return engine_refuse(e, ERROR_USAGE, "%s: there is no priority number %d", r->name,
+                             request->priority);
+    return task_may_begin(e, r->name);
+}
+
+static void go(struct call *c, struct conn *leased)
+{
+    if (leased == NULL) {
+        go_in(c);
+        return;
+    }
+    if (c->operation != NULL)
+        c->pass = circuits_pass_leased(c->operation->guards);
+    c->stages.count = 0;
+    attempt_begin_on(&c->attempt, leased);
 }
 
 int32_t call_begin(struct engine *e, const struct nebula_request *request)
@@ -195,9 +397,7 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
         leased != NULL ? leased->pool->resource : table_get(&e->resources, request->resource);
     if (r == NULL)
         return engine_refuse(e, ERROR_USAGE, "there is no resource number %d", request->resource);
-    if (request->verb == NEBULA_BATCH && !r->driver->takes_batches)
-        return engine_refuse(e, ERROR_USAGE, "%s: its kind has no batches", r->name);
-    int32_t refusal = task_may_begin(e, r->name);
+    int32_t refusal = check(e, r, request);
     if (refusal < 0)
         return refusal;
     if (leased == NULL && (r = tenant_resource(r)) == NULL)
@@ -211,15 +411,10 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
         return number;
     }
     c->attempt.request.context = context_ref(e->task->context);
-    resource_called(r);
+    again_called(r);
     r->users++;
-    if (leased == NULL) {
-        try(c);
-    } else {
-        c->pass = circuits_pass_leased(r);
-        attempt_begin_on(&c->attempt, leased);
-    }
-    if (c->attempt.state == ATTEMPT_WAITING)
+    go(c, leased);
+    if (c->attempt.state == ATTEMPT_WAITING || c->state == CALL_HELD)
         e->queued = number;
     return number;
 }

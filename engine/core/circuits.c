@@ -4,10 +4,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "core/common.h"
-#include "core/identity.h"
+#include "core/operation.h"
 #include "core/pool.h"
-#include "core/rules.h"
 #include "rules/circuit.h"
 
 /* What all workers have together. Of an engine that is alone it is its own, and has no ledger. */
@@ -21,51 +19,12 @@ struct shared {
 };
 
 struct circuits {
-    struct resource *resource;
+    struct guards *guards;
     struct shared *shared;
     uint64_t word; /* as the pools know it */
 };
 
 /* --- what is said ----------------------------------------------------------------------------- */
-
-static bool is_percent(int32_t percent)
-{
-    return percent >= 0 && percent <= 100;
-}
-
-static bool is_span(int64_t span_us, int64_t least)
-{
-    return span_us >= least && resource_is_span(span_us);
-}
-
-enum error_code circuits_check(const struct resource *r, const struct nebula_circuit *said,
-                               struct error *e)
-{
-    if (said->mode < NEBULA_CIRCUIT_NONE || said->mode > NEBULA_CIRCUIT_METRICS)
-        return error_set(e, ERROR_CONFIG, "%s: circuit: there is no mode number %d", r->name,
-                         said->mode);
-    if (said->mode == NEBULA_CIRCUIT_NONE)
-        return ERROR_OK;
-    if (said->window < 0 || said->window > CIRCUIT_WINDOW_MOST ||
-        (said->window == 0 && !is_span(said->span_us, CIRCUIT_BUCKETS)))
-        return error_set(e, ERROR_CONFIG,
-                         "%s: circuit: a window of 1 to %d calls, or a span of at least %d us",
-                         r->name, CIRCUIT_WINDOW_MOST, CIRCUIT_BUCKETS);
-    if (!is_percent(said->percent) || !is_percent(said->slow_percent) || said->least < 1 ||
-        said->consecutive < 0)
-        return error_set(e, ERROR_CONFIG,
-                         "%s: circuit: percent are 0 to 100, least >= 1, consecutive >= 0",
-                         r->name);
-    if (said->probes < 1 || said->probes > CIRCUIT_PROBES_MOST)
-        return error_set(e, ERROR_CONFIG, "%s: circuit: 1 to %d probes, not %d", r->name,
-                         CIRCUIT_PROBES_MOST, said->probes);
-    if (!is_span(said->slow_us, 0) || !is_span(said->probe_us, 1) || !is_span(said->pause_us, 1) ||
-        !is_span(said->pause_max_us, said->pause_us))
-        return error_set(e, ERROR_CONFIG,
-                         "%s: circuit: times are positive and not endless, and pause <= pause_max",
-                         r->name);
-    return ERROR_OK;
-}
 
 static enum circuit_mode mode_of(int32_t said)
 {
@@ -99,16 +58,23 @@ static struct circuit_policy policy_of(const struct nebula_circuit *said)
 
 /* --- touching --------------------------------------------------------------------------------- */
 
+static struct engine *engine_of(const struct circuits *c)
+{
+    return c->guards->resource->engine;
+}
+
 static struct shared *enter(struct circuits *c)
 {
     pthread_mutex_lock(&c->shared->common.lock);
     return c->shared;
 }
 
+/* Of no circuit the word is that of a closed one. */
 static void see_one(struct pool *p)
 {
-    const struct circuits *c = p->resource->circuits;
-    if (circuit_pass(c->word) == 0)
+    const struct operation *o = p->resource->operations;
+    const struct circuits *c = o == NULL ? NULL : o->guards->circuits;
+    if (circuit_pass(c == NULL ? 0 : c->word) == 0)
         p->gate |= GATE_CIRCUIT;
     else
         p->gate &= ~(uint32_t)GATE_CIRCUIT;
@@ -119,28 +85,30 @@ static void look(void *circuits)
 {
     struct circuits *c = circuits;
     c->word = atomic_load_explicit(&c->shared->word, memory_order_relaxed);
-    resource_each_pool(c->resource, see_one);
+    resource_each_pool(c->guards->resource, see_one);
 }
 
 /* Says what has become of it, for all workers. */
 static void tell(const struct circuits *c, enum circuit_state was, enum circuit_state is,
                  const struct circuit_cause *cause, int64_t until_us)
 {
-    struct engine *e = c->resource->engine;
+    const struct resource *r = c->guards->resource;
+    struct engine *e = r->engine;
     const struct log_field field[] = {
-        {.key = "resource", .text = c->resource->name},
+        {.key = "resource", .text = r->name},
+        {.key = "operation", .text = c->guards->operation},
         {.key = "was", .text = circuit_state_name(was)},
         {.key = "why", .text = circuit_reason(cause->why)},
         {.key = "bad", .number = cause->bad},
         {.key = "of", .number = cause->of},
         {.key = "ms", .number = (until_us - engine_now(e)) / 1000},
     };
-    engine_trace(e, TRACE_CIRCUIT, c->resource->number, was, is, cause->why);
+    engine_trace(e, TRACE_CIRCUIT, r->number, was, is, cause->why);
     if (is == CIRCUIT_OPEN)
         engine_log(e, LOG_WARN, "circuit open", field, COUNT(field));
     else
         engine_log(e, LOG_INFO, is == CIRCUIT_HALF ? "circuit half open" : "circuit closed", field,
-                   2);
+                   3);
 }
 
 /* After something was done with it, whose word was this before: opens the lock. */
@@ -164,63 +132,38 @@ static void leave(struct circuits *c, uint64_t before)
 
 /* --- the beginning and the end ---------------------------------------------------------------- */
 
-struct making {
-    struct circuit_policy policy;
-};
-
-static struct common *make(const struct ledger *l, const void *how)
+static struct common *make(const struct ledger *l, const void *policy)
 {
     int32_t seats = l == NULL ? 0 : ledger_workers(l);
     struct shared *s = calloc(1, sizeof *s + (size_t)seats * sizeof s->seat[0]);
     if (s == NULL)
         return NULL;
-    s->policy = ((const struct making *)how)->policy;
+    s->policy = *(const struct circuit_policy *)policy;
     s->seats = seats;
     return &s->common;
 }
 
-static struct shared *make_alone(const struct making *how)
-{
-    struct common *c = make(NULL, how);
-    if (c == NULL)
-        return NULL;
-    pthread_mutex_init(&c->lock, NULL);
-    return container_of(c, struct shared, common);
-}
-
-static struct shared *join(struct resource *r, const struct making *how)
-{
-    struct engine *e = r->engine;
-    if (e->ledger == NULL)
-        return make_alone(how);
-    char *identity = identity_of(r, "circuit", IDENTITY_ALL_ROLES);
-    struct common *c = identity == NULL ? NULL : common_join(e->ledger, identity, make, how);
-    free(identity);
-    return c == NULL ? NULL : container_of(c, struct shared, common);
-}
-
 static void take_seat(struct circuits *c)
 {
-    struct engine *e = c->resource->engine;
-    if (e->ledger == NULL)
+    struct engine *e = engine_of(c);
+    if (c->shared->seats == 0)
         return;
     pthread_mutex_lock(&c->shared->common.lock);
     seat_take(&c->shared->seat[e->worker], &c->shared->common, e->loop, c, look);
     pthread_mutex_unlock(&c->shared->common.lock);
 }
 
-static struct circuits *circuits_new(struct resource *r)
+static struct circuits *circuits_new(struct guards *g)
 {
-    const struct making how = {.policy = policy_of(&r->rules->circuit)};
+    const struct circuit_policy policy = policy_of(&g->rules->circuit);
     struct circuits *c = calloc(1, sizeof *c);
-    if (c == NULL)
-        return NULL;
-    c->resource = r;
-    c->shared = join(r, &how);
-    if (c->shared == NULL) {
+    struct common *common = c == NULL ? NULL : guards_join(g, "circuit", make, &policy);
+    if (common == NULL) {
         free(c);
         return NULL;
     }
+    c->guards = g;
+    c->shared = container_of(common, struct shared, common);
     take_seat(c);
     c->word = atomic_load_explicit(&c->shared->word, memory_order_relaxed);
     return c;
@@ -233,24 +176,21 @@ void circuits_free(struct circuits **circuits)
     if (c == NULL)
         return;
     struct common *common = &c->shared->common;
-    if (c->shared->seats == 0) {
-        pthread_mutex_destroy(&common->lock);
-        free(c->shared);
-    } else {
+    if (c->shared->seats > 0) {
         pthread_mutex_lock(&common->lock);
-        seat_leave(&c->shared->seat[c->resource->engine->worker]);
+        seat_leave(&c->shared->seat[engine_of(c)->worker]);
         pthread_mutex_unlock(&common->lock);
-        common_leave(common);
     }
+    common_leave(common);
     free(c);
 }
 
 /* NULL when there is none, or no memory for one: then nothing is refused. */
-static struct circuits *circuits_of(struct resource *r)
+static struct circuits *circuits_of(struct guards *g)
 {
-    if (r->circuits == NULL && r->rules != NULL && r->rules->circuit.mode != NEBULA_CIRCUIT_NONE)
-        r->circuits = circuits_new(r);
-    return r->circuits;
+    if (g->circuits == NULL && g->rules->circuit.mode != NEBULA_CIRCUIT_NONE)
+        g->circuits = circuits_new(g);
+    return g->circuits;
 }
 
 /* --- for who calls ---------------------------------------------------------------------------- */
@@ -259,7 +199,7 @@ static uint64_t allow(struct circuits *c)
 {
     struct shared *s = enter(c);
     uint64_t before = circuit_word(&s->circuit);
-    uint64_t pass = circuit_allow(&s->circuit, &s->policy, engine_now(c->resource->engine));
+    uint64_t pass = circuit_allow(&s->circuit, &s->policy, engine_now(engine_of(c)));
     leave(c, before);
     return pass;
 }
@@ -268,10 +208,10 @@ static void explain(struct circuits *c, struct error *why)
 {
     struct shared *s = enter(c);
     const struct circuit_cause cause = s->circuit.cause;
-    int64_t left_us = s->circuit.until_us - engine_now(c->resource->engine);
+    int64_t left_us = s->circuit.until_us - engine_now(engine_of(c));
     bool is_half = s->circuit.state == CIRCUIT_HALF;
     pthread_mutex_unlock(&s->common.lock);
-    const char *name = c->resource->name;
+    const char *name = c->guards->resource->name;
     if (cause.why == CIRCUIT_ORDER)
         error_set(why, ERROR_OPEN, "%s: its circuit was opened by order", name);
     else
@@ -281,9 +221,9 @@ static void explain(struct circuits *c, struct error *why)
     why->retry_after_us = left_us > 0 ? left_us : 0;
 }
 
-bool circuits_pass(struct resource *r, uint64_t *pass, struct error *why)
+bool circuits_pass(struct guards *g, uint64_t *pass, struct error *why)
 {
-    struct circuits *c = circuits_of(r);
+    struct circuits *c = circuits_of(g);
     if (c == NULL) {
         *pass = 0;
         return true;
@@ -294,9 +234,9 @@ bool circuits_pass(struct resource *r, uint64_t *pass, struct error *why)
     return *pass != 0;
 }
 
-uint64_t circuits_pass_leased(struct resource *r)
+uint64_t circuits_pass_leased(struct guards *g)
 {
-    struct circuits *c = circuits_of(r);
+    struct circuits *c = circuits_of(g);
     if (c == NULL)
         return 0;
     uint64_t pass = circuit_pass(atomic_load_explicit(&c->shared->word, memory_order_relaxed));
@@ -305,10 +245,14 @@ uint64_t circuits_pass_leased(struct resource *r)
 
 bool circuits_lend(struct resource *r, struct error *why)
 {
+    struct operation *o = operation_find(r, 0);
     uint64_t pass;
-    if (!circuits_pass(r, &pass, why))
+    if (o == NULL)
+        return true;
+    if (!circuits_pass(o->guards, &pass, why))
         return false;
-    circuits_end(r, pass, ERROR_CANCELLED, false, 0); /* what runs on it is asked for itself */
+    circuits_end(o->guards, pass, ERROR_CANCELLED, false,
+                 0); /* what runs on it is asked for itself */
     return true;
 }
 
@@ -319,11 +263,11 @@ static bool says_something(enum error_code code, bool was_sent)
     return was_sent ? !error_is_ours(code) : code == ERROR_UNREACHABLE || code == ERROR_BUSY;
 }
 
-void circuits_end(struct resource *r, uint64_t pass, enum error_code code, bool was_sent,
+void circuits_end(struct guards *g, uint64_t pass, enum error_code code, bool was_sent,
                   int64_t took_us)
 {
-    struct circuits *c = r->circuits;
-    struct engine *e = r->engine;
+    struct circuits *c = g->circuits;
+    struct engine *e = g->resource->engine;
     if (c == NULL || pass == 0)
         return;
     struct shared *s = enter(c);
@@ -339,45 +283,31 @@ void circuits_end(struct resource *r, uint64_t pass, enum error_code code, bool 
 
 /* --- changes ---------------------------------------------------------------------------------- */
 
-/* It is no more, and refuses nobody. */
-static void drop(struct resource *r)
-{
-    r->circuits->word = 0;
-    resource_each_pool(r, see_one);
-    circuits_free(&r->circuits);
-}
-
 static void change(struct circuits *c)
 {
     struct shared *s = enter(c);
     uint64_t before = circuit_word(&s->circuit);
-    s->policy = policy_of(&c->resource->rules->circuit);
-    circuit_look(&s->circuit, &s->policy, engine_now(c->resource->engine));
+    s->policy = policy_of(&c->guards->rules->circuit);
+    circuit_look(&s->circuit, &s->policy, engine_now(engine_of(c)));
     leave(c, before);
 }
 
-bool circuits_say(struct resource *r, const struct nebula_circuit *said)
+/* One that is no more refuses nobody, and what is under way is handed in to nothing. */
+void circuits_changed(struct guards *g)
 {
-    struct rules all = {.circuit = {.mode = NEBULA_CIRCUIT_NONE}};
-    if (r->rules != NULL)
-        all = *r->rules;
-    all.circuit = *said;
-    const struct rules *kept = rules_keep(r->engine, &all);
-    if (kept == NULL)
-        return false;
-    rules_return(r->engine, r->rules);
-    r->rules = kept;
-    if (r->circuits != NULL && said->mode == NEBULA_CIRCUIT_NONE)
-        drop(r);
-    else if (r->circuits != NULL)
-        change(r->circuits);
+    if (g->circuits == NULL)
+        return;
+    if (g->rules->circuit.mode != NEBULA_CIRCUIT_NONE)
+        change(g->circuits);
     else
-        resource_each_pool(r, circuits_see);
-    return true;
+        circuits_free(&g->circuits);
 }
 
 void circuits_see(struct pool *p)
 {
-    if (circuits_of(p->resource) != NULL)
-        see_one(p);
+    struct operation *o = operation_find(p->resource, 0);
+    if (o == NULL)
+        return;
+    circuits_of(o->guards);
+    see_one(p);
 }

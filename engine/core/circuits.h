@@ -1,7 +1,6 @@
 /* circuits.h - what keeps failing is not called for a while, in any worker.
  *
- * A resource that was told of a circuit (nebula_circuit()) has one for all workers, made with its first call
- * (rules/circuit). While it is closed an attempt reads one word, and how it ended is counted under a lock.
+ * Where the rules say so (nebula_rules()) there is one for all workers, made with the first call (rules/circuit). While it is closed an attempt reads one word, and how it ended is counted under a lock.
  * What is open refuses each attempt before it waits for a connection, with `open`, and so it refuses leases,
  * for which the gate of the pools is shut meanwhile. What runs on a lease goes on: who has begun a
  * transaction is let to its end. But how it ended counts as well.
@@ -13,28 +12,23 @@
 #define CORE_CIRCUITS_H
 
 #include "base/error.h"
-#include "core/resource.h"
-#include "nebula_policy.h"
+#include "core/guards.h"
 
-struct circuits; /* a worker's part in the circuit of a resource */
+struct circuits; /* a worker's part in a circuit */
 
 /* May a call be sent? Its pass is to be handed in once, by circuits_end(); 0: there is no circuit. False:
  * not now, and *why says until when. */
-bool circuits_pass(struct resource *r, uint64_t *pass, struct error *why);
+bool circuits_pass(struct guards *g, uint64_t *pass, struct error *why);
 /* The same for a lease, for which nothing is handed in. */
 bool circuits_lend(struct resource *r, struct error *why);
 /* For what runs on a lease: a pass if there is one to be had, else 0. */
-uint64_t circuits_pass_leased(struct resource *r);
+uint64_t circuits_pass_leased(struct guards *g);
 /* The call ended so, that long after it was sent. was_sent: else it says something only when nothing answers. */
-void circuits_end(struct resource *r, uint64_t pass, enum error_code code, bool was_sent,
+void circuits_end(struct guards *g, uint64_t pass, enum error_code code, bool was_sent,
                   int64_t took_us);
 
-/* Whether what is said can be; *e says why not. */
-enum error_code circuits_check(const struct resource *r, const struct nebula_circuit *said,
-                               struct error *e);
-/* From now on it is so. False when out of memory: then it is as before. */
-bool circuits_say(struct resource *r, const struct nebula_circuit *said);
-/* A pool of it was made. */
+void circuits_changed(struct guards *g);
+/* A pool of it was made, or its rules are others. */
 void circuits_see(struct pool *p);
 void circuits_free(struct circuits **c); /* *c may be NULL */
 

@@ -80,9 +80,19 @@ static struct common *add(struct ledger *l, const char *identity, common_make *m
     return NULL;
 }
 
+static struct common *make_alone(common_make *make, const void *how)
+{
+    struct common *c = make(NULL, how);
+    if (c != NULL)
+        pthread_mutex_init(&c->lock, NULL);
+    return c;
+}
+
 struct common *common_join(struct ledger *l, const char *identity, common_make *make,
                            const void *how)
 {
+    if (l == NULL)
+        return make_alone(make, how);
     pthread_mutex_lock(&l->lock);
     struct common *c = index_get(&l->things, identity);
     if (c == NULL)
@@ -95,7 +105,10 @@ struct common *common_join(struct ledger *l, const char *identity, common_make *
 
 void common_leave(struct common *c)
 {
-    use(c, -1);
+    if (c->ledger == NULL)
+        drop(c);
+    else
+        use(c, -1);
 }
 
 /* --- seats ------------------------------------------------------------------------------------ */

@@ -30,10 +30,11 @@ struct common {
     void (*free)(struct common *c); /* NULL: it is one block */
 };
 
-/* Makes one, all of it but its common part. NULL when out of memory. */
+/* Makes one, all of it but its common part; zeroed, that is. NULL when out of memory. */
 typedef struct common *common_make(const struct ledger *l, const void *how);
 
-/* The thing of this identity, which is copied; made when there is none yet. NULL when out of memory. */
+/* The thing of this identity, which is copied; made when there is none yet. Without a ledger it is one's own, and
+ * nobody has a seat at it. NULL when out of memory. */
 struct common *common_join(struct ledger *l, const char *identity, common_make *make,
                            const void *how);
 void common_leave(struct common *c);

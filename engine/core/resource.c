@@ -8,8 +8,8 @@
 #include "core/errand.h"
 #include "core/handover.h"
 #include "core/hold.h"
+#include "core/operation.h"
 #include "core/pool.h"
-#include "core/rules.h"
 #include "core/tenant.h"
 
 bool target_has(const struct target *t, const struct nebula_option *option)
@@ -73,8 +73,8 @@ static enum error_code check_pipeline(const struct nebula_spec *s, const struct 
     return ERROR_OK;
 }
 
-static enum error_code check_policy(const char *name, const struct nebula_policy *p,
-                                    struct error *e)
+enum error_code resource_check_policy(const char *name, const struct nebula_policy *p,
+                                      struct error *e)
 {
     if (p->deadline_us == 0 || !resource_is_span(p->deadline_us) || !resource_is_span(p->wait_us))
         return error_set(e, ERROR_CONFIG,
@@ -176,7 +176,7 @@ static enum error_code check(struct engine *engine, const struct nebula_spec *s,
         return e->code;
     if (check_pool(s->name, &s->pool, e) != ERROR_OK)
         return e->code;
-    return check_policy(s->name, &s->policy, e);
+    return resource_check_policy(s->name, &s->policy, e);
 }
 
 /* --- copying --------------------------------------------------------------------------------- */
@@ -373,8 +373,7 @@ void resource_free(struct resource **resource)
     tenants_free(&r->tenants);
     outlook_free(&r->outlook);
     budget_free(&r->budget);
-    circuits_free(&r->circuits);
-    rules_return(r->engine, r->rules);
+    operations_free(r);
     free(r->balance);
     drop_secrets(r);
     driver_return(r->driver);

@@ -10,14 +10,13 @@
 #include "core/engine.h"
 #include "nebula.h"
 #include "rules/policy.h"
-#include "rules/retry.h"
 
 struct budget;
-struct circuits;
 struct nebula_balance;
+struct nebula_rules;
+struct operation;
 struct outlook;
 struct pool;
-struct rules;
 struct tenants;
 
 struct resource {
@@ -29,14 +28,14 @@ struct resource {
     int32_t users;           /* calls and errands that have a pointer to it */
     struct outlook *outlook; /* of the endpoints that the spec names, NULL if it names none */
     const struct driver *driver;
-    struct tenants *tenants;        /* NULL: it is the same for all */
-    struct list_node in_tenants;    /* of the same declaration */
-    int64_t used_us;                /* a tenant's: somebody asked for it last */
-    int64_t declared;               /* as which of all that there ever were */
-    struct nebula_balance *balance; /* over its endpoints, NULL: it was said by nobody; load.h */
-    struct budget *budget;          /* for retries, NULL: it was not called yet */
-    const struct rules *rules;      /* of nebula_policy.h, NULL: none was said */
-    struct circuits *circuits;      /* NULL: none was said, or it was not used yet */
+    struct tenants *tenants;          /* NULL: it is the same for all */
+    struct list_node in_tenants;      /* of the same declaration */
+    int64_t used_us;                  /* a tenant's: somebody asked for it last */
+    int64_t declared;                 /* as which of all that there ever were */
+    struct nebula_balance *balance;   /* over its endpoints, NULL: it was said by nobody; load.h */
+    struct budget *budget;            /* for retries, NULL: it was not called yet */
+    const struct nebula_rules *rules; /* NULL: none was said; see operation.h */
+    struct operation *operations;     /* by number; NULL: none was said, or it was not used yet */
     uint64_t calls, retries, failed, in_doubt;
     const char *name, *file; /* the file may be NULL */
     int32_t line, options;
@@ -63,15 +62,10 @@ static inline struct pool *resource_peek(const struct resource *r, int32_t role)
 {
     return engine_pool(r->engine, r->number, role);
 }
+/* Whether it can be; *e says what cannot, of what has this name. */
+enum error_code resource_check_policy(const char *name, const struct nebula_policy *p,
+                                      struct error *e);
 bool resource_is_span(int64_t span_us); /* can be added to any time of the loop */
-struct retry_policy resource_retry(const struct resource *r);
-/* One more call, which puts its share into the budget for retries. */
-void resource_called(struct resource *r);
-/* Whether what was tried `attempts` times may be tried again: by the policy's tries, the deadline and
- * the budget, out of which it is taken. The pause before it in us; or a negative code, and why in *e,
- * which may be NULL. */
-int64_t resource_try_again(struct resource *r, int32_t attempts, int64_t deadline_us,
-                           struct error *e);
 
 /* Whoever asks from now on waits, until his deadline or resume. Nothing to one that is drained. */
 void resource_pause(struct resource *r);

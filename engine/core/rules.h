@@ -1,17 +1,16 @@
-/* rules.h - what is said of a resource by the rules of nebula_policy.h, kept once for all who say the same. */
+/* rules.h - what is said by nebula_policy.h: checked, and kept once for all who say the same. */
 #ifndef CORE_RULES_H
 #define CORE_RULES_H
 
 #include "core/engine.h"
 #include "nebula_policy.h"
+#include "rules/policy.h"
 
-/* All zero: nothing was said. */
-struct rules {
-    struct nebula_circuit circuit;
-};
+/* Whether all of it can be; *e says what cannot, of what has this name. */
+enum error_code rules_check(const char *name, const struct nebula_rules *said, struct error *e);
 
 /* The same bytes for all; NULL when out of memory. */
-const struct rules *rules_keep(struct engine *e, const struct rules *said);
-void rules_return(struct engine *e, const struct rules *kept); /* which may be NULL */
+const struct nebula_rules *rules_keep(struct engine *e, const struct nebula_rules *said);
+void rules_return(struct engine *e, const struct nebula_rules *kept); /* which may be NULL */
 
 #endif

@@ -7,7 +7,7 @@
 #include "core/counters.h"
 #include "core/load.h"
 #include "core/reach.h"
-#include "core/rules.h"
+#include "core/operation.h"
 #include "core/standing.h"
 #include "core/task.h"
 
@@ -216,8 +216,7 @@ static struct resource *make(struct resource *mould, const char *name, const cha
     struct resource *r = declare(mould, name, tenant, e);
     if (r == NULL)
         return NULL;
-    if ((mould->rules != NULL && (r->rules = rules_keep(r->engine, mould->rules)) == NULL) ||
-        (mould->balance != NULL && !load_say(r, mould->balance))) {
+    if (!operations_copy(r, mould) || (mould->balance != NULL && !load_say(r, mould->balance))) {
         resource_free(&r);
         error_set(e, ERROR_MEMORY, "%s: no memory for one more tenant", mould->name);
         return NULL;

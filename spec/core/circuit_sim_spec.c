@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "nebula_policy.h"
 #include "sim/shift.h"
+#include "support/said.h"
 
 #define IN_A_ROW 3
 
@@ -25,7 +25,7 @@ static const struct nebula_circuit usual = {.mode = NEBULA_CIRCUIT_AUTOMATIC,
 static void begin(struct rig *r, const struct nebula_circuit *said)
 {
     rig_open_warm(r, 2);
-    assert_int_equal(nebula_circuit(r->nebula, r->shop, said), 0);
+    assert_int_equal(say_circuit(r->nebula, r->shop, said), 0);
 }
 
 /* So many statements fail, one by one. */
@@ -153,7 +153,7 @@ static void whoever_comes_to_a_line_is_refused_too(void **unused)
     assert_int_equal(rig_ask(&r), 0);
     int32_t waits = rig_ticket(&r);
     said.mode = NEBULA_CIRCUIT_OPEN;
-    assert_int_equal(nebula_circuit(r.nebula, r.shop, &said), 0);
+    assert_int_equal(say_circuit(r.nebula, r.shop, &said), 0);
     assert_int_equal(rig_ask(&r), -ERROR_OPEN);
     rig_release(&r, held[0]);
     rig_release(&r, rig_lease_of(&r, waits)); /* he came before */
@@ -235,7 +235,7 @@ static void a_server_that_cannot_be_reached_is_one(void **unused)
     rig_begin(&r);
     r.spec.pool.is_fail_fast = true;
     rig_open(&r);
-    assert_int_equal(nebula_circuit(r.nebula, r.shop, &usual), 0);
+    assert_int_equal(say_circuit(r.nebula, r.shop, &usual), 0);
     server_odds(r.server, FAULT_REFUSED, 1000);
     for (int i = 0; i < IN_A_ROW; i++) {
         assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_UNREACHABLE);
@@ -255,7 +255,7 @@ static void each_attempt_counts(void **unused)
     r.spec.policy.budget = 100;
     r.spec.policy.budget_least = 100;
     rig_open(&r);
-    assert_int_equal(nebula_circuit(r.nebula, r.shop, &usual), 0);
+    assert_int_equal(say_circuit(r.nebula, r.shop, &usual), 0);
     server_odds(r.server, FAULT_UNSENT, 1000);
     int32_t ticket = rig_call(&r, 0, "get 1 1");
     struct nebula_reply reply;
@@ -291,24 +291,24 @@ static void a_mode_is_in_force_at_once_and_what_is_known_goes_on(void **unused)
     struct nebula_circuit said = usual;
     begin(&r, &said);
     said.mode = NEBULA_CIRCUIT_OPEN;
-    assert_int_equal(nebula_circuit(r.nebula, r.shop, &said), 0);
+    assert_int_equal(say_circuit(r.nebula, r.shop, &said), 0);
     assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OPEN);
     assert_int_equal(rig_ask(&r), -ERROR_OPEN);
     said.mode = NEBULA_CIRCUIT_METRICS;
-    assert_int_equal(nebula_circuit(r.nebula, r.shop, &said), 0);
+    assert_int_equal(say_circuit(r.nebula, r.shop, &said), 0);
     fail_calls(&r, 2 * IN_A_ROW);
     said.mode = NEBULA_CIRCUIT_AUTOMATIC; /* it would have been open, and is */
-    assert_int_equal(nebula_circuit(r.nebula, r.shop, &said), 0);
+    assert_int_equal(say_circuit(r.nebula, r.shop, &said), 0);
     assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OPEN);
     said.mode = NEBULA_CIRCUIT_CLOSED;
-    assert_int_equal(nebula_circuit(r.nebula, r.shop, &said), 0);
+    assert_int_equal(say_circuit(r.nebula, r.shop, &said), 0);
     fail_calls(&r, 2 * IN_A_ROW);
     said.mode = NEBULA_CIRCUIT_AUTOMATIC;
-    assert_int_equal(nebula_circuit(r.nebula, r.shop, &said), 0);
+    assert_int_equal(say_circuit(r.nebula, r.shop, &said), 0);
     fail_calls(&r, 1);
     assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OPEN);
     said.mode = NEBULA_CIRCUIT_NONE;
-    assert_int_equal(nebula_circuit(r.nebula, r.shop, &said), 0);
+    assert_int_equal(say_circuit(r.nebula, r.shop, &said), 0);
     rig_release(&r, rig_lease(&r));
     assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
     assert_true(rig_pool(&r)->gate == 0);
@@ -348,10 +348,10 @@ static void what_cannot_be_is_refused_with_its_name(void **unused)
     rig_begin(&r);
     rig_open(&r);
     for (size_t i = 0; i < COUNT(row); i++) {
-        assert_int_equal(nebula_circuit(r.nebula, r.shop, &row[i].said), -ERROR_CONFIG);
+        assert_int_equal(say_circuit(r.nebula, r.shop, &row[i].said), -ERROR_CONFIG);
         assert_string_equal(nebula_error(r.nebula), row[i].why);
     }
-    assert_int_equal(nebula_circuit(r.nebula, 99, &usual), -ERROR_USAGE);
+    assert_int_equal(say_circuit(r.nebula, 99, &usual), -ERROR_USAGE);
     rig_end(&r);
 }
 
@@ -365,7 +365,7 @@ static void each_tenant_has_one(void **unused)
     r.spec.tenants = 2;
     struct server *other = server_new("other", 2);
     rig_open(&r);
-    assert_int_equal(nebula_circuit(r.nebula, r.shop, &usual), 0);
+    assert_int_equal(say_circuit(r.nebula, r.shop, &usual), 0);
     assert_int_equal(nebula_task_tenant(r.nebula, "other"), 0);
     assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
     assert_int_equal(nebula_task_tenant(r.nebula, "shop"), 0);
@@ -382,7 +382,7 @@ static void each_tenant_has_one(void **unused)
 static void say(struct shift *w, const struct nebula_circuit *said)
 {
     for (int i = 0; i < w->count; i++)
-        assert_int_equal(nebula_circuit(w->of[i].nebula, w->of[i].shop, said), 0);
+        assert_int_equal(say_circuit(w->of[i].nebula, w->of[i].shop, said), 0);
 }
 
 static int32_t call_in(struct shift *w, int i)
@@ -429,7 +429,7 @@ static void who_comes_or_goes_changes_nothing(void **unused)
     shift_open(&w, 3);
     shift_hold(&w, 3, MS); /* before anybody says that there is one */
     for (int i = 0; i < 2; i++)
-        assert_int_equal(nebula_circuit(w.of[i].nebula, w.of[i].shop, &usual), 0);
+        assert_int_equal(say_circuit(w.of[i].nebula, w.of[i].shop, &usual), 0);
     assert_int_equal(call_in(&w, 1), ERROR_OK);
     server_odds(w.of[0].server, FAULT_LOST_BEFORE, 1000);
     for (int i = 0; i < IN_A_ROW; i++)
@@ -437,10 +437,10 @@ static void who_comes_or_goes_changes_nothing(void **unused)
     server_calm(w.of[0].server);
     shift_close(&w, 0);
     shift_open(&w, 2); /* its first use finds it open */
-    assert_int_equal(nebula_circuit(w.of[2].nebula, w.of[2].shop, &usual), 0);
+    assert_int_equal(say_circuit(w.of[2].nebula, w.of[2].shop, &usual), 0);
     assert_int_equal(rig_ask(&w.of[2]), -ERROR_OPEN);
     assert_int_equal(call_in(&w, 1), ERROR_OPEN);
-    assert_int_equal(nebula_circuit(w.of[3].nebula, w.of[3].shop, &usual), 0);
+    assert_int_equal(say_circuit(w.of[3].nebula, w.of[3].shop, &usual), 0);
     assert_int_equal(rig_ask(&w.of[3]), -ERROR_OPEN);
     shift_end(&w);
 }

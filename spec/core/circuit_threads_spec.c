@@ -1,7 +1,6 @@
 /* circuit_threads_spec.c - engines on threads of their own have one circuit: calls that end well and that come too late,
  * leases, other rules and other engines at random, until it opened and closed often. limit: 300 s
  */
-#include "nebula_policy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "support/said.h"
 
 #define COUNT_MOST 4
 #define MS INT64_C(1000)
@@ -50,7 +50,7 @@ static void say(struct nebula *n, int32_t shop, int32_t mode)
                                         .probe_us = SECOND,
                                         .pause_us = MS,
                                         .pause_max_us = 4 * MS};
-    CHECK(nebula_circuit(n, shop, &said) == 0);
+    CHECK(say_circuit(n, shop, &said) == 0);
 }
 
 static struct nebula *open_one(struct worker *w, int32_t *shop)

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "core/again.h"
 #include "sim/rig.h"
 
 static int32_t resize(struct rig *r, int32_t min, int32_t max)
@@ -167,8 +168,8 @@ static void another_one_that_was_declared_alike_keeps_its_bounds(void **unused)
     r.spec.name = "third";
     r.spec.policy.tries++;
     int32_t third = nebula_declare(r.nebula, &r.spec);
-    assert_int_equal(resource_retry(table_get(&r.engine->resources, third)).tries,
-                     resource_retry(one).tries + 1);
+    assert_int_equal(again_policy(table_get(&r.engine->resources, third), NULL).tries,
+                     again_policy(one, NULL).tries + 1);
     rig_end(&r);
 }
 

@@ -1,0 +1,187 @@
+#include "core/copies.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/call.h"
+#include "core/stages.h"
+#include "core/tokens.h"
+
+static struct hedge_policy policy_of(const struct call *c)
+{
+    const struct nebula_hedge *h = &c->operation->rules->hedge;
+    return (struct hedge_policy){.most = h->copies,
+                                 .permille = h->permille,
+                                 .delay_us = h->delay_us,
+                                 .floor_us = h->floor_us};
+}
+
+static int64_t now_of(const struct call *c)
+{
+    return engine_now(c->ticket.engine);
+}
+
+static void arm(struct call *c, struct hedge_step step)
+{
+    struct loop *loop = c->ticket.engine->loop;
+    if (step.next == HEDGE_WAIT && step.at_us != HEDGE_NEVER)
+        loop_arm(loop, &c->copies.timer, step.at_us);
+    else
+        loop_disarm(loop, &c->copies.timer);
+}
+
+/* --- one more --------------------------------------------------------------------------------- */
+
+/* The request is the call's, but for what becomes of it. */
+static struct copy *copy_new(struct call *c)
+{
+    struct copy *copy = calloc(1, sizeof *copy);
+    if (copy == NULL)
+        return NULL;
+    const struct attempt *of = &c->attempt;
+    struct attempt *a = &copy->attempt;
+    attempt_init(a, of->engine, of->resource);
+    copy->call = c;
+    a->role = of->role;
+    a->asked_us = of->asked_us;
+    a->deadline_us = of->deadline_us;
+    a->waiter.key = of->waiter.key;
+    a->waiter.is_fail_fast = true;
+    a->request.verb = of->request.verb;
+    a->request.count = of->request.count;
+    a->request.window = of->request.window;
+    a->request.text_size = of->request.text_size;
+    a->request.text = of->request.text;
+    a->request.value = of->request.value;
+    a->request.context = of->request.context;
+    a->request.is_idempotent = true;
+    reply_init(&a->request.reply);
+    copy->next = c->copies.first;
+    c->copies.first = copy;
+    return copy;
+}
+
+/* False: nobody can take it now, or it may not be paid for. */
+static bool send_one(struct call *c)
+{
+    struct copy *copy = NULL;
+    if (now_of(c) < c->attempt.deadline_us &&
+        tokens_spend(c->operation->guards, &c->operation->rules->hedge))
+        copy = copy_new(c);
+    if (copy == NULL)
+        return false;
+    copy->attempt.ended = call_copy_ended;
+    copy->attempt.let_go = call_copy_let_go;
+    c->copies.is_beginning = true;
+    attempt_begin(&copy->attempt);
+    c->copies.is_beginning = false;
+    return copy->attempt.state != ATTEMPT_OVER;
+}
+
+static void follow(struct call *c, struct hedge_step step)
+{
+    const struct hedge_policy p = policy_of(c);
+    while (step.next == HEDGE_SEND)
+        step = send_one(c) ? hedge_sent(&c->copies.hedge, &p, now_of(c))
+                           : hedge_denied(&c->copies.hedge, now_of(c));
+    arm(c, step);
+}
+
+/* One that waits for its connection gets it no sooner for another one. */
+static void time_for_one(struct timer *t)
+{
+    struct call *c = container_of(t, struct call, copies.timer);
+    const struct hedge_policy p = policy_of(c);
+    if (c->attempt.state == ATTEMPT_WAITING)
+        loop_arm(c->ticket.engine->loop, t, engine_in(c->ticket.engine, c->copies.hedge.delay_us));
+    else
+        follow(c, hedge_timer(&c->copies.hedge, &p, now_of(c)));
+}
+
+/* --- for the call ------------------------------------------------------------------------------ */
+
+void copies_init(struct copies *x)
+{
+    timer_init(&x->timer, time_for_one);
+}
+
+void copies_allow(struct call *c)
+{
+    const struct request *r = &c->attempt.request;
+    c->copies.hedge = (struct hedge){.sent = 0};
+    c->copies.is_allowed = r->is_idempotent && r->verb == NEBULA_RUN && !c->attempt.is_dirtying;
+    if (c->copies.is_allowed)
+        tokens_earn(c->operation->guards, &c->operation->rules->hedge);
+}
+
+void copies_forbid(struct call *c, const struct stage_end *end)
+{
+    loop_disarm(c->ticket.engine->loop, &c->copies.timer);
+    c->copies.is_allowed = false;
+    if (end->was_sent && end->code == ERROR_OK)
+        times_note(&c->operation->guards->attempts, end->took_us, now_of(c));
+}
+
+void copies_begun(struct call *c)
+{
+    if (!c->copies.is_allowed || c->attempt.state == ATTEMPT_OVER)
+        return;
+    const struct hedge_policy p = policy_of(c);
+    struct times *t = &c->operation->guards->attempts;
+    int64_t now_us = now_of(c);
+    int64_t quantile_us = p.permille > 0 ? times_quantile_us(t, p.permille, now_us) : 0;
+    int64_t delay_us = hedge_delay_us(&p, quantile_us);
+    arm(c, hedge_begin(&c->copies.hedge, &p, true, delay_us, now_us));
+}
+
+bool copies_ended(struct call *c, struct attempt *a, enum outcome outcome)
+{
+    if (!c->copies.is_allowed || c->copies.hedge.sent == 0)
+        return true;
+    const struct hedge_policy p = policy_of(c);
+    enum hedge_end end = outcome == OUTCOME_OK ? HEDGE_WELL
+                         : call_may_repeat(c)  ? HEDGE_NON_FATAL
+                                               : HEDGE_FATAL;
+    struct hedge_step step = hedge_ended(&c->copies.hedge, &p, end, now_of(c));
+    if (step.next != HEDGE_ANSWER) {
+        follow(c, step);
+        step.next = c->copies.hedge.is_over ? HEDGE_ANSWER : HEDGE_WAIT;
+    }
+    if (step.next == HEDGE_ANSWER)
+        copies_give_up(c, a);
+    return step.next == HEDGE_ANSWER;
+}
+
+static void give_up(struct attempt *a)
+{
+    if (a->state != ATTEMPT_OVER)
+        attempt_give_up(a);
+}
+
+void copies_give_up(struct call *c, const struct attempt *but)
+{
+    loop_disarm(c->ticket.engine->loop, &c->copies.timer);
+    if (&c->attempt != but)
+        give_up(&c->attempt);
+    for (struct copy *copy = c->copies.first; copy != NULL; copy = copy->next)
+        if (&copy->attempt != but)
+            give_up(&copy->attempt);
+}
+
+bool copies_are_in_flight(const struct call *c)
+{
+    const struct copy *copy = c->copies.first;
+    while (copy != NULL && !copy->attempt.is_in_flight)
+        copy = copy->next;
+    return copy != NULL;
+}
+
+void copies_free(struct call *c)
+{
+    for (struct copy *copy = c->copies.first, *next; copy != NULL; copy = next) {
+        next = copy->next;
+        reply_fini(&copy->attempt.request.reply);
+        free(copy);
+    }
+    c->copies.first = NULL;
+}

@@ -1,0 +1,42 @@
+/* guards.h - what calls that go by the same rules know together.
+ *
+ * A circuit, rates, a limit, tokens and times: each is made when its rule is in force and a call comes, is that of
+ * all workers where it says so, and stays when the rule becomes another one, so that nothing that is known is lost
+ * by other numbers. Of a resource they are those of all its calls but for the operations that are apart.
+ */
+#ifndef CORE_GUARDS_H
+#define CORE_GUARDS_H
+
+#include "core/common.h"
+#include "core/resource.h"
+#include "core/times.h"
+#include "nebula_policy.h"
+
+struct circuits;
+struct limits;
+struct rates;
+struct tokens;
+
+struct guards {
+    struct resource *resource;
+    const char *operation;            /* whose calls they are, "" of the resource; borrowed */
+    const struct nebula_rules *rules; /* by which they go; whoever has them sets it */
+    struct circuits *circuits;
+    struct rates *rates;
+    struct limits *limits;
+    struct tokens *tokens;
+    struct times calls, attempts; /* how long they took, where somebody wants to know */
+};
+
+/* NULL when out of memory. */
+struct guards *guards_new(struct resource *r, const char *operation,
+                          const struct nebula_rules *rules);
+void guards_free(struct guards **g); /* *g may be NULL; no call is under way */
+/* Its rules are others now. */
+void guards_changed(struct guards *g);
+
+/* The thing of this sort that they have, in all workers. NULL when out of memory. */
+struct common *guards_join(const struct guards *g, const char *sort, common_make *make,
+                           const void *how);
+
+#endif

@@ -1,0 +1,153 @@
+#include "core/stages.h"
+
+#include "core/circuits.h"
+#include "core/limits.h"
+#include "core/rates.h"
+#include "core/tokens.h"
+#include "rules/early.h"
+
+static struct engine *engine_of(const struct call *c)
+{
+    return c->ticket.engine;
+}
+
+static int64_t left_us(const struct call *c)
+{
+    return c->attempt.deadline_us - engine_now(engine_of(c));
+}
+
+/* --- rate ------------------------------------------------------------------------------------- */
+
+static enum stage_verdict enter_rate(struct call *c)
+{
+    struct rate_answer a = rates_take(c->operation->guards, left_us(c), &c->error);
+    if (a.verdict == RATE_REFUSE)
+        return STAGE_REFUSE;
+    c->held_until_us = a.at_us;
+    return a.verdict == RATE_WAIT ? STAGE_HOLD : STAGE_GO;
+}
+
+/* --- deadline --------------------------------------------------------------------------------- */
+
+static enum stage_verdict enter_deadline(struct call *c)
+{
+    struct engine *e = engine_of(c);
+    struct times *t = &c->operation->guards->calls;
+    const struct nebula_early *said = &c->operation->rules->early;
+    const struct early_policy p = {.least = said->least, .share = said->percent / 100.0};
+    int64_t median_us = times_quantile_us(t, 500, engine_now(e));
+    if (left_us(c) >= median_us ||
+        !early_refuses(&p, left_us(c), median_us, t->count, e->world->random(e->world)))
+        return STAGE_GO;
+    error_set(&c->error, ERROR_DEADLINE,
+              "%s: not begun with %lld ms left, as half of such calls take more than %lld ms",
+              c->attempt.resource->name, (long long)left_us(c) / 1000, (long long)median_us / 1000);
+    return STAGE_REFUSE;
+}
+
+/* A call that was cut off would have taken longer. */
+static void leave_deadline(struct call *c, const struct stage_end *end)
+{
+    int64_t took_us = end->code == ERROR_DEADLINE ? end->took_us * 2 : end->took_us;
+    if (end->was_sent && (end->code == ERROR_OK || end->code == ERROR_DEADLINE))
+        times_note(&c->operation->guards->calls, took_us, engine_now(engine_of(c)));
+}
+
+/* --- circuit ---------------------------------------------------------------------------------- */
+
+static void leave_circuit(struct call *c, const struct stage_end *end)
+{
+    circuits_end(c->operation->guards, c->pass, end->code, end->was_sent, end->took_us);
+    c->pass = 0;
+}
+
+/* --- limit ------------------------------------------------------------------------------------ */
+
+static enum stage_verdict enter_limit(struct call *c)
+{
+    struct engine *e = engine_of(c);
+    struct limited *l = &c->limited;
+    int64_t until_us = engine_in(e, c->operation->policy.wait_us);
+    l->waiter.arrived_us = engine_now(e);
+    l->waiter.deadline_us = c->attempt.deadline_us;
+    l->ends_us = until_us < c->attempt.deadline_us ? until_us : c->attempt.deadline_us;
+    l->is_fail_fast = c->attempt.waiter.is_fail_fast;
+    switch (limits_enter(c->operation->guards, l, &c->error)) {
+    case LIMITED_IN:
+        return STAGE_GO;
+    case LIMITED_OUT:
+        return STAGE_REFUSE;
+    default:
+        c->held_until_us = l->ends_us;
+        return STAGE_HOLD;
+    }
+}
+
+static void late_for_limit(struct call *c)
+{
+    struct guards *g = c->operation->guards;
+    bool is_last_chance = c->limited.ends_us == c->attempt.deadline_us;
+    limits_explain(g, &c->limited, is_last_chance ? ERROR_DEADLINE : ERROR_WAIT, &c->error);
+    limits_leave(g, &c->limited);
+}
+
+static void leave_limit(struct call *c, const struct stage_end *end)
+{
+    limits_return(c->operation->guards, &c->limited, !error_blames_server(end->code),
+                  end->was_sent && !error_is_ours(end->code) ? end->took_us : -1);
+}
+
+/* --- all of them ------------------------------------------------------------------------------- */
+
+enum stage_verdict stage_enter(struct call *c, enum nebula_stage stage)
+{
+    switch (stage) {
+    case NEBULA_STAGE_RATE:
+        return enter_rate(c);
+    case NEBULA_STAGE_DEADLINE:
+        return enter_deadline(c);
+    case NEBULA_STAGE_CIRCUIT:
+        return circuits_pass(c->operation->guards, &c->pass, &c->error) ? STAGE_GO : STAGE_REFUSE;
+    case NEBULA_STAGE_LIMIT:
+        return enter_limit(c);
+    case NEBULA_STAGE_HEDGE:
+        copies_allow(c);
+        return STAGE_GO;
+    default:
+        return STAGE_GO; /* a retry begins when something has failed */
+    }
+}
+
+bool stage_time(struct call *c, enum nebula_stage stage)
+{
+    if (stage != NEBULA_STAGE_LIMIT)
+        return true;
+    late_for_limit(c);
+    return false;
+}
+
+void stage_abandon(struct call *c, enum nebula_stage stage)
+{
+    if (stage == NEBULA_STAGE_LIMIT)
+        limits_leave(c->operation->guards, &c->limited);
+}
+
+void stage_leave(struct call *c, enum nebula_stage stage, const struct stage_end *end)
+{
+    switch (stage) {
+    case NEBULA_STAGE_DEADLINE:
+        leave_deadline(c, end);
+        break;
+    case NEBULA_STAGE_CIRCUIT:
+        leave_circuit(c, end);
+        break;
+    case NEBULA_STAGE_LIMIT:
+        leave_limit(c, end);
+        break;
+    case NEBULA_STAGE_HEDGE:
+        copies_forbid(c, end);
+        break;
+    default:
+        break;
+    }
+}

@@ -5,6 +5,7 @@
 -- us an operation. is_rate: more is better. The goal of a row noise.* is 1: the same thing beside itself.
 
 local many = require "bench.many"
+local rules = require "bench.rules"
 local waiting = require "bench.waiting"
 
 local MAKING = 1200000 -- ms, with peers that are made for the first time
@@ -83,6 +84,7 @@ local probes = {
       },
     },
   },
+  { name = "policy", rows = rules },
   {
     name = "context",
     rows = {

@@ -1,5 +1,6 @@
 // lend - takes from a puddle of ten and gives back, on one goroutine, for bench/pools.lua: for each line with a number
-// of times the ns of this thread that they took. lend GOROUTINES is another matter, see crowd.go.
+// of times the ns of this thread that they took. lend GOROUTINES is another matter, see crowd.go, and so is lend
+// guard all|open, see guard.go.
 package main
 
 import (
@@ -38,6 +39,10 @@ func threadNanoseconds() int64 {
 }
 
 func main() {
+	if len(os.Args) > 2 && os.Args[1] == "guard" {
+		guard(os.Args[2])
+		return
+	}
 	if len(os.Args) > 1 {
 		goroutines, err := strconv.Atoi(os.Args[1])
 		must(err)

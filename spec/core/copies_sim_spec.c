@@ -1,0 +1,239 @@
+/* copies_sim_spec.c - copies of calls that take too long, in virtual time: when one goes, whose answer counts, what they cost,
+ * and that those that lost are cancelled. */
+#include "sim/ruled.h"
+
+static const struct nebula_request twice = {.is_idempotent = true};
+
+/* A copy after 50 ms, of each call. */
+static const struct nebula_rules fixed = {
+    .hedge = {.copies = 2, .delay_us = 50 * MS, .percent = 100, .burst = 10}};
+
+static int32_t heard_by(struct rig *r, int64_t before)
+{
+    return (int32_t)(server_heard(r->server) - before);
+}
+
+static void what_takes_too_long_has_a_copy_whose_answer_counts(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    struct nebula_reply reply;
+    ruled_begin(&r, 2, fixed);
+    int64_t before = server_heard(r.server), begun_us = world_time_us();
+    server_odds(r.server, FAULT_STUCK, 1000);
+    int32_t ticket = ruled_ask(&r, twice);
+    rig_pass(&r, 20 * MS);
+    server_calm(r.server);
+    assert_int_equal(heard_by(&r, before), 1);
+    assert_int_equal(rig_await(&r, ticket, &reply), ERROR_OK);
+    assert_int_equal(heard_by(&r, before), 2);
+    assert_in_range(world_time_us() - begun_us, 50 * MS, 60 * MS);
+    assert_int_equal(reply.rows, 1);
+    rig_pass(&r, 100 * MS); /* the first one was cancelled, and its connection is whole */
+    assert_int_equal(rig_count(&r, CONN_IDLE), 2);
+    rig_end(&r);
+}
+
+static void what_is_fast_has_none(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    ruled_begin(&r, 2, fixed);
+    int64_t before = server_heard(r.server);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(rig_await(&r, ruled_ask(&r, twice), NULL), ERROR_OK);
+    rig_pass(&r, SECOND);
+    assert_int_equal(heard_by(&r, before), 10);
+    rig_end(&r);
+}
+
+static void what_may_not_be_done_twice_has_none(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    ruled_begin(&r, 2, fixed);
+    int64_t before = server_heard(r.server);
+    server_pace(r.server, 200 * MS);
+    assert_int_equal(rig_await(&r, ruled_ask(&r, get), NULL), ERROR_OK);
+    assert_int_equal(
+        rig_await(&r,
+                  ruled_ask(&r, (struct nebula_request){.is_idempotent = true, .is_dirty = true}),
+                  NULL),
+        ERROR_OK);
+    assert_int_equal(heard_by(&r, before), 3); /* the last one is a reset */
+    rig_end(&r);
+}
+
+static void the_first_one_may_still_win(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    ruled_begin(&r, 2, fixed);
+    int64_t before = server_heard(r.server);
+    server_pace(r.server, 60 * MS);
+    int32_t ticket = ruled_ask(&r, twice);
+    rig_pass(&r, 55 * MS);
+    server_odds(r.server, FAULT_STUCK, 1000);
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_OK);
+    assert_int_equal(heard_by(&r, before), 2);
+    server_calm(r.server);
+    rig_end(&r);
+}
+
+static void where_no_connection_is_there_at_once_none_goes(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    ruled_begin(&r, 1, fixed);
+    int64_t before = server_heard(r.server);
+    server_pace(r.server, 200 * MS);
+    assert_int_equal(rig_await(&r, ruled_ask(&r, twice), NULL), ERROR_OK);
+    assert_int_equal(heard_by(&r, before), 1);
+    rig_end(&r);
+}
+
+static void one_that_waits_for_its_connection_has_none(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    ruled_begin(&r, 1, fixed);
+    int64_t lease = rig_lease(&r), before = server_heard(r.server);
+    int32_t ticket = ruled_ask(&r, twice);
+    rig_pass(&r, 300 * MS);
+    rig_release(&r, lease);
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_OK);
+    assert_int_equal(heard_by(&r, before), 1);
+    rig_end(&r);
+}
+
+static void copies_have_a_budget(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    struct nebula_rules rules = fixed;
+    rules.hedge.percent = 10;
+    rules.hedge.burst = 2;
+    ruled_begin(&r, 2, rules);
+    int64_t before = server_heard(r.server);
+    server_pace(r.server, 100 * MS);
+    for (int i = 0; i < 30; i++) {
+        assert_int_equal(rig_await(&r, ruled_ask(&r, twice), NULL), ERROR_OK);
+        rig_pass(&r, 150 * MS);
+    }
+    assert_in_range(heard_by(&r, before), 30 + 4, 30 + 5); /* the burst, and a tenth */
+    rig_end(&r);
+}
+
+static void one_that_fails_is_followed_at_once_and_the_last_failure_counts(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    ruled_begin(&r, 2, fixed);
+    int64_t before = server_heard(r.server), begun_us = world_time_us();
+    server_odds(r.server, FAULT_LOST_BEFORE, 1000);
+    assert_int_equal(rig_await(&r, ruled_ask(&r, twice), NULL), ERROR_LOST);
+    assert_int_equal(heard_by(&r, before), 2);
+    assert_true(world_time_us() - begun_us < 50 * MS);
+    server_calm(r.server);
+    rig_end(&r);
+}
+
+static void what_fails_for_good_is_the_answer(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    ruled_begin(&r, 2, fixed);
+    int64_t before = server_heard(r.server);
+    assert_int_equal(
+        rig_await(
+            &r, rig_request(&r, (struct nebula_request){.text = "fail 1 1", .is_idempotent = true}),
+            NULL),
+        ERROR_QUERY);
+    rig_pass(&r, 100 * MS);
+    assert_int_equal(heard_by(&r, before), 1);
+    rig_end(&r);
+}
+
+static void at_the_deadline_all_of_them_are_over(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    ruled_begin(&r, 2, fixed);
+    int64_t begun_us = world_time_us();
+    server_odds(r.server, FAULT_STUCK, 1000);
+    int32_t ticket =
+        ruled_ask(&r, (struct nebula_request){.is_idempotent = true, .within_us = 200 * MS});
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_DEADLINE);
+    assert_in_range(world_time_us() - begun_us, 200 * MS, 201 * MS);
+    server_calm(r.server);
+    rig_end(&r);
+}
+
+static void who_is_cancelled_cancels_all_of_them(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    ruled_begin(&r, 2, fixed);
+    server_odds(r.server, FAULT_STUCK, 1000);
+    int32_t ticket = ruled_ask(&r, twice), forgotten;
+    rig_pass(&r, 100 * MS);
+    assert_int_equal(rig_count(&r, CONN_LEASED), 2);
+    nebula_cancel(r.nebula, ticket);
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_CANCELLED);
+    rig_pass(&r, 500 * MS);
+    forgotten = ruled_ask(&r, twice);
+    rig_pass(&r, 100 * MS);
+    nebula_done(r.nebula, forgotten); /* before its drivers let go of it */
+    server_calm(r.server);
+    rig_end(&r);
+}
+
+static void the_delay_may_be_a_quantile_of_what_calls_take(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    struct nebula_rules rules = fixed;
+    rules.hedge.permille = 950;
+    rules.hedge.delay_us = 0;
+    ruled_begin(&r, 2, rules);
+    server_pace(r.server, 20 * MS);
+    int64_t before = server_heard(r.server);
+    server_odds(r.server, FAULT_STUCK, 1000); /* nothing is known, so there is no copy */
+    int32_t ticket =
+        ruled_ask(&r, (struct nebula_request){.is_idempotent = true, .within_us = 300 * MS});
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_DEADLINE);
+    assert_int_equal(heard_by(&r, before), 1);
+    server_calm(r.server);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(rig_await(&r, ruled_ask(&r, twice), NULL), ERROR_OK);
+    rig_pass(&r, 100 * MS);
+    before = server_heard(r.server);
+    server_odds(r.server, FAULT_STUCK, 1000);
+    int64_t begun_us = world_time_us();
+    ticket = ruled_ask(&r, twice);
+    rig_pass(&r, 10 * MS);
+    server_calm(r.server);
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_OK);
+    assert_int_equal(heard_by(&r, before), 2);
+    assert_in_range(world_time_us() - begun_us, 40 * MS, 55 * MS);
+    rig_end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_takes_too_long_has_a_copy_whose_answer_counts),
+        cmocka_unit_test(what_is_fast_has_none),
+        cmocka_unit_test(what_may_not_be_done_twice_has_none),
+        cmocka_unit_test(the_first_one_may_still_win),
+        cmocka_unit_test(where_no_connection_is_there_at_once_none_goes),
+        cmocka_unit_test(one_that_waits_for_its_connection_has_none),
+        cmocka_unit_test(copies_have_a_budget),
+        cmocka_unit_test(one_that_fails_is_followed_at_once_and_the_last_failure_counts),
+        cmocka_unit_test(what_fails_for_good_is_the_answer),
+        cmocka_unit_test(at_the_deadline_all_of_them_are_over),
+        cmocka_unit_test(who_is_cancelled_cancels_all_of_them),
+        cmocka_unit_test(the_delay_may_be_a_quantile_of_what_calls_take),
+    };
+    return cmocka_run_group_tests_name("copies", tests, NULL, NULL);
+}

@@ -181,6 +181,7 @@ struct nebula_rules {
     struct nebula_early early;
     /* Each stage once, hedge last; all zero: the usual one. */
     uint8_t order[6];
+    uint32_t asks; /* bits: 1 << enum nebula_ask */
 };
 
 /* From now on; copied. 0 or a negative code: config, and which number cannot be; memory. */
@@ -192,6 +193,49 @@ int32_t nebula_rules(struct nebula *n, int32_t resource, const struct nebula_rul
 int32_t nebula_operation(struct nebula *n, int32_t resource, const char *name,
                          const struct nebula_policy *policy, const struct nebula_rules *rules,
                          bool is_apart);
+
+/* --- what is asked and told --------------------------------------------------------------------- */
+
+enum nebula_ask {
+    NEBULA_ASK_FAILURE = 0, /* a call failed: is it a failure, and is it tried again? */
+    NEBULA_TELL_CIRCUIT,    /* its state is another */
+    NEBULA_TELL_RETRY,      /* an attempt failed, and there will be another one */
+    NEBULA_TELL_REFUSED,    /* a stage refused a call */
+    NEBULA_ASKS
+};
+
+/* What a call that failed counts as, for its circuit and its limit. */
+enum nebula_class {
+    NEBULA_CLASS_USUAL = 0,
+    NEBULA_CLASS_FAILED, /* the server is to blame */
+    NEBULA_CLASS_WELL,   /* it did its part */
+    NEBULA_CLASS_NOTHING /* it says nothing of the server */
+};
+
+/* Texts are good until the next one is taken. What is not of the sort is 0, or "". */
+struct nebula_question {
+    int32_t what;                /* enum nebula_ask */
+    int32_t ticket;              /* FAILURE: of the call, for nebula_answer() */
+    int32_t resource, operation; /* numbers */
+    int32_t code, outcome;       /* FAILURE, RETRY, REFUSED: of the error */
+    int32_t attempts;            /* so far */
+    bool is_idempotent;          /* FAILURE: the call may be done twice */
+    bool may_repeat; /* FAILURE: what is done without an answer, tries and budget willing */
+    int64_t took_us, left_us; /* FAILURE: of the attempt; until the deadline */
+    int64_t pause_us;         /* RETRY; CIRCUIT: until it is half open */
+    int64_t bad, of;          /* CIRCUIT: the calls because of which it opened */
+    const char *from, *to,
+        *why;                 /* CIRCUIT: "closed" "open" "half"; "failures" "slow" "probe" ... */
+    const char *state, *text; /* FAILURE, RETRY, REFUSED: the server's code, and the sentence */
+    int64_t missed;           /* that were told before and are lost, as nobody took them */
+};
+
+/* The next thing that rules with `asks` ask or tell; false when there is none. To be taken after each turn. A call
+ * that is asked about waits for a second at most. */
+bool nebula_question(struct nebula *n, struct nebula_question *out);
+/* Whether it is tried again: 1 yes, 0 no, -1 as usual. What is in doubt is not, unless the call may be done twice;
+ * tries, deadline and budget bound it in any case. is: enum nebula_class. 0, or -stale: it does not wait any more. */
+int32_t nebula_answer(struct nebula *n, int32_t ticket, int32_t again, int32_t is);
 
 /* ffi] */
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/answer.h"
+#include "core/asked.h"
 #include "core/again.h"
 #include "core/counters.h"
 #include "core/errand.h"
@@ -77,6 +78,24 @@ int32_t nebula_operation(struct nebula *n, int32_t resource, const char *name,
     for (struct resource *one = r; one != NULL && number >= 0; one = tenants_next(r, one))
         number = operation_say(one, name, policy, rules, is_apart, &why);
     return number < 0 ? engine_refuse(e, why.code, "%s", why.text) : number;
+}
+
+bool nebula_question(struct nebula *n, struct nebula_question *out)
+{
+    return asked_next(border_enter(n), out);
+}
+
+int32_t nebula_answer(struct nebula *n, int32_t ticket, int32_t again, int32_t is)
+{
+    struct engine *e = border_enter(n);
+    struct ticket *t = ticket_find(e, ticket);
+    struct call *c = t == NULL ? NULL : call_of(t);
+    if (c == NULL || c->state != CALL_ASKING)
+        return engine_refuse(e, ERROR_STALE, "ticket %d is not asked about", ticket);
+    if (is < NEBULA_CLASS_USUAL || is > NEBULA_CLASS_NOTHING)
+        return engine_refuse(e, ERROR_USAGE, "there is no class number %d", is);
+    call_answered(c, again, (enum nebula_class)is);
+    return 0;
 }
 
 int32_t nebula_find(struct nebula *n, const char *name)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/asked.h"
 #include "core/batch.h"
 #include "core/circuits.h"
 #include "core/context.h"
@@ -62,6 +63,11 @@ static void refuse(struct call *c)
     const struct stage_end end = {.code = ERROR_CANCELLED};
     c->outcome = OUTCOME_FAILED;
     come_out(c, 0, &end);
+    asked_tell(c->operation, (struct nebula_question){.what = NEBULA_TELL_REFUSED,
+                                                      .code = (int32_t)c->error.code,
+                                                      .outcome = OUTCOME_FAILED,
+                                                      .attempts = c->again.attempts,
+                                                      .text = c->error.text});
     answer(c);
 }
 
@@ -94,28 +100,34 @@ bool call_may_repeat(const struct call *c)
 }
 
 /* Negative: there is no other attempt. */
-static int64_t pause_of(struct call *c)
+static int64_t pause_of(struct call *c, bool may_repeat)
 {
     const struct attempt *a = c->answer;
     if (a->is_leased || !a->was_sent)
         return -1;
-    if (engine_now(a->engine) < a->deadline_us && call_may_repeat(c))
+    if (engine_now(a->engine) < a->deadline_us && may_repeat)
         return again_pause(a->resource, c->operation, &c->again, &c->error, a->deadline_us, NULL);
     again_over(c->operation, &c->again, c->error.code);
     return -1;
 }
 
-static bool pause_before_retry(struct call *c)
+static bool pause_before_retry(struct call *c, bool may_repeat)
 {
     struct engine *e = c->ticket.engine;
     struct attempt *a = &c->attempt;
-    int64_t pause_us = pause_of(c);
+    int64_t pause_us = pause_of(c, may_repeat);
     if (pause_us < 0)
         return false;
     c->state = CALL_PAUSING;
     reply_fini(&a->request.reply);
     batch_forget(&a->request);
     copies_free(c);
+    asked_tell(c->operation, (struct nebula_question){.what = NEBULA_TELL_RETRY,
+                                                      .code = (int32_t)c->error.code,
+                                                      .outcome = (int32_t)c->outcome,
+                                                      .attempts = c->again.attempts,
+                                                      .pause_us = pause_us,
+                                                      .text = c->error.text});
     engine_trace(e, TRACE_RETRIES, a->resource->number, c->ticket.number, c->again.attempts + 1,
                  pause_us);
     loop_arm(e->loop, &c->timer, engine_now(e) + pause_us);
@@ -133,6 +145,53 @@ static void set_end(struct call *c, const struct attempt *a, enum outcome outcom
         c->error = *why;
 }
 
+/* The attempt that is its answer ended, and counts as this. */
+static void conclude(struct call *c, enum error_code counted, bool may_repeat)
+{
+    note(c, c->answer, counted);
+    if (c->error.code == ERROR_OK)
+        again_over(c->operation, &c->again, ERROR_OK);
+    else if (pause_before_retry(c, may_repeat))
+        return;
+    come_out_whole(c, noted(c->answer, counted));
+    answer(c);
+}
+
+static bool asks(const struct call *c)
+{
+    return c->operation != NULL && c->error.code != ERROR_OK && c->answer->was_sent &&
+           !c->answer->is_leased && (c->operation->rules->asks & 1U << NEBULA_ASK_FAILURE) != 0;
+}
+
+static void ask(struct call *c)
+{
+    struct engine *e = c->ticket.engine;
+    int64_t until_us = engine_in(e, ASKED_MOST_US), deadline_us = c->attempt.deadline_us;
+    c->state = CALL_ASKING;
+    list_push_tail(&e->asked, &c->in_asked);
+    loop_arm(e->loop, &c->timer, until_us < deadline_us ? until_us : deadline_us);
+}
+
+static void answered_as_usual(struct call *c)
+{
+    list_remove(&c->ticket.engine->asked, &c->in_asked);
+    conclude(c, c->error.code, call_may_repeat(c));
+}
+
+/* What is in doubt is never repeated unless that does no harm, whoever says so. */
+void call_answered(struct call *c, int32_t again, enum nebula_class is)
+{
+    static const enum error_code counted[] = {[NEBULA_CLASS_FAILED] = ERROR_SERVER,
+                                              [NEBULA_CLASS_WELL] = ERROR_OK,
+                                              [NEBULA_CLASS_NOTHING] = ERROR_CANCELLED};
+    struct engine *e = c->ticket.engine;
+    bool is_harmless = c->outcome != OUTCOME_IN_DOUBT || c->attempt.request.is_idempotent;
+    bool may_repeat = again < 0 ? call_may_repeat(c) : again > 0 && is_harmless;
+    loop_disarm(e->loop, &c->timer);
+    list_remove(&e->asked, &c->in_asked);
+    conclude(c, is == NEBULA_CLASS_USUAL ? c->error.code : counted[is], may_repeat);
+}
+
 /* Of an attempt with copies the last word is not said yet when one of them failed. */
 static void ended(struct call *c, struct attempt *a, enum outcome outcome, const struct error *why)
 {
@@ -140,13 +199,10 @@ static void ended(struct call *c, struct attempt *a, enum outcome outcome, const
     if (!copies_ended(c, a, outcome))
         return;
     c->answer = a;
-    note(c, a, why->code);
-    if (why->code == ERROR_OK)
-        again_over(c->operation, &c->again, ERROR_OK);
-    else if (pause_before_retry(c))
-        return;
-    come_out_whole(c, noted(a, why->code));
-    answer(c);
+    if (asks(c))
+        ask(c);
+    else
+        conclude(c, why->code, call_may_repeat(c));
 }
 
 static void attempt_ended(struct attempt *a, enum outcome outcome, const struct error *why)
@@ -214,7 +270,9 @@ static void time_is_over(struct timer *t)
 {
     struct call *c = container_of(t, struct call, timer);
     bool is_late = engine_now(c->ticket.engine) >= c->attempt.deadline_us;
-    if (c->state == CALL_HELD && stage_time(c, c->stages.at[c->inside]))
+    if (c->state == CALL_ASKING)
+        answered_as_usual(c);
+    else if (c->state == CALL_HELD && stage_time(c, c->stages.at[c->inside]))
         go_on(c);
     else if (c->state == CALL_HELD)
         refuse(c);
@@ -281,6 +339,9 @@ static void call_abandon(struct ticket *t)
         give_up_attempts(c);
     else if (c->state == CALL_HELD)
         stage_abandon(c, c->stages.at[c->inside]);
+    else if (c->state == CALL_ASKING)
+        note(c, c->answer, c->error.code);
+    list_remove(&t->engine->asked, &c->in_asked);
     loop_disarm(t->engine->loop, &c->timer);
     come_out_whole(c, ERROR_CANCELLED);
     c->state = CALL_OVER;
@@ -356,6 +417,7 @@ static struct call *call_new(struct engine *e, struct resource *r,
     timer_init(&c->timer, time_is_over);
     copies_init(&c->copies);
     node_init(&c->limited.node);
+    node_init(&c->in_asked);
     c->limited.waiter.class = (enum shed_class)request->priority;
     c->limited.served = limit_served;
     return c;

@@ -17,11 +17,11 @@
 #include "core/limits.h"
 #include "core/ticket.h"
 
-enum call_state { CALL_TRYING = 0, CALL_HELD, CALL_PAUSING, CALL_OVER };
+enum call_state { CALL_TRYING = 0, CALL_HELD, CALL_ASKING, CALL_PAUSING, CALL_OVER };
 
 struct call {
     struct ticket ticket; /* first: a ticket of this type is a call */
-    struct timer timer;   /* of its pause, or of what holds it */
+    struct timer timer;   /* of its pause, of what holds it, or of who is asked */
     enum call_state state;
     bool is_dropped;             /* nobody wants the reply any more */
     bool is_doubtful;            /* an attempt ended in doubt */
@@ -33,6 +33,7 @@ struct call {
     struct limited limited;
     struct copies copies;
     int64_t held_until_us;
+    struct list_node in_asked; /* ASKING, and the host has not heard of it */
     enum outcome outcome;
     struct part *shown;     /* whose reply is read; NULL: that of the whole */
     struct attempt *answer; /* by which it is */
@@ -45,6 +46,9 @@ extern const struct ticket_type call_ticket;
 
 /* The ticket's number, or a negative code. */
 int32_t call_begin(struct engine *e, const struct nebula_request *request);
+
+/* What it is ASKING was answered: as nebula_answer() has it. */
+void call_answered(struct call *c, int32_t again, enum nebula_class is);
 
 /* For core/copies: it failed, and might be done again; one of its copies ended, or is not in flight any more. */
 bool call_may_repeat(const struct call *c);

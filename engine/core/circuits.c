@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "core/asked.h"
 #include "core/operation.h"
 #include "core/pool.h"
 #include "rules/circuit.h"
@@ -96,13 +97,20 @@ static void tell(const struct circuits *c, enum circuit_state was, enum circuit_
     struct engine *e = r->engine;
     const struct log_field field[] = {
         {.key = "resource", .text = r->name},
-        {.key = "operation", .text = c->guards->operation},
+        {.key = "operation", .text = c->guards->owner->name},
         {.key = "was", .text = circuit_state_name(was)},
         {.key = "why", .text = circuit_reason(cause->why)},
         {.key = "bad", .number = cause->bad},
         {.key = "of", .number = cause->of},
         {.key = "ms", .number = (until_us - engine_now(e)) / 1000},
     };
+    asked_tell(c->guards->owner, (struct nebula_question){.what = NEBULA_TELL_CIRCUIT,
+                                                          .from = circuit_state_name(was),
+                                                          .to = circuit_state_name(is),
+                                                          .why = circuit_reason(cause->why),
+                                                          .bad = cause->bad,
+                                                          .of = cause->of,
+                                                          .pause_us = until_us - engine_now(e)});
     engine_trace(e, TRACE_CIRCUIT, r->number, was, is, cause->why);
     if (is == CIRCUIT_OPEN)
         engine_log(e, LOG_WARN, "circuit open", field, COUNT(field));

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/asked.h"
 #include "core/hold.h"
 #include "core/instances.h"
 #include "core/lease.h"
@@ -44,6 +45,7 @@ bool engine_init(struct engine *e, struct loop *loop)
     list_init(&e->errands);
     list_init(&e->sentries);
     list_init(&e->ready);
+    list_init(&e->asked);
     index_init(&e->instance_names);
     secrets_init(&e->secrets);
     names_init(&e->said);
@@ -76,6 +78,7 @@ void engine_fini(struct engine *e)
     lend_fini(e);
     lease_fini(&e->leases);
     holds_fini(e);
+    asked_fini(e);
     free(e->pools.pool);
     table_fini(&e->tickets);
     table_fini(&e->tasks);

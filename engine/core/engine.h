@@ -23,6 +23,7 @@
 #define ROLES_MOST 4
 #define ENGINE_HITS_A_TURN 63
 
+struct asked_notes;
 struct crew;
 struct hold;
 struct hold_place;
@@ -84,6 +85,8 @@ struct engine {
     struct index names;            /* of resources */
     struct list errands, sentries; /* that are not over; those for other workers */
     struct holds holds;            /* noted, and not taken by the host yet */
+    struct list asked;             /* calls about which the host is asked: see core/asked.h */
+    struct asked_notes *notes;     /* what it is told; NULL: nothing was yet */
     struct list ready;             /* tickets that ended and that the host has not seen */
     struct task *nobody;           /* acts when no task does */
     void *spare;                   /* memory for one more that waits for a lease: see core/lend.c */

@@ -10,15 +10,14 @@
 #include "core/rates.h"
 #include "core/tokens.h"
 
-struct guards *guards_new(struct resource *r, const char *operation,
-                          const struct nebula_rules *rules)
+struct guards *guards_new(const struct operation *owner)
 {
     struct guards *g = calloc(1, sizeof *g);
     if (g == NULL)
         return NULL;
-    g->resource = r;
-    g->operation = operation;
-    g->rules = rules;
+    g->resource = owner->resource;
+    g->owner = owner;
+    g->rules = owner->rules;
     return g;
 }
 
@@ -51,7 +50,7 @@ struct common *guards_join(const struct guards *g, const char *sort, common_make
     char whose[OPERATION_NAME_MOST + 32];
     if (e->ledger == NULL)
         return common_join(NULL, NULL, make, how);
-    snprintf(whose, sizeof whose, "%s/%s", sort, g->operation);
+    snprintf(whose, sizeof whose, "%s/%s", sort, g->owner->name);
     char *identity = identity_of(g->resource, whose, IDENTITY_ALL_ROLES);
     struct common *c = identity == NULL ? NULL : common_join(e->ledger, identity, make, how);
     free(identity);

@@ -14,12 +14,13 @@
 
 struct circuits;
 struct limits;
+struct operation;
 struct rates;
 struct tokens;
 
 struct guards {
     struct resource *resource;
-    const char *operation;            /* whose calls they are, "" of the resource; borrowed */
+    const struct operation *owner;    /* whose calls they are; number 0: the resource's */
     const struct nebula_rules *rules; /* by which they go; whoever has them sets it */
     struct circuits *circuits;
     struct rates *rates;
@@ -29,8 +30,7 @@ struct guards {
 };
 
 /* NULL when out of memory. */
-struct guards *guards_new(struct resource *r, const char *operation,
-                          const struct nebula_rules *rules);
+struct guards *guards_new(const struct operation *owner);
 void guards_free(struct guards **g); /* *g may be NULL; no call is under way */
 /* Its rules are others now. */
 void guards_changed(struct guards *g);

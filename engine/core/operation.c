@@ -70,7 +70,7 @@ static struct operation *operation_new(struct resource *r, const char *name,
     o->resource = r;
     o->is_apart = is_apart;
     o->rules = rules_keep(r->engine, rules);
-    o->guards = is_apart && o->rules != NULL ? guards_new(r, o->name, o->rules) : NULL;
+    o->guards = is_apart && o->rules != NULL ? guards_new(o) : NULL;
     if (o->rules != NULL && (!is_apart || o->guards != NULL))
         return o;
     operation_free(o);

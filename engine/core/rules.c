@@ -159,6 +159,8 @@ enum error_code rules_check(const char *name, const struct nebula_rules *said, s
         check_hedge(name, &said->hedge, e) != ERROR_OK ||
         check_early(name, &said->early, e) != ERROR_OK)
         return e->code;
+    if (said->asks >= 1U << NEBULA_ASKS)
+        return error_set(e, ERROR_CONFIG, "%s: asks for what is never asked or told", name);
     return check_order(name, said->order, e);
 }
 

@@ -289,6 +289,25 @@ void circuits_end(struct guards *g, uint64_t pass, enum error_code code, bool wa
     leave(c, before);
 }
 
+/* --- for people ------------------------------------------------------------------------------- */
+
+bool circuits_view(const struct guards *g, struct circuits_view *out)
+{
+    if (g->circuits == NULL)
+        return false;
+    int64_t now_us = engine_now(g->resource->engine);
+    struct shared *s = enter(g->circuits);
+    uint64_t before = circuit_word(&s->circuit);
+    circuit_look(&s->circuit, &s->policy, now_us);
+    int64_t left_us = s->circuit.until_us - now_us;
+    *out = (struct circuits_view){.state = s->circuit.state,
+                                  .cause = s->circuit.cause,
+                                  .trips = s->circuit.trips,
+                                  .left_us = left_us > 0 ? left_us : 0};
+    leave(g->circuits, before);
+    return true;
+}
+
 /* --- changes ---------------------------------------------------------------------------------- */
 
 static void change(struct circuits *c)

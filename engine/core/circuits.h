@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "core/guards.h"
+#include "rules/circuit.h"
 
 struct circuits; /* a worker's part in a circuit */
 
@@ -26,6 +27,16 @@ uint64_t circuits_pass_leased(struct guards *g);
 /* The call ended so, that long after it was sent. was_sent: else it says something only when nothing answers. */
 void circuits_end(struct guards *g, uint64_t pass, enum error_code code, bool was_sent,
                   int64_t took_us);
+
+/* For people. */
+struct circuits_view {
+    enum circuit_state state;
+    struct circuit_cause cause; /* why it opened last */
+    int32_t trips;              /* ever */
+    int64_t left_us;            /* OPEN: until it is half open */
+};
+bool circuits_view(const struct guards *g,
+                   struct circuits_view *out); /* false: there is none yet */
 
 void circuits_changed(struct guards *g);
 /* A pool of it was made, or its rules are others. */

@@ -111,6 +111,34 @@ static void fold_endpoints(struct telling *t, json_t *to, json_t *from)
     }
 }
 
+/* What rules know is that of all workers: each that knows any knows the same. */
+static void take_missing(struct telling *t, json_t *to, json_t *from)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(from, key, value)
+    {
+        if (json_object_get(to, key) == NULL)
+            telling_put(t, to, key, json_incref(value));
+    }
+}
+
+static void fold_guards(struct telling *t, json_t *to, json_t *from)
+{
+    size_t i;
+    json_t *one, *guards = json_object_get(to, "guards"), *other = json_object_get(from, "guards");
+    if (guards == NULL && other != NULL)
+        telling_put(t, to, "guards", json_incref(other));
+    json_array_foreach(guards == NULL ? NULL : other, i, one)
+    {
+        json_t *own = twin_of(guards, "operation", one);
+        if (own != NULL)
+            take_missing(t, own, one);
+        else
+            telling_append(t, guards, json_incref(one));
+    }
+}
+
 void fold_head(struct telling *t, json_t *to, json_t *from)
 {
     json_t *services = json_object_get(from, "services"); /* worker 0 has those of all */
@@ -127,6 +155,8 @@ void fold_summary(struct telling *t, json_t *to, json_t *from)
     add_counters(t, to, from);
     add(t, to, from, "open");
     fold_state(t, to, from);
+    if (json_object_get(to, "circuit") == NULL && json_object_get(from, "circuit") != NULL)
+        telling_put(t, to, "circuit", json_incref(json_object_get(from, "circuit")));
     fold_endpoints(t, to, from);
 }
 
@@ -241,6 +271,7 @@ static void fold_one(struct telling *t, json_t *to, json_t *from)
     size_t i;
     json_t *pool, *pools = json_object_get(to, "pools");
     fold_summary(t, to, from);
+    fold_guards(t, to, from);
     json_array_foreach(json_object_get(from, "pools"), i, pool)
     {
         json_t *own = twin_of(pools, "role", pool);

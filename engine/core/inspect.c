@@ -5,6 +5,7 @@
 
 #include "core/ear.h"
 #include "core/hold.h"
+#include "core/inspect_guards.h"
 #include "core/instances.h"
 #include "core/listener.h"
 #include "core/load.h"
@@ -267,6 +268,7 @@ json_t *inspect_summary(struct telling *t, const struct resource *r)
     telling_number(t, o, "open", all_open);
     for (size_t i = 0; i < COUNT(shown); i++)
         telling_number(t, o, counter_name(shown[i]), number[shown[i]]);
+    inspect_put_circuit(t, o, r);
     if (r->spec->endpoints > 0)
         telling_put(t, o, "endpoints", endpoints_json(t, r));
     return o;
@@ -299,6 +301,8 @@ static json_t *resource_json(struct telling *t, const struct resource *r)
     telling_put(t, o, "limits", settings_policy(r));
     if (r->balance != NULL)
         telling_put(t, o, "balance", settings_balance(r));
+    if (r->operations != NULL)
+        telling_put(t, o, "guards", inspect_guards(t, r));
     telling_put(t, o, "pools", pools);
     telling_put(t, o, "connections", conns_json(t, r));
     if (ear_of(r) != NULL)

@@ -3,6 +3,7 @@
 -- One that cannot begin, or leaves, is said in the log, and the others go on.
 
 local buffer = require "string.buffer"
+local asking = require "nebula.asking"
 local c = require "nebula.c"
 local log = require "nebula.log"
 local mail = require "nebula.mail"
@@ -56,7 +57,10 @@ function crew.given(options, arguments, declared, kinds)
     end
     resources[i].kind = one.kind.name
   end
-  return { engine = options, arguments = arguments, path = package.path, kinds = kinds, resources = resources }
+  return {
+    engine = options, arguments = arguments, path = package.path, kinds = kinds, resources = resources,
+    asked = asking.given(),
+  }
 end
 
 --- Begins them.

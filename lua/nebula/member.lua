@@ -14,9 +14,11 @@ local worker = require "nebula.worker"
 ---@field is_interpreted boolean|nil
 ---@field is_kept boolean|nil so that a worker may begin anew
 ---@field resources nebula.DeclaredResource[] with the names of their kinds instead of these
+---@field asked nebula.AskingGiven|nil the functions in their policies
 
 -- Raises when one is refused.
 local function declare(given)
+  require("nebula.asking").take(given.asked)
   local kinds = require("nebula.kind").made_of(given.kinds)
   local resources = require "nebula.resource"
   for _, one in ipairs(given.resources) do

@@ -1,5 +1,16 @@
+local asking = require "nebula.asking"
 local folder = require "nebula.cli.folder"
 local show = require "nebula.cli.show"
+
+-- A folder is right when its functions can be asked, too.
+local function read(dir)
+  local set, problems = folder.read(dir)
+  local mistake = set and asking.mistake(set.asked, set.kinds)
+  if mistake then
+    return nil, { mistake }
+  end
+  return set, problems
+end
 
 return {
   name = "check",
@@ -11,7 +22,7 @@ Reads resources/*.lua and policies/*.lua of DIR (default: the folder you are in)
 anything. Every mistake is printed with its file, line and column. Exit code 2 when there is one.]],
   options = { { name = "json", text = "one JSON object: ok, resources, errors" } },
   run = function(given, arguments)
-    local set, problems = folder.read(arguments[1] or ".")
+    local set, problems = read(arguments[1] or ".")
     local resources = {}
     for i, one in ipairs(set and set.resources or {}) do
       resources[i] = { name = one.name, kind = one.kind.name, policy = one.policy_name,

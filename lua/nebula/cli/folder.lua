@@ -9,12 +9,16 @@ local folder = {
 
 --- The declarations of a folder, or everything that is wrong with them.
 ---@param path string
----@return table|nil set
+---@return table|nil set with the kinds that were known, too
 ---@return table[]|nil errors
 function folder.read(path)
   local dir = worker.is_home(path) and worker.home or path -- its resources/ are kinds
   local known = require("nebula.kind").known(worker.home, os.getenv "NEBULA_PATH")
-  return require("nebula.declare").read { home = worker.home, dirs = { dir }, kinds = known }
+  local set, errors = require("nebula.declare").read { home = worker.home, dirs = { dir }, kinds = known }
+  if set then
+    set.kinds = known
+  end
+  return set, errors
 end
 
 --- Prints what is wrong, one line each.
@@ -30,9 +34,10 @@ end
 ---@param path string|nil default: the folder one is in
 ---@param is_json boolean|nil the complaint is a JSON object
 ---@return table[]|nil
+---@return table|nil set in which they are
 function folder.resources(path, is_json)
   local set, problems = folder.read(path or ".")
-  if set then return set.resources end
+  if set then return set.resources, set end
   if is_json then
     show.json { engines = {}, errors = problems }
   else

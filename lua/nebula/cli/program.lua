@@ -136,8 +136,9 @@ end
 ---@param dir string
 ---@return nebula.DeclaredResource[]|nil
 function program.declare(dir)
-  local declared = folder.resources(dir)
+  local declared, set = folder.resources(dir)
   if not declared then return nil end
+  require("nebula.asking").begin(set.asked, set.kinds)
   local resources = require "nebula.resource"
   for _, one in ipairs(declared) do
     local resource, err = resources.declare(one)

@@ -39,14 +39,17 @@ function Report:wants()
   return self.count <= MOST
 end
 
+local function line_of(file, line, column, path, text)
+  return setmetatable({ file = file, line = line, column = column, path = path, text = clean(text) }, Line)
+end
+
 ---@param file string
 ---@param line integer
 ---@param column integer
 ---@param path string
 ---@param text string
 function Report:put(file, line, column, path, text)
-  local e = { file = file, line = line, column = column, path = path, text = clean(text) }
-  self.errors[#self.errors + 1] = setmetatable(e, Line)
+  self.errors[#self.errors + 1] = line_of(file, line, column, path, text)
 end
 
 --- Counts an error whose place is known, and adds it.
@@ -97,7 +100,7 @@ local function show(name, path)
   return out
 end
 
-local report = { show = show, clean = clean }
+local report = { show = show, clean = clean, line = line_of }
 
 --- A message of the compiler without what it was near, unless that is harmless to repeat: a string that was not closed
 --- may be a password.

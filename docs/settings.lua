@@ -34,6 +34,7 @@ local function print_rows(fields, path)
     else
       print(("| `%s` | %s | %s | %s | %s |"):format(full, kind_of_value(row), default_of(row), row.class or "",
         cell(row.text)))
+      if row.lone then print_rows(row.of.fields, full .. ".") end
     end
   end
 end

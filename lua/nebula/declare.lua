@@ -6,6 +6,7 @@
 
 local judge = require "nebula.judge"
 local declaration = require "nebula.declare.declaration"
+local front = require "nebula.declare.front"
 local lazy = require "nebula.lazy"
 local policies = require "nebula.declare.policies"
 local preludes = require "nebula.declare.preludes"
@@ -21,7 +22,7 @@ local balance = lazy "nebula.declare.balance"
 ---@field name string
 ---@field kind nebula.Kind
 ---@field policy_name string
----@field policy table fields of struct nebula_policy
+---@field policy table fields of struct nebula_policy, and `front`: see nebula.FrontSpec
 ---@field pool table as in nebula.Spec
 ---@field options nebula.Option[]
 ---@field roles string[]|nil
@@ -164,6 +165,7 @@ local function read_resources(declared, kinds, known_policies)
     by_name[one.name] = other or one
     list[#list + 1] = read_resource(one, kind, rows_of[kind], known_policies)
   end
+  front.check(list, by_name)
   return list
 end
 

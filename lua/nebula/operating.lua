@@ -3,12 +3,14 @@
 local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
+local lazy = require "nebula.lazy"
 local options = require "nebula.options"
 local own = require "nebula.own"
 local rows = require "nebula.declare.rows"
 local stats = require "nebula.stats"
 local wait = require "nebula.wait"
 
+local front = lazy "nebula.front"
 local lib, engine = c.lib, c.engine
 
 local function told(self, code)
@@ -105,11 +107,15 @@ end
 
 --- What is counted of it, in all workers: numbers by name, and in `roles` those of each role, with the `window` of its
 --- last minutes: waits, holds, utilisation and the max that would do. See docs/reference/counters.md. With several
---- workers it waits until each has turned, at most for a second; `silent` lists those who have not.
+--- workers it waits until each has turned, at most for a second; `silent` lists those who have not. `front` is what
+--- this worker alone has counted of a cache and of fallbacks, where the policy has any.
 ---@return nebula.Stats|nil
 ---@return nebula.Error|nil err only with several workers: the task was cancelled, or its deadline has passed
 function of_resource:stats()
-  return stats(self)
+  local numbers, err = stats(self)
+  if not numbers then return nil, err end
+  numbers.front = front.stats(self)
+  return numbers
 end
 
 --- Adds them to the methods of a kind's resources.

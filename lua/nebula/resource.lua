@@ -13,6 +13,7 @@ local suggest = require "nebula.suggest"
 local wait = require "nebula.wait"
 local worker = require "nebula.worker"
 
+local front = lazy "nebula.front"
 local listen = lazy "nebula.listen"
 local lib, engine = c.lib, c.engine
 
@@ -98,20 +99,23 @@ end
 
 -- What all resources of a kind have in common stands beside their methods, so that one which nobody uses is only its
 -- number and its name.
-local function metatable_of(kind, roles, reads, is_traced)
+local function metatable_of(spec)
+  local kind, is_traced, has_front = spec.kind, spec.pool.trace_leases, spec.policy.front ~= nil
   if not metatables[kind] then
     local methods = methods_of(kind)
     methods.kind, methods.roles, methods.role_index, methods.reads = kind, kind.roles, index_of(kind.roles), false
     metatables[kind] = metatable_for(kind, methods)
   end
-  if not roles and not is_traced then
-    return metatables[kind]
+  local plain = metatables[kind]
+  if not spec.roles and not is_traced and not has_front then
+    return plain
   end
-  local differs = { lease = is_traced and lease_traced or nil }
-  if roles then
-    differs.roles, differs.role_index, differs.reads = roles, index_of(roles), reads or false
+  local differs = has_front and front.methods(kind, plain.__index) or {}
+  differs.lease = is_traced and lease_traced or nil
+  if spec.roles then
+    differs.roles, differs.role_index, differs.reads = spec.roles, index_of(spec.roles), spec.reads or false
   end
-  return metatable_for(kind, setmetatable(differs, metatables[kind]))
+  return metatable_for(kind, setmetatable(differs, plain))
 end
 
 -- --- declaring --------------------------------------------------------------------------------------
@@ -134,10 +138,12 @@ function resources.declare(spec)
   if id < 0 then
     return nil, errors.from_code(spec.name, id)
   end
-  local self = setmetatable({ id = id, name = spec.name },
-    metatable_of(spec.kind, spec.roles, spec.reads, spec.pool.trace_leases))
+  local self = setmetatable({ id = id, name = spec.name }, metatable_of(spec))
   if spec.tenants then -- a third field doubles the table
     self.has_tenants = true
+  end
+  if spec.policy.front then
+    front.begin(self, spec.policy)
   end
   call.resources[id] = self
   if spec.pool.hold_us > 0 and not is_holding_told then

@@ -14,11 +14,12 @@ local values = require "nebula.declare.values"
 ---@alias nebula.ValueType "string"|"integer"|"number"|"boolean"|"duration"|"size"|"rate"|"share"|"enum"|"secret"
 
 ---@class nebula.Row
----@field type nebula.ValueType|"list"|"map"|"table"|"function"|"question"
+---@field type nebula.ValueType|"list"|"map"|"table"|"data"|"function"|"question" data: any plain value
 ---@field default? any as it would be written; of a table each field has its own
 ---@field required? boolean
 ---@field is_ours? boolean a setting of the kind's own, unknown to what it passes settings on to
 ---@field listed? boolean a list of such values may stand in its place
+---@field lone? boolean of a list of tables: one may stand in its place, and comes out as a list of one
 ---@field word? string a word that may stand in its place
 ---@field min? number in the unit that comes out
 ---@field max? number in the unit that comes out; of a string its most bytes (4096), of a list its most entries (256)
@@ -29,7 +30,8 @@ local values = require "nebula.declare.values"
 ---@field class? "live"|"next-connection"|"restart" when a change is in force
 ---@field text? string the manual's sentence
 ---@field not_yet? string known, not in force: refused, with this as the rest of the sentence
----@field check? fun(value: any): string|nil what is wrong with a value of this type, without showing it
+---@field check? fun(value: any): string|nil what is wrong with a value of this type, without showing it; of a table
+---  in a list, as it was written
 ---@field beside? string the setting of the same table that it is compared with
 ---@field compare? fun(value: any, other: any): string|nil what is wrong with it beside that one
 ---@field fit? fun(value: any, other: any): any what it is beside that one where it was not said
@@ -113,6 +115,34 @@ function Reading:entries(row, value)
   return out
 end
 
+--- Any plain value, as it is.
+function Reading:data(value)
+  local mark = marked.of(value)
+  if mark == "unknown" then
+    return nil
+  elseif mark == "env" then
+    return self:leaf({ type = "string" }, value)
+  elseif mark then
+    return self:fail(marked.TEXT[mark])
+  elseif type(value) ~= "table" then
+    return value
+  end
+  local out = {}
+  for _, key in ipairs(keys(value)) do
+    out[key] = self:within(key, self.data, value[key])
+  end
+  return out
+end
+
+--- A table in a list, which is nothing beside what it says itself.
+function Reading:entry(row, value)
+  local out, why = self:fields(row.fields, value), row.check and row.check(value)
+  if why then
+    return self:fail(why)
+  end
+  return out
+end
+
 --- What a tree says, one setting: in the engine's units, or nil when it was refused.
 function Reading:value(row, value)
   local mark = marked.of(value)
@@ -126,12 +156,16 @@ function Reading:value(row, value)
     return self:fail(marked.TEXT[mark])
   elseif row.listed and type(value) == "table" and not mark then
     return self:entries({ type = "list", of = row }, value)
+  elseif row.type == "data" then
+    return self:data(value)
   elseif values.is_single(row) then
     return self:leaf(row, value)
+  elseif row.lone and type(value) == "table" and not mark and next(value) ~= nil and value[1] == nil then
+    return { self:entry(row.of, value) }
   elseif type(value) ~= "table" or mark then
     return self:fail(("expected a %s { ... }, got a %s"):format(row.type, mark and "text" or type(value)))
   elseif row.type == "table" then
-    return self:fields(row.fields, value)
+    return self:entry(row, value)
   end
   return self:entries(row, value)
 end

@@ -1,5 +1,6 @@
 --- policies: what was declared as policies, each with what it inherits.
 
+local front = require "nebula.declare.front"
 local rows = require "nebula.declare.rows"
 local shape = require "nebula.shape"
 local suggest = require "nebula.suggest"
@@ -95,6 +96,7 @@ local function engine_units(settings)
     pause_max_us = retry.pause_max,
     budget = math.floor(retry.budget * 100 + 0.5),
     budget_least = retry.budget_least,
+    front = front.of(settings),
   }
 end
 

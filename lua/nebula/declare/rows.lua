@@ -1,5 +1,6 @@
 --- rows: the settings that every resource has, whatever its kind, and those of a policy.
 
+local front = require "nebula.declare.front"
 local spans = require "nebula.declare.spans"
 
 local rows = {}
@@ -102,8 +103,8 @@ rows.policy = {
   circuit = { type = "table", not_yet = "nothing stops calls to a resource that keeps failing" },
   limit = { type = "table", not_yet = "pool.max and pool.queue bound what runs and what waits" },
   hedge = { type = "table", not_yet = "no call is sent twice at once" },
-  fallback = { type = "table", not_yet = "an error is the caller's to answer" },
-  cache = { type = "table", not_yet = "no answer is kept" },
+  fallback = front.rows.fallback,
+  cache = front.rows.cache,
   bulkhead = { type = "table", not_yet = "give the work a resource of its own" },
   shed = { type = "table", not_yet = "pool.queue bounds what waits" },
   on = { type = "table", not_yet = "events are in the log alone" },
@@ -187,6 +188,9 @@ for name, row in pairs(rows.policy) do
   if row.not_yet then
     rows.resource[name] = { type = row.type, not_yet = row.not_yet }
   end
+end
+for name, row in pairs(front.rows) do
+  rows.resource[name] = { type = row.type, not_yet = front.in_policies }
 end
 rows.pool.strategy = rows.resource.strategy
 

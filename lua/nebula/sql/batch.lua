@@ -111,9 +111,9 @@ local function results_of(self, ticket, list)
   return results, first
 end
 
-local function is_repeatable(list)
+local function is_repeatable(on, list)
   for _, one in ipairs(list) do
-    if not one.text.is_idempotent then return false end
+    if not verbs.is_idempotent(on, one.text) then return false end
   end
   return true
 end
@@ -127,7 +127,7 @@ local function send(self, given)
     dirty = given.dirty, key = given.key,
   }
   for _, one in ipairs(list) do sent.dirty = sent.dirty or verbs.is_dirtying(self.on, one.text) end
-  if sent.idempotent == nil then sent.idempotent = is_repeatable(list) end
+  if sent.idempotent == nil then sent.idempotent = is_repeatable(self.on, list) end
   local ticket, err = call.batch(self.on, sent, is_each, list)
   if not ticket then return nil, err end
   if err and not is_each then

@@ -8,6 +8,7 @@ local dirty = require "nebula.sql.dirty"
 local errors = require "nebula.error"
 local lazy = require "nebula.lazy"
 local options = require "nebula.options"
+local reads = require "nebula.sql.reads"
 local verbs = require "nebula.sql.verbs"
 
 local lib, engine = c.lib, c.engine
@@ -117,4 +118,4 @@ function resource.exec(self, first, ...)
   return exec_script(self, {}, first, ...)
 end
 
-return { resource = resource, lease = lease }
+return { resource = resource, lease = lease, reads = reads }

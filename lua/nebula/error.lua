@@ -17,7 +17,7 @@ local lib, engine = c.lib, c.engine
 ---@field text string one sentence, without secrets
 ---@field state string the server's own code (SQLSTATE ...), "" if none
 ---@field retry_after number|nil seconds, when the server asked for a pause
----@field attempts integer|nil of a call that was begun: how often it was tried
+---@field attempts integer|nil how often it was sent to a server, when it was
 ---@field statement string|nil what was asked of a database, without its literals
 ---@field line integer|nil of the input of a COPY, from 1
 ---@field column string|nil of that line

@@ -1,0 +1,381 @@
+-- What stands in front of the calls of a resource: what is a question, what is kept, and what is given in its place.
+
+local c = require "nebula.c"
+local clock = require "spec.support.clock"
+local declared = require "spec.kinds.declared"
+local errors = require "nebula.error"
+local tasks = require "spec.support.tasks"
+local tmp = require "spec.support.tmp"
+
+local ENDLESS = "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c"
+
+describe("in front of a resource's calls", function()
+  local folder, names, before = tmp.folder(), 0, nil
+
+  -- A database with a table n, which has one row 1, behind this policy.
+  local function behind(policy, more)
+    names = names + 1
+    local text = ([[policy "front%d" { like = "standard", %s } sqlite "front%d" { file = "%s/%d.db", policy = "front%d" }]])
+      :format(names, policy, names, folder, names, names)
+    local db, other = declared.use(text .. (more and more:gsub("NAME", "front" .. names) or ""))
+    assert(db:exec "create table n (a); insert into n values (1)")
+    return db, other
+  end
+
+  local function set(db, a)
+    assert.equal(1, (assert(db:exec("update n set a = ?", a))))
+  end
+
+  local A = "select a from n"
+
+  before_each(function() before = declared.count() end)
+  after_each(function()
+    clock.eventually("what is asked behind has ended", function()
+      local now = declared.count()
+      return now.tasks == before.tasks and now.tickets == before.tickets
+    end)
+    declared.is_whole(before)
+  end)
+
+  describe("a cache", function()
+    it("gives an answer again within its ttl, and asks then", function()
+      local db = behind 'cache = { ttl = "500ms" }'
+      assert.equal(1, db:value(A))
+      set(db, 2)
+      assert.equal(1, select("#", db:value(A)))
+      assert.equal(1, db:value(A))
+      clock.pause(510)
+      assert.equal(2, db:value(A))
+      local counts = db:stats().front
+      assert.same({ 2, 2, 1, 0 }, { counts.hits, counts.misses, counts.entries, counts.refreshes })
+    end)
+
+    it("tells questions apart by method, statement, values with their types, and role", function()
+      local db = behind 'cache = { ttl = "1h" }'
+      local asked = {
+        { "value", "select typeof(?)", "1" }, { "value", "select typeof(?)", 1 }, { "value", "select typeof(?)", 1.5 },
+        { "value", "select typeof(?)", bytes "1" }, { "value", "select typeof(?)", null },
+        { "value", "select typeof(?1)", 9223372036854775807LL }, { "value", "select typeof($1)", -9223372036854775807LL },
+        { "value", "select ?", true }, { "value", "select ?", false }, { "value", "select typeof(:x)", { x = "x" } },
+        { "value", "select ? || ?", "a", "bc" }, { "value", "select ? || ?", "ab", "c" }, { "value", "select ?", { 1 } },
+        { "value", "select ?", { 2 } }, { "one", "select typeof(?)", "1" }, { "query", "select typeof(?)", "1" },
+        { "query", A }, { "query", A .. " " },
+      }
+      table.remove(asked, 6)
+      for at, one in ipairs(asked) do
+        assert(db[one[1]](db, unpack(one, 2)))
+        assert.equal(at, db:stats().front.entries)
+      end
+      assert(db:query({ role = "writer" }, A))
+      assert.equal(#asked + 1, db:stats().front.entries)
+      assert.same({ 0, #asked + 1 }, { db:stats().front.hits, db:stats().front.misses })
+      assert.same({ "text", "real", "blob", "null", "integer" }, { db:value("select typeof(?)", "1"),
+        db:value("select typeof(?)", 1.5), db:value("select typeof(?)", bytes "1"), db:value("select typeof(?)", null),
+        db:value("select typeof($1)", -9223372036854775807LL) })
+      assert.equal(5, db:stats().front.hits)
+    end)
+
+    it("gives each caller values of his own", function()
+      local db = behind 'cache = { ttl = "1h" }'
+      for _ = 1, 3 do
+        local rows = db:query(A)
+        assert.same({ { a = 1 } }, rows)
+        rows[1].a, rows[2] = 99, true
+      end
+    end)
+
+    it("keeps that there is nothing, and NULL, and no error", function()
+      local db = behind 'cache = { ttl = "1h" }'
+      assert.same({ n = 0 }, { n = select("#", (db:one "select a from n where a = 5")) - 1 })
+      set(db, 5)
+      assert.is_nil(db:one "select a from n where a = 5")
+      assert.equal(null, db:value "select null")
+      assert.equal(null, db:value "select null")
+      assert.equal(2, db:stats().front.hits)
+      tasks.fails("query", db:query "select * from later")
+      assert(db:exec "create table later (a)")
+      assert.same({}, db:query "select * from later")
+    end)
+
+    it("stands before no statement that writes, no script, and none that is said to change its session", function()
+      local db = behind 'cache = { ttl = "1h" }'
+      for a = 2, 4 do
+        assert.equal(1, #db:query("insert into n values (?) returning a", a))
+        assert.equal(a, db:value({ dirty = true }, "select count(*) from n"))
+      end
+      assert.equal(0, db:stats().front.misses)
+      tasks.raises("several statements at once bring no rows", db.query, db, "select 1; select 2")
+      tasks.raises("cannot begin or end a transaction", db.query, db, "begin")
+    end)
+
+    it("is not asked within a transaction, nor on a lease", function()
+      local db = behind 'cache = { ttl = "1h" }'
+      assert.equal(1, db:value(A))
+      assert(db:transaction(function(tx)
+        tx:exec "update n set a = 2"
+        assert.equal(2, tx:value(A))
+        assert.equal(1, db:value(A .. " limit 1")) -- of another connection, and not kept
+      end))
+      assert.equal(1, db:stats().front.entries)
+      assert.equal(2, db:value(A .. " limit 1"))
+      local lease = db:lease()
+      assert.equal(2, lease:value(A))
+      assert.equal(2, lease:value({ cache = true }, A))
+      lease:release()
+      assert.equal(1, db:value(A))
+    end)
+
+    it("is left aside by who says so, whose answer is kept", function()
+      local db = behind 'cache = { ttl = "1h" }'
+      assert.equal(1, db:value(A))
+      set(db, 2)
+      assert.equal(2, db:value({ cache = false }, A))
+      assert.equal(2, db:value(A))
+      set(db, 3)
+      assert.equal(3, db:value({ cache = false, fallback = false }, A))
+      assert.equal(2, db:value(A))
+    end)
+
+    it("takes a caller's word that a statement only reads", function()
+      local db = behind 'cache = { ttl = "1h" }'
+      for _ = 1, 2 do assert.equal(1, db:query({ cache = true }, "update n set a = a + 1 returning a - 1 as a")[1].a) end
+      assert.equal(2, db:value(A))
+      tasks.raises("the option cache must be a boolean", db.query, db, { cache = 1 }, A)
+      tasks.raises("there is no option cache", db.exec, db, { cache = true }, "delete from n")
+      tasks.raises("there is no option cash", db.query, db, { cash = true }, A)
+    end)
+
+    it("stands before prepared statements, too", function()
+      local db = behind 'cache = { ttl = "1h" }'
+      local find = assert(db:prepare "select a from n where a > ?")
+      assert.equal(1, find:value(0))
+      set(db, 2)
+      assert.equal(1, find:value(0))
+      assert.equal(2, find:value({ cache = false }, 0))
+    end)
+
+    it("keeps no more than so many, and lets those go that were used longest ago", function()
+      local db = behind 'cache = { ttl = "1h", entries = 2 }'
+      local function ask(n) return db:value("select a + ? from n", n) end
+      ask(1) ask(2) ask(1) ask(3)
+      local counts = db:stats().front
+      assert.same({ 2, 1, 3 }, { counts.entries, counts.hits, counts.misses })
+      ask(1)
+      assert.equal(2, db:stats().front.hits)
+      ask(2)
+      assert.equal(4, db:stats().front.misses)
+    end)
+
+    it("keeps no more bytes than it may, and says once that an answer is larger than all of them", function()
+      local db = behind 'cache = { ttl = "1h", bytes = "10kB" }'
+      for n = 1, 100 do assert.equal(1000 + #tostring(n), #db:value("select hex(zeroblob(500)) || ?", n)) end
+      local counts = db:stats().front
+      assert.is_true(counts.bytes <= 10000 and counts.bytes > 8000 and counts.entries < 10)
+      for _ = 1, 2 do assert.equal(20000, #db:value "select hex(zeroblob(10000))") end
+      assert.is_true(db:stats().front.bytes <= 10000)
+    end)
+
+    it("has a method called on what it belongs to", function()
+      local db = behind 'cache = { ttl = "1h" }'
+      tasks.raises("this is no resource of the kind sqlite", db.query, {}, A)
+      tasks.raises("this is no resource of the kind sqlite", db.query)
+    end)
+  end)
+
+  describe("a cache that gives what is stale", function()
+    it("does so at once, and has one newer answer asked for", function()
+      local db = behind 'cache = { ttl = "20ms", stale = "10s" }'
+      assert.equal(1, db:value(A))
+      set(db, 2)
+      clock.pause(30)
+      for _ = 1, 5 do
+        local a, err, how = db:value(A)
+        assert.same({ 1, "stale" }, { a, how.cache })
+        assert.is_nil(err)
+        assert.is_nil(how.because)
+        assert.is_true(how.age >= 0.02 and how.age < 9)
+      end
+      assert.same({ 5, 1 }, { db:stats().front.stale, db:stats().front.refreshes })
+      clock.eventually("the newer one is there", function() return db:value(A) == 2 end)
+    end)
+
+    it("asks for what was asked, whatever becomes of the arguments, and not with their deadline", function()
+      local db = behind 'cache = { ttl = "20ms", stale = "10s" }'
+      local given, named = { deadline = "5s" }, { x = 10 }
+      assert.equal(11, db:value(given, "select a + :x from n", named))
+      set(db, 2)
+      clock.pause(30)
+      assert.equal(11, db:value(given, "select a + :x from n", named))
+      named.x, given.deadline = 50, "0s"
+      clock.eventually("the newer one is there", function() return db:value("select a + :x from n", { x = 10 }) == 12 end)
+    end)
+
+    it("goes on giving it when the newer one does not come, until it is too old", function()
+      local db = behind 'cache = { ttl = "1ms", stale = "1s" }'
+      assert.equal(1, db:value(A))
+      assert(db:exec "drop table n")
+      clock.pause(5)
+      for _ = 1, 3 do
+        assert.equal(1, db:value(A))
+        clock.pause(5)
+      end
+      assert.is_true(db:stats().front.refreshes >= 2)
+      clock.pause(1010)
+      tasks.fails("query", db:value(A))
+    end)
+  end)
+
+  describe("a cache that gives what is stale where there is an error", function()
+    it("does so for what is the server's fault, and for so long", function()
+      local db = behind 'cache = { ttl = "1ms", stale_if_error = "1s" }'
+      local slow = "select a from n where a = ? or (" .. ENDLESS .. ") = 5"
+      local given = { deadline = "20ms" }
+      assert.equal(1, db:value(slow, 1))
+      set(db, 2)
+      clock.pause(5)
+      local a, err, how = db:value(given, slow, 1)
+      assert.same({ 1, "stale", "deadline" }, { a, how.cache, how.because.code })
+      assert.is_nil(err)
+      assert.is_true(how.age >= 0.02 and how.age < 1.1, how.age)
+      assert.is_true(errors.is(how.because))
+      assert.equal(1, db:stats().front.stale_if_error)
+      tasks.fails("deadline", db:value({ deadline = "20ms", cache = false }, slow, 1))
+      clock.pause(1000)
+      tasks.fails("deadline", db:value(given, slow, 1))
+    end)
+
+    it("does not for a caller's own mistake", function()
+      local db = behind 'cache = { ttl = "1ms", stale_if_error = "1h" }, fallback = { value = 7 }'
+      assert.equal(1, db:value(A))
+      assert(db:exec "drop table n")
+      clock.pause(5)
+      tasks.fails("query", db:value(A))
+    end)
+  end)
+
+  -- Leases the only connection of a database in memory, so that whoever is fail_fast hears `full`.
+  local function occupied(policy, more)
+    names = names + 1
+    local name = "front" .. names
+    local db, other = declared.use(([[policy %q { like = "standard", %s } sqlite %q { file = ":memory:", policy = %q,
+      pool = { max = 1, fail_fast = true } } %s]]):format(name, policy, name, name, more or ""))
+    assert(db:exec "create table n (a); insert into n values (1)")
+    return db, other
+  end
+
+  describe("a fallback", function()
+    it("is given when there is no answer, and says that it is one", function()
+      local db = occupied "fallback = { value = { { a = 0 } } }"
+      assert.same({ { a = 1 } }, db:query(A))
+      assert.equal(1, select("#", db:query(A)))
+      local lease = db:lease()
+      for _ = 1, 2 do
+        local rows, err, how = db:query(A)
+        assert.same({ { a = 0 } }, rows)
+        assert.is_nil(err)
+        assert.same({ "value", "full" }, { how.fallback, how.because.code })
+        rows[1].a = 5 -- his own
+      end
+      tasks.fails("full", db:query({ fallback = false }, A))
+      assert.equal(2, db:stats().front.value)
+      tasks.fails("full", db:query("insert into n values (2) returning a"))
+      tasks.fails("full", db:exec "insert into n values (2)")
+      assert.same({ { a = 0 } }, (db:query({ fallback = true }, "insert into n values (2) returning a")))
+      lease:release()
+    end)
+
+    it("is the last good answer to the same question, unless it is too old", function()
+      local db = occupied 'fallback = { last = "1s" }'
+      assert.equal(1, db:value(A))
+      local lease = db:lease()
+      clock.pause(30)
+      local a, _, how = db:value(A)
+      assert.same({ 1, "last", "full" }, { a, how.fallback, how.because.code })
+      assert.is_true(how.age >= 0.03 and how.age <= 1, how.age)
+      tasks.fails("full", db:value(A .. " limit 1"))
+      tasks.fails("full", db:one(A))
+      clock.pause(1000)
+      tasks.fails("full", db:value(A))
+      lease:release()
+      assert.equal(1, db:value(A))
+    end)
+
+    it("keeps answers without a cache, and no answer is given twice then", function()
+      local db = behind 'fallback = { last = "1h" }'
+      for a = 2, 4 do
+        assert.equal(a - 1, db:value(A))
+        set(db, a)
+      end
+      assert.same({ 0, 0, 1 }, { db:stats().front.hits, db:stats().front.misses, db:stats().front.entries })
+    end)
+
+    it("is for the errors that it names, and what comes first of those that are for it", function()
+      local db = occupied [[fallback = {
+        { value = "lost", on = "lost" }, { last = "1h", on = { "full", "deadline" } }, { value = false }, { value = "no" } }]]
+      local lease = db:lease()
+      local a, err, how = db:value(A)
+      assert.same({ false, "value" }, { a, how.fallback })
+      assert.is_nil(err)
+      lease:release()
+      assert.equal(1, db:value(A))
+      lease = db:lease()
+      assert.equal("last", select(3, db:value(A)).fallback)
+      lease:release()
+    end)
+
+    it("is another resource's answer, with its own cache, in a role that it has", function()
+      names = names + 1
+      local more = ([[policy "other%d" { like = "standard", cache = { ttl = "1h" } }
+        sqlite "other%d" { file = "%s/other%d.db", policy = "other%d" }]]):format(names, names, folder, names, names)
+      local db, other = occupied(('fallback = { { last = "1ms" }, { resource = "other%d" }, { value = 9 } }'):format(names), more)
+      assert(other:exec "create table n (a); insert into n values (2)")
+      local lease = db:lease()
+      for _ = 1, 2 do
+        local a, err, how = db:value(A .. " where a > ?", 1)
+        assert.same({ 2, "resource", other.name }, { a, how.fallback, how.resource })
+        assert.is_nil(err)
+        assert.is_nil(how.age)
+      end
+      assert.equal(2, db:value({ role = "writer", deadline = "1s" }, A .. " where a > ?", 1))
+      assert.same({ 1, 2 }, { other:stats().front.hits, other:stats().front.misses })
+      assert.equal(9, db:value "select b from n") -- it has an error, too
+      assert.equal(3, db:stats().front.resource)
+      lease:release()
+    end)
+
+    it("is not for a task that is cancelled", function()
+      local db = behind "fallback = { value = 0 }"
+      local result
+      local asks = task(function() result = { db:value(ENDLESS) } end)
+      clock.pause(20)
+      cancel(asks)
+      asks:join()
+      assert.is_nil(result[1])
+      assert.equal("cancelled", result[2].code)
+      assert.is_nil(result[3])
+    end)
+
+    it("is for a task whose time is over", function()
+      local db = behind "fallback = { value = 0 }"
+      local a, _, how = deadline("20ms", function() return db:value(ENDLESS) end)
+      assert.same({ 0, "deadline" }, { a, how.because.code })
+      assert.equal(1, how.because.attempts)
+      tasks.fails("deadline", db:value({ deadline = "0s" }, A)) -- nothing is begun, and nothing given
+    end)
+
+    it("is not within a transaction", function()
+      local db = behind "fallback = { value = 0 }"
+      assert(db:transaction(function()
+        tasks.fails("deadline", db:value({ deadline = "20ms" }, ENDLESS))
+      end))
+    end)
+  end)
+
+  it("a resource may have a cache with a role of its own, and the numbers are those of its own", function()
+    local db = behind('cache = { ttl = "1h" }', ' sqlite "NAMEb" { file = ":memory:", pool = { max = 1 } }')
+    local other = use(db.name .. "b")
+    assert.is_nil(other:stats().front)
+    assert.equal(0, db:stats().front.entries)
+    assert.equal(c.lib.nebula_find(c.engine, db.name), db.id)
+  end)
+end)

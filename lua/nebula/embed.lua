@@ -5,6 +5,9 @@ local kind = require "nebula.kind"
 local specs = require "nebula.spec"
 local worker = require "nebula.worker"
 
+-- Calls in C get what their server says. What would not be in force is refused.
+local IN_LUA = "the policy %s has a cache or a fallback, which stand in front of calls in Lua alone"
+
 local function said(errors)
   local lines = {}
   for i, e in ipairs(errors) do
@@ -17,7 +20,7 @@ end
 local function tell(resources)
   local refusals = {}
   for _, one in ipairs(resources) do
-    local why = specs.with(one, worker.declare)
+    local why = one.policy.front and IN_LUA:format(one.policy_name) or specs.with(one, worker.declare)
     refusals[#refusals + 1] = why and ("%s:%d:1: %s"):format(one.file, one.line, why)
   end
   return refusals

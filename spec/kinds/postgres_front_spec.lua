@@ -2,6 +2,7 @@
 
 local clock = require "spec.support.clock"
 local declared = require "spec.kinds.declared"
+local fronted = require "spec.support.fronted"
 local postgres = require "spec.support.postgres"
 local tasks = require "spec.support.tasks"
 local tmp = require "spec.support.tmp"
@@ -37,13 +38,7 @@ describe("in front of a server", function()
   end
 
   before_each(function() before = declared.count() end)
-  after_each(function()
-    clock.eventually("what is asked behind has ended", function()
-      local now = declared.count()
-      return now.tasks == before.tasks and now.tickets == before.tickets
-    end)
-    declared.is_whole(before)
-  end)
+  after_each(function() fronted.is_whole(before) end)
 
   describe("one task", function()
     it("asks for all who ask the same at once", function()

@@ -55,6 +55,21 @@ static void a_wrong_declaration_is_told_to_who_wants_no_list(void **state)
     nebula_close(&n);
 }
 
+static void what_stands_in_front_of_calls_in_lua_is_refused_in_c(void **state)
+{
+    (void)state;
+    struct nebula *n = open_engine();
+    assert_int_equal(declare(n, "policy 'p' { cache = { ttl = '5s' } }\n"
+                                "sqlite 'a' { file = 'x', policy = 'p' }"),
+                     -NEBULA_ERROR_CONFIG);
+    assert_string_equal(nebula_error(n), "text:2:1: the policy p has a cache or a fallback, which "
+                                         "stand in front of calls in Lua alone");
+    assert_int_equal(declare(n, "policy 'p' { cache = { entries = 5 } }\n"
+                                "sqlite 'a' { file = 'x', policy = 'p' }"),
+                     1);
+    nebula_close(&n);
+}
+
 static void a_balance_is_declared_in_lua_and_in_c(void **state)
 {
     (void)state;
@@ -189,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_declaration_is_told_to_who_wants_no_list),
+        cmocka_unit_test(what_stands_in_front_of_calls_in_lua_is_refused_in_c),
         cmocka_unit_test(a_balance_is_declared_in_lua_and_in_c),
         cmocka_unit_test(an_engine_has_its_name_without_a_control_socket),
         cmocka_unit_test(an_engine_is_closed_once),

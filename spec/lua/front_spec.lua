@@ -1,41 +1,24 @@
--- What stands in front of the calls of a resource: what is a question, what is kept, and what is given in its place.
+-- Caches in front of the calls of a resource: what is a question, what is kept, and for how long.
 
-local c = require "nebula.c"
 local clock = require "spec.support.clock"
 local declared = require "spec.kinds.declared"
 local errors = require "nebula.error"
+local fronted = require "spec.support.fronted"
 local tasks = require "spec.support.tasks"
-local tmp = require "spec.support.tmp"
 
-local ENDLESS = "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c"
+local ENDLESS, behind = fronted.ENDLESS, fronted.sqlite
+
+local A = "select a from n"
+
+local function set(db, a)
+  assert.equal(1, (assert(db:exec("update n set a = ?", a))))
+end
 
 describe("in front of a resource's calls", function()
-  local folder, names, before = tmp.folder(), 0, nil
-
-  -- A database with a table n, which has one row 1, behind this policy.
-  local function behind(policy, more)
-    names = names + 1
-    local text = ([[policy "front%d" { like = "standard", %s } sqlite "front%d" { file = "%s/%d.db", policy = "front%d" }]])
-      :format(names, policy, names, folder, names, names)
-    local db, other = declared.use(text .. (more and more:gsub("NAME", "front" .. names) or ""))
-    assert(db:exec "create table n (a); insert into n values (1)")
-    return db, other
-  end
-
-  local function set(db, a)
-    assert.equal(1, (assert(db:exec("update n set a = ?", a))))
-  end
-
-  local A = "select a from n"
+  local before
 
   before_each(function() before = declared.count() end)
-  after_each(function()
-    clock.eventually("what is asked behind has ended", function()
-      local now = declared.count()
-      return now.tasks == before.tasks and now.tickets == before.tickets
-    end)
-    declared.is_whole(before)
-  end)
+  after_each(function() fronted.is_whole(before) end)
 
   describe("a cache", function()
     it("gives an answer again within its ttl, and asks then", function()
@@ -253,129 +236,11 @@ describe("in front of a resource's calls", function()
     end)
   end)
 
-  -- Leases the only connection of a database in memory, so that whoever is fail_fast hears `full`.
-  local function occupied(policy, more)
-    names = names + 1
-    local name = "front" .. names
-    local db, other = declared.use(([[policy %q { like = "standard", %s } sqlite %q { file = ":memory:", policy = %q,
-      pool = { max = 1, fail_fast = true } } %s]]):format(name, policy, name, name, more or ""))
-    assert(db:exec "create table n (a); insert into n values (1)")
-    return db, other
-  end
-
-  describe("a fallback", function()
-    it("is given when there is no answer, and says that it is one", function()
-      local db = occupied "fallback = { value = { { a = 0 } } }"
-      assert.same({ { a = 1 } }, db:query(A))
-      assert.equal(1, select("#", db:query(A)))
-      local lease = db:lease()
-      for _ = 1, 2 do
-        local rows, err, how = db:query(A)
-        assert.same({ { a = 0 } }, rows)
-        assert.is_nil(err)
-        assert.same({ "value", "full" }, { how.fallback, how.because.code })
-        rows[1].a = 5 -- his own
-      end
-      tasks.fails("full", db:query({ fallback = false }, A))
-      assert.equal(2, db:stats().front.value)
-      tasks.fails("full", db:query("insert into n values (2) returning a"))
-      tasks.fails("full", db:exec "insert into n values (2)")
-      assert.same({ { a = 0 } }, (db:query({ fallback = true }, "insert into n values (2) returning a")))
-      lease:release()
-    end)
-
-    it("is the last good answer to the same question, unless it is too old", function()
-      local db = occupied 'fallback = { last = "1s" }'
-      assert.equal(1, db:value(A))
-      local lease = db:lease()
-      clock.pause(30)
-      local a, _, how = db:value(A)
-      assert.same({ 1, "last", "full" }, { a, how.fallback, how.because.code })
-      assert.is_true(how.age >= 0.03 and how.age <= 1, how.age)
-      tasks.fails("full", db:value(A .. " limit 1"))
-      tasks.fails("full", db:one(A))
-      clock.pause(1000)
-      tasks.fails("full", db:value(A))
-      lease:release()
-      assert.equal(1, db:value(A))
-    end)
-
-    it("keeps answers without a cache, and no answer is given twice then", function()
-      local db = behind 'fallback = { last = "1h" }'
-      for a = 2, 4 do
-        assert.equal(a - 1, db:value(A))
-        set(db, a)
-      end
-      assert.same({ 0, 0, 1 }, { db:stats().front.hits, db:stats().front.misses, db:stats().front.entries })
-    end)
-
-    it("is for the errors that it names, and what comes first of those that are for it", function()
-      local db = occupied [[fallback = {
-        { value = "lost", on = "lost" }, { last = "1h", on = { "full", "deadline" } }, { value = false }, { value = "no" } }]]
-      local lease = db:lease()
-      local a, err, how = db:value(A)
-      assert.same({ false, "value" }, { a, how.fallback })
-      assert.is_nil(err)
-      lease:release()
-      assert.equal(1, db:value(A))
-      lease = db:lease()
-      assert.equal("last", select(3, db:value(A)).fallback)
-      lease:release()
-    end)
-
-    it("is another resource's answer, with its own cache, in a role that it has", function()
-      names = names + 1
-      local more = ([[policy "other%d" { like = "standard", cache = { ttl = "1h" } }
-        sqlite "other%d" { file = "%s/other%d.db", policy = "other%d" }]]):format(names, names, folder, names, names)
-      local db, other = occupied(('fallback = { { last = "1ms" }, { resource = "other%d" }, { value = 9 } }'):format(names), more)
-      assert(other:exec "create table n (a); insert into n values (2)")
-      local lease = db:lease()
-      for _ = 1, 2 do
-        local a, err, how = db:value(A .. " where a > ?", 1)
-        assert.same({ 2, "resource", other.name }, { a, how.fallback, how.resource })
-        assert.is_nil(err)
-        assert.is_nil(how.age)
-      end
-      assert.equal(2, db:value({ role = "writer", deadline = "1s" }, A .. " where a > ?", 1))
-      assert.same({ 1, 2 }, { other:stats().front.hits, other:stats().front.misses })
-      assert.equal(9, db:value "select b from n") -- it has an error, too
-      assert.equal(3, db:stats().front.resource)
-      lease:release()
-    end)
-
-    it("is not for a task that is cancelled", function()
-      local db = behind "fallback = { value = 0 }"
-      local result
-      local asks = task(function() result = { db:value(ENDLESS) } end)
-      clock.pause(20)
-      cancel(asks)
-      asks:join()
-      assert.is_nil(result[1])
-      assert.equal("cancelled", result[2].code)
-      assert.is_nil(result[3])
-    end)
-
-    it("is for a task whose time is over", function()
-      local db = behind "fallback = { value = 0 }"
-      local a, _, how = deadline("20ms", function() return db:value(ENDLESS) end)
-      assert.same({ 0, "deadline" }, { a, how.because.code })
-      assert.equal(1, how.because.attempts)
-      tasks.fails("deadline", db:value({ deadline = "0s" }, A)) -- nothing is begun, and nothing given
-    end)
-
-    it("is not within a transaction", function()
-      local db = behind "fallback = { value = 0 }"
-      assert(db:transaction(function()
-        tasks.fails("deadline", db:value({ deadline = "20ms" }, ENDLESS))
-      end))
-    end)
-  end)
-
-  it("a resource may have a cache with a role of its own, and the numbers are those of its own", function()
-    local db = behind('cache = { ttl = "1h" }', ' sqlite "NAMEb" { file = ":memory:", pool = { max = 1 } }')
-    local other = use(db.name .. "b")
+  it("nothing stands where the policy says nothing", function()
+    local db, other = fronted.sqlite('cache = { ttl = "1h" }', nil, ('sqlite %q { file = ":memory:", pool = { max = 1 } }'):format(
+      fronted.name() .. "b"))
     assert.is_nil(other:stats().front)
     assert.equal(0, db:stats().front.entries)
-    assert.equal(c.lib.nebula_find(c.engine, db.name), db.id)
+    assert.equal(getmetatable(other).__index.query, getmetatable(getmetatable(db).__index).__index.query)
   end)
 end)

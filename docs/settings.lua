@@ -6,13 +6,17 @@ local rows = require "nebula.declare.rows"
 local services = require "nebula.service"
 local worker = require "nebula.worker"
 
+local words = { question = "a function", data = "any plain value" }
+
 local function kind_of_value(row)
   if row.one_of then
-    return "`" .. table.concat(row.one_of, "` `") .. "`"
+    return "`" .. table.concat(row.one_of, "` `") .. "`" .. (row.listed and ", or a list" or "")
+  elseif row.lone then
+    return "a table, or a list of such"
   end
   local bounds = (row.type == "integer" or row.type == "number") and row.min and row.max
     and (", %g to %g"):format(row.min, row.max) or ""
-  return row.type .. bounds .. (row.listed and ", or a list" or "") .. (row.word and ", or `" .. row.word .. "`" or "")
+  return (words[row.type] or row.type) .. bounds .. (row.listed and ", or a list" or "") .. (row.word and ", or `" .. row.word .. "`" or "")
 end
 
 local function default_of(row)

@@ -216,7 +216,8 @@ function front.begin(resource, policy)
   }
 end
 
----@class nebula.FrontStats of one worker
+---@class nebula.FrontStats
+---@field workers integer|nil with several: whose numbers are added up
 ---@field hits integer answers that were kept, within their ttl
 ---@field stale integer answers that were given at once while others were asked for
 ---@field misses integer calls that found no answer

@@ -94,23 +94,45 @@ describe("a function of a policy", function()
 end)
 
 describe("a cache in several workers", function()
-  it("is one in each, whose numbers are its own", function()
+  it("is one in each, and the numbers are those of all", function()
     local folder = tmp.folder()
     tmp.write(folder, "policies/p.lua", 'policy "p" { like = "standard", cache = { ttl = "1h" } }')
     tmp.write(folder, "resources/r.lua", ('sqlite "kept" { file = "%s/kept.db", policy = "p" }'):format(folder))
-    local said = ended(0, nebula("run", "--workers", "2", tmp.write(folder, "flow.lua", [[
+    for workers, shown in pairs { [1] = "1\t1\t1\t1\t1\tnil\n", [3] = "1\t2\t1\t3\t3\t3\n" } do
+      local said = ended(0, nebula("run", "--workers", tostring(workers), tmp.write(folder, "flow.lua", [[
+        local kept = use "kept"
+        kept:exec "drop table if exists n; create table n (a); insert into n values (1)"
+        kept:value "select a from n"
+        kept:exec "update n set a = 2"
+        local there = spawn_on_all(function() return (use("kept"):value "select a from n") end):join()
+        table.sort(there)
+        local front = kept:stats().front
+        print(there[1], there[there.n], front.hits, front.misses, front.entries, front.workers)
+      ]])))
+      assert.equal(shown, said.output)
+    end
+  end)
+
+  it("is counted without those that do not turn, or are not there", function()
+    local folder = tmp.folder()
+    tmp.write(folder, "policies/p.lua", 'policy "p" { like = "standard", cache = { ttl = "1h" } }')
+    tmp.write(folder, "resources/r.lua", ('sqlite "kept" { file = "%s/kept.db", policy = "p" }'):format(folder))
+    local said = ended(0, nebula("run", "--workers", "3", tmp.write(folder, "flow.lua", [[
       local kept = use "kept"
-      kept:exec "create table n (a); insert into n values (1)"
-      kept:value "select a from n"
-      kept:exec "update n set a = 2"
-      local there = spawn_on_all(function()
-        local a = use("kept"):value "select a from n"
-        local front = use("kept"):stats().front
-        return a .. " " .. front.hits .. " " .. front.misses
-      end):join()
-      table.sort(there)
-      print(there[1], there[2])
+      kept:value "select 1"
+      local there = spawn_on_all(function(until_s)
+        if require("nebula.worker").index == 2 then while os.time() < until_s do end end
+        return true
+      end, os.time() + 4)
+      sleep "200ms"
+      local stats = kept:stats()
+      print(stats.front.misses, stats.front.workers, stats.silent[1])
+      there:join()
+      local asks = task(function() return kept:stats() end)
+      sleep "0s"
+      cancel(asks)
+      print(select(2, asks:join()).code, kept:stats().front.workers)
     ]])))
-    assert.equal("1 1 1\t2 0 1\n", said.output)
+    assert.equal("1\t2\t2\ncancelled\t3\n", said.output)
   end)
 end)

@@ -1,8 +1,9 @@
 --- reads: what a database is asked for, as a text that no other question has. By it a cache knows whether it has the
 -- answer (nebula/front.lua).
 --
--- A question is one when its statement is idempotent by itself (the kind's table), or its caller says `cache = true` or
--- `fallback = true`: it only reads. Within a transaction of the task on this resource nothing may be in front.
+-- A question is one when its statement is idempotent by itself (the kind's table) and nobody says it is not, or its
+-- caller says `cache = true` or `fallback = true`: it only reads. Within a transaction of the task on this resource
+-- nothing may be in front.
 
 local buffer = require "string.buffer"
 local c = require "nebula.c"
@@ -57,8 +58,9 @@ end
 
 local function is_question(self, given, text)
   if text.is_script or text.effect == "transaction" or given and given.dirty then return false end
-  local is_said = given and (given.cache or given.fallback)
-  return (is_said or verbs.is_idempotent(self, text)) and not verbs.is_dirtying(self, text) and not inside.is_in(self)
+  local is_known = verbs.is_idempotent(self, text) and not (given and given.idempotent == false)
+  return (is_known or given and (given.cache or given.fallback)) and not verbs.is_dirtying(self, text)
+    and not inside.is_in(self)
 end
 
 local function key_of(self, given, sql, ...)

@@ -10,6 +10,7 @@
 local c = require "nebula.c"
 local call = require "nebula.call"
 local codec = require "nebula.codec"
+local coroutines = require "nebula.coroutine"
 local errors = require "nebula.error"
 local flights = require "nebula.front.flights"
 local kept = require "nebula.front.kept"
@@ -17,9 +18,12 @@ local lazy = require "nebula.lazy"
 local log = require "nebula.log"
 local outside = require "nebula.outside"
 local steps = require "nebula.front.steps"
+local wait = require "nebula.wait"
 
 local behind = lazy "nebula.front.behind"
 local lib, engine = c.lib, c.engine
+
+local A_TURN = 64 -- answers that took no wait, as leases that took none
 
 ---@class nebula.Instead
 ---@field cache "stale"|nil the answer is one that was kept for longer than the ttl
@@ -115,6 +119,20 @@ local function stale(age_us, because)
   return { cache = "stale", age = age_us / 1e6, because = because }
 end
 
+local at_once = 0 -- answers that took no wait, since the last turn that was made for them
+
+-- What is kept takes no wait. A loop over that would hold up all others, and the time by which it is too old.
+local function take_turn(self)
+  at_once = at_once + 1
+  if at_once < A_TURN or not coroutines.may_park() then return true end
+  at_once = 0
+  local ok, err = wait.settle(lib.nebula_sleep(engine, 0))
+  if not ok then
+    err.resource = self.resource.name
+  end
+  return ok, err
+end
+
 -- Whether it has an answer; the answer, nil, and what it is when it is stale.
 local function from_cache(self, question)
   local one = self.kept:get(question.key)
@@ -156,9 +174,18 @@ local function found(self, question, is_found, ...)
   return instead(self, question, err)
 end
 
+-- Who was told to end, or is no task, hears so from the server's side.
+local function may_be_given(task)
+  return task and not (task.is_cancelled and not task.is_ending)
+end
+
 local function answer(self, question)
   local given = question.given
-  if self.spec.ttl_us == 0 or given and given.cache == false then return found(self, question, false) end
+  if self.spec.ttl_us == 0 or given and given.cache == false or not may_be_given(wait.current()) then
+    return found(self, question, false)
+  end
+  local ok, err = take_turn(self)
+  if not ok then return nil, err end
   return found(self, question, from_cache(self, question))
 end
 

@@ -158,6 +158,52 @@ describe("in front of a resource's calls", function()
       assert.is_true(db:stats().front.bytes <= 10000)
     end)
 
+    it("lets others have their turn, however often it has the answer, and its own time go by", function()
+      local db = behind 'cache = { ttl = "100ms" }'
+      local turns, is_over = 0, false
+      local other = task(function()
+        while not is_over do
+          turns = turns + 1
+          sleep "0s"
+        end
+      end)
+      local begun = clock.now()
+      for _ = 1, 64 * 10 do assert.equal(1, db:value(A)) end
+      assert.is_true(turns >= 10, turns)
+      while clock.now() - begun < 250 do assert(db:value(A)) end
+      assert.is_true(db:stats().front.misses >= 2)
+      is_over = true
+      other:join()
+    end)
+
+    it("gives nothing to a task that was told to end", function()
+      local db = behind 'cache = { ttl = "1h", stale_if_error = "1h" }, fallback = { last = "1h" }'
+      assert.equal(1, db:value(A))
+      local results = {}
+      local told = task(function()
+        for i = 1, 3 do results[i] = { db:value(A) } end
+        sleep "1h"
+        for i = 4, 6 do results[i] = { db:value(A) } end
+        defer(function() results[7] = { db:value(A) } end)
+      end)
+      tasks.settle()
+      cancel(told)
+      told:join()
+      for i = 1, 3 do assert.same({ 1 }, results[i]) end
+      for i = 4, 6 do
+        assert.is_nil(results[i][1])
+        assert.equal("cancelled", results[i][2].code)
+      end
+      assert.same({ 1 }, results[7])
+      local spinning = task(function()
+        while db:value(A) do results.count = (results.count or 0) + 1 end
+      end)
+      tasks.settle()
+      cancel(spinning)
+      spinning:join()
+      assert.is_true(results.count >= 64)
+    end)
+
     it("has a method called on what it belongs to", function()
       local db = behind 'cache = { ttl = "1h" }'
       tasks.raises("this is no resource of the kind sqlite", db.query, {}, A)

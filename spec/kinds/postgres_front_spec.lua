@@ -95,6 +95,22 @@ describe("in front of a server", function()
       assert.equal(2, asked "as handed")
     end)
 
+    it("in whose place one asks that has changed his values meanwhile asks for himself alone", function()
+      local db = behind 'cache = { ttl = "1h" }'
+      local sql, values, results = "select :x + (pg_sleep(0.2)::text = '')::int - 1 as changed", { x = 1 }, {}
+      local first = task(function() db:value(sql, { x = 1 }) end)
+      tasks.settle()
+      local second = task(function() results[1] = { db:value(sql, values) } end)
+      local third = task(function() results[2] = { db:value(sql, { x = 1 }) } end)
+      clock.eventually("it is asked", function() return asked "as changed" == 1 end)
+      values.x = 5
+      cancel(first)
+      for _, one in ipairs { first, second, third } do one:join() end
+      assert.same({ { 5 }, { 1 } }, results)
+      assert.equal(1, db:value(sql, { x = 1 }))
+      assert.equal(3, asked "as changed")
+    end)
+
     it("that has less time than the others fails alone, as do those that wait", function()
       local db = behind 'cache = { ttl = "1h" }'
       local spans = { "100ms", "5s", "150ms", "5s" }

@@ -94,6 +94,23 @@ describe("a fallback", function()
     lease:release()
   end)
 
+  it("asks another resource in no role that it does not have, and not beyond the caller's deadline", function()
+    local name = fronted.name()
+    local db, other = fronted.sqlite(('fallback = { { resource = %q }, { value = 9 } }'):format(name), nil, ([[
+      sqlite %q { file = ":memory:", pool = { max = 1 } }]]):format(name))
+    assert(other:exec "create table n (a); insert into n values (2)")
+    db:pause()
+    local given = { role = "reader", fail_fast = true }
+    local a, _, how = db:value(given, A)
+    assert.same({ 2, "resource", "paused" }, { a, how.fallback, how.because.code })
+    assert.same({ role = "reader", fail_fast = true }, given)
+    local begun = clock.now()
+    a, _, how = db:value({ deadline = "50ms" }, ENDLESS)
+    assert.same({ 9, "value" }, { a, how.fallback })
+    assert.is_true(clock.now() - begun < 3000)
+    db:resume()
+  end)
+
   it("is not for a task that is cancelled", function()
     local db = behind "fallback = { value = 0 }"
     local result

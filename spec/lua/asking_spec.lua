@@ -90,6 +90,8 @@ describe("a function of a policy", function()
   it("that can be asked is passed by check", function()
     declares "{ call = function(e) return e.code end }"
     assert.equal("1 resource, no mistakes\n", ended(0, nebula("check", folder)).output)
+    declares "{ value = 1 }"
+    assert.equal("1 resource, no mistakes\n", ended(0, nebula("check", folder)).output)
   end)
 end)
 

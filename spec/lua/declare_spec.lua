@@ -143,7 +143,7 @@ postgres "orders" {
       "44:5: orders.pool.strategy: not yet in force",
       '48:5: orders.pool.start_withn: unknown setting; did you mean "start_within"?',
       "52:3: orders.health: not yet in force",
-      "53:3: orders.circuit: not yet in force",
+      "53:3: orders.circuit: is said in a policy: policy",
       '56:3: orders.policy: there is no policy "standart"; did you mean "standard"?',
       "57:3: orders.timeout: unknown setting",
     }

@@ -19,8 +19,9 @@ return {
   text = "read the declarations of a folder and say everything that is wrong with them",
   manual = [[
 Reads resources/*.lua and policies/*.lua of DIR (default: the folder you are in) without connecting to
-anything. Every mistake is printed with its file, line and column. Exit code 2 when there is one.]],
-  options = { { name = "json", text = "one JSON object: ok, resources, errors" } },
+anything. Every mistake is printed with its file, line and column. Exit code 2 when there is one.
+What is no mistake, and will do harm, is printed as a warning, and changes no exit code.]],
+  options = { { name = "json", text = "one JSON object: ok, resources, errors, warnings" } },
   run = function(given, arguments)
     local set, problems = read(arguments[1] or ".")
     local resources = {}
@@ -29,8 +30,10 @@ anything. Every mistake is printed with its file, line and column. Exit code 2 w
         file = one.file, line = one.line }
     end
     if given.json then
-      show.json { ok = set ~= nil, resources = resources, errors = problems or {} }
+      local warnings = set and set.warnings or {}
+      show.json { ok = set ~= nil, resources = resources, errors = problems or {}, warnings = warnings }
     elseif set then
+      folder.warn(set.warnings)
       print(("%d %s, no mistakes"):format(#resources, #resources == 1 and "resource" or "resources"))
     else
       folder.complain(problems)

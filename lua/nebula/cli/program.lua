@@ -136,8 +136,9 @@ end
 ---@param dir string
 ---@return nebula.DeclaredResource[]|nil
 function program.declare(dir)
-  local declared, set = folder.resources(dir)
-  if not declared then return nil end
+  local set = folder.set(dir)
+  if not set then return nil end
+  local declared = set.resources
   require("nebula.asking").begin(set.asked, set.kinds)
   local resources = require "nebula.resource"
   for _, one in ipairs(declared) do

@@ -90,9 +90,6 @@ front.rows = {
   },
 }
 
---- What a resource says to cache and fallback.
-front.in_policies = "write it in a policy"
-
 -- --- from settings to what workers go by -------------------------------------------------------------
 
 local function codes_of(on)

@@ -127,12 +127,50 @@ local function read_share(value, row, from_text)
   return share
 end
 
+-- A rate as it was written: so many calls in so much time.
+local function read_pace(value)
+  local count, us = units.pace(value)
+  if not count then
+    return nil, us
+  end
+  return { count = count, us = us }
+end
+
+-- The last calls, or those of the last span.
+local function read_window(value, row, from_text)
+  local calls = from_text and tonumber(value) or value
+  if type(calls) == "number" then
+    if calls % 1 ~= 0 or calls < 1 or calls > row.max then
+      return nil, ("is no number of calls from 1 to %d"):format(row.max)
+    end
+    return { calls = calls }
+  end
+  local us, why = units.duration(value)
+  if us and us < row.min then
+    return nil, "is less than " .. units.show_duration(row.min)
+  end
+  return us and { us = us }, why and why .. ", or a number of calls" or nil
+end
+
+-- A time, or the one within which so many of 100 calls end.
+local function read_delay(value)
+  local percent = type(value) == "string" and tonumber(value:match "^p(%d%d?)$" or value:match "^p(%d%d?%.%d)$")
+  if percent and percent > 0 then
+    return { permille = math.floor(percent * 10 + 0.5) }
+  end
+  local us, why = units.duration(value)
+  if us == 0 then
+    return nil, "is no time"
+  end
+  return us and { us = us }, why and why .. ', or a percentile, such as "p95" or "p99.9"' or nil
+end
+
 local SHOW = { duration = units.show_duration, size = units.show_size }
 local BOUNDED = { integer = true, number = true, duration = true, size = true, rate = true }
 local READ = {
   string = read_string, secret = read_string, number = read_number, integer = read_integer, boolean = read_boolean,
   enum = read_enum, duration = read_unit(units.duration), size = read_unit(units.size), rate = read_unit(units.rate),
-  share = read_share,
+  share = read_share, pace = read_unit(read_pace), window = read_window, delay = read_unit(read_delay),
 }
 
 local function check_bounds(value, row)

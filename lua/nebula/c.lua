@@ -15,7 +15,8 @@ local function declarations(header)
   file:close()
   local _, before = text:find("/* [ffi */", 1, true) -- a pattern would take longer than all that is declared
   local behind = before and text:find("/* ffi] */", before, true)
-  return behind and text:sub(before + 1, behind - 1) or error(path .. ": the markers of the part for Lua are missing", 0)
+  if not behind then error(path .. ": the markers of the part for Lua are missing", 0) end
+  return text:sub(before + 1, behind - 1)
 end
 
 ffi.cdef(declarations "nebula.h")

@@ -5,6 +5,7 @@
 local buffer = require "string.buffer"
 local asking = require "nebula.asking"
 local c = require "nebula.c"
+local call = require "nebula.call"
 local log = require "nebula.log"
 local mail = require "nebula.mail"
 local wait = require "nebula.wait"
@@ -59,7 +60,7 @@ function crew.given(options, arguments, declared, kinds)
   end
   return {
     engine = options, arguments = arguments, path = package.path, kinds = kinds, resources = resources,
-    asked = asking.given(),
+    policies = call.policies(), asked = asking.given(),
   }
 end
 

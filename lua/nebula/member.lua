@@ -15,12 +15,14 @@ local worker = require "nebula.worker"
 ---@field is_kept boolean|nil so that a worker may begin anew
 ---@field resources nebula.DeclaredResource[] with the names of their kinds instead of these
 ---@field asked nebula.AskingGiven|nil the functions in their policies
+---@field policies table<string, table> that calls may name
 
 -- Raises when one is refused.
 local function declare(given)
   require("nebula.asking").take(given.asked)
   local kinds = require("nebula.kind").made_of(given.kinds)
   local resources = require "nebula.resource"
+  require("nebula.call").policies = function() return given.policies end
   for _, one in ipairs(given.resources) do
     one.kind = kinds[one.kind]
     local resource, err = resources.declare(one)

@@ -15,6 +15,7 @@ local worker = require "nebula.worker"
 
 local front = lazy "nebula.front"
 local listen = lazy "nebula.listen"
+local operations = lazy "nebula.operations"
 local lib, engine = c.lib, c.engine
 
 ---@class nebula.Resource
@@ -24,6 +25,7 @@ local lib, engine = c.lib, c.engine
 ---@field package id integer the engine's number
 ---@field reads string|false the role that plain reads go to, false: the first
 ---@field package role_index table<string, integer>
+---@field package operations table<string, nebula.Operation>|nil
 
 local warm = {} ---@type { resource: nebula.Resource, is_awaited: boolean }[] those with `min`, in order
 
@@ -122,9 +124,12 @@ end
 
 -- Its number, or a negative code.
 local function tell(spec)
-  return specs.with(spec, function(at, balance)
+  return specs.with(spec, function(at, balance, rules)
     local id = lib.nebula_declare(engine, at)
     local code = id > 0 and balance and lib.nebula_balance(engine, id, balance) or 0
+    if id > 0 and code >= 0 and rules then
+      code = lib.nebula_rules(engine, id, rules)
+    end
     return code < 0 and code or id
   end)
 end
@@ -135,8 +140,12 @@ end
 ---@return nebula.Error|nil
 function resources.declare(spec)
   local id = tell(spec)
-  if id < 0 then
-    return nil, errors.from_code(spec.name, id)
+  local named, code = nil, nil
+  if id > 0 and spec.operations then
+    named, code = operations.declare(id, spec.operations)
+  end
+  if id < 0 or code then
+    return nil, errors.from_code(spec.name, code or id)
   end
   local self = setmetatable({ id = id, name = spec.name }, metatable_of(spec))
   if spec.tenants then -- a third field doubles the table
@@ -144,6 +153,9 @@ function resources.declare(spec)
   end
   if spec.policy.front then
     front.begin(self, spec.policy)
+  end
+  if named then
+    self.operations = named
   end
   call.resources[id] = self
   if spec.pool.hold_us > 0 and not is_holding_told then

@@ -183,7 +183,7 @@ describe("operations of a resource", function()
       ['{ report = { policy = "batch", priority = "high" } }'] = 'operations.report.priority: "high" is not possible here; '
         .. "known: batch, critical, normal",
       ['{ ["a b"] = "batch" }'] = "operations.?: a name begins with a letter, goes on with letters, digits, _ - or . and has "
-        .. "at most 64 of them",
+        .. "at most 63 of them",
       ['{ "batch" }'] = "operations.1: a value without a name",
       ['"batch"'] = "operations: expected a map { ... }, got a string",
     } do

@@ -65,6 +65,8 @@ describe("a policy is refused", function()
     { "hedge = { copies = 1 }", "hedge.copies: is less than 2" },
     { "hedge = { copies = 6 }", "hedge.copies: is more than 5" },
     { "hedge = { burst = 0 }", "hedge.burst: is less than 1" },
+    { "hedge = { burst = 1000001 }", "hedge.burst: is more than 1000000" },
+    { "limit = { adaptive = { tolerance = 1001 } }", "limit.adaptive.tolerance: is more than 1000" },
     { "hedge = { budget = 0.055 }", "hedge.budget: is no whole percent" },
     { "hedge = { budget = 1.5 }", "hedge.budget: is no share: 0 to 1, or 0% to 100%" },
     { "call = { early = { least = 0 } }", "call.early.least: is less than 1" },
@@ -85,10 +87,9 @@ describe("a policy is refused", function()
     { "circuit = { percent = 0 }", "circuit: nothing opens it: percent, consecutive and slow are all 0" },
     { 'circuit = { percent = 0, mode = "metrics" }', "circuit: nothing opens it: percent, consecutive and slow are all 0" },
     { "retry = { tokens = {} }", 'retry.tokens: counts only beside budget = "quota" or "ratio"' },
-    { 'retry = { budget = "quota", tokens = { cost = 501 } }', "retry.tokens.cost: 501 is more than capacity, which is 500, so "
-      .. "nothing is ever retried" },
-    { 'retry = { budget = "quota", tokens = { capacity = 9 } }', "retry.tokens.cost_lost: 10 is more than capacity, which is 9, "
-      .. "so nothing is ever retried" },
+    { 'retry = { budget = "quota", tokens = { cost = 501 } }', "retry.tokens.cost: 501 is more than capacity, which is 500" },
+    { 'retry = { budget = "quota", tokens = { capacity = 9 } }', "retry.tokens.cost_lost: 10 is more than capacity, which is 9" },
+    { 'retry = { budget = "ratio", tokens = { success = 11 } }', "retry.tokens.success: 11 is more than capacity, which is 10" },
     { 'retry = { budget = "ratio", tokens = { cost = 1 } }', 'retry.tokens.cost: counts only beside budget = "quota"' },
     { 'retry = { shape = "decorrelated", jitter = "none" }', "retry.jitter: counts for nothing: decorrelated pauses are drawn" },
     { 'limit = { rate = { calls = "1/s", shape = "leaky", burst = 2 } }', "limit.rate.burst: counts only for the shape bucket" },
@@ -142,6 +143,12 @@ policy "q" { hedge = {},
   order = { "retry" },
 }
 policy "r" { like = "nobody", bulk = 1 }]] }:gsub("policies/a.lua:11:.*$", "policies/a.lua:11:12: r: nothing")))
+  end)
+
+  it("and so is a resource that has it, once", function()
+    assert.equal("policies/a.lua:1:24: p.limit.rate.calls: is missing", declared.errors_of {
+      ["policies/a.lua"] = 'policy "p" { limit = { rate = {} } }',
+      ["resources/a.lua"] = 'sqlite "a" { file = "f", policy = "p", operations = { b = "p" } }' })
   end)
 
   it("once, where it is like one that is wrong", function()

@@ -2,6 +2,7 @@
 
 local operations = {}
 
+local NAME_MOST = 63
 local MOST = 32 -- the engine has 64, and policies that are named by calls count among them
 
 --- The row of them among the settings of a resource.
@@ -27,9 +28,9 @@ operations.row = {
 }
 
 local function check_name(one, name)
-  if #name > 64 or not name:find "^%a[%w_%.%-]*$" then
+  if #name > NAME_MOST or not name:find "^%a[%w_%.%-]*$" then
     one:fail({ "operations", name },
-      "a name begins with a letter, goes on with letters, digits, _ - or . and has at most 64 of them")
+      "a name begins with a letter, goes on with letters, digits, _ - or . and has at most " .. NAME_MOST .. " of them")
   end
 end
 

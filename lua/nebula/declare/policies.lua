@@ -114,8 +114,19 @@ function Policies:get(name, is_secret)
     return nil, ("there is no policy %s%s"):format(is_secret and "of this name" or shape.quote(name),
       suggest(not is_secret and name, self:names()))
   end
-  self.numbers[name] = self.numbers[name] or numbers.of(self:resolve(one))
+  local settings = self:resolve(one)
+  self.numbers[name] = self.numbers[name] or one.failed and {} or numbers.of(settings)
   return self.numbers[name]
+end
+
+--- All of them, for calls that name one.
+---@return table<string, table> numbers by name
+function Policies:all()
+  local all = {}
+  for name in pairs(self.declared) do
+    all[name] = self:get(name)
+  end
+  return all
 end
 
 return policies

@@ -14,12 +14,12 @@ local function check_tokens(one, retry)
   if not tokens then
     return
   end
-  for _, name in ipairs { "cost", "cost_lost" } do
-    if retry.budget == "ratio" and retry.tokens[name] then
+  for _, name in ipairs { "success", "cost", "cost_lost" } do
+    if name ~= "success" and retry.budget == "ratio" and retry.tokens[name] then
       one:fail({ "retry", "tokens", name }, 'counts only beside budget = "quota"')
     elseif tokens[name] > tokens.capacity then
-      one:fail({ "retry", "tokens", name }, ("%.14g is more than capacity, which is %.14g, so nothing is ever retried")
-        :format(tokens[name], tokens.capacity))
+      one:fail({ "retry", "tokens", name }, ("%.14g is more than capacity, which is %.14g"):format(tokens[name],
+        tokens.capacity))
     end
   end
 end

@@ -81,7 +81,7 @@ end
 
 local budget_tokens = {
   capacity = tokens(1, "What there is in the beginning, and at most. Default: 500 for quota, 10 for ratio."),
-  success = tokens(0.001, "What an attempt that goes well brings. Default: 1 for quota, 0.1 for ratio."),
+  success = tokens(0.001, "What an attempt that goes well brings, at most that. Default: 1 for quota, 0.1 for ratio."),
   cost = tokens(0, "quota: what a retry costs, at most the capacity. Default: 5. With ratio each failure costs 1."),
   cost_lost = tokens(0, "quota: what one costs after a lost connection or no answer in time. Default: 10."),
 }
@@ -224,7 +224,7 @@ local hedge = {
   copies = integer(2, 2, 5, "Of a call in all, the first one included."),
   floor = span("1ms", "No copy goes before, whatever the percentile is."),
   budget = percent("5%", "Copies of the resource as a whole, as a share of its calls."),
-  burst = integer(10, 1, MOST, "Copies that are saved up while calls have none."),
+  burst = integer(10, 1, MANY, "Copies that are saved up while calls have none."),
   unknown = span("0s", "What counts as the percentile as long as too few calls were seen; 0s: no copies as long."),
 }
 hedge.floor.beside = "after"

@@ -170,7 +170,7 @@ local BOUNDED = { integer = true, number = true, duration = true, size = true, r
 local READ = {
   string = read_string, secret = read_string, number = read_number, integer = read_integer, boolean = read_boolean,
   enum = read_enum, duration = read_unit(units.duration), size = read_unit(units.size), rate = read_unit(units.rate),
-  share = read_share, pace = read_unit(read_pace), window = read_window, delay = read_unit(read_delay),
+  share = read_share,
 }
 
 local function check_bounds(value, row)
@@ -185,7 +185,9 @@ end
 ---@type string[] that a single value of a declaration may have, sorted
 values.types = keys(READ)
 READ["function"] = read_function -- in what is no declaration: services
-READ.question = read_question    -- in what is ours, not in the rows of kinds
+-- In what is ours, not in the rows of kinds.
+READ.question, READ.window = read_question, read_window
+READ.pace, READ.delay = read_unit(read_pace), read_unit(read_delay)
 
 --- Is a row about one value, not about a table of them?
 ---@param row nebula.Row

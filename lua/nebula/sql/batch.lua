@@ -124,7 +124,7 @@ local function send(self, given)
   if #list == 0 then return { n = 0 } end
   local sent = {
     deadline = given.deadline, role = given.role, fail_fast = given.fail_fast, idempotent = given.idempotent,
-    dirty = given.dirty, key = given.key,
+    dirty = given.dirty, key = given.key, operation = given.operation, policy = given.policy, priority = given.priority,
   }
   for _, one in ipairs(list) do sent.dirty = sent.dirty or verbs.is_dirtying(self.on, one.text) end
   if sent.idempotent == nil then sent.idempotent = is_repeatable(self.on, list) end
@@ -162,7 +162,9 @@ local function check(on, given, fn)
       verbs.resource_of(on).kind.name)
   elseif is_lease and given.role then
     errors.raise("batch: a lease has its role already, the option is for resources")
-  elseif is_lease and verbs.streaming[tonumber(on.id)] then
+  end
+  if is_lease then verbs.refuse_rules(given, "this") end
+  if is_lease and verbs.streaming[tonumber(on.id)] then
     errors.raise("a stream is open on this lease: read it to its end or close it first")
   elseif is_lease and given.each and c.lib.nebula_in_transaction(c.engine, on.id) == 1 then
     errors.raise("in a transaction a statement that fails takes the others with it: use batch(fn) without each")

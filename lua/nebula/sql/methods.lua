@@ -106,6 +106,7 @@ local function exec_script(self, given, sql, ...)
     errors.raise("several statements at once take no values")
   end
   options.check("exec", given, verbs.options)
+  verbs.refuse_rules(given, "what has several statements")
   local whole = { deadline = given.deadline, role = given.role, fail_fast = given.fail_fast, key = given.key }
   return transaction.run(self, whole,
     function(tx) return tx:exec({ dirty = given.dirty }, sql) end)

@@ -40,7 +40,7 @@ M.streaming = setmetatable({}, { __mode = "v" })
 
 M.options = {
   deadline = "string", role = "string", fail_fast = "boolean", idempotent = "boolean", dirty = "boolean",
-  key = "string",
+  key = "string", operation = "string", policy = "string", priority = "string",
 }
 
 -- Of those that a cache or a fallback may stand before.
@@ -120,12 +120,27 @@ function M.is_dirtying(on, text)
   return dirty.resources > 0 and dirty.is_said_of(M.resource_of(on), text, kind_of(on).dialect)
 end
 
+-- What goes by rules: a call of a resource, and nothing that runs on a lease.
+local BY_RULES = { "operation", "policy", "priority" }
+
+--- Raises when a call that runs on a lease says by which rules it goes.
+---@param given table
+---@param what string for the sentence
+function M.refuse_rules(given, what)
+  for _, name in ipairs(BY_RULES) do
+    if given[name] then
+      errors.raise("the option %s is for a resource: %s runs on a lease, which goes by no rules", name, what)
+    end
+  end
+end
+
 local function with_defaults(on, given, text)
   local default = defaults(on, text)
   if M.is_dirtying(on, text) then default = merged(default, DIRTYING) end
   if not given then return default end
   local own = type(on) == "cdata" and (given.role and "role" or given.key and "key")
   if own then errors.raise("a lease has its %s already, the option is for resources, in: %s", own, text.shown) end
+  if type(on) == "cdata" then M.refuse_rules(given, text.shown) end
   return merged(default, given)
 end
 

@@ -2,6 +2,7 @@
 
 local c = require "nebula.c"
 local declared = require "spec.support.declared"
+local json = require "cjson"
 local numbers = require "nebula.declare.numbers"
 local program = require "spec.support.program"
 local rules = require "nebula.rules"
@@ -155,8 +156,22 @@ describe("inspect", function()
 ]], shown "three")
   end)
 
+  it("has the same of an engine that runs", function()
+    local path = tmp.write(folder, "flow.lua", [[
+      local c, json = require "nebula.c", require "cjson"
+      for _, name in ipairs { "one", "two", "three", "four" } do
+        local request = json.encode { verb = "inspect", name = name }
+        print(json.encode { of = json.decode(c.string(c.lib.nebula_ask(c.engine, request))).resource.rules })
+      end]])
+    local lines = program.ended(0, program.nebula("run", path)).output:gmatch "[^\n]+"
+    for _, name in ipairs { "one", "two", "three", "four" } do
+      local told = program.ended(0, program.nebula("inspect", name, "--dir", folder, "--json")).output
+      assert.same(json.decode(told).rules, json.decode(lines()).of)
+    end
+  end)
+
   it("has the same in JSON, with times in seconds", function()
-    local told = require("cjson").decode(program.ended(0, program.nebula("inspect", "one", "--dir", folder, "--json")).output)
+    local told = json.decode(program.ended(0, program.nebula("inspect", "one", "--dir", folder, "--json")).output)
     assert.same({ mode = "metrics", window = 0, span = 6, least = 7, percent = 8, slow_percent = 9, consecutive = 10,
       slow = 0.011, probes = 12, probe = 0.013, pause = 0.014, pause_max = 0.015 }, told.rules.circuit)
     assert.same({ shape = "constant", jitter = "none", budget = "quota", capacity = 500, success = 0.003, cost = 0.004,

@@ -9,6 +9,7 @@ local SIZE = { B = 1, kB = 1e3, KB = 1e3, MB = 1e6, GB = 1e9, TB = 1e12,
   KiB = 2 ^ 10, MiB = 2 ^ 20, GiB = 2 ^ 30, TiB = 2 ^ 40 }
 local SPAN = { s = 1, m = 60, h = 3600, d = 86400 }
 local LARGEST = 2 ^ 53 -- from here on not every whole number is one
+local LONGEST = 64 -- bytes: of a long text a pattern would try each piece
 
 local DURATION_WORDS = 'a time with its unit (us ms s m h d), such as "250ms" or "10m"'
 local SIZE_WORDS = 'a size with its unit (B kB MB GB TB, KiB MiB GiB TiB), such as "64MB"'
@@ -16,7 +17,7 @@ local RATE_WORDS = 'a rate (a number for each s, m, h or d), such as "200/s"'
 
 --- The whole number that "12.5ms" means by a table of units, or nil and what was expected.
 local function read(text, factors, words)
-  if type(text) ~= "string" then
+  if type(text) ~= "string" or #text > LONGEST then
     return nil, "expected " .. words
   end
   local number, unit = text:match("^(%d+%.?%d*)%s?(%a+)$")
@@ -57,7 +58,7 @@ end
 ---@return string|nil why
 function units.rate(text)
   local number, span = nil, nil
-  if type(text) == "string" then
+  if type(text) == "string" and #text <= LONGEST then
     number, span = text:match("^(%d+%.?%d*)/(%a)$")
   end
   if not SPAN[span] or tonumber(number) >= LARGEST then

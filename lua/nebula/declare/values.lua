@@ -117,7 +117,7 @@ end
 
 -- 0.5 or "50%".
 local function read_share(value, row, from_text)
-  local percent = type(value) == "string" and value:match "^(%d+%.?%d*)%%$"
+  local percent = type(value) == "string" and #value <= 64 and value:match "^(%d+%.?%d*)%%$"
   local share, why = read_number(percent and tonumber(percent) / 100 or value, row, from_text and not percent)
   if not share then
     return nil, (why:gsub("expected a number", 'expected a share, 0.5 or "50%%"'))

@@ -14,6 +14,8 @@
 #define PIECE_NS 2      /* for each byte over which a step walks: twice what was measured */
 #define LEVELS_MOST 250 /* finding a level costs its depth */
 #define STATE_SIZE (16 << 10)
+#define STRINGS_FIRST                                                                              \
+    ((size_t)256 * sizeof(void *)) /* of Lua's table of strings in the beginning */
 
 static const char mark;
 static const char room; /* its address is the key of the room in the registry */
@@ -104,24 +106,60 @@ static bool is_too_much(const struct chamber *c, size_t size, size_t more)
     return size > c->bounds.piece || c->taken + more > c->bounds.memory || c->used + more > c->most;
 }
 
+/* May a new block of this size be Lua's table of all strings? */
+static bool may_be_strings(const struct chamber *c, size_t size)
+{
+    const struct chamber_strings *s = &c->strings;
+    return (size == 2 * s->size || 2 * size == s->size) && c->used + size <= c->most;
+}
+
+static void take(struct chamber *c, size_t size, size_t more)
+{
+    c->taken += more;
+    if (size > c->widest)
+        c->widest = size;
+}
+
+/* The table of strings was moved when the old one is freed next. Else it was somebody's piece. */
+static void settle_strings(struct chamber *c, const void *freed)
+{
+    struct chamber_strings *s = &c->strings;
+    if (freed == s->block) {
+        s->block = s->next;
+        s->size = s->next_size;
+    } else {
+        take(c, s->next_size, s->next_size);
+        if (is_too_much(c, s->next_size, 0))
+            end(c, CHAMBER_MEMORY);
+    }
+    s->next = NULL;
+}
+
 static void *allocate(void *chamber, void *block, size_t old, size_t size)
 {
     struct chamber *c = chamber;
+    if (c->strings.next != NULL)
+        settle_strings(c, size == 0 ? block : NULL);
     if (size == 0) {
         free(block);
         c->used -= old;
         return NULL;
     }
-    if (size > old && is_too_much(c, size, size - old))
+    bool is_strings = block == NULL && may_be_strings(c, size);
+    if (size > old && !is_strings && is_too_much(c, size, size - old))
         return refuse(c);
     void *moved = realloc(block, size);
     if (moved == NULL)
         return size <= old ? block : refuse(c);
     c->used += size - old;
-    if (size > old)
-        c->taken += size - old;
-    if (size > c->widest)
-        c->widest = size;
+    if (c->lua == NULL && size == STRINGS_FIRST)
+        c->strings = (struct chamber_strings){.block = moved, .size = size};
+    if (is_strings) {
+        c->strings.next = moved;
+        c->strings.next_size = size;
+    } else if (size > old) {
+        take(c, size, size - old);
+    }
     return moved;
 }
 
@@ -191,6 +229,7 @@ void chamber_begin(struct chamber *c, const struct chamber_bounds *bounds)
 {
     CHECK(bounds->steps >= 1);
     c->bounds = *bounds;
+    c->strings.next = NULL; /* the last piece of the one before */
     c->taken = 0;
     c->steps = 0;
     c->over = CHAMBER_FINE;

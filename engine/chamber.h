@@ -40,10 +40,19 @@ struct chamber_bounds {
     size_t piece;    /* bytes of a single string or table */
 };
 
+/* Lua's table of all strings, which is nobody's piece: it grows with whoever adds one too many, and
+ * the collector makes it smaller. Each time there is a new block of twice or half the size, and then
+ * the old one is freed. */
+struct chamber_strings {
+    void *block, *next;
+    size_t size, next_size;
+};
+
 struct chamber {
     lua_State *lua;
     size_t used, most; /* bytes that it has, and may have */
     size_t widest;     /* the largest piece that it ever had */
+    struct chamber_strings strings;
     struct chamber_bounds bounds;
     size_t taken;
     int64_t steps;

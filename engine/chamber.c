@@ -14,8 +14,8 @@
 #define PIECE_NS 2      /* for each byte over which a step walks: twice what was measured */
 #define LEVELS_MOST 250 /* finding a level costs its depth */
 #define STATE_SIZE (16 << 10)
-#define STRINGS_FIRST                                                                              \
-    ((size_t)256 * sizeof(void *)) /* of Lua's table of strings in the beginning */
+#define READ_SIZE 1024 /* bytes of a source between two looks at the clock while it is compiled */
+#define STRINGS_FIRST ((size_t)256 * sizeof(void *)) /* the table of all strings, when it is new */
 
 static const char mark;
 static const char room; /* its address is the key of the room in the registry */
@@ -244,19 +244,24 @@ void chamber_begin(struct chamber *c, const struct chamber_bounds *bounds)
 struct run {
     struct chamber *chamber;
     struct chamber_chunk *chunk;
-    bool is_read;
+    size_t read;
     int status;
 };
 
+/* No hook ends the compiler, which takes long for some texts: a source is given to it in pieces. */
 static const char *give_text(lua_State *lua, void *data, size_t *size)
 {
-    (void)lua;
     struct run *run = data;
-    if (run->is_read)
-        return NULL;
-    run->is_read = true;
-    *size = run->chunk->size;
-    return run->chunk->text;
+    struct chamber *c = run->chamber;
+    if (run->chunk->source > 0 && worked_us(c) >= c->bounds.time_us) {
+        end(c, CHAMBER_TIME);
+        cut(lua, c->over);
+    }
+    const char *text = run->chunk->text + run->read;
+    size_t left = run->chunk->size - run->read;
+    *size = run->chunk->source > 0 && left > READ_SIZE ? READ_SIZE : left;
+    run->read += *size;
+    return *size > 0 ? text : NULL;
 }
 
 void chamber_read_message(struct chamber *c, char message[CHAMBER_MESSAGE_SIZE])

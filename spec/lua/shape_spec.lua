@@ -12,7 +12,7 @@ local function wrong(rows, tree)
 end
 
 local function env(name, default)
-  return { [judge.mark] = "env", parts = { { name = name, default = default } } }
+  return { [judge.mark] = { { name = name, default = default } } }
 end
 
 describe("shape", function()

@@ -15,7 +15,8 @@ marked.TEXT = {
 ---@param value any
 ---@return string|nil
 function marked.of(value)
-  return type(value) == "table" and value[judge.mark] or nil
+  local mark = type(value) == "table" and value[judge.mark] or nil
+  return type(mark) == "table" and "env" or mark
 end
 
 --- The text of an env() value. It is a secret as far as anybody knows.
@@ -24,7 +25,7 @@ end
 ---@return string|nil why not
 function marked.resolve(value)
   local out = {}
-  for i, part in ipairs(value.parts) do
+  for i, part in ipairs(value[judge.mark]) do
     if type(part) == "string" then
       out[i] = part
     else

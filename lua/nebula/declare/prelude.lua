@@ -54,9 +54,16 @@ end
 
 local env_value
 
+--- Of an env() value, else nil.
+local function parts_in(value)
+  local marked = type(value) == "table" and rawget(value, mark)
+  return type(marked) == "table" and marked or nil
+end
+
 local function parts_of(value)
-  if type(value) == "table" and rawget(value, mark) == "env" then
-    return rawget(value, "parts")
+  local parts = parts_in(value)
+  if parts then
+    return parts
   elseif type(value) == "string" or type(value) == "number" then
     return { tostring(value) }
   end
@@ -83,7 +90,7 @@ function env_meta.__concat(a, b)
 end
 
 function env_value(parts)
-  return setmetatable({ [mark] = "env", parts = parts }, env_meta)
+  return setmetatable({ [mark] = parts }, env_meta)
 end
 
 local function only_in_a_file(what)
@@ -125,7 +132,7 @@ end
 -- the names --------------------------------------------------------------------------------------------
 
 local function refuse_set(_, name)
-  error(("%s cannot be set: the names of a file are its own, say local"):format(tostring(name)), 0)
+  error(("%s cannot be set: the names of a file are its own, say local"):format(room.tostring(name)), 0)
 end
 
 --- A view of list that cannot be changed, in which unknown names are told.
@@ -137,7 +144,7 @@ local function closed(list, prefix)
       here() -- so that a tail call, which leaves no trace, has a place nearby
       local value = list[name]
       if value == nil then
-        return unknown(prefix .. tostring(name))
+        return unknown(prefix .. room.tostring(name))
       end
       return value
     end,
@@ -161,14 +168,35 @@ function room.seal()
 end
 
 local function number_of(value, ...)
-  if type(value) == "table" and rawget(value, mark) == "env" then
+  if parts_in(value) then
     refuse()
   end
   return tonumber(value, ...)
 end
 
+--- Only what is ours has a metatable. Nothing can be added to it, because all files and functions share it, and there
+--- is nothing to see in it: who knew the mark could make values that are none of his.
+local function is_ours(value)
+  return type(value) == "table" and getmetatable(value) ~= nil
+end
+
+local function next_of(list, key)
+  if is_ours(list) then
+    return parts_in(list) and refuse() or nil
+  end
+  return next(list, key)
+end
+
+local function pairs_of(list)
+  local _, checked = pairs(list)
+  return next_of, checked
+end
+
 --- Lua's own walks from the end down to whatever position it is told, however far that is.
 local function insert(list, ...)
+  if is_ours(list) then
+    error("insert: this list is not of the file", 0)
+  end
   local position = select("#", ...) > 1 and tonumber((...)) or 1
   if not (position >= 1 and position <= #list + 1) then
     error("insert: there is no such position in the list", 0)
@@ -183,7 +211,7 @@ local mathematics = {
 local tables = { concat = table.concat, insert = insert, remove = table.remove }
 
 local names = {
-  assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, select = select,
+  assert = assert, error = error, ipairs = ipairs, next = next_of, pairs = pairs_of, select = select,
   tonumber = number_of, tostring = room.tostring, type = type, unpack = unpack,
   math = closed(mathematics, "math."),
   string = closed(strings, "string."),

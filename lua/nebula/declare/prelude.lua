@@ -192,23 +192,43 @@ local function pairs_of(list)
   return next_of, checked
 end
 
---- Lua's own walks from the end down to whatever position it is told, however far that is.
+--- Lua's own moves in one step whatever is between the position and what it takes for the end, however far that is.
 local function insert(list, ...)
+  local count, position, value = select("#", ...), ...
   if is_ours(list) then
     error("insert: this list is not of the file", 0)
+  elseif count < 2 then
+    return table.insert(list, ...)
   end
-  local position = select("#", ...) > 1 and tonumber((...)) or 1
-  if not (position >= 1 and position <= #list + 1) then
+  position = math.floor(tonumber(position) or 0)
+  if count > 2 or not (position >= 1 and position <= #list + 1) then
     error("insert: there is no such position in the list", 0)
   end
-  return table.insert(list, ...)
+  for i = #list, position, -1 do
+    list[i + 1] = list[i]
+  end
+  list[position] = value
+end
+
+--- It takes a microsecond to write a number, and Lua's own writes all of them in one step.
+local function concat(list, separator, first, last)
+  local texts = {}
+  first, last = first or 1, last or #list
+  for i = first, last do
+    local value = list[i]
+    if value == nil then
+      break
+    end
+    texts[i] = type(value) == "number" and tostring(value) or value
+  end
+  return table.concat(texts, separator, first, last)
 end
 
 local mathematics = {
   abs = math.abs, ceil = math.ceil, floor = math.floor, fmod = math.fmod, huge = math.huge, log = math.log,
-  max = math.max, min = math.min, pow = math.pow, sqrt = math.sqrt,
+  max = room.few(math.max, "max"), min = room.few(math.min, "min"), pow = math.pow, sqrt = math.sqrt,
 }
-local tables = { concat = table.concat, insert = insert, remove = table.remove }
+local tables = { concat = concat, insert = insert, remove = table.remove }
 
 local names = {
   assert = assert, error = error, ipairs = ipairs, next = next_of, pairs = pairs_of, select = select,

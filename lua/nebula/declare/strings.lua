@@ -9,7 +9,7 @@ local byte, sub, rep = string.byte, string.sub, string.rep
 local find_plain, gsub_plain, format = string.find, string.gsub, string.format
 
 local LONGEST = 64 * 1024 -- of what rep() makes
-local VALUES = 32         -- of format(): a number with 99 digits takes a microsecond
+local VALUES = 32         -- of format(), char(): a number with 99 digits, or out of a long text, takes microseconds
 
 local function text(value, name, position)
   if type(value) == "number" then
@@ -80,9 +80,19 @@ local function find_word(s, word, from)
   end
 end
 
+--- f for few values: it reads numbers out of texts, all of them in one step.
+function room.few(f, name)
+  return function(...)
+    if select("#", ...) > VALUES then
+      error(("%s: more than %d values"):format(name, VALUES), 0)
+    end
+    return f(...)
+  end
+end
+
 local strings = {
-  byte = byte, char = string.char, len = string.len, lower = string.lower, reverse = string.reverse, sub = sub,
-  upper = string.upper,
+  byte = byte, char = room.few(string.char, "char"), len = string.len, lower = string.lower,
+  reverse = string.reverse, sub = sub, upper = string.upper,
 }
 
 --- As Lua's own, but where a table or a function lies in memory is not told: who runs twice says the same twice.
@@ -96,7 +106,7 @@ function strings.format(pattern, ...)
   local count, values = select("#", ...), { ... }
   if count > VALUES then
     error(("format: more than %d values"):format(VALUES), 0)
-  elseif find_plain((gsub_plain(pattern, "%%%%", "")), "%%[^%a]*p") then
+  elseif find_plain((gsub_plain(pattern, "%%%%", "")), "%%[^%a%%]*p") then
     error("format: there is no %p", 0)
   end
   for i = 1, count do

@@ -8,9 +8,9 @@
  *
  * A question leaves nothing behind. The names of a file cannot be set; what a function holds on to,
  * its upvalues and what is in them, is compared with what it was. Who changed it has no answer, and
- * the state is made anew. So nothing is remembered, and who shares a policy, or a file of policies,
- * cannot see one another. (How large a table once was is not compared: only its own function could
- * tell, by the order of what it adds.)
+ * the state is made anew. Nothing can be added to a table that is held: it would remember how large
+ * it once was. So nothing is remembered, and who shares a policy, or a file of policies, cannot see
+ * one another.
  *
  * Each question is bounded in steps, in work and in what it takes of memory. Whoever breaks a
  * bound, fails, or answers in another shape has no answer and a strike; with the last strike that

@@ -147,17 +147,16 @@ describe("a question leaves nothing behind", function()
   local row = {
     ["a counter"] = { "local n = 0", "n = n + 1 return n == 1" },
     ["a bit that cannot be seen"] = { "local n = 0", "n = -n return true" },
-    ["a table"] = { "local seen = {}", "local was = seen.x seen.x = true return was == nil" },
-    ["a list"] = { "local list = {}", "table.insert(list, 1) return #list == 1" },
+    ["a table"] = { "local seen = { x = 1 }", "local was = seen.x seen.x = true return was == 1" },
+    ["a list"] = { "local list = { 1 }", "local was = list[1] list[1] = 2 return was == 1" },
     ["an order"] = { "local t = { a = 1, b = 2 }", "t.a, t.b = t.b, t.a return t.a == 2" },
     ["something taken away"] = { "local t = { 1 }", "return table.remove(t) == 1" },
-    ["a table in a table"] = { "local t = { { {} } }", "t[1][1].x = 1 return true" },
+    ["a table in a table"] = { "local t = { { { x = 0 } } }", "t[1][1].x = 1 return true" },
     ["a counter in a function"] = { "local n = 0 local function count() n = n + 1 return n end", "return count() == 1" },
     ["a function that is another one"] = { "local f = function() return 1 end",
       "local was = f() f = function() return 2 end return was == 1" },
-    ["a border"] = { "local t = {} t[4] = 4", "local n = #t t[6], t[5] = 6, 5 t[5], t[6] = nil, nil return n == 0" },
     ["an iterator"] = { "local it = ('a b c'):gmatch '%a'", "return it() == 'a'" },
-    ["its own settings"] = { "local set = {} policy 'x' (set)", "set.x = 1 return true" },
+    ["its own settings"] = { "local set = { x = 0 } policy 'x' (set)", "set.x = 1 return true" },
   }
   for name, case in pairs(row) do
     it("not in " .. name, function()
@@ -170,6 +169,20 @@ describe("a question leaves nothing behind", function()
       end
     end)
   end
+
+  it("not by what is added to what it holds on to", function()
+    local bodies = { "t.x = true return true", "table.insert(t, 1) return true", "table.insert(t, 1, 1) return true", "t.a.b = 1 return true",
+      "t[6], t[5] = 6, 5 t[5], t[6] = nil, nil return true", "set.x = 1 return true", "set.t.y = nil return true" }
+    local q = assert(open(source_of(bodies, "local t = { a = {} } local set = { t = t } policy 'x' (set)"), { strikes = 10 }))
+    for _ = 1, 3 do
+      for i = 1, #bodies do
+        local why, breach = ask(q, i)
+        assert.equal("error", why)
+        assert.is_not_nil(breach.text:find "added to")
+      end
+    end
+    assert.equal(0, q:made_anew())
+  end)
 
   it("not in what makes declarations", function()
     local q = assert(open(source_of({ "set { x = 1 } return true", "say 'y' return true", "return tostring(secret) ~= ''" },

@@ -13,6 +13,13 @@ local upvalue, origin = room.upvalue, room.origin
 
 local FUNCTIONS_MOST, HELD_MOST, DEPTH_MOST = 1000, 1000, 32
 
+local fixed = {
+  __metatable = false,
+  __newindex = function()
+    error("nothing can be added to what a function holds on to: it is not its own", 0)
+  end,
+}
+
 local function is_holder(value)
   return type(value) == "table" or type(value) == "function"
 end
@@ -60,6 +67,9 @@ local function held_by(value, place)
     total = total + count
     if total > HELD_MOST then
       error(("%s: this function holds on to more than %d values"):format(place, HELD_MOST), 0)
+    end
+    if type(holder) == "table" and getmetatable(holder) == nil then
+      setmetatable(holder, fixed)
     end
     held[size + 1], held[size + 2], held[size + 3] = holder, count, type(holder) == "table" and #holder or 0
     for i = 1, count do

@@ -174,15 +174,12 @@ local function number_of(value, ...)
   return tonumber(value, ...)
 end
 
---- Only what is ours has a metatable. Nothing can be added to it, because all files and functions share it, and there
---- is nothing to see in it: who knew the mark could make values that are none of his.
-local function is_ours(value)
-  return type(value) == "table" and getmetatable(value) ~= nil
-end
-
+--- There is nothing to see in what is marked: who knew the mark could make values that are none of a file's.
 local function next_of(list, key)
-  if is_ours(list) then
-    return parts_in(list) and refuse() or nil
+  if parts_in(list) then
+    refuse()
+  elseif type(list) == "table" and rawget(list, mark) then
+    return nil
   end
   return next(list, key)
 end
@@ -192,11 +189,12 @@ local function pairs_of(list)
   return next_of, checked
 end
 
---- Lua's own moves in one step whatever is between the position and what it takes for the end, however far that is.
+--- Lua's own moves in one step whatever is between the position and what it takes for the end, however far that is,
+--- and adds to what is shared: only such a list has a metatable.
 local function insert(list, ...)
   local count, position, value = select("#", ...), ...
-  if is_ours(list) then
-    error("insert: this list is not of the file", 0)
+  if type(list) == "table" and getmetatable(list) ~= nil then
+    error("insert: nothing can be added to this list, which is not its own", 0)
   elseif count < 2 then
     return table.insert(list, ...)
   end

@@ -254,7 +254,7 @@ RACES := $(CURDIR)/build/log/tsan-races
 
 test-built: specs
 	+@$(MAKE_IN) $(ASAN) specs
-	@{ sh spec/support/steps.sh build; sh spec/support/steps.sh build/asan faults kinds core rules lua; } | \
+	@{ sh spec/support/steps.sh build; sh spec/support/steps.sh build/asan faults kinds core rules lua hostile; } | \
 		JOBS=$(JOBS) sh $(SUITE) build/log/test
 
 tsan-built: export TSAN_OPTIONS ?= suppressions=$(CURDIR)/spec/support/tsan.supp:log_path=$(RACES)/race

@@ -269,7 +269,7 @@ void chamber_read_message(struct chamber *c, char message[CHAMBER_MESSAGE_SIZE])
     bool is_text = lua_type(c->lua, -1) == LUA_TSTRING; /* to make one of a number takes memory */
     const char *text = is_text ? lua_tostring(c->lua, -1) : "raises an error that is no text";
     int source, line, prefix = 0;
-    if (sscanf(text, "%d:%d: %n", &source, &line, &prefix) == 2 && prefix > 0 &&
+    if (sscanf(text, "%9d:%9d: %n", &source, &line, &prefix) == 2 && prefix > 0 &&
         (source == c->place.source || c->place.source == 0))
         c->place = (struct chamber_place){source, line};
     else { /* a prelude as text, or as the program holds it */

@@ -1,8 +1,0 @@
--- Loads a module of the engine. There is no such name.
--- expect: error "unknown name require"
-
-policy "h034" {
-  retry = { on = function()
-    return require "nebula.c" ~= nil
-  end },
-}

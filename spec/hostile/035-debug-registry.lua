@@ -1,8 +1,0 @@
--- Takes the registry, in which the trusted functions are. There is no such name.
--- expect: error "unknown name debug"
-
-policy "h035" {
-  retry = { on = function()
-    return debug.getregistry()[2] ~= nil
-  end },
-}

@@ -1,8 +1,0 @@
--- Gives load() a reader that never ends. There is no such name.
--- expect: error "unknown name load"
-
-policy "h039" {
-  retry = { on = function()
-    return load(function() return "x = 1 " end)
-  end },
-}

@@ -1,8 +1,0 @@
--- Watches the collector, to learn what others do. There is no such name.
--- expect: error "unknown name collectgarbage"
-
-policy "h045" {
-  retry = { on = function()
-    return collectgarbage "count" > 0
-  end },
-}

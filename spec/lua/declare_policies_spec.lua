@@ -27,6 +27,14 @@ describe("declare", function()
     assert.equal(5e6, set.resources[1].policy.deadline_us)
   end)
 
+  it("follows a line of a hundred policies, and no longer one", function()
+    local line = 'for i = 2, %d do policy("p" .. i) { like = "p" .. i - 1 } end policy "p1" { retry = { tries = 7 } } '
+    local last = "sqlite 'a' { file = ':memory:', pool = { max = 1 }, policy = 'p100' }"
+    local set = declared.read { ["resources/a.lua"] = line:format(100) .. last }
+    assert.equal(7, set.resources[1].policy.tries)
+    assert.matches("p101.like: is like more than 99 others, one after the other$", errors_of { ["resources/a.lua"] = line:format(101) })
+  end)
+
   it("reports policies that are like themselves, like nothing, or contradict themselves", function()
     assert.equal([[
 policies/a.lua:3:14: c.like: goes round in a circle: a -> b -> c -> a

@@ -8,6 +8,9 @@ local suggest = require "nebula.suggest"
 
 local relations = lazy "nebula.declare.relations"
 
+local LIKE_MOST = 100 -- policies, each like the next one
+local HINTS = 50      -- so many unknown names are compared with so many known ones: it takes time
+
 ---@class nebula.Policies
 local Policies = {}
 Policies.__index = Policies
@@ -27,7 +30,7 @@ function policies.collect(declarations)
       by_name[one.name] = one
     end
   end
-  return setmetatable({ declared = by_name, settings = {}, numbers = {}, under_way = {} }, Policies)
+  return setmetatable({ declared = by_name, settings = {}, numbers = {}, under_way = {}, hints = 0 }, Policies)
 end
 
 --- The names of all of them.
@@ -38,6 +41,23 @@ function Policies:names()
     names[#names + 1] = name
   end
   return names
+end
+
+--- What an unknown name may have meant.
+function Policies:suggest(name)
+  self.hints = self.hints + 1
+  local names = self.hints <= HINTS and self:names() or {}
+  return #names <= HINTS and suggest(name, names) or ""
+end
+
+--- Is the way by `like` from one policy too long to be gone? A small circle is not.
+function Policies:is_far(one)
+  local seen, count, at = {}, 0, one
+  while at and not seen[at] and count <= LIKE_MOST do
+    seen[at], count = true, count + 1
+    at = self.declared[at.settings.like]
+  end
+  return count > LIKE_MOST
 end
 
 --- The names from one policy by `like` back to itself.
@@ -58,7 +78,10 @@ function Policies:base(one)
   end
   local parent = self.declared[like]
   if not parent then
-    one:fail({ "like" }, "there is no policy " .. shape.quote(like) .. suggest(like, self:names()))
+    one:fail({ "like" }, "there is no policy " .. shape.quote(like) .. self:suggest(like))
+    return nil
+  elseif self:is_far(one) then
+    one:fail({ "like" }, ("is like more than %d others, one after the other"):format(LIKE_MOST - 1))
     return nil
   end
   self.under_way[one.name] = true
@@ -112,7 +135,7 @@ function Policies:get(name, is_secret)
   local one = self.declared[name]
   if not one then
     return nil, ("there is no policy %s%s"):format(is_secret and "of this name" or shape.quote(name),
-      suggest(not is_secret and name, self:names()))
+      self:suggest(not is_secret and name))
   end
   local settings = self:resolve(one)
   self.numbers[name] = self.numbers[name] or one.failed and {} or numbers.of(settings)

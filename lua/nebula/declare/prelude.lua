@@ -241,5 +241,5 @@ for kind in pairs(room.kinds) do
   names[kind] = declare(kind)
 end
 
-room.names, room.environment = names, closed(names, "")
+room.names, room.libraries, room.environment = names, { mathematics, strings, tables }, closed(names, "")
 room.records = { unknown_names, declarations }

@@ -151,6 +151,31 @@ describe("a question", function()
     end
   end)
 
+  it("has lists that are as Lua's own", function()
+    local bodies = {
+      "local t = { 1, 2 } insert(t, 3) insert(t, 1, 0) insert(t, #t + 1, 'x') insert(t, '2', 9) insert(t, 2.9, 8) return concat(t, '-')",
+      "local t = {} insert(t, 1, 'a') insert(t, 1, 'b') return concat(t) .. #t",
+      "return concat { 1, 'x', 0.1, -0, 1e300, 2 ^ 53 }", "return concat({}, 'x')", "return concat({ 1, 2, 3 }, 5)",
+      "return concat({ 1, 2, 3 }, ',', 2)", "return concat({ 1, 2, 3 }, ',', 2, 2)", "return concat({ 1, 2, 3 }, ',', 3, 2)",
+      "return concat({ [-1] = 'a', [0] = 'b', 'c' }, '', -1, 1)",
+      "local s = '' for k, v in pairs { 'a', 'b', nil, 'd' } do s = s .. k .. v end return s .. next({ 5 })",
+      "return char(104, '105') .. max(1, '7', 3) .. min('2', 1)", "return max(unpack({ 3, 32, 5 })) .. ''",
+    }
+    local before = "local insert, concat, char, max, min = table.insert, table.concat, string.char, math.max, math.min "
+    local q = assert(open(source_of(bodies, before)))
+    for i, one in ipairs(q:list()) do
+      local body = bodies[tonumber(one.name:match "%d+")]
+      q:expect(i, { type = "string" })
+      assert.equal(tostring(loadstring(before .. body)()), (ask(q, i)), body)
+    end
+    local wrong = { "insert({}, 2, 1)", "insert({}, 0, 1)", "insert({}, {}, 1)", "insert({}, 1, 1, 1)", "insert({})", "insert(1, 2)",
+      "concat({ {} })", "concat({ 1, nil, 3 }, '', 1, 3)", "concat(1)", "concat({}, {})", "max()", "max({})", "char(256)", "pairs(nil)", "next(1)" }
+    q = assert(open(source_of(wrong, before), { strikes = 100 }))
+    for i, one in ipairs(q:list()) do
+      assert.equal("error", (ask(q, i)), wrong[tonumber(one.name:match "%d+")])
+    end
+  end)
+
   it("is asked only when it is known what is expected, and that is a row", function()
     local q = question.open { preludes = preludes(KINDS, "kept"), sources = { "policy 'p' { on = function() end }" } }
     assert.has_error(function() q:ask(1, {}) end)

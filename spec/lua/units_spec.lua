@@ -22,6 +22,14 @@ describe("units", function()
     assert.is_nil((units.duration(nil)))
   end)
 
+  it("do not try long texts", function()
+    for read, tail in pairs { [units.duration] = "1s", [units.size] = "1B", [units.rate] = "1/s" } do
+      assert.is_truthy(read(("0"):rep(64 - #tail) .. tail))
+      assert.is_nil((read(("0"):rep(65 - #tail) .. tail)))
+      assert.is_nil((read(("1"):rep(1e6))))
+    end
+  end)
+
   it("refuse what they cannot count", function()
     assert.matches("too large", select(2, units.duration(("9"):rep(40) .. "h")))
     assert.matches("too large", select(2, units.duration("200000d")))

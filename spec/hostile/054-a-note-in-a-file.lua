@@ -1,7 +1,0 @@
--- Leaves a note in the names of the mathematics while the file is read, for files that come after. Nothing can be
--- added.
--- expect: refused "nothing can be added to this list"
-
-table.insert(math, "hello")
-
-policy "h054" { retry = { on = function() return math[1] == "hello" end } }

@@ -1,8 +1,0 @@
--- Has format() write a pointer. There is no %p.
--- expect: error "there is no %p"
-
-policy "h060" {
-  retry = { on = function()
-    return ("%-20p"):format({}) ~= ""
-  end },
-}

@@ -1,8 +1,0 @@
--- Answers with the nought that has a sign. It is less than 1 as the other is.
--- expect: shape "answers with -0, not"
-
-policy "h063" {
-  size = function(e)
-    return -0 * e.n
-  end,
-}

@@ -1,8 +1,0 @@
--- Raises an error at a place in a file that is not its own. It is text behind the true place.
--- expect: error "fails: /etc/passwd:1: no"
-
-policy "h070" {
-  retry = { on = function()
-    error("/etc/passwd:1: no", 0)
-  end },
-}

@@ -1,8 +1,0 @@
--- Raises an error with an address that holds a password. It is masked.
--- expect: error "fails: postgres://***@db"
-
-policy "h073" {
-  retry = { on = function(e)
-    error(e.text, 0)
-  end },
-}

@@ -1,8 +1,0 @@
--- Uses what it was told as a name, so that the error tells it. A name that is no plain word is not told.
--- expect: error "fails: unknown name string.?"
-
-policy "h074" {
-  retry = { on = function(e)
-    return string[e.text]
-  end },
-}

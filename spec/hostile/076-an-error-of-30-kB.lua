@@ -1,8 +1,0 @@
--- Raises an error as long as a piece. It is cut.
--- expect: error "fails: xxxxxxxx"
-
-policy "h076" {
-  retry = { on = function()
-    error(("x"):rep(30000), 0)
-  end },
-}

@@ -1,4 +1,0 @@
--- Gives a secret to settings whose values are told when they are wrong. What comes from env() is not repeated.
--- expect: refused "h085.call.deadline: expected a time"
-
-policy "h085" { call = { deadline = env "HOSTILE_SECRET" } }

@@ -1,4 +1,0 @@
--- An escape for a letter beyond the last. It is refused, and not shown.
--- expect: refused "invalid escape sequence"
-
-policy "h096" { like = "hunter2 \u{110000}" }

@@ -61,7 +61,13 @@ local function check_function(generation, file, at, round)
   generation.least[at] = math.min(generation.least[at] or math.huge, took)
 end
 
+local function is_asked(file)
+  local what = file.expected[1][1].what
+  return what ~= "refused" and what ~= "unasked"
+end
+
 local function check_asked(generation, file)
+  assert.is_true(is_asked(file) and #generation.functions > 1, "it was taken for harmless")
   generation.strikes, generation.least = {}, {}
   assert.equal(hostile.innocent.name, generation.functions[1].file)
   for round = 1, ROUNDS do
@@ -95,11 +101,6 @@ describe("a hostile policy", function()
     end)
   end
 end)
-
-local function is_asked(file)
-  local what = file.expected[1][1].what
-  return what ~= "refused" and what ~= "unasked"
-end
 
 -- Those that are accepted, in one folder, which are asked without end.
 local function open_all()

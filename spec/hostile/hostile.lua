@@ -13,6 +13,7 @@
 local clock = require "spec.support.clock"
 local declare = require "nebula.declare"
 local declared = require "spec.support.declared"
+local judge = require "nebula.judge"
 local process = require "spec.support.process"
 local questions = require "nebula.questions"
 local rows = require "nebula.declare.rows"
@@ -72,8 +73,8 @@ end
 
 ---@return spec.hostile.file[] by number
 function hostile.files()
-  local list, names = {}, io.popen "ls spec/hostile"
-  for name in names:lines() do
+  local list = {}
+  for _, name in ipairs(judge.names("spec/hostile", ".lua", 1000)) do
     if name:find "^%d+%-.*%.lua$" then
       local text = tmp.read("spec/hostile/" .. name)
       local what, line = text:gsub("^#[^\n]*\n", ""):match "^(%-%- [^\n]*\n.-)%-%- expect: ([^\r\n]*)\r?\n"
@@ -81,7 +82,6 @@ function hostile.files()
       list[#list + 1] = { name = name, text = text, what = what:gsub("%-%- ", ""):gsub("%s+", " "), expected = expectations(line) }
     end
   end
-  names:close()
   return list
 end
 

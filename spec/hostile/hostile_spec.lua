@@ -48,16 +48,17 @@ local function check_innocent(generation, round)
   assert.equal(tostring(round % 3 ~= 0), answer, said)
 end
 
--- Asks one function: what is expected, until it is set aside.
+-- Asks one function: what is expected, until it is set aside, and then nothing.
 local function check_function(generation, file, at, round)
-  local one, before = generation.functions[at + 1], #generation.told
+  local one, strikes = generation.functions[at + 1], generation.strikes[at] or 0
   local what, said, took = hostile.ask(generation, one.number, round)
-  local is_aside = what == "nothing" and (generation.strikes[at] or 0) >= 3
-  assert.is_true(is_aside or hostile.is_expected(hostile.expected(file, at), what, said), what .. " " .. tostring(said))
-  assert.is_true(said == nil or said:find("policies/" .. file.name, 1, true) ~= nil and is_clean(said), said)
-  if #generation.told > before then
-    generation.strikes[at] = (generation.strikes[at] or 0) + 1
+  if strikes == 3 then
+    assert.same({ "nothing" }, { what, said })
+    return
   end
+  assert.is_true(hostile.is_expected(hostile.expected(file, at), what, said), what .. " " .. tostring(said))
+  assert.is_true(said == nil or said:find("policies/" .. file.name, 1, true) ~= nil and is_clean(said), said)
+  generation.strikes[at] = strikes + (said and 1 or 0)
   generation.least[at] = math.min(generation.least[at] or math.huge, took)
 end
 

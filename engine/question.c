@@ -139,21 +139,38 @@ static void set_aside_all(struct questions *q)
         q->of[i].is_aside = true;
 }
 
+static enum question_end lost(struct questions *q, struct question *of, const char *text,
+                              struct question_breach *breach)
+{
+    of->is_aside = true;
+    return answered_badly(q, of, QUESTION_LOST, text, breach);
+}
+
+/* False when it is nobody's source, or left out already. */
+static bool leave_out(struct questions *q, int source)
+{
+    if (source == 0 || question_text_of(q, source)->size == 0)
+        return false;
+    question_text_of(q, source)->size = 0;
+    for (int i = 0; i < q->count; i++)
+        q->of[i].is_lost = q->of[i].is_lost || q->of[i].source == source;
+    return true;
+}
+
 static bool make_anew(struct questions *q, struct question *of, struct question_breach *breach)
 {
     struct question_failure why;
-    chamber_fini(&q->chamber);
     q->must_change = false;
     q->made_anew++;
-    if (question_load(q, ask, &why))
-        return true;
+    do {
+        chamber_fini(&q->chamber);
+        if (question_load(q, ask, &why))
+            return true;
+    } while (leave_out(q, why.source));
     set_aside_all(q);
-    *breach = (struct question_breach){QUESTION_LOST, of->source, of->line, "", 0, false, false};
-    if (why.source > 0) {
-        breach->source = why.source;
-        breach->line = why.line;
-    }
-    breached(q, of, breach, "cannot be asked, nor can any other: %s", why.text);
+    char text[QUESTION_WHY_SIZE];
+    snprintf(text, sizeof text, "cannot be asked, nor can any other: %.400s", why.text);
+    lost(q, of, text, breach);
     return false;
 }
 
@@ -167,7 +184,7 @@ static int call(struct questions *q, int at)
     lua_State *lua = q->chamber.lua;
     lua_settop(lua, SLOT_KEPT);
     lua_pushvalue(lua, SLOT_ASK);
-    lua_rawgeti(lua, SLOT_KEPT, at + 1);
+    lua_rawgeti(lua, SLOT_KEPT, q->of[at].kept + 1);
     lua_rawgeti(lua, -1, KEPT_FUNCTION);
     lua_remove(lua, -2);
     chamber_begin(&q->chamber, &bounds);
@@ -185,6 +202,9 @@ enum question_end questions_ask(struct questions *q, int at, const struct questi
         return QUESTION_SILENT;
     if (q->must_change && !make_anew(q, of, breach))
         return QUESTION_BREACHED;
+    if (of->is_lost)
+        return lost(q, of, "cannot be asked any more: its file does not say the same each time",
+                    breach);
     q->fields = fields;
     q->field_count = count;
     int status = call(q, at);

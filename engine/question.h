@@ -16,7 +16,9 @@
  * bound, fails, or answers in another shape has no answer and a strike; with the last strike that
  * function is asked no more, until there is another generation. The others go on: where a breach
  * left more behind than garbage, the state is made anew before the next question. That takes as
- * long as to declare those sources, a tenth of a second at most, and is done once for a strike.
+ * long as to declare those sources, a tenth of a second at most, and is done once for a strike. A
+ * source that fails then, or says something else, because it goes by chance, is left out, and its
+ * functions are asked no more; those of the others are.
  *
  * Belongs to one thread. Nothing here is on the way to a lease.
  */
@@ -91,7 +93,7 @@ enum question_why {
     QUESTION_ERROR,
     QUESTION_SHAPE,   /* the answer has another one */
     QUESTION_CHANGED, /* what it holds on to */
-    QUESTION_LOST,    /* the state could not be made anew: nobody is asked any more */
+    QUESTION_LOST,    /* the state could not be made anew as it was; told once for each function */
 };
 
 struct question_breach {
@@ -112,6 +114,8 @@ struct question {
     const struct question_shape *shape;
     int strikes;
     bool is_aside, is_holding;
+    bool is_lost; /* its source was left out, and that is still to be told */
+    int kept;     /* its place in the state, which changes where sources are left out */
 };
 
 struct question_source {

@@ -38,6 +38,12 @@ struct questions {
     int made_anew;
 };
 
+/* The text of a source, 1 is the first; empty where it is left out. */
+static inline struct question_text *question_text_of(const struct questions *q, int source)
+{
+    return &q->texts[q->prelude_count + source - 1];
+}
+
 /* Fills the state from the texts, the first time q->of too. ask, which gets q as its upvalue, will
  * be called there. False with why: there is no state. */
 bool question_load(struct questions *q, lua_CFunction ask, struct question_failure *why);

@@ -145,6 +145,7 @@ static bool read_one(lua_State *lua, int at, struct question *of)
     of->kind = block;
     of->name = block + kind_size;
     of->path = block + kind_size + name_size;
+    of->kept = at;
     of->source = kept_number(lua, at, KEPT_SOURCE);
     of->line = kept_number(lua, at, KEPT_LINE);
     of->is_holding = is_holding(lua, at);
@@ -164,22 +165,39 @@ static bool read_kept(struct questions *q)
     return true;
 }
 
-/* A source may do other things each time, because the order of pairs() is one of chance. */
-static bool is_kept_alike(const struct questions *q)
+static bool is_alike(lua_State *lua, int at, const struct question *of)
+{
+    return kept_number(lua, at, KEPT_SOURCE) == of->source &&
+           kept_number(lua, at, KEPT_LINE) == of->line && is_holding(lua, at) == of->is_holding &&
+           strcmp(kept_text(lua, at, KEPT_KIND), of->kind) == 0 &&
+           strcmp(kept_text(lua, at, KEPT_NAME), of->name) == 0 &&
+           strcmp(kept_text(lua, at, KEPT_PATH), of->path) == 0;
+}
+
+/* A source may do other things each time, because the order of pairs() is one of chance: the first
+ * that did, or 0. Both lists go by sources, so where they part it is the lesser one. */
+static int find_other(struct questions *q)
 {
     lua_State *lua = q->chamber.lua;
-    if (lua_objlen(lua, SLOT_KEPT) != (size_t)q->count)
-        return false;
+    int count = (int)lua_objlen(lua, SLOT_KEPT), at = 0;
     for (int i = 0; i < q->count; i++) {
-        const struct question *of = &q->of[i];
-        if (kept_number(lua, i, KEPT_SOURCE) != of->source ||
-            kept_number(lua, i, KEPT_LINE) != of->line || is_holding(lua, i) != of->is_holding ||
-            strcmp(kept_text(lua, i, KEPT_KIND), of->kind) != 0 ||
-            strcmp(kept_text(lua, i, KEPT_NAME), of->name) != 0 ||
-            strcmp(kept_text(lua, i, KEPT_PATH), of->path) != 0)
-            return false;
+        struct question *of = &q->of[i];
+        if (question_text_of(q, of->source)->size == 0)
+            continue;
+        int source = at < count ? kept_number(lua, at, KEPT_SOURCE) : of->source;
+        if (at == count || !is_alike(lua, at, of))
+            return source < of->source ? source : of->source;
+        of->kept = at++;
     }
-    return true;
+    return at < count ? kept_number(lua, at, KEPT_SOURCE) : 0;
+}
+
+static bool know(struct questions *q, struct question_failure *why)
+{
+    if (q->of == NULL)
+        return read_kept(q) || fail(q, no_memory, why);
+    q->chamber.place = (struct chamber_place){find_other(q), 0};
+    return q->chamber.place.source == 0 || fail(q, "it now says something else", why);
 }
 
 bool question_load(struct questions *q, lua_CFunction ask, struct question_failure *why)
@@ -197,9 +215,8 @@ bool question_load(struct questions *q, lua_CFunction ask, struct question_failu
         return fail(q, no_memory, why);
     for (int slot = SLOT_WITNESS; slot <= SLOT_KEPT; slot++)
         lua_rawgeti(lua, LUA_REGISTRYINDEX, slot);
-    bool is_first = q->of == NULL;
-    if (is_first ? !read_kept(q) : !is_kept_alike(q))
-        return fail(q, is_first ? no_memory : "the sources now say something else", why);
+    if (!know(q, why))
+        return false;
     chamber_collect(&q->chamber);
     q->rest = q->chamber.used;
     q->chamber.place = (struct chamber_place){0, 0};
@@ -264,7 +281,7 @@ bool question_is_intact(const struct questions *q, int at)
 {
     lua_State *lua = q->chamber.lua;
     int top = lua_gettop(lua), held = top + 1;
-    push_kept(lua, at, KEPT_HELD);
+    push_kept(lua, q->of[at].kept, KEPT_HELD);
     int i = 1;
     bool is_intact = true;
     for (lua_rawgeti(lua, held, i); is_intact && !lua_isnil(lua, -1); lua_rawgeti(lua, held, i)) {

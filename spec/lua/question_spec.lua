@@ -247,7 +247,7 @@ describe("opening", function()
     assert.equal("1:1 needs more memory than declarations may have", select(2, open(piece:format ", s")))
   end)
 
-  it("goes by the same text each time: one that is decided by chance is asked no more after it was made anew", function()
+  it("goes by the same text each time: what is decided by chance is left out when it is made anew", function()
     local names = "local names = {} for c = 97, 122 do names[string.char(c)] = true end\n"
     local change = names .. "local n = 0 policy 'a' { on = function() n = n + 1 return true end }\n"
     local q = assert(open(change .. "for name in pairs(names) do policy('p' .. name) { on = function() return true end } end"))
@@ -259,18 +259,26 @@ describe("opening", function()
     for _, rest in ipairs { "policy('p' .. next(names)) { on = function() return true end }",
       one .. " if next(names) < 'n' then policy 'q' { on = function() return true end } end",
       ("if next(names) < 'n' then\n%s\nelse\n%s end"):format(one, one) } do
-      local lost = 0
+      local lost, other = 0, "policy 'x' { on = function(e) return e.n == 1 end }"
       for _ = 1, 20 do
-        q = assert(open(change .. rest))
-        assert.equal("changed", ask(q, 1))
-        local why, breach = ask(q, 2)
+        q = assert(open { other, change .. rest, other })
+        local count = #q:list()
+        assert.equal("changed", ask(q, 2))
+        local why, breach = ask(q, 3)
         if why ~= true then
           lost = lost + 1
-          assert.equal("cannot be asked, nor can any other: the sources now say something else", breach.text)
+          assert.equal("cannot be asked any more: its file does not say the same each time", breach.text)
           assert.same({ "lost", true }, { why, breach.is_last })
-          assert.same({}, { ask(q, 1) })
+          assert.equal(2, breach.source)
+          assert.equal("lost", ask(q, 2)) -- each is told of once
           assert.same({}, { ask(q, 2) })
+          assert.same({}, { ask(q, 3) })
         end
+        for n = 1, 2 do -- those of other files go on
+          assert.equal(n == 1, ask(q, 1, { n = n }))
+          assert.equal(n == 1, ask(q, count, { n = n }))
+        end
+        assert.equal(1, q:made_anew())
       end
       assert.is_true(lost > 0)
     end

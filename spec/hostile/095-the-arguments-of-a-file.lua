@@ -3,4 +3,4 @@
 
 local count, room = select("#", ...), ...
 
-policy "h096" { retry = { on = function() return count == 0 and room == nil end } }
+policy "h095" { retry = { on = function() return count == 0 and room == nil end } }

@@ -7,5 +7,5 @@ for k = 1, 33 do
   for i = 1, 490 do
     texts[i] = k .. "-" .. i
   end
-  policy("h097." .. k) { retry = { on = function(e) return texts[e.n % 490 + 1] ~= nil end } }
+  policy("h096." .. k) { retry = { on = function(e) return texts[e.n % 490 + 1] ~= nil end } }
 end

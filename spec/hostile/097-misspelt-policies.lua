@@ -4,5 +4,5 @@
 
 local tail = ("x"):rep(50)
 for i = 1, 400 do
-  policy("h098." .. i .. tail) { like = "h098-" .. i .. tail }
+  policy("h097." .. i .. tail) { like = "h097-" .. i .. tail }
 end

@@ -1,4 +1,4 @@
 -- An escape for a letter beyond the last. It is refused, and not shown.
 -- expect: refused "invalid escape sequence"
 
-policy "h094" { like = "hunter2 \u{110000}" }
+policy "h093" { like = "hunter2 \u{110000}" }

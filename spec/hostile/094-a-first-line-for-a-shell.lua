@@ -4,6 +4,6 @@
 -- expect: true
 local ÿþÀ = true
 
-policy "h095" { retry = { on = function()
+policy "h094" { retry = { on = function()
   return ÿþÀ
 end } }

@@ -3,6 +3,6 @@
 -- expect: refused "is like more than 99 others"
 
 for i = 1, 10000 do
-  policy("h099." .. i) { like = "h099." .. i + 1 }
+  policy("h098." .. i) { like = "h098." .. i + 1 }
 end
-policy "h099.10001" {}
+policy "h098.10001" {}

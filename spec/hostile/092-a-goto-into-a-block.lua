@@ -4,4 +4,4 @@
 goto inside
 local never = policy
 ::inside::
-never = never "h093"
+never = never "h092"

@@ -21,7 +21,7 @@ describe("declare", function()
 
   local ALL = { deadline = true, wait = true, full = true, paused = true, lost = true, unreachable = true, unfit = true,
     denied = true, busy = true, locked = true, conflict = true, storage = true, server = true, protocol = true, memory = true,
-    open = true }
+    open = true, rate = true, shed = true }
 
   it("puts nothing in front unless it is said", function()
     assert.is_nil(front_of "")

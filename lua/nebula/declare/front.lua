@@ -14,7 +14,7 @@ local front = {
 -- Nobody's fault but the server's, or the way to it. Not here: what was cancelled, and the caller's own mistakes.
 front.codes = {
   "deadline", "wait", "full", "paused", "lost", "unreachable", "unfit", "denied", "busy", "locked", "conflict",
-  "storage", "server", "protocol", "memory", "open",
+  "storage", "server", "protocol", "memory", "open", "rate", "shed",
 }
 
 -- --- the rows ---------------------------------------------------------------------------------------

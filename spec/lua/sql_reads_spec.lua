@@ -28,7 +28,7 @@ describe("a statement", function()
     { "explain analyze create table t as select 1", false, false }, { "explain analyze execute p", false, false },
     { "explain analyze select 1", true, true }, { "begin", false, false },
     { "pragma user_version", false, false }, { "call f()", false, false }, { "set a = 1", false, false },
-    { "copy a to stdout", false, false },
+    { "copy a to stdout", false, false }, { "select substring(a from 1 for b) from c", true, true }, { "select share from a", true, true },
     { "-- insert\nselect 1", true, true }, { "select 'insert'", true, true }, { "", false, true },
   }
   for _, case in ipairs(cases) do

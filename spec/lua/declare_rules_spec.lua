@@ -173,6 +173,14 @@ describe("operations of a resource", function()
     assert.is_nil(read "{}")
   end)
 
+  it("have no cache and no fallback of their own, and are warned of that", function()
+    local set = assert(declared.read { ["policies/a.lua"] = 'policy "kept" { fallback = { value = 1 } }',
+      ["resources/a.lua"] = 'sqlite "a" { file = "f", operations = { b = "kept", c = "batch" } }' })
+    assert.matches("a.operations.b: its policy has a cache or a fallback, which stand in front of a resource alone$",
+      tostring(set.warnings[1]))
+    assert.equal(1, #set.warnings)
+  end)
+
   it("are refused where they cannot be meant", function()
     for text, why in pairs {
       ['{ report = "bacth" }'] = 'operations.report.policy: there is no policy "bacth"; did you mean "batch"?',

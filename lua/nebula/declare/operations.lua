@@ -52,6 +52,8 @@ function operations.read(one, said, policy_of)
     local policy, why = policy_of(each.policy)
     if not policy then
       one:fail({ "operations", name, "policy" }, why)
+    elseif policy.front then
+      one:warn({ "operations", name }, "its policy has a cache or a fallback, which stand in front of a resource alone")
     end
     list[name] = { policy_name = each.policy, policy = policy, priority = each.priority, is_apart = each.apart }
   end

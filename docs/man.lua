@@ -77,7 +77,7 @@ local function settings(title, fields, path)
     end
     local inner = is_said and (row.fields or row.of and row.of.fields)
     if inner then
-      settings(nil, inner, row.fields and full .. "." or full .. ".NAME.")
+      settings(nil, inner, row.type == "map" and full .. ".NAME." or full .. ".")
     end
   end
 end

@@ -54,7 +54,7 @@ local function print_rows(fields, path)
       print_row(row, full)
     end
     if inner then
-      print_rows(inner, row.fields and full .. "." or full .. ".NAME.")
+      print_rows(inner, row.type == "map" and full .. ".NAME." or full .. ".")
     end
   end
 end

@@ -152,7 +152,7 @@ function Reading:data(value)
   return out
 end
 
---- A table in a list, which is nothing beside what it says itself.
+--- What a table says, which may be looked at as it was written.
 function Reading:entry(row, value)
   local out, why = self:fields(row.fields, value), row.check and row.check(value)
   if why then

@@ -42,6 +42,13 @@ describe("a policy", function()
     end
   end)
 
+  it("has a circuit that one thing alone opens", function()
+    assert.equal(1, rules('circuit = { percent = 0, slow = "1s", slow_percent = 1 }').circuit.slow_percent)
+    assert.equal(0, rules('circuit = { slow = "0s", slow_percent = 0 }').circuit.slow_percent)
+    assert.equal(1, rules("circuit = { percent = 0, consecutive = 1 }").circuit.consecutive)
+    assert.equal(0, rules('circuit = { percent = 0, mode = "closed" }').circuit.percent)
+  end)
+
   it("makes what was not said of a circuit fit what was", function()
     assert.equal(4, rules("circuit = { window = 4 }").circuit.least)
     assert.equal(8, rules('circuit = { window = "4s" }').circuit.least)
@@ -90,6 +97,7 @@ describe("a policy", function()
     assert.equal(1000, rules("limit = { concurrent = 1 }").limit.queue)
     assert.same({ concurrent = 20, queue = 5, is_adaptive = true, min = 4, max = 200, tolerance = 150 },
       rules("limit = { concurrent = 20, queue = 5, adaptive = { min = 4, max = 200, tolerance = 1.5 } }").limit)
+    assert.equal(200, rules("limit = { adaptive = {} }").limit.tolerance)
     for text, first in pairs { [""] = 4, ["min = 9"] = 9, ["max = 3"] = 3 } do
       assert.equal(first, rules(("limit = { adaptive = { %s } }"):format(text)).limit.concurrent)
     end
@@ -105,6 +113,7 @@ describe("a policy", function()
         critical = { target = "0s" }, batch = { target = "1ms", most = "0s", patience = "5ms" } }]]).shed)
     assert.equal(0, rules('call = { wait = "0s" }, shed = { target = "0s" }').shed.of[1].target_us)
     assert.equal(2e3, rules('shed = { batch = { target = "1ms" } }').shed.of[3].most_us)
+    assert.equal(5e3, rules('shed = { most = "5ms" }').shed.of[1].most_us)
     assert.equal(8e4, rules('shed = { target = "40ms" }').shed.of[1].most_us)
   end)
 

@@ -1,5 +1,5 @@
 --- numbers: a policy in the engine's units: the fields of struct nebula_policy, and as `rules` those sections of
---- struct nebula_rules that are in force. A policy without such a section has no rules.
+--- struct nebula_rules that are in force; and as `front` what stands before it. Where nothing is said there is none.
 
 local front = require "nebula.declare.front"
 local rules = require "nebula.declare.rules"

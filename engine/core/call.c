@@ -414,6 +414,7 @@ static struct call *call_new(struct engine *e, struct resource *r,
     c->stages = c->operation == NULL ? retry_alone : c->operation->stages;
     begin_attempt(c, e, r, request);
     c->answer = &c->attempt;
+    c->outcome = OUTCOME_FAILED; /* as long as nothing was sent */
     timer_init(&c->timer, time_is_over);
     copies_init(&c->copies);
     node_init(&c->limited.node);

@@ -111,6 +111,22 @@ static void who_leaves_before_he_hears_gives_it_back(void **unused)
     rig_end(&r);
 }
 
+/* Nothing was sent, so nothing was done. */
+static void who_is_cancelled_while_he_waits_has_failed(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    struct nebula_reply reply;
+    ruled_begin(&r, 5, (struct nebula_rules){.limit = {.concurrent = 1, .queue = 5}});
+    server_pace(r.server, 50 * MS);
+    int32_t first = ruled_ask(&r, get), second = ruled_ask(&r, get);
+    nebula_cancel(r.nebula, second);
+    assert_int_equal(rig_await(&r, second, &reply), ERROR_CANCELLED);
+    assert_int_equal(reply.outcome, OUTCOME_FAILED);
+    assert_int_equal(rig_await(&r, first, NULL), ERROR_OK);
+    rig_end(&r);
+}
+
 static void another_bound_is_in_force_at_once(void **unused)
 {
     (void)unused;
@@ -241,6 +257,7 @@ int main(void)
         cmocka_unit_test(who_waits_too_long_is_told_so),
         cmocka_unit_test(each_end_gives_the_permit_back),
         cmocka_unit_test(who_leaves_before_he_hears_gives_it_back),
+        cmocka_unit_test(who_is_cancelled_while_he_waits_has_failed),
         cmocka_unit_test(another_bound_is_in_force_at_once),
         cmocka_unit_test(all_workers_have_one_limit_and_one_queue),
         cmocka_unit_test(a_worker_that_goes_takes_no_permit_along),

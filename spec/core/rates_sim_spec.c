@@ -68,6 +68,29 @@ static void who_waits_for_the_rate_may_be_cancelled(void **unused)
     rig_end(&r);
 }
 
+/* It was said that there is none while it was held by another rule. */
+static void who_comes_to_a_rate_that_is_no_more_goes(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    const struct nebula_rules rules = {.rate = ten_a_second,
+                                       .limit = {.concurrent = 1, .queue = 1},
+                                       .order = {NEBULA_STAGE_LIMIT, NEBULA_STAGE_RATE,
+                                                 NEBULA_STAGE_DEADLINE, NEBULA_STAGE_RETRY,
+                                                 NEBULA_STAGE_CIRCUIT, NEBULA_STAGE_HEDGE}};
+    struct nebula_rules unrated = rules;
+    unrated.rate.shape = NEBULA_RATE_NONE;
+    ruled_begin(&r, 2, unrated);
+    server_pace(r.server, 50 * MS);
+    int32_t first = ruled_ask(&r, get);
+    ruled_say(&r, rules);
+    int32_t second = ruled_ask(&r, get);
+    ruled_say(&r, (struct nebula_rules){.limit = rules.limit});
+    assert_int_equal(rig_await(&r, first, NULL), ERROR_OK);
+    assert_int_equal(rig_await(&r, second, NULL), ERROR_OK);
+    rig_end(&r);
+}
+
 static void each_tenant_and_each_key_has_a_rate_of_its_own(void **unused)
 {
     (void)unused;
@@ -124,6 +147,7 @@ int main(void)
         cmocka_unit_test(more_calls_than_the_rate_are_refused_and_told_when_to_come),
         cmocka_unit_test(who_may_wait_for_the_rate_goes_in_turn),
         cmocka_unit_test(who_waits_for_the_rate_may_be_cancelled),
+        cmocka_unit_test(who_comes_to_a_rate_that_is_no_more_goes),
         cmocka_unit_test(each_tenant_and_each_key_has_a_rate_of_its_own),
         cmocka_unit_test(all_workers_have_one_rate),
     };

@@ -149,15 +149,12 @@ static void go_by(struct operation *o, const struct nebula_rules *kept)
 bool operation_rules(struct resource *r, const struct nebula_rules *said)
 {
     const struct nebula_rules *kept = rules_keep(r->engine, said);
-    const struct nebula_rules *own = r->operations == NULL ? NULL : rules_keep(r->engine, said);
-    if (kept == NULL || (r->operations != NULL && own == NULL)) {
-        rules_return(r->engine, kept);
+    if (kept == NULL)
         return false;
-    }
     rules_return(r->engine, r->rules);
     r->rules = kept;
-    if (own != NULL)
-        go_by(r->operations, own);
+    if (r->operations != NULL)
+        go_by(r->operations, rules_keep(r->engine, kept)); /* they are there, and need no memory */
     resource_each_pool(r, circuits_see);
     return true;
 }

@@ -2,6 +2,7 @@
  * and the order. */
 #include <string.h>
 
+#include "sim/memory.h"
 #include "sim/ruled.h"
 
 /* --- deadline ------------------------------------------------------------------------------------ */
@@ -233,6 +234,22 @@ static void what_cannot_be_is_refused_with_its_name(void **unused)
     rig_end(&r);
 }
 
+/* The next allocation works again. */
+static void without_memory_all_is_as_before(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    const struct nebula_rules more = {.limit = {.concurrent = 7}};
+    ruled_begin(&r, 1, (struct nebula_rules){.limit = {.concurrent = 3}});
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    memory_fail(1);
+    assert_int_equal(nebula_rules(r.nebula, r.shop, &more), -ERROR_MEMORY);
+    memory_fail(0);
+    assert_int_equal(ruled_limit(&r).most, 3);
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +260,7 @@ int main(void)
         cmocka_unit_test(what_no_operation_can_be_is_refused),
         cmocka_unit_test(another_order_is_in_force_when_it_is_asked_for),
         cmocka_unit_test(what_cannot_be_is_refused_with_its_name),
+        cmocka_unit_test(without_memory_all_is_as_before),
     };
     return cmocka_run_group_tests_name("rules in force", tests, NULL, NULL);
 }

@@ -152,20 +152,23 @@ bool copies_ended(struct call *c, struct attempt *a, enum outcome outcome)
     return step.next == HEDGE_ANSWER;
 }
 
-static void give_up(struct attempt *a)
+/* What it may have done no other one disproves. */
+static void give_up(struct call *c, struct attempt *a)
 {
-    if (a->state != ATTEMPT_OVER)
-        attempt_give_up(a);
+    if (a->state == ATTEMPT_OVER)
+        return;
+    c->again.attempts += a->was_sent;
+    c->is_doubtful |= attempt_give_up(a) == OUTCOME_IN_DOUBT;
 }
 
 void copies_give_up(struct call *c, const struct attempt *but)
 {
     loop_disarm(c->ticket.engine->loop, &c->copies.timer);
     if (&c->attempt != but)
-        give_up(&c->attempt);
+        give_up(c, &c->attempt);
     for (struct copy *copy = c->copies.first; copy != NULL; copy = copy->next)
         if (&copy->attempt != but)
-            give_up(&copy->attempt);
+            give_up(c, &copy->attempt);
 }
 
 bool copies_are_in_flight(const struct call *c)

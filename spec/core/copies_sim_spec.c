@@ -219,6 +219,26 @@ static void the_delay_may_be_a_quantile_of_what_calls_take(void **unused)
     rig_end(&r);
 }
 
+/* The first one was lost before it was done, its copy is done and not answered. */
+static void what_a_copy_may_have_done_stays_in_doubt(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    struct nebula_reply reply;
+    ruled_begin(&r, 2, fixed);
+    server_order(r.server, FAULT_UNSENT);
+    server_order(r.server, FAULT_MUTE);
+    int32_t ticket =
+        rig_request(&r, (struct nebula_request){.text = "put 1 7", .is_idempotent = true});
+    rig_pass(&r, 20 * MS);
+    assert_int_equal(server_applied(r.server, 7), 1);
+    nebula_cancel(r.nebula, ticket);
+    assert_int_equal(rig_await(&r, ticket, &reply), ERROR_CANCELLED);
+    assert_int_equal(reply.outcome, OUTCOME_IN_DOUBT);
+    assert_int_equal(reply.attempts, 2);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +253,7 @@ int main(void)
         cmocka_unit_test(what_fails_for_good_is_the_answer),
         cmocka_unit_test(at_the_deadline_all_of_them_are_over),
         cmocka_unit_test(who_is_cancelled_cancels_all_of_them),
+        cmocka_unit_test(what_a_copy_may_have_done_stays_in_doubt),
         cmocka_unit_test(the_delay_may_be_a_quantile_of_what_calls_take),
     };
     return cmocka_run_group_tests_name("copies", tests, NULL, NULL);

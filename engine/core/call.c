@@ -122,6 +122,7 @@ static bool pause_before_retry(struct call *c, bool may_repeat)
     reply_fini(&a->request.reply);
     batch_forget(&a->request);
     copies_free(c);
+    c->answer = a; /* which may have been that of a copy */
     asked_tell(c->operation, (struct nebula_question){.what = NEBULA_TELL_RETRY,
                                                       .code = (int32_t)c->error.code,
                                                       .outcome = (int32_t)c->outcome,

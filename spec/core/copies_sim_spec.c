@@ -239,6 +239,33 @@ static void what_a_copy_may_have_done_stays_in_doubt(void **unused)
     rig_end(&r);
 }
 
+/* The answer was that of the copy, which is gone: an address sanitizer sees who looks at it. */
+static void who_pauses_has_no_answer_of_a_copy(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    struct nebula_reply reply;
+    rig_begin(&r);
+    r.spec.policy.tries = 5;
+    r.spec.policy.budget_least = 1;
+    r.spec.policy.pause_us = r.spec.policy.pause_max_us = 100 * MS;
+    rig_open(&r);
+    int64_t lease = rig_lease(&r);
+    rig_hold_for(&r, MS);
+    rig_release(&r, lease);
+    struct nebula_rules rules = fixed;
+    rules.again.jitter = NEBULA_JITTER_NONE;
+    ruled_say(&r, rules);
+    server_odds(r.server, FAULT_LOST_BEFORE, 1000);
+    int32_t ticket = ruled_ask(&r, twice);
+    rig_pass(&r, 50 * MS);
+    nebula_cancel(r.nebula, ticket);
+    assert_int_equal(rig_await(&r, ticket, &reply), ERROR_CANCELLED);
+    assert_int_equal(reply.attempts, 2);
+    server_calm(r.server);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +281,7 @@ int main(void)
         cmocka_unit_test(at_the_deadline_all_of_them_are_over),
         cmocka_unit_test(who_is_cancelled_cancels_all_of_them),
         cmocka_unit_test(what_a_copy_may_have_done_stays_in_doubt),
+        cmocka_unit_test(who_pauses_has_no_answer_of_a_copy),
         cmocka_unit_test(the_delay_may_be_a_quantile_of_what_calls_take),
     };
     return cmocka_run_group_tests_name("copies", tests, NULL, NULL);

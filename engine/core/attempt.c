@@ -140,7 +140,8 @@ static void wait_for_turn(struct attempt *a)
     a->waiter.is_last_chance = a->deadline_us <= until_us;
     a->waiter.deadline_us = a->waiter.is_last_chance ? a->deadline_us : until_us;
     struct error why;
-    struct conn *conn = pool_take(a->pool, &a->waiter, &why);
+    struct conn *conn = a->is_hasty ? pool_take_idle(a->pool, &a->waiter, &why)
+                                    : pool_take(a->pool, &a->waiter, &why);
     if (conn != NULL)
         send_on(a, conn);
     else if (why.code != ERROR_OK)
@@ -159,7 +160,7 @@ static void take(struct attempt *a)
         end(a, OUTCOME_FAILED, &why);
         return;
     }
-    a->request.is_shared = !a->is_dirtying && share_may(a->pool, &a->request);
+    a->request.is_shared = !a->is_dirtying && !a->is_hasty && share_may(a->pool, &a->request);
     a->waiter.may_share = a->request.is_shared;
     int64_t now_us = engine_now(a->engine);
     struct conn *conn = pool_ready(a->pool, now_us);

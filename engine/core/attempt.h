@@ -22,6 +22,7 @@ struct attempt {
     struct conn *conn; /* while SENT; not owned */
     enum attempt_state state;
     bool is_dirtying;  /* it changes the session in a way that its words do not tell */
+    bool is_hasty;     /* it has a connection of its own at once, or none */
     bool is_leased;    /* runs on the caller's lease: it is not given back */
     bool is_in_flight; /* the connection has the request */
     bool was_sent;

@@ -46,7 +46,7 @@ static struct copy *copy_new(struct call *c)
     a->asked_us = of->asked_us;
     a->deadline_us = of->deadline_us;
     a->waiter.key = of->waiter.key;
-    a->waiter.is_fail_fast = true;
+    a->is_hasty = true;
     a->request.verb = of->request.verb;
     a->request.count = of->request.count;
     a->request.window = of->request.window;

@@ -430,6 +430,21 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
     return NULL;
 }
 
+struct conn *pool_take_idle(struct pool *p, struct waiter *w, struct error *e)
+{
+    struct conn *c = NULL;
+    e->code = ERROR_OK;
+    node_init(&w->node);
+    if (!pool_is_closed(p) && (p->gate & GATE_DRAINING) == 0 && list_is_empty(&p->waiters) &&
+        !handover_is_due(p, w->arrived_us))
+        c = find(p, w);
+    if (c != NULL)
+        lend(c);
+    else
+        error_set(e, ERROR_FULL, "%s: no connection is idle", p->resource->name);
+    return c;
+}
+
 void pool_serve(struct pool *p)
 {
     struct waiter *w;

@@ -136,6 +136,8 @@ uint32_t pool_count(const struct pool *p, enum conn_state state);
 /* A connection, LEASED, at once; or NULL: then the waiter is queued if e->code is OK, else refused.
  */
 struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e);
+/* The same for who never waits, and of whom nobody else hears: whoever waits comes first. */
+struct conn *pool_take_idle(struct pool *p, struct waiter *w, struct error *e);
 /* Behind all others. The waiter is loose. */
 void pool_line_up(struct pool *p, struct waiter *w);
 /* The waiter does not wait any more. Idempotent. */

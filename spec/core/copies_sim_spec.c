@@ -266,6 +266,20 @@ static void who_pauses_has_no_answer_of_a_copy(void **unused)
     rig_end(&r);
 }
 
+static void where_one_would_have_to_be_opened_none_goes(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    rig_hold_for(&r, MS);
+    ruled_say(&r, fixed);
+    server_pace(r.server, 200 * MS);
+    assert_int_equal(rig_await(&r, ruled_ask(&r, twice), NULL), ERROR_OK);
+    assert_int_equal(pool_all(rig_pool(&r)), 1);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +296,7 @@ int main(void)
         cmocka_unit_test(who_is_cancelled_cancels_all_of_them),
         cmocka_unit_test(what_a_copy_may_have_done_stays_in_doubt),
         cmocka_unit_test(who_pauses_has_no_answer_of_a_copy),
+        cmocka_unit_test(where_one_would_have_to_be_opened_none_goes),
         cmocka_unit_test(the_delay_may_be_a_quantile_of_what_calls_take),
     };
     return cmocka_run_group_tests_name("copies", tests, NULL, NULL);

@@ -245,12 +245,23 @@ static void go_in(struct call *c)
     go_out(c);
 }
 
-/* It was held by this stage, and is in now. */
+static bool is_late(const struct call *c)
+{
+    return engine_now(c->ticket.engine) >= c->attempt.deadline_us;
+}
+
+/* It was held by this stage, and is in now. Whoever hears that when its time is over is not begun. */
 static void go_on(struct call *c)
 {
     loop_disarm(c->ticket.engine->loop, &c->timer);
     c->inside++;
-    go_in(c);
+    if (!is_late(c)) {
+        go_in(c);
+        return;
+    }
+    error_set(&c->error, ERROR_DEADLINE, "%s: its turn came after its deadline",
+              c->attempt.resource->name);
+    refuse(c);
 }
 
 static void limit_served(struct limited *l, const struct error *why)
@@ -270,14 +281,13 @@ static void limit_served(struct limited *l, const struct error *why)
 static void time_is_over(struct timer *t)
 {
     struct call *c = container_of(t, struct call, timer);
-    bool is_late = engine_now(c->ticket.engine) >= c->attempt.deadline_us;
     if (c->state == CALL_ASKING)
         answered_as_usual(c);
     else if (c->state == CALL_HELD && stage_time(c, c->stages.at[c->inside]))
         go_on(c);
     else if (c->state == CALL_HELD)
         refuse(c);
-    else if (!is_late)
+    else if (!is_late(c))
         go_in(c);
     else { /* as the last attempt ended */
         come_out_whole(c, c->error.code);

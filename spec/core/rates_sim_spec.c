@@ -68,6 +68,24 @@ static void who_waits_for_the_rate_may_be_cancelled(void **unused)
     rig_end(&r);
 }
 
+static void whose_turn_comes_after_his_deadline_is_not_begun(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    struct nebula_rate rate = ten_a_second;
+    rate.wait_us = SECOND;
+    ruled_begin(&r, 2, (struct nebula_rules){.rate = rate});
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    int64_t before = server_heard(r.server);
+    int32_t ticket = ruled_ask(&r, (struct nebula_request){.within_us = 200 * MS});
+    world_move(world_time_us() + 300 * MS);
+    assert_int_equal(ruled_says(&r, ticket, "shop: its turn came after its deadline"),
+                     ERROR_DEADLINE);
+    assert_int_equal(server_heard(r.server), before);
+    rig_end(&r);
+}
+
 /* It was said that there is none while it was held by another rule. */
 static void who_comes_to_a_rate_that_is_no_more_goes(void **unused)
 {
@@ -147,6 +165,7 @@ int main(void)
         cmocka_unit_test(more_calls_than_the_rate_are_refused_and_told_when_to_come),
         cmocka_unit_test(who_may_wait_for_the_rate_goes_in_turn),
         cmocka_unit_test(who_waits_for_the_rate_may_be_cancelled),
+        cmocka_unit_test(whose_turn_comes_after_his_deadline_is_not_begun),
         cmocka_unit_test(who_comes_to_a_rate_that_is_no_more_goes),
         cmocka_unit_test(each_tenant_and_each_key_has_a_rate_of_its_own),
         cmocka_unit_test(all_workers_have_one_rate),

@@ -274,7 +274,7 @@ static void limit_served(struct limited *l, const struct error *why)
         refuse(c);
         return;
     }
-    c->attempt.wait_us = c->operation->policy.wait_us - waited_us;
+    c->attempt.wait_us -= waited_us;
     go_on(c);
 }
 

@@ -67,7 +67,8 @@ static enum stage_verdict enter_limit(struct call *c)
 {
     struct engine *e = engine_of(c);
     struct limited *l = &c->limited;
-    int64_t until_us = engine_in(e, c->operation->policy.wait_us);
+    c->attempt.wait_us = c->operation->policy.wait_us; /* of each attempt anew */
+    int64_t until_us = engine_in(e, c->attempt.wait_us);
     l->waiter.arrived_us = engine_now(e);
     l->waiter.deadline_us = c->attempt.deadline_us;
     l->ends_us = until_us < c->attempt.deadline_us ? until_us : c->attempt.deadline_us;

@@ -127,6 +127,29 @@ static void who_is_cancelled_while_he_waits_has_failed(void **unused)
     rig_end(&r);
 }
 
+/* He waits in the queue of the limit, and then for a connection, for 500 ms together; the next attempt has as long. */
+static void each_attempt_may_wait_as_long(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.policy.tries = 2;
+    r.spec.policy.budget_least = 1;
+    r.spec.policy.pause_us = r.spec.policy.pause_max_us = MS;
+    r.spec.policy.deadline_us = 3 * SECOND;
+    rig_open(&r);
+    ruled_say(&r, (struct nebula_rules){.limit = {.concurrent = 1, .queue = 5}});
+    server_pace(r.server, 400 * MS);
+    int32_t first = ruled_ask(&r, get);
+    rig_pass(&r, MS);
+    int32_t second = ruled_ask(&r, (struct nebula_request){.is_idempotent = true});
+    assert_int_equal(rig_await(&r, first, NULL), ERROR_OK);
+    rig_pass(&r, 100 * MS);
+    server_crash(r.server, world_time_us() + 300 * MS);
+    assert_int_equal(rig_await(&r, second, NULL), ERROR_OK);
+    rig_end(&r);
+}
+
 static void another_bound_is_in_force_at_once(void **unused)
 {
     (void)unused;
@@ -258,6 +281,7 @@ int main(void)
         cmocka_unit_test(each_end_gives_the_permit_back),
         cmocka_unit_test(who_leaves_before_he_hears_gives_it_back),
         cmocka_unit_test(who_is_cancelled_while_he_waits_has_failed),
+        cmocka_unit_test(each_attempt_may_wait_as_long),
         cmocka_unit_test(another_bound_is_in_force_at_once),
         cmocka_unit_test(all_workers_have_one_limit_and_one_queue),
         cmocka_unit_test(a_worker_that_goes_takes_no_permit_along),

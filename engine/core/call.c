@@ -179,14 +179,21 @@ static void answered_as_usual(struct call *c)
     conclude(c, c->error.code, call_may_repeat(c));
 }
 
-/* What is in doubt is never repeated unless that does no harm, whoever says so. */
+static bool is_in_flight(const struct call *c)
+{
+    return c->attempt.is_in_flight || copies_are_in_flight(c);
+}
+
+/* What is in doubt is never repeated unless that does no harm, whoever says so; nor is what drivers have still, as
+ * copies that lost to a failure. */
 void call_answered(struct call *c, int32_t again, enum nebula_class is)
 {
     static const enum error_code counted[] = {[NEBULA_CLASS_FAILED] = ERROR_SERVER,
                                               [NEBULA_CLASS_WELL] = ERROR_OK,
                                               [NEBULA_CLASS_NOTHING] = ERROR_CANCELLED};
     struct engine *e = c->ticket.engine;
-    bool is_harmless = c->outcome != OUTCOME_IN_DOUBT || c->attempt.request.is_idempotent;
+    bool is_harmless =
+        !is_in_flight(c) && (c->outcome != OUTCOME_IN_DOUBT || c->attempt.request.is_idempotent);
     bool may_repeat = again < 0 ? call_may_repeat(c) : again > 0 && is_harmless;
     loop_disarm(e->loop, &c->timer);
     list_remove(&e->asked, &c->in_asked);
@@ -306,11 +313,6 @@ static void free_call(struct call *c)
     context_unref(&r->context);
     batch_forget(r);
     free(c);
-}
-
-static bool is_in_flight(const struct call *c)
-{
-    return c->attempt.is_in_flight || copies_are_in_flight(c);
 }
 
 static void let_go(struct attempt *a)

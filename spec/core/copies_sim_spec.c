@@ -280,6 +280,35 @@ static void where_one_would_have_to_be_opened_none_goes(void **unused)
     rig_end(&r);
 }
 
+/* Whoever says that it is to be tried again does not know that the first one is with its driver still. */
+static void what_is_with_a_driver_is_not_tried_again(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    struct nebula_question q;
+    struct nebula_rules rules = fixed;
+    rules.asks = 1U << NEBULA_ASK_FAILURE;
+    rig_begin(&r);
+    r.spec.policy.tries = 3;
+    r.spec.policy.budget_least = 10;
+    r.spec.policy.pause_us = r.spec.policy.pause_max_us = MS;
+    rig_open(&r);
+    int64_t lease = rig_lease(&r);
+    rig_hold_for(&r, MS);
+    rig_release(&r, lease);
+    ruled_say(&r, rules);
+    server_order(r.server, FAULT_STUCK);
+    server_order(r.server, FAULT_ERROR);
+    server_order(r.server, FAULT_CANCEL_MUTE);
+    int32_t ticket = ruled_ask(&r, twice);
+    rig_pass(&r, 60 * MS);
+    assert_true(nebula_question(r.nebula, &q));
+    assert_int_equal(q.ticket, ticket);
+    assert_int_equal(nebula_answer(r.nebula, ticket, 1, NEBULA_CLASS_USUAL), 0);
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_QUERY);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +324,7 @@ int main(void)
         cmocka_unit_test(at_the_deadline_all_of_them_are_over),
         cmocka_unit_test(who_is_cancelled_cancels_all_of_them),
         cmocka_unit_test(what_a_copy_may_have_done_stays_in_doubt),
+        cmocka_unit_test(what_is_with_a_driver_is_not_tried_again),
         cmocka_unit_test(who_pauses_has_no_answer_of_a_copy),
         cmocka_unit_test(where_one_would_have_to_be_opened_none_goes),
         cmocka_unit_test(the_delay_may_be_a_quantile_of_what_calls_take),

@@ -291,6 +291,16 @@ void circuits_end(struct guards *g, uint64_t pass, enum error_code code, bool wa
 
 /* --- for people ------------------------------------------------------------------------------- */
 
+static int32_t count_probes(const struct circuit *c, int64_t now_us)
+{
+    int32_t out = 0;
+    for (int32_t i = 0; c->state == CIRCUIT_HALF && i < CIRCUIT_PROBES_MOST; i++) {
+        const struct circuit_permit *p = &c->kept.probes.permit[i];
+        out += p->number != 0 && now_us < p->until_us;
+    }
+    return out;
+}
+
 bool circuits_view(const struct guards *g, struct circuits_view *out)
 {
     if (g->circuits == NULL)
@@ -303,7 +313,9 @@ bool circuits_view(const struct guards *g, struct circuits_view *out)
     *out = (struct circuits_view){.state = s->circuit.state,
                                   .cause = s->circuit.cause,
                                   .trips = s->circuit.trips,
-                                  .left_us = left_us > 0 ? left_us : 0};
+                                  .left_us = left_us > 0 ? left_us : 0,
+                                  .era = s->circuit.era,
+                                  .probes = count_probes(&s->circuit, now_us)};
     leave(g->circuits, before);
     return true;
 }

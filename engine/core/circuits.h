@@ -34,6 +34,8 @@ struct circuits_view {
     struct circuit_cause cause; /* why it opened last */
     int32_t trips;              /* ever */
     int64_t left_us;            /* OPEN: until it is half open */
+    uint32_t era;               /* that of the passes which count */
+    int32_t probes;             /* HALF: that are out, and have time left */
 };
 bool circuits_view(const struct guards *g,
                    struct circuits_view *out); /* false: there is none yet */

@@ -146,6 +146,7 @@ void play_heard(struct witness *w, const struct heard *h)
     struct declared *d = &p->declared[op->resource];
     if (world_time_us() > op->deadline_us + SLACK_US + op->actor->worker->late_us)
         law_broken("%s: a statement was sent after its deadline", d->spec.name);
+    op->heard++;
     if (op->kind != OP_CALL)
         return;
     if (!op->is_served || !is_batch(op)) /* of a batch, by its first word */
@@ -205,6 +206,7 @@ static void call_ended(struct play *p, int32_t ticket, struct op *op, const stru
         law_broken("in doubt without having been sent");
     if (strcmp(r->state, "57014") == 0)
         law_broken("somebody was told that another one was cancelled");
+    obeyed_answered(op, ticket, r);
     for (int32_t i = 0; i <= op->more && is_batch(op); i++)
         part_ended(p, ticket, op, i);
     if (play_writes(op) && !is_batch(op))
@@ -360,7 +362,7 @@ void answers_inspect(const struct worker *w)
         const struct op *op = &w->op[t];
         if ((op->kind != OP_LEASE && op->kind != OP_CALL) || op->is_served)
             continue;
-        if (w->newest_served[op->resource][op->role] > op->begun_us + FAIR_US &&
+        if (!op->is_ruled && w->newest_served[op->resource][op->role] > op->begun_us + FAIR_US &&
             op->wait_until_us > now_us)
             law_broken("%s: somebody who came %lld us later was served first",
                        p->declared[op->resource].spec.name,
@@ -377,5 +379,6 @@ void answers_take(struct worker *w)
     struct nebula_event e;
     while (nebula_next(w->nebula, &e))
         answered(w, &e);
+    policies_answer(w);
     give_back(w);
 }

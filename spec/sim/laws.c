@@ -331,6 +331,7 @@ void laws_inspect(struct play *p)
         if (troupe_is_awake(&p->worker[i]))
             inspect_worker(&p->worker[i]);
     troupe_inspect(p);
+    obeyed_inspect(p);
 }
 
 void laws_expect_started(const struct worker *w, int32_t resource)

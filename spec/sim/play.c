@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "nebula_balance.h"
 
 static int64_t roll(struct play *p, int64_t low, int64_t high)
 {
@@ -22,6 +23,20 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* For whom it calls, where rules go by that. */
+static void name_actor(struct play *p, const struct actor *a)
+{
+    static const char *const name[] = {"red", "green", "blue"};
+    struct nebula *n = a->worker->nebula;
+    nebula_task_enter(n, a->task);
+    if (chance(p, 500) && nebula_task_tenant(n, name[roll(p, 0, COUNT(name) - 1)]) != 0 &&
+        !p->is_starved)
+        law_broken("a tenant was refused: %s", nebula_error(n));
+    if (chance(p, 500))
+        nebula_task_key(n, name[roll(p, 0, COUNT(name) - 1)], 3);
+    nebula_task_enter(n, 0);
+}
+
 static void open_actor(struct play *p, struct worker *w)
 {
     for (int i = 0; i < p->actors; i++) {
@@ -38,6 +53,7 @@ static void open_actor(struct play *p, struct worker *w)
         }
         *a = (struct actor){
             .worker = w, .task = task, .deadline_us = has_parent ? parent->deadline_us : NEVER};
+        name_actor(p, a);
         return;
     }
 }
@@ -60,6 +76,9 @@ void play_forget_actor(struct play *p, struct actor *a)
 
 void play_close_actor(struct play *p, struct actor *a)
 {
+    for (int32_t t = 1; t <= a->worker->most_ticket; t++)
+        if (a->worker->op[t].actor == a)
+            obeyed_meet_leaving(a->worker, t);
     nebula_task_close(a->worker->nebula, a->task);
     play_forget_actor(p, a);
 }
@@ -162,8 +181,10 @@ void play_disturb(struct play *p, struct worker *w)
         return;
     if (w->op[t].kind == OP_WAIT || (w->op[t].kind != OP_SLEEP && chance(p, 200)))
         nebula_wake(w->nebula, t, ERROR_OK);
-    else
+    else {
+        obeyed_meet_leaving(w, t);
         nebula_cancel(w->nebula, t);
+    }
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -221,10 +242,20 @@ static struct nebula_part say(const struct op *op, int64_t nth, char text[64])
     return (struct nebula_part){.text = text, .text_size = (uint32_t)size};
 }
 
+/* Its rules may hold it in several places, each for as long as it may wait. */
+static void bound_op(const struct play *p, struct op *op, int64_t within_us)
+{
+    const struct nebula_policy *policy = policies_of(p, op);
+    op->begun_us = world_time_us();
+    op->deadline_us = sooner(op->actor->deadline_us,
+                             op->begun_us + (within_us > 0 ? within_us : policy->deadline_us));
+    op->wait_until_us =
+        op->is_ruled ? op->deadline_us : sooner(op->deadline_us, op->begun_us + policy->wait_us);
+}
+
 /* Fills in what the op did not say and asks for it. */
 static bool call(struct play *p, struct op *op, int64_t lease)
 {
-    const struct nebula_policy *policy = &p->declared[op->resource].spec.policy;
     char text[MORE_MOST + 1][64];
     struct nebula_part part[MORE_MOST + 1];
     part[0] = say(op, 0, text[0]);
@@ -233,12 +264,8 @@ static bool call(struct play *p, struct op *op, int64_t lease)
     int64_t within_us = chance(p, 500)   ? 0
                         : chance(p, 700) ? roll(p, 1, 100 * MS)
                                          : roll(p, 1, SECOND);
-    op->begun_us = world_time_us();
-    op->deadline_us = sooner(op->actor->deadline_us,
-                             op->begun_us + (within_us > 0 ? within_us : policy->deadline_us));
-    op->wait_until_us = sooner(op->deadline_us, op->begun_us + policy->wait_us);
     op->window = (int32_t)roll(p, 1, 4);
-    const struct nebula_request request = {
+    struct nebula_request request = {
         .lease = lease,
         .resource = op->actor->worker->number[op->resource],
         .role = op->role,
@@ -253,6 +280,8 @@ static bool call(struct play *p, struct op *op, int64_t lease)
         .is_idempotent = op->word == WORD_PUT || op->word == WORD_GET || op->word == WORD_EACH,
         .is_fail_fast = chance(p, 100),
     };
+    policies_choose(p, op, &request);
+    bound_op(p, op, within_us);
     p->asking = op;
     int32_t ticket = nebula_call(op->actor->worker->nebula, &request);
     p->asking = NULL;
@@ -426,6 +455,8 @@ void play_act(struct play *p)
     struct actor *a = &w->actor[roll(p, 0, p->actors - 1)];
     if (chance(p, 30))
         play_operate(p);
+    else if (chance(p, 20))
+        policies_act(p);
     else if (chance(p, 60))
         play_tell(p);
     else if (a->task != 0)

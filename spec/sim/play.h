@@ -7,6 +7,8 @@
  * - hearers.c is what they listen to, and whether they hear it.
  * - copies.c is what they push into a stream, and what becomes of it.
  * - orders.c is the operator.
+ * - policies.c is by which rules calls are made.
+ * - obeyed.c is whether these hold.
  * - answers.c is what they get, and whether it is true.
  * - laws.c is what must hold after every step, seen from the inside.
  */
@@ -15,7 +17,7 @@
 
 #include "core/engine.h"
 #include "ledger_trace.h"
-#include "nebula.h"
+#include "nebula_policy.h"
 #include "server.h"
 #include "world_sim.h"
 
@@ -27,7 +29,8 @@
 #define IDS_IN_TX 8
 #define MORE_MOST 3
 #define CHANNELS 4
-#define TALES 8192 /* told on one server */
+#define OPERATIONS 3 /* of a resource: itself, one that is with it, and one apart */
+#define TALES 8192   /* told on one server */
 #define NEVER INT64_MAX
 #define SLACK_US 2100 /* a timer's tick, and one for the turn in which it fires */
 #define FAIR_US 5000
@@ -38,9 +41,25 @@ struct worker;
 /* What we claim to know about one id, to be compared with the server's tally at the end. */
 enum claim { CLAIM_OPEN = 0, CLAIM_ONCE, CLAIM_NEVER, CLAIM_AT_MOST_ONCE };
 
+/* What is said of the calls of a resource. Each worker says an edition at a time of its own, and all have said it
+ * before there is another one. */
+struct rulebook {
+    bool is_used;
+    int32_t edition;
+    struct nebula_policy policy[OPERATIONS];
+    struct nebula_rules rules[OPERATIONS],
+        before[OPERATIONS]; /* of this edition, and of the last one */
+    int32_t bound_left[2];  /* more were allowed, of all and of those apart */
+    int64_t unbroken_us;    /* when somebody said last that there is no circuit */
+    int32_t opened_by;      /* this worker opened the circuit last */
+    /* A worker went before all had said this edition: until they have said the next, an older one may hold. */
+    int32_t unsure;
+};
+
 struct declared {
     struct server *server;
     struct nebula_spec spec;
+    struct rulebook rulebook;
     struct nebula_option option[2];
     int32_t max; /* as it is now */
     int64_t resized_us;
@@ -102,6 +121,10 @@ struct op {
     int64_t lessee, id;
     int32_t more;   /* ids behind it, of a batch */
     int32_t window; /* rows, the most that were asked for */
+    int32_t operation;
+    int32_t copies; /* the most that may go at once */
+    int32_t heard;  /* by its server, so often */
+    bool is_ruled;  /* its turn is not that in which it came */
     bool is_served; /* has had its first connection */
 };
 
@@ -150,8 +173,9 @@ struct worker {
     int32_t index;
     struct nebula *nebula; /* NULL: it is dead */
     struct engine *engine;
-    bool is_dying;            /* and its host hears of nothing any more */
-    int32_t number[DECLARED]; /* of the resources */
+    bool is_dying;             /* and its host hears of nothing any more */
+    int32_t number[DECLARED];  /* of the resources */
+    int32_t edition[DECLARED]; /* of the rules that it goes by; 0: of none */
     struct actor actor[ACTORS];
     struct actor operator; /* whose tickets are those of what is ordered */
     struct op op[OPS];     /* by ticket */
@@ -259,6 +283,31 @@ void play_tell(struct play *p); /* somebody tells something */
 
 void play_resume(struct play *p);  /* whatever is paused, everywhere */
 void play_operate(struct play *p); /* an operator does something, to a resource or to its server */
+
+/* --- policies.c ------------------------------------------------------------------------------- */
+
+void policies_roll(struct play *p, int i);                  /* for a declaration that is new */
+bool policies_say(struct play *p, struct worker *w, int i); /* false when there is no memory */
+void policies_act(struct play *p); /* somebody says what others have said, or something new */
+/* Chooses an operation for it, and how urgent it is. */
+void policies_choose(struct play *p, struct op *op, struct nebula_request *r);
+const struct nebula_policy *policies_of(const struct play *p, const struct op *op);
+void policies_lose(struct play *p); /* a worker is about to be gone */
+/* All have said the last edition. */
+bool policies_are_said(const struct play *p, int i);
+void policies_answer(struct worker *w); /* what its engine asks about failures */
+/* The most that may be under way by what was said lately: of all, or of those apart. */
+int32_t policies_bound(const struct play *p, int i, bool is_apart);
+
+/* --- obeyed.c --------------------------------------------------------------------------------- */
+
+void obeyed_inspect(struct play *p);
+void obeyed_answered(const struct op *op, int32_t ticket, const struct nebula_reply *r);
+void obeyed_expect_over(struct play *p); /* nobody calls any more */
+/* What is worth being met. */
+void obeyed_meet_leaving(const struct worker *w, int32_t ticket);
+void obeyed_meet_saying(const struct worker *w, int i);
+void obeyed_meet_circuit(struct worker *w, int32_t resource, int64_t state);
 
 /* --- answers.c -------------------------------------------------------------------------------- */
 

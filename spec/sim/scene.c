@@ -133,6 +133,7 @@ static void declare(struct play *p, int i)
         .policy = roll_policy(p),
     };
     roll_endpoints(p, &d->spec);
+    policies_roll(p, i);
     if (has_writer)
         server_writer(d->server, 1);
     server_cap(d->server, 0, d->spec.pool.max);
@@ -148,7 +149,7 @@ bool scene_declare(struct play *p, struct worker *w, int i)
     w->number[i] = nebula_declare(w->nebula, &p->declared[i].spec);
     if (w->number[i] <= 0 && !p->is_starved)
         law_broken("%s was refused: %s", p->declared[i].spec.name, nebula_error(w->nebula));
-    return w->number[i] > 0;
+    return w->number[i] > 0 && (policies_say(p, w, i) || p->is_starved);
 }
 
 /* --- the trace -------------------------------------------------------------------------------- */
@@ -195,6 +196,8 @@ static void happened(struct tracer *t, enum trace_what what, int64_t now_us, int
     struct worker *w = container_of(t, struct worker, tracer);
     struct play *p = w->play;
     p->happened++;
+    if (what == TRACE_CIRCUIT)
+        obeyed_meet_circuit(w, resource, b);
     if (what == TRACE_CONN_MOVED)
         inspect_move(w, resource, a, b, c);
     if (what == TRACE_TICKET_ENDED && a < OPS && w->op[a].kind == OP_START && b == ERROR_OK)
@@ -292,6 +295,7 @@ static void rest(struct play *p)
     run_for(p, 5 * SECOND);
     laws_expect_ears(p, false);
     close_actors(p);
+    obeyed_expect_over(p);
     run_for(p, 20 * SECOND);
     int64_t until_us = world_time_us() + 2 * SECOND;
     while (!laws_are_warm(p)) {

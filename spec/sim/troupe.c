@@ -138,6 +138,7 @@ static void begin_anew(struct declared *d)
 
 static void bury(struct play *p, struct worker *w)
 {
+    policies_lose(p);
     nebula_close(&w->nebula);
     w->engine = NULL;
     w->is_dying = false;
@@ -251,8 +252,7 @@ void troupe_turn(struct play *p, int64_t span_us)
     sooner(&to_us, next_us(p));
     if (to_us > world_time_us())
         world_move(to_us);
-    bool is_anybody_awake = false;
-    bool is_backwards = unlikely_happens(WORKERS_TURN_BACKWARDS);
+    bool is_anybody_awake = false, is_backwards = unlikely_happens(WORKERS_TURN_BACKWARDS);
     for (int i = 0; i < p->workers; i++) {
         struct worker *w = &p->worker[is_backwards ? p->workers - 1 - i : i];
         is_anybody_awake |= troupe_is_awake(w);
@@ -449,7 +449,7 @@ void troupe_inspect(struct play *p)
 static bool is_passed_over(const struct play *p, const struct op *op, int64_t newest_us)
 {
     int64_t since_us = op->begun_us > p->all_awake_us ? op->begun_us : p->all_awake_us;
-    return (op->kind == OP_LEASE || op->kind == OP_CALL) && !op->is_served &&
+    return (op->kind == OP_LEASE || op->kind == OP_CALL) && !op->is_served && !op->is_ruled &&
            newest_us > since_us + FAIR_US && op->wait_until_us > world_time_us();
 }
 

@@ -54,7 +54,33 @@ enum unlikely_kind {
     X(RENEWED_WHILE_CONNECTING, MEETING, "all are to reconnect, and one is connecting") \
     X(RENEWED_IN_RESET, MEETING, "all are to reconnect, and one is being reset") \
     X(RENEWED_IN_CHECK, MEETING, "all are to reconnect, and one is being checked") \
-    X(RENEWED_ON_ITS_WAY, MEETING, "all are to reconnect, and one is between two workers")
+    X(RENEWED_ON_ITS_WAY, MEETING, "all are to reconnect, and one is between two workers") \
+    X(RATE_WAITS, MEETING, "a call waits for its turn by the rate") \
+    X(RATE_REFUSES, MEETING, "a call is one too many in a span") \
+    X(EARLY_REFUSES, MEETING, "a call would hardly make its deadline") \
+    X(CIRCUIT_OPENS, MEETING, "a circuit opens") \
+    X(CIRCUIT_PROBES, MEETING, "and tries it again") \
+    X(CIRCUIT_CLOSES, MEETING, "and closes") \
+    X(CIRCUIT_REFUSES, MEETING, "a circuit refuses where it was opened") \
+    X(CIRCUIT_REFUSES_ELSEWHERE, MEETING, "a circuit refuses in another worker") \
+    X(LIMIT_WAITS, MEETING, "a call waits for others to end") \
+    X(LIMIT_IS_FULL, MEETING, "so many wait already") \
+    X(LIMIT_IS_LATE, MEETING, "one waits for too long") \
+    X(LIMIT_SHEDS, MEETING, "one is refused because the queue is too slow") \
+    X(SERVED_ELSEWHERE, MEETING, "the turn of one has come, and it has not heard yet") \
+    X(LEFT_IN_RATE, MEETING, "one leaves while it waits for its turn by the rate") \
+    X(LEFT_IN_LIMIT, MEETING, "one leaves while it waits for others to end") \
+    X(LEFT_UNHEARD, MEETING, "one leaves whose turn has come, and which has not heard yet") \
+    X(LEFT_COPIED, MEETING, "one leaves of which some copies go") \
+    X(RETRY_IS_REFUSED, MEETING, "what was tried is refused when it is to be tried again") \
+    X(RULED_WHILE_HELD, MEETING, "other rules are said, and a call is held by one of the old ones") \
+    X(RULED_IN_PAUSE, MEETING, "other rules are said, and a call pauses") \
+    X(RULED_WHILE_COPIED, MEETING, "other rules are said, and some copies of a call go") \
+    X(COPY_WINS, MEETING, "the answer of a copy counts") \
+    X(COPY_LOSES, MEETING, "a copy is given up") \
+    X(FIRST_LOSES, MEETING, "the first one is given up, for the answer of a copy") \
+    X(COPIES_FAIL, MEETING, "all copies fail") \
+    X(ASKED, MEETING, "the host is asked what a failure counts as")
 /* clang-format on */
 
 enum unlikely {

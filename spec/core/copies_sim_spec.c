@@ -277,6 +277,8 @@ static void where_one_would_have_to_be_opened_none_goes(void **unused)
     server_pace(r.server, 200 * MS);
     assert_int_equal(rig_await(&r, ruled_ask(&r, twice), NULL), ERROR_OK);
     assert_int_equal(pool_all(rig_pool(&r)), 1);
+    for (int i = 0; i < REFUSALS; i++) /* nor has one stood in the queue */
+        assert_int_equal(rig_pool(&r)->stats.refused[i], 0);
     rig_end(&r);
 }
 

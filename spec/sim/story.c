@@ -344,23 +344,28 @@ static void endpoints(struct story *s)
 }
 
 const struct story_row stories[STORIES] = {
-    {"calls", calls, 1, 1},
-    {"cancels", cancels, 1, 1},
-    {"leases", leases, 1, 1},
-    {"dirty sessions", dirty_sessions, 1, 1},
-    {"streams", story_streams, 1, 1},
-    {"transactions", transactions, 1, 1},
-    {"listeners", story_listeners, 1, 1},
-    {"tasks", tasks, 1, 1},
-    {"outages", outages, 1, 1},
-    {"writers", writers, 2, 1},
-    {"looking", looking, 1, 1},
-    {"orders", orders, 1, 1},
-    {"stops", stops, 1, 1},
-    {"batches", batches, 1, 1},
-    {"endpoints", endpoints, 2, 2},
-    {"sharers", sharers, 1, 1},
-    {"copies", story_copies, 1, 1},
+    {"calls", calls, 1, 1, 0},
+    {"cancels", cancels, 1, 1, 0},
+    {"leases", leases, 1, 1, 0},
+    {"dirty sessions", dirty_sessions, 1, 1, 0},
+    {"streams", story_streams, 1, 1, 0},
+    {"transactions", transactions, 1, 1, 0},
+    {"listeners", story_listeners, 1, 1, 0},
+    {"tasks", tasks, 1, 1, 0},
+    {"outages", outages, 1, 1, 0},
+    {"writers", writers, 2, 1, 0},
+    {"looking", looking, 1, 1, 0},
+    {"orders", orders, 1, 1, 0},
+    {"stops", stops, 1, 1, 0},
+    {"batches", batches, 1, 1, 0},
+    {"endpoints", endpoints, 2, 2, 0},
+    {"sharers", sharers, 1, 1, 0},
+    {"copies", story_copies, 1, 1, 0},
+    {"rules", story_rules, 1, 1, 0},
+    {"rules again", story_rules_again, 1, 1, 0},
+    {"hedges", story_hedges, 1, 1, 0},
+    {"operations", story_operations, 1, 1, 0},
+    {"tenants", story_tenants, 1, 1, 2},
 };
 
 /* --- begin and end ---------------------------------------------------------------------------- */
@@ -396,6 +401,12 @@ void story_begin(struct story *s, const struct story_row *row)
     }
     if (row->endpoints == 2)
         add_twin(s);
+    if (row->tenants > 0) {
+        s->rig.option.value =
+            "{tenant}"; /* the server is called shop, and so is the one who finds it */
+        s->rig.option.has_tenant = true;
+        spec->tenants = row->tenants;
+    }
     spec->pool.min = 1;
     spec->pool.pipeline = 4;
     spec->pool.check_us = 10 * MS;
@@ -423,6 +434,8 @@ static void serve(struct story *s)
     if (s->twin != NULL)
         server_calm(s->twin);
     memory_fail(0);
+    if (s->rig.spec.tenants > 0)
+        nebula_task_tenant(s->rig.nebula, "shop");
     for (int32_t i = 0; i < s->rig.spec.pool.max && !s->rig.engine->is_stopping; i++) {
         int32_t code = rig_say(&s->rig, 0, "get 1 1");
         if (code != ERROR_OK)

@@ -12,7 +12,7 @@
 #include "rig.h"
 
 #define STORY_IDS 32
-#define STORIES 17
+#define STORIES 22
 
 struct story {
     struct rig rig;
@@ -26,12 +26,18 @@ struct story_row {
     const char *name;
     void (*tell)(struct story *s);
     int32_t roles, endpoints;
+    int32_t tenants; /* each has a resource of his own; 0: there are none */
 };
 extern const struct story_row stories[STORIES];
 
 void story_streams(struct story *s);
 void story_copies(struct story *s);
 void story_listeners(struct story *s);
+void story_rules(struct story *s);
+void story_rules_again(struct story *s);
+void story_hedges(struct story *s);
+void story_operations(struct story *s);
+void story_tenants(struct story *s);
 
 /* --- what a scenario says, and may fail ------------------------------------------------------- */
 

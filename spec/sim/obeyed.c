@@ -34,9 +34,13 @@ static enum nebula_stage held_by(const struct call *c)
     return is_held ? (enum nebula_stage)c->stages.at[c->inside] : NEBULA_STAGE_NONE;
 }
 
+/* A copy of it was sent. */
 static bool is_copied(const struct call *c)
 {
-    return c->copies.first != NULL;
+    const struct copy *copy = c->copies.first;
+    while (copy != NULL && !copy->attempt.was_sent)
+        copy = copy->next;
+    return copy != NULL;
 }
 
 /* --- after each step -------------------------------------------------------------------------- */

@@ -295,6 +295,8 @@ static void call_once(struct play *p, struct actor *a)
                                      WORD_FAIL, WORD_BEGIN, WORD_BATCH, WORD_EACH};
     struct op op = {.kind = OP_CALL, .actor = a, .resource = (int32_t)roll(p, 0, DECLARED - 1)};
     op.word = once[roll(p, 0, COUNT(once) - 1)];
+    if (p->declared[op.resource].rulebook.is_slow && chance(p, 700))
+        op.word = WORD_PUT; /* which may be copied */
     op.role = (int32_t)roll(p, 0, p->declared[op.resource].spec.roles - 1);
     op.lessee = ++p->lessees;
     op.id = claim_new(p, op.resource);
@@ -313,6 +315,8 @@ static void lease(struct play *p, struct actor *a)
 {
     struct op op = {.kind = OP_LEASE, .actor = a, .resource = (int32_t)roll(p, 0, DECLARED - 1)};
     struct declared *d = &p->declared[op.resource];
+    if (d->rulebook.is_slow && chance(p, 900)) /* there would be no room for copies */
+        return;
     op.role = (int32_t)roll(p, 0, d->spec.roles - 1);
     int64_t within_us = chance(p, 300) ? 0 : roll(p, 1, 500 * MS);
     op.begun_us = world_time_us();

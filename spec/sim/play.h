@@ -44,7 +44,7 @@ enum claim { CLAIM_OPEN = 0, CLAIM_ONCE, CLAIM_NEVER, CLAIM_AT_MOST_ONCE };
 /* What is said of the calls of a resource. Each worker says an edition at a time of its own, and all have said it
  * before there is another one. */
 struct rulebook {
-    bool is_used;
+    bool is_used, is_slow;
     int32_t edition;
     struct nebula_policy policy[OPERATIONS];
     struct nebula_rules rules[OPERATIONS],
@@ -204,6 +204,7 @@ struct play {
     bool is_starved;      /* allocations fail now and then */
     bool is_scarce;       /* few connections for many, and little that breaks them */
     int64_t all_awake_us; /* from then on everybody looks */
+    int64_t settled_us;   /* who was served since then was looked at by nobody */
     int64_t beside_us[DECLARED]
                      [SERVER_ROLES]; /* since when somebody waits beside an idle one elsewhere */
     struct witness witness;

@@ -5,6 +5,8 @@
 #include "unlikely.h"
 
 #define RULED_PERMILLE 600
+#define SLOW_PERMILLE 300
+#define MAX_OF_SLOW 24
 #define DECLARED_AT_FIRST 700
 #define WITH 1 /* the operation that counts with the others, and the one that does not */
 #define APART 2
@@ -112,6 +114,15 @@ static struct nebula_hedge roll_hedge(struct play *p)
     };
 }
 
+/* What all else keeps from going goes at once here: so many copies are under way. */
+static struct nebula_hedge roll_eager(struct play *p)
+{
+    return (struct nebula_hedge){.copies = (int32_t)roll(p, 2, 3),
+                                 .delay_us = roll(p, 100, MS),
+                                 .percent = 100,
+                                 .burst = 10};
+}
+
 static void roll_order(struct play *p, uint8_t order[NEBULA_STAGES - 1])
 {
     for (int i = 0; i < NEBULA_STAGES - 1; i++)
@@ -124,12 +135,17 @@ static void roll_order(struct play *p, uint8_t order[NEBULA_STAGES - 1])
     }
 }
 
-static struct nebula_rules roll_rules(struct play *p)
+static struct nebula_rules roll_rules(struct play *p, bool is_slow)
 {
     struct nebula_rules r;
     memset(&r, 0, sizeof r);
     if (chance(p, 100))
         return r;
+    if (is_slow && chance(p, 800)) {
+        r.hedge = roll_eager(p);
+        r.asks = chance(p, 300) ? 1U << NEBULA_ASK_FAILURE : 0;
+        return r;
+    }
     if (chance(p, 500))
         r.again = roll_again(p);
     if (chance(p, 500))
@@ -159,7 +175,7 @@ static void roll_edition(struct play *p, struct rulebook *b)
 {
     memcpy(b->before, b->rules, sizeof b->before);
     for (int o = 0; o < OPERATIONS; o++) {
-        b->rules[o] = roll_rules(p);
+        b->rules[o] = roll_rules(p, b->is_slow);
         b->policy[o].tries = (int32_t)roll(p, 1, 4);
         b->policy[o].pause_us = roll(p, 0, 20 * MS);
     }
@@ -171,6 +187,11 @@ void policies_roll(struct play *p, int i)
     struct declared *d = &p->declared[i];
     struct rulebook *b = &d->rulebook;
     b->is_used = chance(p, RULED_PERMILLE);
+    b->is_slow = b->is_used && chance(p, SLOW_PERMILLE);
+    if (b->is_slow) { /* there is time for copies, and room */
+        server_pace(d->server, roll(p, 1 * MS, 10 * MS));
+        d->spec.pool.min = d->spec.pool.max = MAX_OF_SLOW;
+    }
     b->opened_by = -1;
     for (int o = 0; o < OPERATIONS; o++) {
         b->policy[o] = d->spec.policy;

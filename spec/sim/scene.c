@@ -141,7 +141,9 @@ static void declare(struct play *p, int i)
     server_watch(d->server, &p->witness);
     roll_odds(p, d->server);
     d->max = d->spec.pool.max;
-    d->conns_left[0] = p->is_starved ? MAX_MOST : 0; /* who comes may hear of no other bounds */
+    d->conns_left[0] = !p->is_starved      ? 0
+                       : d->max > MAX_MOST ? d->max
+                                           : MAX_MOST; /* who comes may not hear of others */
 }
 
 bool scene_declare(struct play *p, struct worker *w, int i)

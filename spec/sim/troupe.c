@@ -273,12 +273,11 @@ void troupe_settle(struct play *p)
         CHECK(rounds++ < ROUNDS_MOST);
         troupe_turn(p, 0);
     } while (next_us(p) <= world_time_us() && law_verdict() == NULL);
-    for (int i = 0; i < p->workers; i++) {
-        struct worker *w = &p->worker[i];
-        if (troupe_is_here(w))
-            answers_inspect(w);
-    }
+    for (int i = 0; i < p->workers; i++)
+        if (troupe_is_here(&p->worker[i]))
+            answers_inspect(&p->worker[i]);
     troupe_inspect_order(p);
+    p->settled_us = world_time_us();
     for (int i = 0; i < p->workers; i++) {
         struct worker *w = &p->worker[i];
         if (troupe_is_awake(w))
@@ -493,7 +492,7 @@ void troupe_inspect_order(struct play *p)
         }
         /* Where a permit goes alone, it may come when nothing can be opened. */
         bool hands_on = strcmp(p->declared[resource].spec.driver, "sim") == 0;
-        bool is_resized = p->declared[resource].resized_us == world_time_us(); /* so it does then */
+        bool is_resized = p->declared[resource].resized_us >= p->settled_us; /* so it does then */
         if (newest_us > 0 && hands_on && !is_resized && !p->is_starved)
             inspect_order_of(p, resource, role, newest_us);
     }

@@ -279,6 +279,9 @@ static void explain_full(const struct limits *l, int32_t waiting, bool is_fail_f
 
 enum limited_state limits_enter(struct guards *g, struct limited *one, struct error *why)
 {
+    static const enum limited_state entered[] = {[BULKHEAD_RUN] = LIMITED_IN,
+                                                 [BULKHEAD_QUEUE] = LIMITED_WAITING,
+                                                 [BULKHEAD_REFUSE] = LIMITED_OUT};
     if (g->limits == NULL && (g->limits = limits_new(g)) == NULL) {
         error_set(why, ERROR_MEMORY, "%s: no memory for a limit", g->resource->name);
         return LIMITED_OUT;
@@ -298,7 +301,8 @@ enum limited_state limits_enter(struct guards *g, struct limited *one, struct er
     pthread_mutex_unlock(&s->common.lock);
     if (verdict == BULKHEAD_REFUSE)
         explain_full(l, waiting, one->is_fail_fast, why);
-    return verdict == BULKHEAD_REFUSE ? LIMITED_OUT : one->state;
+    return entered
+        [verdict]; /* its state may be another one by now: it is whoever's who serves it */
 }
 
 void limits_return(struct guards *g, struct limited *one, bool is_well, int64_t took_us)

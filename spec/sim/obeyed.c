@@ -160,6 +160,8 @@ static void inspect_copies(const struct op *op, const struct call *c)
         law_broken("a call had %d copies, %d are the most", all, op->copies);
     if (open > 0 && c->state != CALL_TRYING)
         law_broken("%d copies of a call go on, and it is none", open);
+    if ((c->state == CALL_PAUSING || c->state == CALL_HELD) && c->attempt.is_in_flight)
+        law_broken("a call is to be tried again, and a driver has it still");
 }
 
 static void meet_call(const struct call *c)

@@ -7,6 +7,7 @@
 #define RULED_PERMILLE 600
 #define SLOW_PERMILLE 300
 #define MAX_OF_SLOW 24
+#define COPIES_MOST 5
 #define DECLARED_AT_FIRST 700
 #define WITH 1 /* the operation that counts with the others, and the one that does not */
 #define APART 2
@@ -105,7 +106,7 @@ static struct nebula_shed roll_shed(struct play *p)
 static struct nebula_hedge roll_hedge(struct play *p)
 {
     return (struct nebula_hedge){
-        .copies = (int32_t)roll(p, 2, 5),
+        .copies = (int32_t)roll(p, 2, COPIES_MOST),
         .permille = chance(p, 500) ? 0 : (int32_t)roll(p, 500, 999),
         .delay_us = roll(p, 500, 5 * MS),
         .floor_us = roll(p, 0, 2 * MS),
@@ -190,7 +191,7 @@ void policies_roll(struct play *p, int i)
     b->is_slow = b->is_used && chance(p, SLOW_PERMILLE);
     if (b->is_slow) { /* there is time for copies, and room */
         server_pace(d->server, roll(p, 1 * MS, 10 * MS));
-        d->spec.pool.min = d->spec.pool.max = MAX_OF_SLOW;
+        d->spec.pool.max = MAX_OF_SLOW;
     }
     b->opened_by = -1;
     for (int o = 0; o < OPERATIONS; o++) {
@@ -330,6 +331,8 @@ void policies_choose(struct play *p, struct op *op, struct nebula_request *r)
     r->priority = (int32_t)roll(p, NEBULA_PRIORITY_NORMAL, NEBULA_PRIORITIES - 1);
     const struct nebula_rules *rules = rules_of(b, w, op);
     op->copies = rules->hedge.copies > 1 ? rules->hedge.copies : 1;
+    if (p->is_starved) /* half of an edition may have been said */
+        op->copies = COPIES_MOST;
     op->is_ruled = true;
 }
 

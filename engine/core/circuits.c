@@ -95,6 +95,7 @@ static void tell(const struct circuits *c, enum circuit_state was, enum circuit_
 {
     const struct resource *r = c->guards->resource;
     struct engine *e = r->engine;
+    int64_t left_us = until_us - engine_now(e);
     const struct log_field field[] = {
         {.key = "resource", .text = r->name},
         {.key = "operation", .text = c->guards->owner->name},
@@ -102,7 +103,7 @@ static void tell(const struct circuits *c, enum circuit_state was, enum circuit_
         {.key = "why", .text = circuit_reason(cause->why)},
         {.key = "bad", .number = cause->bad},
         {.key = "of", .number = cause->of},
-        {.key = "ms", .number = (until_us - engine_now(e)) / 1000},
+        {.key = "ms", .number = left_us > 0 ? left_us / 1000 : 0}, /* by order there is no end */
     };
     asked_tell(c->guards->owner, (struct nebula_question){.what = NEBULA_TELL_CIRCUIT,
                                                           .from = circuit_state_name(was),
@@ -193,11 +194,23 @@ void circuits_free(struct circuits **circuits)
     free(c);
 }
 
+/* It may be open by order from the beginning. */
+static void begin(struct guards *g)
+{
+    g->circuits = circuits_new(g);
+    if (g->circuits == NULL)
+        return;
+    struct shared *s = enter(g->circuits);
+    uint64_t before = circuit_word(&s->circuit);
+    circuit_look(&s->circuit, &s->policy, engine_now(g->resource->engine));
+    leave(g->circuits, before);
+}
+
 /* NULL when there is none, or no memory for one: then nothing is refused. */
 static struct circuits *circuits_of(struct guards *g)
 {
     if (g->circuits == NULL && g->rules->circuit.mode != NEBULA_CIRCUIT_NONE)
-        g->circuits = circuits_new(g);
+        begin(g);
     return g->circuits;
 }
 

@@ -284,6 +284,20 @@ static void slow_calls_open_it(void **unused)
 
 /* --- modes -------------------------------------------------------------------------------------- */
 
+static void open_by_order_from_the_beginning_it_refuses_the_first_call(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    struct nebula_circuit said = usual;
+    said.mode = NEBULA_CIRCUIT_OPEN;
+    rig_open_warm(&r, 2);
+    int32_t ticket = rig_call(&r, 0, "get 1 1"); /* before there is one */
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_OK);
+    assert_int_equal(say_circuit(r.nebula, r.shop, &said), 0);
+    assert_int_equal(heard_while(&r, 1, ERROR_OPEN), 0);
+    rig_end(&r);
+}
+
 static void a_mode_is_in_force_at_once_and_what_is_known_goes_on(void **unused)
 {
     (void)unused;
@@ -461,6 +475,7 @@ int main(void)
         cmocka_unit_test(a_server_that_cannot_be_reached_is_one),
         cmocka_unit_test(each_attempt_counts),
         cmocka_unit_test(slow_calls_open_it),
+        cmocka_unit_test(open_by_order_from_the_beginning_it_refuses_the_first_call),
         cmocka_unit_test(a_mode_is_in_force_at_once_and_what_is_known_goes_on),
         cmocka_unit_test(what_cannot_be_is_refused_with_its_name),
         cmocka_unit_test(each_tenant_has_one),

@@ -16,6 +16,7 @@ files["examples/**/resources"] = { read_globals = { "env", "sqlite", "postgres" 
 files["examples/c/kind/resources"] = { read_globals = { "kind" } }
 files["examples/**/policies"] = { read_globals = { "policy", "strategy", "env" } }
 files["bench"] = { read_globals = workflow }
+files["bench/kind/resources"] = { read_globals = { "kind" } }
 files["bench/peers/openresty"] = { read_globals = { "ngx" } }
 -- A row of a table of cases is one line.
 files["spec"] = { std = "+busted", read_globals = workflow, max_line_length = 160 }

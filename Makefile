@@ -221,7 +221,15 @@ $(BUILD)/bench/cas.so: bench/cas.c
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) -shared -fPIC -o $@ $<
 
-bench-built: $(BENCHES) $(BUILD)/bench/cas.so
+# A kind of their own, in a folder that NEBULA_PATH can name.
+$(BUILD)/bench/kind/nebula-nothing.so: bench/kind/nebula-nothing.c
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -Iengine -shared -fPIC -o $@ $<
+
+$(BUILD)/bench/kind/resources/nothing.lua: bench/kind/resources/nothing.lua
+	@mkdir -p $(@D) && cp $< $@
+
+bench-built: $(BENCHES) $(BUILD)/bench/cas.so $(BUILD)/bench/kind/nebula-nothing.so $(BUILD)/bench/kind/resources/nothing.lua
 	@:
 
 $(BUILD)/spec/%.o: private CFLAGS += -Ispec

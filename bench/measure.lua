@@ -47,7 +47,7 @@ end
 function measure.declare(text)
   local folder = tmp.folder()
   tmp.write(folder, "resources/bench.lua", text)
-  local kinds = kind.load { worker.home .. "/resources/sqlite.lua", worker.home .. "/resources/postgres.lua" }
+  local kinds = kind.known(worker.home, os.getenv "NEBULA_PATH")
   local set, errors = declare.read { dirs = { folder }, home = worker.home, kinds = kinds }
   if not set then error(tostring(errors[1]), 2) end
   local list = {}

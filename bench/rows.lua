@@ -9,6 +9,19 @@ local rules = require "bench.rules"
 local waiting = require "bench.waiting"
 
 local MAKING = 1200000 -- ms, with peers that are made for the first time
+
+-- What every rule adds to a call, and what a circuit takes that refuses one.
+local added = "a call from Lua to a server that does nothing: what a policy adds in which every rule is in force"
+local refused = "a call that an open circuit refuses, from C, until its ticket is given back"
+local guarded = {
+  { id = "policy.all", goal = 1, unit = "ns", peer = "150 ns", what = added },
+  { id = "policy.all.resilience4j", goal = 1, unit = "ns", peer = "resilience4j 2.4.0, four patterns", what = added },
+  { id = "policy.all.gobreaker", goal = 1, unit = "ns", peer = "gobreaker, x/time and a semaphore, Go", what = added },
+  { id = "policy.open", goal = 1, unit = "ns", peer = "50 ns", what = refused },
+  { id = "policy.open.resilience4j", goal = 1, unit = "ns", peer = "resilience4j 2.4.0", what = refused },
+  { id = "policy.open.gobreaker", goal = 1, unit = "ns", peer = "gobreaker 2.4.0, Go", what = refused },
+}
+
 local lent = "lease and release of an idle connection from C: 10 connections, one thread"
 
 -- A pool of another language beside pool.hit.c.
@@ -85,6 +98,7 @@ local probes = {
     },
   },
   { name = "policy", rows = rules },
+  { name = "policies.lua", within = MAKING, rows = guarded },
   {
     name = "context",
     rows = {

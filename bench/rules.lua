@@ -1,14 +1,4 @@
 -- rules.lua - the rows of bench/policy.c: what each rule takes of a call that goes well.
---
--- To come, once a declaration can say all of it: what a call from Lua pays when every rule is in force.
---
---   policy.all    ours is a program as bench/wait.lua is one, which answers each line with the ns that so many calls
---                 took in a resource whose policy says all, less as many in one whose policy says nothing; beside it
---                 150 ns, and `.resilience4j` and `.gobreaker` by slices.compare(): `Guard all`, `lend guard all`
---   policy.open   the same of calls that an open circuit refuses, beside `Guard open` and `lend guard open`
---
--- All say the same as far as they can: the last 100 calls, of which 50 % may fail and 80 % take longer than a second;
--- 3 tries; a rate and 1,000 permits that are never reached.
 
 local function rule(name, what)
   return { id = "policy." .. name, goal = 1, unit = "ns", peer = "no rule, and 15 ns",

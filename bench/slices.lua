@@ -41,6 +41,22 @@ local function pair(id, mine, other)
   measure.pair(id, our_ns, other_ns)
 end
 
+---The pairs of a row whose peer is a number of ns.
+---@param id string
+---@param ours { program: table, warm_us: number? }
+---@param bound_ns number
+function slices.bound(id, ours, bound_ns)
+  for _ = 1, STARTS do
+    local mine = start(ours)
+    for _ = 1, PAIRS do
+      local our_ns = 0
+      for _ = 1, SLICES do our_ns = our_ns + slice(mine) / SLICES end
+      measure.pair(id, our_ns, bound_ns)
+    end
+    mine.child:kill()
+  end
+end
+
 ---The pairs of a row. warm_us: how long one needs until it is as fast as it gets.
 ---@param id string
 ---@param ours { program: table, warm_us: number? }

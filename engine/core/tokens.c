@@ -75,11 +75,12 @@ void tokens_earn(struct guards *g, const struct nebula_hedge *h)
     struct tokens *t = tokens_of(g);
     if (t == NULL)
         return;
+    int64_t spent = atomic_load_explicit(&t->spent, memory_order_relaxed);
+    if (spent == 0)
+        return;
     const struct hedge_policy p = policy_of(h);
-    int64_t spent = atomic_load_explicit(&t->spent, memory_order_relaxed), next;
-    do {
-        next = hedge_earn(&p, spent, 1);
-    } while (next != spent && !atomic_compare_exchange_weak(&t->spent, &spent, next));
+    while (!atomic_compare_exchange_weak(&t->spent, &spent, hedge_earn(&p, spent, 1)))
+        continue;
 }
 
 bool tokens_spend(struct guards *g, const struct nebula_hedge *h)

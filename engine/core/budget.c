@@ -69,7 +69,7 @@ static struct bucket *enter(struct budget *b, int64_t now_us)
 {
     struct bucket *bucket = b->purse == NULL ? &b->own : &b->purse->bucket;
     if (b->purse != NULL)
-        pthread_mutex_lock(&b->purse->common.lock);
+        common_lock(&b->purse->common);
     bucket_fill(bucket, &b->policy, now_us);
     bucket_put(bucket, &b->policy, b->earned);
     b->earned = 0;
@@ -87,7 +87,7 @@ static void leave(struct budget *b)
     for (int32_t i = 0; i < p->slices; i++)
         held += atomic_load_explicit(&p->slice[i].tokens, memory_order_relaxed);
     bucket_settle(&p->bucket, held);
-    pthread_mutex_unlock(&p->common.lock);
+    common_unlock(&p->common);
 }
 
 static void settle(struct budget *b, int64_t now_us)

@@ -66,7 +66,7 @@ static struct engine *engine_of(const struct circuits *c)
 
 static struct shared *enter(struct circuits *c)
 {
-    pthread_mutex_lock(&c->shared->common.lock);
+    common_lock(&c->shared->common);
     return c->shared;
 }
 
@@ -157,9 +157,9 @@ static void take_seat(struct circuits *c)
     struct engine *e = engine_of(c);
     if (c->shared->seats == 0)
         return;
-    pthread_mutex_lock(&c->shared->common.lock);
+    common_lock(&c->shared->common);
     seat_take(&c->shared->seat[e->worker], &c->shared->common, e->loop, c, look);
-    pthread_mutex_unlock(&c->shared->common.lock);
+    common_unlock(&c->shared->common);
 }
 
 static struct circuits *circuits_new(struct guards *g)
@@ -186,9 +186,9 @@ void circuits_free(struct circuits **circuits)
         return;
     struct common *common = &c->shared->common;
     if (c->shared->seats > 0) {
-        pthread_mutex_lock(&common->lock);
+        common_lock(common);
         seat_leave(&c->shared->seat[engine_of(c)->worker]);
-        pthread_mutex_unlock(&common->lock);
+        common_unlock(common);
     }
     common_leave(common);
     free(c);
@@ -231,7 +231,7 @@ static void explain(struct circuits *c, struct error *why)
     const struct circuit_cause cause = s->circuit.cause;
     int64_t left_us = s->circuit.until_us - engine_now(engine_of(c));
     bool is_half = s->circuit.state == CIRCUIT_HALF;
-    pthread_mutex_unlock(&s->common.lock);
+    common_unlock(&s->common);
     const char *name = c->guards->resource->name;
     if (cause.why == CIRCUIT_ORDER)
         error_set(why, ERROR_OPEN, "%s: its circuit was opened by order", name);

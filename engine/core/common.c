@@ -72,6 +72,7 @@ static struct common *add(struct ledger *l, const char *identity, common_make *m
     if (c == NULL)
         return NULL;
     c->ledger = l;
+    c->is_shared = l->workers > 1;
     c->identity = strdup(identity);
     pthread_mutex_init(&c->lock, NULL);
     if (c->identity != NULL && index_add(&l->things, c->identity, c))
@@ -118,10 +119,10 @@ static void arrived(struct note *n)
 {
     struct seat *s = container_of(n, struct seat, note);
     struct common *c = s->common;
-    pthread_mutex_lock(&c->lock);
+    common_lock(c);
     s->is_told = false;
     void *taker = s->taker;
-    pthread_mutex_unlock(&c->lock);
+    common_unlock(c);
     if (taker != NULL)
         s->look(taker);
     use(c, -1);
@@ -159,14 +160,14 @@ void seat_tell(struct seat *s)
 }
 
 /* When it is open, what was behind it may be gone. */
-void common_unlock(struct common *c)
+void common_rouse(struct common *c)
 {
     struct loop *loop[LEDGER_WORKERS_MOST];
     int count = 0;
     for (const struct seat *s = c->roused; s != NULL; s = s->next_roused)
         loop[count++] = s->loop;
     c->roused = NULL;
-    pthread_mutex_unlock(&c->lock);
+    common_unlock(c);
     while (count > 0)
         loop_rouse(loop[--count]);
 }

@@ -23,6 +23,7 @@ int32_t ledger_workers(const struct ledger *l);
 
 struct common {
     pthread_mutex_t lock; /* of all that is behind this, and of the seats */
+    bool is_shared;       /* else there is one worker, who locks nobody out */
     struct ledger *ledger;
     int32_t users; /* whoever joined, and notes on their way; the ledger's lock is theirs */
     const char *identity;
@@ -39,6 +40,23 @@ struct common *common_join(struct ledger *l, const char *identity, common_make *
                            const void *how);
 void common_leave(struct common *c);
 
+/* Opens the lock, and rouses those who were told something under it. */
+void common_rouse(struct common *c);
+
+static inline void common_lock(struct common *c)
+{
+    if (c->is_shared)
+        pthread_mutex_lock(&c->lock);
+}
+
+static inline void common_unlock(struct common *c)
+{
+    if (c->roused != NULL)
+        common_rouse(c);
+    else if (c->is_shared)
+        pthread_mutex_unlock(&c->lock);
+}
+
 /* A worker's place at a thing, and a part of it; nobody's when it is all zeros. */
 struct seat {
     struct note note; /* to its loop */
@@ -50,9 +68,6 @@ struct seat {
     uint32_t times; /* so often it was */
     struct seat *next_roused;
 };
-
-/* Whoever tells under the lock opens it by this. */
-void common_unlock(struct common *c);
 
 /* All three under the lock. Whoever sits there has joined, and leaves after he got up. */
 void seat_take(struct seat *s, struct common *c, struct loop *loop, void *taker,

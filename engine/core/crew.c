@@ -42,12 +42,12 @@ static void look(void *taker)
 {
     struct engine *e = taker;
     struct member *m = member_of(e);
-    pthread_mutex_lock(&e->crew->common.lock);
+    common_lock(&e->crew->common);
     struct news *next, *n = m->first;
     m->first = NULL;
     m->last = &m->first;
     m->waiting = 0;
-    pthread_mutex_unlock(&e->crew->common.lock);
+    common_unlock(&e->crew->common);
     for (; n != NULL; n = next) {
         next = n->next;
         n->arrived(n, e);
@@ -62,10 +62,10 @@ bool crew_join(struct engine *e)
     e->crew = (struct crew *)(void *)c;
     CHECK(e->worker >= 0 && e->worker < e->crew->workers);
     crew_turned(e);
-    pthread_mutex_lock(&c->lock);
+    common_lock(c);
     seat_take(&member_of(e)->seat, c, e->loop, e, look);
     e->crew->present++;
-    pthread_mutex_unlock(&c->lock);
+    common_unlock(c);
     return true;
 }
 
@@ -74,10 +74,10 @@ void crew_leave(struct engine *e)
     struct crew *c = e->crew;
     if (c == NULL)
         return;
-    pthread_mutex_lock(&c->common.lock);
+    common_lock(&c->common);
     seat_leave(&member_of(e)->seat);
     c->present--;
-    pthread_mutex_unlock(&c->common.lock);
+    common_unlock(&c->common);
     while (member_of(e)->first != NULL) /* nobody else sends there any more */
         look(e);
     e->crew = NULL;
@@ -89,9 +89,9 @@ int32_t crew_others(const struct engine *e)
     struct crew *c = e->crew;
     if (c == NULL)
         return 0;
-    pthread_mutex_lock(&c->common.lock);
+    common_lock(&c->common);
     int32_t others = c->present - 1;
-    pthread_mutex_unlock(&c->common.lock);
+    common_unlock(&c->common);
     return others;
 }
 
@@ -112,7 +112,7 @@ bool crew_send(struct engine *e, int32_t worker, struct news *n)
         return false;
     CHECK(worker >= 0 && worker < c->workers && worker != e->worker);
     struct member *to = &c->member[worker];
-    pthread_mutex_lock(&c->common.lock);
+    common_lock(&c->common);
     bool is_there = to->seat.taker != NULL;
     if (is_there)
         put(to, n);
@@ -123,7 +123,7 @@ bool crew_send(struct engine *e, int32_t worker, struct news *n)
 void crew_again(struct engine *e, struct news *n)
 {
     struct common *c = &e->crew->common;
-    pthread_mutex_lock(&c->lock);
+    common_lock(c);
     put(member_of(e), n);
     common_unlock(c);
 }
@@ -131,9 +131,9 @@ void crew_again(struct engine *e, struct news *n)
 int32_t crew_waiting(const struct engine *e, int32_t worker)
 {
     struct crew *c = e->crew;
-    pthread_mutex_lock(&c->common.lock);
+    common_lock(&c->common);
     int32_t waiting = c->member[worker].waiting;
-    pthread_mutex_unlock(&c->common.lock);
+    common_unlock(&c->common);
     return waiting;
 }
 
@@ -164,8 +164,8 @@ int64_t crew_number(struct engine *e)
     struct crew *c = e->crew;
     if (c == NULL)
         return 0;
-    pthread_mutex_lock(&c->common.lock);
+    common_lock(&c->common);
     int64_t number = ++c->number;
-    pthread_mutex_unlock(&c->common.lock);
+    common_unlock(&c->common);
     return number;
 }

@@ -126,7 +126,7 @@ static void serve(struct shared *s, int64_t now_us)
 
 static struct shared *enter(struct limits *l)
 {
-    pthread_mutex_lock(&l->shared->common.lock);
+    common_lock(&l->shared->common);
     return l->shared;
 }
 
@@ -221,9 +221,9 @@ static struct limits *limits_new(struct guards *g)
     l->shared = container_of(c, struct shared, common);
     soon_init(&l->soon, hear_soon);
     if (l->shared->seats > 0) {
-        pthread_mutex_lock(&c->lock);
+        common_lock(c);
         seat_take(&l->shared->part[e->worker].seat, c, e->loop, l, hear);
-        pthread_mutex_unlock(&c->lock);
+        common_unlock(c);
     }
     return l;
 }
@@ -237,9 +237,9 @@ void limits_free(struct limits **limits)
     struct common *c = &l->shared->common;
     loop_unsoon(engine_of(l)->loop, &l->soon);
     if (l->shared->seats > 0) {
-        pthread_mutex_lock(&c->lock);
+        common_lock(c);
         seat_leave(&l->shared->part[engine_of(l)->worker].seat);
-        pthread_mutex_unlock(&c->lock);
+        common_unlock(c);
     }
     common_leave(c);
     free(l);
@@ -298,7 +298,7 @@ enum limited_state limits_enter(struct guards *g, struct limited *one, struct er
     } else if (verdict == BULKHEAD_QUEUE) {
         wait_in(l, one);
     }
-    pthread_mutex_unlock(&s->common.lock);
+    common_unlock(&s->common);
     if (verdict == BULKHEAD_REFUSE)
         explain_full(l, waiting, one->is_fail_fast, why);
     return entered
@@ -350,7 +350,7 @@ bool limits_view(struct guards *g, struct limits_view *out)
                                 .queued = s->bulkhead.queued,
                                 .refused = s->bulkhead.refused,
                                 .shed = s->thrown};
-    pthread_mutex_unlock(&s->common.lock);
+    common_unlock(&s->common);
     return true;
 }
 
@@ -359,7 +359,7 @@ void limits_explain(const struct guards *g, const struct limited *l, enum error_
 {
     struct shared *s = enter(g->limits);
     int32_t most = bound(s);
-    pthread_mutex_unlock(&s->common.lock);
+    common_unlock(&s->common);
     const struct engine *e = g->resource->engine;
     error_set(out, code, "%s: waited %lld ms for one of %d calls under way to end",
               g->resource->name, (long long)(engine_now(e) - l->waiter.arrived_us) / 1000, most);

@@ -118,7 +118,7 @@ static struct board *enter(struct outlook *o)
 {
     if (o->outage == NULL)
         return o->board;
-    pthread_mutex_lock(&o->outage->common.lock);
+    common_lock(&o->outage->common);
     return o->outage->board;
 }
 
@@ -187,11 +187,11 @@ void outlook_free(struct outlook **outlook)
     if (o == NULL)
         return;
     if (o->outage != NULL) {
-        pthread_mutex_lock(&o->outage->common.lock);
+        common_lock(&o->outage->common);
         for (int32_t at = 0; at < o->board->endpoints; at++)
             CHECK(opening_of(o->outage, member_of(o), at) == 0);
         seat_leave(&member_of(o)->seat);
-        pthread_mutex_unlock(&o->outage->common.lock);
+        common_unlock(&o->outage->common);
         common_leave(&o->outage->common);
     }
     board_free(o->board);

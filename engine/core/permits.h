@@ -34,7 +34,7 @@ struct permits {
 
 static inline void lock(struct permits *p)
 {
-    pthread_mutex_lock(&p->common.lock);
+    common_lock(&p->common);
 }
 
 static inline void unlock(struct permits *p)

@@ -145,7 +145,7 @@ static struct rate_answer take_slice(struct rates *r, int64_t left_us, int64_t n
 {
     struct shared *s = r->shared;
     resize(r, now_us);
-    pthread_mutex_lock(&s->common.lock);
+    common_lock(&s->common);
     struct rate_answer a = {.verdict = RATE_REFUSE};
     if (r->size > 1)
         a = take(r, &s->all, r->size, left_us, now_us);
@@ -153,7 +153,7 @@ static struct rate_answer take_slice(struct rates *r, int64_t left_us, int64_t n
         r->size = 1;
         a = take(r, &s->all, 1, left_us, now_us);
     }
-    pthread_mutex_unlock(&s->common.lock);
+    common_unlock(&s->common);
     r->left = a.verdict == RATE_REFUSE ? 0 : r->size - 1;
     r->taken_us = now_us;
     r->next_us = a.at_us + step_us(r);
@@ -225,12 +225,12 @@ static struct rate_answer take_of_key(struct rates *r, int64_t left_us, int64_t 
     struct shared *s = r->shared;
     char name[KEY_SIZE] = "";
     name_key(r, name);
-    pthread_mutex_lock(&s->common.lock);
+    common_lock(&s->common);
     struct key *k = key_of(s, name);
     struct rate_answer a = {.verdict = RATE_GO, .at_us = now_us};
     if (k != NULL)
         a = take(r, &k->rate, 1, left_us, now_us);
-    pthread_mutex_unlock(&s->common.lock);
+    common_unlock(&s->common);
     return a;
 }
 

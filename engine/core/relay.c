@@ -69,7 +69,7 @@ static struct place *place_of(const struct line *l)
 
 static void lock(const struct line *l)
 {
-    pthread_mutex_lock(&l->relay->common.lock);
+    common_lock(&l->relay->common);
 }
 
 static void unlock(const struct line *l)

@@ -124,11 +124,11 @@ bool standing_is_later(const struct resource *r, const struct order *o)
     struct standings *s = r->engine->standings;
     if (s == NULL)
         return false;
-    pthread_mutex_lock(&s->common.lock);
+    common_lock(&s->common);
     struct stand *one = find(s, r->name);
     const int64_t *number = one == NULL ? NULL : number_of(one, o->what);
     bool is_later = number != NULL && *number > o->number;
-    pthread_mutex_unlock(&s->common.lock);
+    common_unlock(&s->common);
     return is_later;
 }
 
@@ -137,22 +137,22 @@ void standing_keep(const struct resource *r, const struct order *o)
     struct standings *s = r->engine->standings;
     if (s == NULL)
         return;
-    pthread_mutex_lock(&s->common.lock);
+    common_lock(&s->common);
     struct stand *one = find_or_make(s, r->name);
     if (one != NULL)
         write_down(one, r, o);
-    pthread_mutex_unlock(&s->common.lock);
+    common_unlock(&s->common);
 }
 
 /* All zero when nothing stands. */
 static struct stand look_up(struct standings *s, const char *name)
 {
     struct stand found = {.mode = MODE_OPEN};
-    pthread_mutex_lock(&s->common.lock);
+    common_lock(&s->common);
     const struct stand *one = find(s, name);
     if (one != NULL)
         found = *one;
-    pthread_mutex_unlock(&s->common.lock);
+    common_unlock(&s->common);
     return found;
 }
 

@@ -7,9 +7,16 @@
 
 static void take(struct attempt *a);
 
-static void arm(struct attempt *a, int64_t at_us)
+/* As it is now. */
+static int64_t ends_us(const struct attempt *a)
 {
-    loop_arm(a->engine->loop, &a->timer, at_us < a->deadline_us ? at_us : a->deadline_us);
+    return a->state == ATTEMPT_WAITING ? a->waiter.deadline_us : a->deadline_us;
+}
+
+static void arm(struct attempt *a)
+{
+    int64_t at_us = ends_us(a);
+    loop_arm(a->engine->loop, &a->timer, at_us < a->alert_us ? at_us : a->alert_us);
 }
 
 /* --- its end --------------------------------------------------------------------------------- */
@@ -113,7 +120,7 @@ static void send_on(struct attempt *a, struct conn *conn)
     reply_init(&a->request.reply);
     batch_begin(&a->request);
     a->request.deadline_us = a->deadline_us;
-    arm(a, INT64_MAX);
+    arm(a);
     if (a->is_dirtying)
         conn_dirty(conn);
     conn_send(conn, &a->request);
@@ -147,7 +154,7 @@ static void wait_for_turn(struct attempt *a)
     else if (why.code != ERROR_OK)
         refused(&a->waiter, &why);
     else if (a->state == ATTEMPT_WAITING) /* the queue may have served or refused it already */
-        arm(a, a->waiter.deadline_us);
+        arm(a);
 }
 
 static void take(struct attempt *a)
@@ -218,9 +225,8 @@ static void explain_deadline(struct attempt *a, struct error *out)
                   a->resource->name, ms);
 }
 
-static void timer_fired(struct timer *t)
+static void time_is_over(struct attempt *a)
 {
-    struct attempt *a = container_of(t, struct attempt, timer);
     struct error why;
     explain_deadline(a, &why);
     if (a->state == ATTEMPT_SENT)
@@ -229,11 +235,25 @@ static void timer_fired(struct timer *t)
     a->ended(a, outcome, &why);
 }
 
+static void timer_fired(struct timer *t)
+{
+    struct attempt *a = container_of(t, struct attempt, timer);
+    if (engine_now(a->engine) >= ends_us(a)) {
+        time_is_over(a);
+        return;
+    }
+    a->alert_us = INT64_MAX;
+    a->alerted(a);
+    if (a->state != ATTEMPT_OVER)
+        arm(a);
+}
+
 void attempt_init(struct attempt *a, struct engine *e, struct resource *r)
 {
     a->engine = e;
     a->resource = r;
     a->state = ATTEMPT_OVER;
+    a->alert_us = INT64_MAX;
     a->waiter.served = served;
     a->waiter.refused = refused;
     a->request.ended = request_ended;

@@ -31,6 +31,8 @@ struct attempt {
     int64_t sent_us;
     int64_t wait_us; /* it waits in the queue for no longer */
     int64_t deadline_us;
+    int64_t alert_us; /* alerted() then, where it is not over; INT64_MAX: never */
+    void (*alerted)(struct attempt *a);
     void (*ended)(struct attempt *a, enum outcome outcome, const struct error *why);
     void (*let_go)(struct attempt *a);
     struct request request; /* the caller's to fill, and to forget */

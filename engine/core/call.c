@@ -222,6 +222,7 @@ static void go_out(struct call *c)
 {
     c->state = CALL_TRYING;
     c->answer = &c->attempt;
+    copies_begin(c);
     attempt_begin(&c->attempt);
     copies_begun(c);
 }

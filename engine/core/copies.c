@@ -21,13 +21,18 @@ static int64_t now_of(const struct call *c)
     return engine_now(c->ticket.engine);
 }
 
+static void disarm(struct call *c)
+{
+    if (timer_is_armed(&c->copies.timer))
+        loop_disarm(c->ticket.engine->loop, &c->copies.timer);
+}
+
 static void arm(struct call *c, struct hedge_step step)
 {
-    struct loop *loop = c->ticket.engine->loop;
     if (step.next == HEDGE_WAIT && step.at_us != HEDGE_NEVER)
-        loop_arm(loop, &c->copies.timer, step.at_us);
+        loop_arm(c->ticket.engine->loop, &c->copies.timer, step.at_us);
     else
-        loop_disarm(loop, &c->copies.timer);
+        disarm(c);
 }
 
 /* --- one more --------------------------------------------------------------------------------- */
@@ -87,22 +92,32 @@ static void follow(struct call *c, struct hedge_step step)
     arm(c, step);
 }
 
-/* One that waits for its connection gets it no sooner for another one. */
-static void time_for_one(struct timer *t)
+static void time_for_one(struct call *c)
 {
-    struct call *c = container_of(t, struct call, copies.timer);
     const struct hedge_policy p = policy_of(c);
-    if (c->attempt.state == ATTEMPT_WAITING)
-        loop_arm(c->ticket.engine->loop, t, engine_in(c->ticket.engine, c->copies.hedge.delay_us));
+    follow(c, hedge_timer(&c->copies.hedge, &p, now_of(c)));
+}
+
+static void timer_fired(struct timer *t)
+{
+    time_for_one(container_of(t, struct call, copies.timer));
+}
+
+/* The first one alone takes too long. Where it waits for its connection it gets it no sooner for another one. */
+static void alerted(struct attempt *a)
+{
+    struct call *c = container_of(a, struct call, attempt);
+    if (a->state == ATTEMPT_WAITING)
+        a->alert_us = engine_in(a->engine, c->copies.hedge.delay_us);
     else
-        follow(c, hedge_timer(&c->copies.hedge, &p, now_of(c)));
+        time_for_one(c);
 }
 
 /* --- for the call ------------------------------------------------------------------------------ */
 
 void copies_init(struct copies *x)
 {
-    timer_init(&x->timer, time_for_one);
+    timer_init(&x->timer, timer_fired);
 }
 
 void copies_allow(struct call *c)
@@ -116,27 +131,36 @@ void copies_allow(struct call *c)
 
 void copies_forbid(struct call *c, const struct stage_end *end)
 {
-    loop_disarm(c->ticket.engine->loop, &c->copies.timer);
+    disarm(c);
     c->copies.is_allowed = false;
+    c->attempt.alert_us = INT64_MAX;
     if (end->was_sent && end->code == ERROR_OK)
         times_note(&c->operation->guards->attempts, end->took_us, now_of(c));
 }
 
-void copies_begun(struct call *c)
+/* Most are over before: so the first copy needs no timer of its own. */
+void copies_begin(struct call *c)
 {
-    if (!c->copies.is_allowed || c->attempt.state == ATTEMPT_OVER)
+    if (!c->copies.is_allowed)
         return;
     const struct hedge_policy p = policy_of(c);
     struct times *t = &c->operation->guards->attempts;
     int64_t now_us = now_of(c);
     int64_t quantile_us = p.permille > 0 ? times_quantile_us(t, p.permille, now_us) : 0;
     int64_t delay_us = hedge_delay_us(&p, quantile_us);
-    arm(c, hedge_begin(&c->copies.hedge, &p, true, delay_us, now_us));
+    c->attempt.alert_us = hedge_begin(&c->copies.hedge, &p, true, delay_us, now_us).at_us;
+    c->attempt.alerted = alerted;
+    c->copies.is_beginning = true;
+}
+
+void copies_begun(struct call *c)
+{
+    c->copies.is_beginning = false;
 }
 
 bool copies_ended(struct call *c, struct attempt *a, enum outcome outcome)
 {
-    if (!c->copies.is_allowed || c->copies.hedge.sent == 0)
+    if (!c->copies.is_allowed || c->copies.is_beginning)
         return true;
     const struct hedge_policy p = policy_of(c);
     enum hedge_end end = outcome == OUTCOME_OK ? HEDGE_WELL
@@ -163,7 +187,7 @@ static void give_up(struct call *c, struct attempt *a)
 
 void copies_give_up(struct call *c, const struct attempt *but)
 {
-    loop_disarm(c->ticket.engine->loop, &c->copies.timer);
+    disarm(c);
     if (&c->attempt != but)
         give_up(c, &c->attempt);
     for (struct copy *copy = c->copies.first; copy != NULL; copy = copy->next)

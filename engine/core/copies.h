@@ -25,7 +25,7 @@ struct copies {
     struct timer timer;
     struct copy *first;
     bool is_allowed;
-    bool is_beginning; /* one that ends meanwhile was never sent */
+    bool is_beginning; /* one that ends meanwhile was never sent; the first one, too */
 };
 
 void copies_init(struct copies *x);
@@ -33,7 +33,8 @@ void copies_init(struct copies *x);
 void copies_allow(struct call *c);
 /* It ended so. */
 void copies_forbid(struct call *c, const struct stage_end *end);
-/* The attempt has been begun. */
+/* The attempt is begun between these. */
+void copies_begin(struct call *c);
 void copies_begun(struct call *c);
 /* One of them ended. True: so does the attempt, whose answer it is, and the others are given up. */
 bool copies_ended(struct call *c, struct attempt *a, enum outcome outcome);

@@ -34,8 +34,10 @@ static void answer(struct call *c)
 /* As far as this many of them. */
 static void come_out(struct call *c, uint8_t to, const struct stage_end *end)
 {
-    while (c->inside > to)
-        stage_leave(c, c->stages.at[--c->inside], end);
+    for (uint8_t i = c->inside; i > to; i--)
+        stage_leave(c, c->stages.at[i - 1], end);
+    if (c->inside > to)
+        c->inside = to;
 }
 
 /* To where it pauses before another attempt, if it is that far in. */
@@ -239,18 +241,17 @@ static void hold(struct call *c)
 
 static void go_in(struct call *c)
 {
-    for (; c->inside < c->stages.count; c->inside++)
-        switch (stage_enter(c, c->stages.at[c->inside])) {
-        case STAGE_GO:
-            break;
-        case STAGE_HOLD:
-            hold(c);
-            return;
-        case STAGE_REFUSE:
-            refuse(c);
-            return;
-        }
-    go_out(c);
+    enum stage_verdict verdict = STAGE_GO;
+    uint8_t i = c->inside;
+    while (i < c->stages.count && (verdict = stage_enter(c, c->stages.at[i])) == STAGE_GO)
+        i++;
+    c->inside = i;
+    if (verdict == STAGE_GO)
+        go_out(c);
+    else if (verdict == STAGE_HOLD)
+        hold(c);
+    else
+        refuse(c);
 }
 
 static bool is_late(const struct call *c)

@@ -29,15 +29,19 @@ static enum stage_verdict enter_rate(struct call *c)
 
 /* --- deadline --------------------------------------------------------------------------------- */
 
-static enum stage_verdict enter_deadline(struct call *c)
+static bool is_too_late(const struct call *c, int64_t left_us, int64_t median_us, uint64_t known)
 {
-    struct engine *e = engine_of(c);
-    struct times *t = &c->operation->guards->calls;
+    struct world *world = engine_of(c)->world;
     const struct nebula_early *said = &c->operation->rules->early;
     const struct early_policy p = {.least = said->least, .share = said->percent / 100.0};
-    int64_t median_us = times_quantile_us(t, 500, engine_now(e));
-    if (left_us(c) >= median_us ||
-        !early_refuses(&p, left_us(c), median_us, t->count, e->world->random(e->world)))
+    return early_refuses(&p, left_us, median_us, known, world->random(world));
+}
+
+static enum stage_verdict enter_deadline(struct call *c)
+{
+    struct times *t = &c->operation->guards->calls;
+    int64_t median_us = times_quantile_us(t, 500, engine_now(engine_of(c)));
+    if (left_us(c) >= median_us || !is_too_late(c, left_us(c), median_us, t->count))
         return STAGE_GO;
     error_set(&c->error, ERROR_DEADLINE,
               "%s: not begun with %lld ms left, as half of such calls take more than %lld ms",

@@ -23,6 +23,7 @@ struct circuits {
     struct guards *guards;
     struct shared *shared;
     uint64_t word; /* as the pools know it */
+    uint64_t dice; /* for when it opens next */
 };
 
 /* --- what is said ----------------------------------------------------------------------------- */
@@ -62,6 +63,12 @@ static struct circuit_policy policy_of(const struct nebula_circuit *said)
 static struct engine *engine_of(const struct circuits *c)
 {
     return c->guards->resource->engine;
+}
+
+static uint64_t roll(const struct circuits *c)
+{
+    struct world *world = engine_of(c)->world;
+    return world->random(world);
 }
 
 static struct shared *enter(struct circuits *c)
@@ -125,16 +132,17 @@ static void leave(struct circuits *c, uint64_t before)
 {
     struct shared *s = c->shared;
     uint64_t word = circuit_word(&s->circuit);
-    const struct circuit_cause cause = s->circuit.cause;
-    int64_t until_us = s->circuit.until_us;
     if (word == before) {
         common_unlock(&s->common);
         return;
     }
+    const struct circuit_cause cause = s->circuit.cause;
+    int64_t until_us = s->circuit.until_us;
     atomic_store_explicit(&s->word, word, memory_order_relaxed);
     for (int32_t i = 0; i < s->seats; i++)
         seat_tell(&s->seat[i]);
     common_unlock(&s->common);
+    c->dice = roll(c);
     look(c);
     tell(c, before & CIRCUIT_STATE, word & CIRCUIT_STATE, &cause, until_us);
 }
@@ -173,6 +181,7 @@ static struct circuits *circuits_new(struct guards *g)
     }
     c->guards = g;
     c->shared = container_of(common, struct shared, common);
+    c->dice = roll(c);
     take_seat(c);
     c->word = atomic_load_explicit(&c->shared->word, memory_order_relaxed);
     return c;
@@ -288,7 +297,6 @@ void circuits_end(struct guards *g, uint64_t pass, enum error_code code, bool wa
                   int64_t took_us)
 {
     struct circuits *c = g->circuits;
-    struct engine *e = g->resource->engine;
     if (c == NULL || pass == 0)
         return;
     struct shared *s = enter(c);
@@ -296,7 +304,7 @@ void circuits_end(struct guards *g, uint64_t pass, enum error_code code, bool wa
     if (says_something(code, was_sent))
         circuit_record(&s->circuit, &s->policy, pass,
                        circuit_outcome(&s->policy, error_blames_server(code), took_us),
-                       engine_now(e), e->world->random(e->world));
+                       engine_now(engine_of(c)), c->dice);
     else
         circuit_return(&s->circuit, pass);
     leave(c, before);

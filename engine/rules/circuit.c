@@ -279,6 +279,13 @@ static void answer(struct circuit *c, const struct circuit_policy *p, uint64_t p
 
 /* --- what is asked of it ---------------------------------------------------------------------- */
 
+/* It is CLOSED, counts the last outcomes, and goes by this policy already. */
+static bool has_seen(const struct circuit *c, const struct circuit_policy *p)
+{
+    return c->state == CIRCUIT_CLOSED && c->mode == p->mode && c->window == p->window &&
+           c->window > 0 && c->span_us == p->span_us;
+}
+
 void circuit_look(struct circuit *c, const struct circuit_policy *p, int64_t now_us)
 {
     if (c->mode != p->mode)
@@ -321,7 +328,8 @@ static bool counts(const struct circuit *c, uint64_t pass)
 void circuit_record(struct circuit *c, const struct circuit_policy *p, uint64_t pass,
                     uint32_t outcome, int64_t now_us, uint64_t dice)
 {
-    circuit_look(c, p, now_us);
+    if (!has_seen(c, p))
+        circuit_look(c, p, now_us);
     if (!counts(c, pass))
         return;
     if (c->state == CIRCUIT_HALF) {

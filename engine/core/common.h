@@ -23,12 +23,12 @@ int32_t ledger_workers(const struct ledger *l);
 
 struct common {
     pthread_mutex_t lock; /* of all that is behind this, and of the seats */
-    bool is_shared;       /* else there is one worker, who locks nobody out */
     struct ledger *ledger;
     int32_t users; /* whoever joined, and notes on their way; the ledger's lock is theirs */
     const char *identity;
-    struct seat *roused;            /* those whose loops are to be roused when the lock is open */
     void (*free)(struct common *c); /* NULL: it is one block */
+    struct seat *roused;            /* those whose loops are to be roused when the lock is open */
+    bool is_shared;                 /* else there is one worker, who locks nobody out */
 };
 
 /* Makes one, all of it but its common part; zeroed, that is. NULL when out of memory. */

@@ -8,9 +8,9 @@
 struct shared {
     struct common common;
     struct nebula_limit said;
+    struct bulkhead bulkhead;
     struct limit_policy policy; /* where the bound is found */
     struct shed_policy shedding;
-    struct bulkhead bulkhead;
     struct limit limit;
     struct shed shed;
     struct list queue; /* who is due first is the first one */
@@ -117,6 +117,8 @@ static void let_out(struct shared *s, struct limited *l, int64_t now_us)
 
 static void serve(struct shared *s, int64_t now_us)
 {
+    if (s->bulkhead.waiting == 0)
+        return;
     const struct bulkhead_policy p = room(s);
     while (bulkhead_next(&s->bulkhead, &p))
         let_out(s, container_of(list_pop_head(&s->queue), struct limited, node), now_us);

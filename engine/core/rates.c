@@ -125,16 +125,15 @@ static int64_t step_us(const struct rates *r)
 
 static int64_t most_of_slice(const struct rates *r)
 {
-    const struct engine *e = r->guards->resource->engine;
-    if (e->ledger == NULL || e->workers <= 1)
-        return 1;
     double most = (double)r->policy.rate.tokens * SLICE_US / (double)r->policy.rate.span_us;
     return most < 1 ? 1 : (int64_t)most;
 }
 
-/* The next slice is as large as the use of the last one makes likely. */
+/* The next slice is as large as the use of the last one makes likely. Whoever is alone takes what he needs. */
 static void resize(struct rates *r, int64_t now_us)
 {
+    if (!r->shared->common.is_shared)
+        return;
     int64_t most = most_of_slice(r), used = r->size - r->left;
     bool is_over = now_us - r->taken_us >= SLICE_US || now_us < r->taken_us;
     int64_t size = is_over ? used : r->size * 2;

@@ -1,8 +1,8 @@
 /* guarded.c all|open - the calls of bench/guarded.lua from C: what the engine alone takes, without a task that sleeps.
  *
  * all: a call of a server that does nothing under a policy that says all, less one under a policy that says nothing, in
- * runs that alternate. open: a call that a circuit refuses, from nebula_call() to nebula_done(). For each line on the
- * input, a number of calls, the ns of this thread that so many took.
+ * runs that alternate. open: a call that a circuit refuses, which is the only rule, from nebula_call() to nebula_done().
+ * For each line on the input, a number of calls, the ns of this thread that so many took.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,20 +20,25 @@ struct sides {
     int32_t guarded, bare;
 };
 
-/* As bench/guarded.lua has them. */
-static void go_by(const struct sides *s, int32_t circuit)
+static struct nebula_circuit circuit(int32_t mode)
 {
-    const struct nebula_rules rules = {
-        .circuit = {.mode = circuit,
-                    .window = 100,
-                    .least = 20,
-                    .percent = 50,
-                    .slow_percent = 80,
-                    .slow_us = SECOND_US,
-                    .probes = 3,
-                    .probe_us = SECOND_US,
-                    .pause_us = SECOND_US,
-                    .pause_max_us = 60 * SECOND_US},
+    return (struct nebula_circuit){.mode = mode,
+                                   .window = 100,
+                                   .least = 20,
+                                   .percent = 50,
+                                   .slow_percent = 80,
+                                   .slow_us = SECOND_US,
+                                   .probes = 3,
+                                   .probe_us = SECOND_US,
+                                   .pause_us = SECOND_US,
+                                   .pause_max_us = 60 * SECOND_US};
+}
+
+/* As bench/guarded.lua has them. */
+static struct nebula_rules all_rules(void)
+{
+    return (struct nebula_rules){
+        .circuit = circuit(NEBULA_CIRCUIT_AUTOMATIC),
         .rate = {.shape = NEBULA_RATE_BUCKET,
                  .tokens = 1000000000,
                  .span_us = SECOND_US,
@@ -44,7 +49,6 @@ static void go_by(const struct sides *s, int32_t circuit)
         .hedge = {.copies = 2, .permille = 990, .floor_us = 1000, .percent = 5, .burst = 10},
         .early = {.least = 20, .percent = 10},
     };
-    bench_must(s->n, nebula_rules(s->n, s->guarded, &rules) == 0, "its rules");
 }
 
 /* The event's code. */
@@ -98,7 +102,8 @@ int main(int words, char **word)
     struct sides s = {.n = bench_open()};
     s.guarded = declare(s.n, "guarded");
     s.bare = declare(s.n, "bare");
-    go_by(&s, is_open ? NEBULA_CIRCUIT_OPEN : NEBULA_CIRCUIT_AUTOMATIC);
+    const struct nebula_rules shut = {.circuit = circuit(NEBULA_CIRCUIT_OPEN)}, usual = all_rules();
+    bench_must(s.n, nebula_rules(s.n, s.guarded, is_open ? &shut : &usual) == 0, "its rules");
     char line[32];
     while (fgets(line, sizeof line, stdin) != NULL) {
         int64_t times = strtoll(line, NULL, 10);

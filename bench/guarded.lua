@@ -2,7 +2,7 @@
 -- for bench/policies.lua: each line on the input is a number of calls.
 --
 -- all: the ns of this thread that so many took, less those of as many in a resource whose policy says nothing, in runs
--- that alternate. open: the ns of calls that a circuit refuses, from the method to nil, err.
+-- that alternate. open: the ns of calls that a circuit refuses, the only rule, from the method to nil, err.
 package.path = "./?.lua;" .. package.path
 local c = require "nebula.c"
 local ending = require "spec.support.ending"
@@ -19,21 +19,27 @@ local guarded, bare = measure.declare [[
   nothing "bare" (same)
 ]]
 
+local function circuit(mode)
+  return { mode = mode, window = 100, least = 20, percent = 50, slow_percent = 80, slow_us = SECOND, probes = 3,
+    probe_us = SECOND, pause_us = SECOND, pause_max_us = 60 * SECOND }
+end
+
 -- As bench/peers have them, with copies and deadlines besides.
-local function rules(mode)
-  return c.new("struct nebula_rules", {
-    circuit = { mode = mode, window = 100, least = 20, percent = 50, slow_percent = 80, slow_us = SECOND, probes = 3,
-      probe_us = SECOND, pause_us = SECOND, pause_max_us = 60 * SECOND },
+local rules = {
+  all = {
+    circuit = circuit(c.lib.NEBULA_CIRCUIT_AUTOMATIC),
     rate = { shape = c.lib.NEBULA_RATE_BUCKET, tokens = 1e9, span_us = SECOND, burst = 1e9 },
     limit = { concurrent = 1000, queue = 1000 },
     shed = { interval_us = 1e5, of = { { target_us = 5000, most_us = 1e4 } } },
     hedge = { copies = 2, permille = 990, floor_us = 1000, percent = 5, burst = 10 },
     early = { least = 20, percent = 10 },
-  })
-end
+  },
+  open = { circuit = circuit(c.lib.NEBULA_CIRCUIT_OPEN) },
+}
 
-local function go_by(mode)
-  assert(c.lib.nebula_rules(c.engine, guarded.id, rules(mode)) == 0, c.string(c.lib.nebula_error(c.engine)))
+local function go_by(said)
+  local kept = c.new("struct nebula_rules", said)
+  assert(c.lib.nebula_rules(c.engine, guarded.id, kept) == 0, c.string(c.lib.nebula_error(c.engine)))
 end
 
 local function run(resource, times)
@@ -66,7 +72,7 @@ function measured.open(times)
 end
 
 local word = ...
-go_by(word == "open" and c.lib.NEBULA_CIRCUIT_OPEN or c.lib.NEBULA_CIRCUIT_AUTOMATIC)
+go_by(rules[word])
 for line in io.lines() do
   print(("%.0f"):format(measured[word](tonumber(line)) * 1000))
   io.stdout:flush()

@@ -24,23 +24,28 @@ struct retry_policy again_policy(const struct resource *r, const struct operatio
 /* --- a share of the calls --------------------------------------------------------------------- */
 
 /* That of the process, or a worker's own where it is alone; made with the first call. */
-static struct budget *budget_of(struct resource *r, const struct retry_policy *retry)
+static void make_budget(struct resource *r)
 {
     const struct engine *e = r->engine;
-    const struct rate_policy rate = retry_rate(retry);
-    if (r->budget != NULL)
-        return r->budget;
+    const struct retry_policy retry = again_policy(r, NULL);
+    const struct rate_policy rate = retry_rate(&retry);
     char *identity = identity_of(r, "retries", IDENTITY_ALL_ROLES);
     if (identity != NULL)
-        r->budget = budget_new(e->ledger, e->worker, e->loop, identity, &rate, retry->budget_least);
+        r->budget = budget_new(e->ledger, e->worker, e->loop, identity, &rate, retry.budget_least);
     free(identity);
+}
+
+static struct budget *budget_of(struct resource *r)
+{
+    if (r->budget == NULL)
+        make_budget(r);
     return r->budget;
 }
 
 void again_called(struct resource *r)
 {
-    const struct retry_policy retry = again_policy(r, NULL);
-    struct budget *b = budget_of(r, &retry);
+    const struct retry_policy retry = {.budget = r->spec->policy.budget};
+    struct budget *b = budget_of(r);
     r->calls++;
     if (b != NULL)
         budget_put(b, retry_share(&retry), engine_now(r->engine));
@@ -48,8 +53,7 @@ void again_called(struct resource *r)
 
 static enum error_code take_share(struct resource *r, struct error *e)
 {
-    const struct retry_policy retry = again_policy(r, NULL);
-    struct budget *budget = budget_of(r, &retry);
+    struct budget *budget = budget_of(r);
     if (budget == NULL)
         return error_set(e, ERROR_MEMORY, "no memory for a budget for retries");
     if (!budget_take(budget, engine_now(r->engine)))

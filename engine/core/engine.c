@@ -76,6 +76,7 @@ void engine_fini(struct engine *e)
             resource_free(&r);
     }
     lend_fini(e);
+    rooms_fini(&e->rooms);
     lease_fini(&e->leases);
     holds_fini(e);
     asked_fini(e);

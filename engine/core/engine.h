@@ -14,6 +14,7 @@
 #include "base/table.h"
 #include "base/world.h"
 #include "core/loop.h"
+#include "core/rooms.h"
 #include "core/trace.h"
 
 #define ENGINE_TICKETS_MOST 1000000
@@ -90,6 +91,7 @@ struct engine {
     struct list ready;             /* tickets that ended and that the host has not seen */
     struct task *nobody;           /* acts when no task does */
     void *spare;                   /* memory for one more that waits for a lease: see core/lend.c */
+    struct rooms rooms;            /* and for calls */
     int32_t queued;     /* ticket of the last call or lease that has to wait for a connection */
     struct error error; /* of the last negative result */
     char *program;      /* what ls shows, owned; may be NULL */

@@ -151,6 +151,7 @@ static void describe_part(struct nebula_reply *out, const struct engine *e, stru
  * reply. */
 static void describe_call(struct nebula_reply *out, const struct engine *e, struct call *c)
 {
+    call_explain(c);
     if (c->shown != NULL) {
         describe_part(out, e, c);
     } else {

@@ -4,7 +4,6 @@
 
 #include "core/asked.h"
 #include "core/batch.h"
-#include "core/circuits.h"
 #include "core/context.h"
 #include "core/resource.h"
 #include "core/stages.h"
@@ -304,6 +303,12 @@ static void time_is_over(struct timer *t)
     }
 }
 
+void call_explain(struct call *c)
+{
+    if (c->error.code == ERROR_OPEN && c->error.text[0] == '\0')
+        circuits_explain(c->operation->guards, &c->refused, &c->error);
+}
+
 /* --- the ticket ------------------------------------------------------------------------------- */
 
 static void free_call(struct call *c)
@@ -314,7 +319,7 @@ static void free_call(struct call *c)
     reply_fini(&r->reply);
     context_unref(&r->context);
     batch_forget(r);
-    free(c);
+    rooms_give(&c->ticket.engine->rooms, c, c->size);
 }
 
 static void let_go(struct attempt *a)
@@ -377,13 +382,13 @@ const struct ticket_type call_ticket = {.abandon = call_abandon, .free = call_fr
 /* --- the begin ------------------------------------------------------------------------------- */
 
 /* The call with copies of the texts and the values behind it. */
-static struct call *copy_request(const struct nebula_request *r)
+static struct call *copy_request(struct engine *e, const struct nebula_request *r)
 {
-    struct call *c = malloc(sizeof *c + request_room(r));
+    size_t size = sizeof(struct call) + request_room(r);
+    struct call *c = rooms_take(&e->rooms, size, offsetof(struct call, attempt.request.reply));
     if (c == NULL)
         return NULL;
-    memset(c, 0,
-           offsetof(struct call, attempt.request.reply)); /* the rest is mostly room for texts */
+    c->size = size; /* what is not cleared is mostly room for texts */
     reply_init(&c->attempt.request.reply);
     error_clear(&c->error);
     request_copy(&c->attempt.request, r, c->bytes);
@@ -420,7 +425,7 @@ static struct call *call_new(struct engine *e, struct resource *r,
                              const struct nebula_request *request)
 {
     static const struct stages retry_alone = {.count = 1, .at = {NEBULA_STAGE_RETRY}};
-    struct call *c = copy_request(request);
+    struct call *c = copy_request(e, request);
     if (c == NULL) {
         engine_refuse(e, ERROR_MEMORY, "%s: no memory for a call", r->name);
         return NULL;
@@ -485,7 +490,7 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
         return -ERROR_MEMORY;
     int32_t number = ticket_begin(&c->ticket, e, &call_ticket);
     if (number < 0) {
-        free(c);
+        rooms_give(&e->rooms, c, c->size);
         return number;
     }
     c->attempt.request.context = context_ref(e->task->context);

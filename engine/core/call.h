@@ -13,6 +13,7 @@
 
 #include "core/again.h"
 #include "core/attempt.h"
+#include "core/circuits.h"
 #include "core/copies.h"
 #include "core/limits.h"
 #include "core/ticket.h"
@@ -30,6 +31,7 @@ struct call {
     struct operation *operation; /* NULL: by its declaration alone */
     struct again again;
     uint64_t pass; /* of the attempt under way, by the circuit; 0: it needs none */
+    struct circuits_refusal refused; /* by the circuit, and not in words yet */
     struct limited limited;
     struct copies copies;
     int64_t held_until_us;
@@ -37,8 +39,9 @@ struct call {
     enum outcome outcome;
     struct part *shown;     /* whose reply is read; NULL: that of the whole */
     struct attempt *answer; /* by which it is */
-    struct error error;
+    size_t size;            /* with the bytes */
     struct attempt attempt;
+    struct error error;
     char bytes[]; /* the values, then the texts */
 };
 
@@ -49,6 +52,8 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request);
 
 /* What it is ASKING was answered: as nebula_answer() has it. */
 void call_answered(struct call *c, int32_t again, enum nebula_class is);
+/* Before its error is shown: some reasons are put into words when somebody asks for them. */
+void call_explain(struct call *c);
 
 /* For core/copies: it failed, and might be done again; one of its copies ended, or is not in flight any more. */
 bool call_may_repeat(const struct call *c);

@@ -7,7 +7,6 @@
 #include "core/asked.h"
 #include "core/operation.h"
 #include "core/pool.h"
-#include "rules/circuit.h"
 
 /* What all workers have together. Of an engine that is alone it is its own, and has no ledger. */
 struct shared {
@@ -225,62 +224,69 @@ static struct circuits *circuits_of(struct guards *g)
 
 /* --- for who calls ---------------------------------------------------------------------------- */
 
-static uint64_t allow(struct circuits *c)
+static struct circuits_refusal refusal(const struct circuit *c, int64_t now_us)
+{
+    return (struct circuits_refusal){.cause = c->cause,
+                                     .is_half = c->state == CIRCUIT_HALF,
+                                     .left_us = c->until_us > now_us ? c->until_us - now_us : 0};
+}
+
+/* 0: *why says why not. */
+static uint64_t allow(struct circuits *c, struct circuits_refusal *why)
 {
     struct shared *s = enter(c);
+    int64_t now_us = engine_now(engine_of(c));
     uint64_t before = circuit_word(&s->circuit);
-    uint64_t pass = circuit_allow(&s->circuit, &s->policy, engine_now(engine_of(c)));
+    uint64_t pass = circuit_allow(&s->circuit, &s->policy, now_us);
+    if (pass == 0)
+        *why = refusal(&s->circuit, now_us);
     leave(c, before);
     return pass;
 }
 
-static void explain(struct circuits *c, struct error *why)
+static uint64_t word_of(const struct circuits *c)
 {
-    struct shared *s = enter(c);
-    const struct circuit_cause cause = s->circuit.cause;
-    int64_t left_us = s->circuit.until_us - engine_now(engine_of(c));
-    bool is_half = s->circuit.state == CIRCUIT_HALF;
-    common_unlock(&s->common);
-    const char *name = c->guards->resource->name;
-    if (cause.why == CIRCUIT_ORDER)
-        error_set(why, ERROR_OPEN, "%s: its circuit was opened by order", name);
-    else
-        error_set(why, ERROR_OPEN, "%s: circuit %s, %" PRId64 " of %" PRId64 " calls %s", name,
-                  is_half ? "half open" : "open", cause.bad, cause.of,
-                  cause.why == CIRCUIT_SLOWNESS ? "were slow" : "failed");
-    why->retry_after_us = left_us > 0 ? left_us : 0;
+    return atomic_load_explicit(&c->shared->word, memory_order_relaxed);
 }
 
-bool circuits_pass(struct guards *g, uint64_t *pass, struct error *why)
+bool circuits_pass(struct guards *g, uint64_t *pass, struct circuits_refusal *why)
 {
     struct circuits *c = circuits_of(g);
-    if (c == NULL) {
-        *pass = 0;
-        return true;
-    }
-    *pass = circuit_pass(atomic_load_explicit(&c->shared->word, memory_order_relaxed));
-    if (*pass == 0 && (*pass = allow(c)) == 0)
-        explain(c, why);
-    return *pass != 0;
+    *pass = c == NULL ? 0 : circuit_pass(word_of(c));
+    return c == NULL || *pass != 0 || (*pass = allow(c, why)) != 0;
 }
 
 uint64_t circuits_pass_leased(struct guards *g)
 {
     struct circuits *c = circuits_of(g);
-    if (c == NULL)
-        return 0;
-    uint64_t pass = circuit_pass(atomic_load_explicit(&c->shared->word, memory_order_relaxed));
-    return pass != 0 ? pass : allow(c);
+    struct circuits_refusal why;
+    uint64_t pass = c == NULL ? 0 : circuit_pass(word_of(c));
+    return c == NULL || pass != 0 ? pass : allow(c, &why);
+}
+
+void circuits_explain(const struct guards *g, const struct circuits_refusal *r, struct error *out)
+{
+    const char *name = g->resource->name;
+    if (r->cause.why == CIRCUIT_ORDER)
+        error_set(out, ERROR_OPEN, "%s: its circuit was opened by order", name);
+    else
+        error_set(out, ERROR_OPEN, "%s: circuit %s, %" PRId64 " of %" PRId64 " calls %s", name,
+                  r->is_half ? "half open" : "open", r->cause.bad, r->cause.of,
+                  r->cause.why == CIRCUIT_SLOWNESS ? "were slow" : "failed");
+    out->retry_after_us = r->left_us;
 }
 
 bool circuits_lend(struct resource *r, struct error *why)
 {
     struct operation *o = operation_find(r, 0);
+    struct circuits_refusal refused;
     uint64_t pass;
     if (o == NULL)
         return true;
-    if (!circuits_pass(o->guards, &pass, why))
+    if (!circuits_pass(o->guards, &pass, &refused)) {
+        circuits_explain(o->guards, &refused, why);
         return false;
+    }
     circuits_end(o->guards, pass, ERROR_CANCELLED, false,
                  0); /* what runs on it is asked for itself */
     return true;

@@ -17,9 +17,17 @@
 
 struct circuits; /* a worker's part in a circuit */
 
+/* Why something was refused, in numbers: to put it into words takes longer than to refuse. */
+struct circuits_refusal {
+    struct circuit_cause cause;
+    bool is_half;
+    int64_t left_us; /* until it is worth asking again */
+};
+
 /* May a call be sent? Its pass is to be handed in once, by circuits_end(); 0: there is no circuit. False:
- * not now, and *why says until when. */
-bool circuits_pass(struct guards *g, uint64_t *pass, struct error *why);
+ * not now. */
+bool circuits_pass(struct guards *g, uint64_t *pass, struct circuits_refusal *why);
+void circuits_explain(const struct guards *g, const struct circuits_refusal *r, struct error *out);
 /* The same for a lease, for which nothing is handed in. */
 bool circuits_lend(struct resource *r, struct error *why);
 /* For what runs on a lease: a pass if there is one to be had, else 0. */

@@ -59,6 +59,15 @@ static void leave_deadline(struct call *c, const struct stage_end *end)
 
 /* --- circuit ---------------------------------------------------------------------------------- */
 
+static enum stage_verdict enter_circuit(struct call *c)
+{
+    if (circuits_pass(c->operation->guards, &c->pass, &c->refused))
+        return STAGE_GO;
+    error_clear(&c->error);
+    c->error.code = ERROR_OPEN; /* and call_explain() says why */
+    return STAGE_REFUSE;
+}
+
 static void leave_circuit(struct call *c, const struct stage_end *end)
 {
     circuits_end(c->operation->guards, c->pass, end->code, end->was_sent, end->took_us);
@@ -112,7 +121,7 @@ enum stage_verdict stage_enter(struct call *c, enum nebula_stage stage)
     case NEBULA_STAGE_DEADLINE:
         return enter_deadline(c);
     case NEBULA_STAGE_CIRCUIT:
-        return circuits_pass(c->operation->guards, &c->pass, &c->error) ? STAGE_GO : STAGE_REFUSE;
+        return enter_circuit(c);
     case NEBULA_STAGE_LIMIT:
         return enter_limit(c);
     case NEBULA_STAGE_HEDGE:

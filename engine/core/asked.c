@@ -51,7 +51,7 @@ static struct asked_note *note_new(struct engine *e)
 
 void asked_tell(const struct operation *o, struct nebula_question what)
 {
-    if (o == NULL || (o->rules->asks & 1U << (uint32_t)what.what) == 0)
+    if (!asked_hears(o, (enum nebula_ask)what.what))
         return;
     struct asked_note *note = note_new(o->resource->engine);
     if (note == NULL)

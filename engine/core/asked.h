@@ -16,6 +16,12 @@
 bool asked_next(struct engine *e, struct nebula_question *out);
 void asked_fini(struct engine *e);
 
+/* Do its rules ask for this? o may be NULL. */
+static inline bool asked_hears(const struct operation *o, enum nebula_ask what)
+{
+    return o != NULL && (o->rules->asks & 1U << (uint32_t)what) != 0;
+}
+
 /* Kept if the rules of the operation say so, which may be NULL. What is not of this sort is zero. */
 void asked_tell(const struct operation *o, struct nebula_question what);
 

@@ -58,17 +58,24 @@ static void come_out_whole(struct call *c, enum error_code code)
                                  .took_us = engine_now(a->engine) - a->asked_us});
 }
 
+static void tell_refused(struct call *c)
+{
+    call_explain(c);
+    asked_tell(c->operation, (struct nebula_question){.what = NEBULA_TELL_REFUSED,
+                                                      .code = (int32_t)c->error.code,
+                                                      .outcome = OUTCOME_FAILED,
+                                                      .attempts = c->again.attempts,
+                                                      .text = c->error.text});
+}
+
 /* By a stage, at whose door it stands. Nothing was sent by this attempt. */
 static void refuse(struct call *c)
 {
     const struct stage_end end = {.code = ERROR_CANCELLED};
     c->outcome = OUTCOME_FAILED;
     come_out(c, 0, &end);
-    asked_tell(c->operation, (struct nebula_question){.what = NEBULA_TELL_REFUSED,
-                                                      .code = (int32_t)c->error.code,
-                                                      .outcome = OUTCOME_FAILED,
-                                                      .attempts = c->again.attempts,
-                                                      .text = c->error.text});
+    if (asked_hears(c->operation, NEBULA_TELL_REFUSED))
+        tell_refused(c);
     answer(c);
 }
 
@@ -161,8 +168,8 @@ static void conclude(struct call *c, enum error_code counted, bool may_repeat)
 
 static bool asks(const struct call *c)
 {
-    return c->operation != NULL && c->error.code != ERROR_OK && c->answer->was_sent &&
-           !c->answer->is_leased && (c->operation->rules->asks & 1U << NEBULA_ASK_FAILURE) != 0;
+    return c->error.code != ERROR_OK && c->answer->was_sent && !c->answer->is_leased &&
+           asked_hears(c->operation, NEBULA_ASK_FAILURE);
 }
 
 static void ask(struct call *c)

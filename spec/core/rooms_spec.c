@@ -17,11 +17,11 @@ static void what_one_left_is_the_next_ones_and_begins_with_zeros(void **unused)
     memset(room, 'x', ROOM_SIZE);
     rooms_give(&r, room, 100);
     char *again = rooms_take(&r, ROOM_SIZE, 90);
-    assert_ptr_equal(again, room);
+    assert_true(again == room || ROOMS_MOST == 0);
     assert_int_equal(r.count, 0);
     for (int i = 0; i < 90; i++)
         assert_int_equal(again[i], 0);
-    assert_int_equal(again[90], 'x');
+    assert_true(again[90] == 'x' || ROOMS_MOST == 0);
     rooms_give(&r, again, ROOM_SIZE);
     rooms_fini(&r);
     assert_null(r.first);

@@ -42,10 +42,10 @@ put_all() {
     link "libnebula.so.$ABI" "$LIBDIR/libnebula.so"
     put 644 "$BUILD/installed/libnebula.a" "$LIBDIR/libnebula.a"
     put 644 "$BUILD/installed/nebula.pc" "$LIBDIR/pkgconfig/nebula.pc"
-    for header in nebula.h nebula_balance.h nebula_driver.h nebula_policy.h; do
+    for header in nebula.h nebula_balance.h nebula_chaos.h nebula_driver.h nebula_policy.h; do
         put 644 "engine/$header" "$PREFIX/include/$header"
     done
-    for header in nebula.h nebula_balance.h nebula_policy.h; do # LuaJIT reads them
+    for header in nebula.h nebula_balance.h nebula_chaos.h nebula_policy.h; do # LuaJIT reads them
         put 644 "engine/$header" "$share/engine/$header"
     done
     find lua/nebula resources policies -name '*.lua' | sort >"$new.lua"

@@ -67,6 +67,7 @@ struct nebula *nebula_open(const struct nebula_options *o, char *text, uint32_t 
         let_go(&n);
         return NULL;
     }
+    n->engine.allows_chaos = o->allow_chaos;
     log_init(&n->engine.log, o->log_fd, (enum log_format)o->log_format,
              (enum log_level)o->log_level, &n->engine.secrets);
     struct error why;

@@ -226,8 +226,7 @@ struct nebula_spec {
     int32_t channel_most; /* bytes of a channel's name */
     const struct nebula_option *option;
     int32_t options;
-    const char *tenant; /* an extended regular expression of all of a tenant's name; NULL: letters,
-                           digits, _ and - */
+    const char *tenant; /* extended regex of a tenant's name; NULL: letters, digits, _ and - */
     int32_t tenants;    /* the most, with options that have {tenant}; else 0 */
     struct nebula_pool pool;
     struct nebula_policy policy;
@@ -241,6 +240,7 @@ struct nebula_options {
     int32_t log_format;  /* 0 json lines, 1 logfmt, 2 pretty */
     int32_t log_level;   /* 0 debug, 1 info, 2 warn, 3 error, 4 nothing */
     int32_t log_fd;      /* borrowed */
+    bool allow_chaos;    /* nebula_chaos() may be said */
 };
 
 /* NULL on failure; then the sentence is in text (size bytes, may be NULL). */

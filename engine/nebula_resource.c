@@ -6,6 +6,7 @@
 #include "core/answer.h"
 #include "core/asked.h"
 #include "core/again.h"
+#include "core/chaos.h"
 #include "core/counters.h"
 #include "core/errand.h"
 #include "core/load.h"
@@ -59,6 +60,24 @@ int32_t nebula_rules(struct nebula *n, int32_t resource, const struct nebula_rul
     for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
         if (!operation_rules(one, rules))
             return engine_refuse(e, ERROR_MEMORY, "%s: no memory for its rules", one->name);
+    return 0;
+}
+
+int32_t nebula_chaos(struct nebula *n, int32_t resource, const struct nebula_chaos *c)
+{
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    struct error why;
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    if (!e->allows_chaos)
+        return engine_refuse(e, ERROR_USAGE, "%s: chaos: the engine was not opened to allow it",
+                             r->name);
+    if (chaos_check(r, c, &why) != ERROR_OK)
+        return engine_refuse(e, why.code, "%s", why.text);
+    for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
+        if (!chaos_say(one, c, one == r))
+            return engine_refuse(e, ERROR_MEMORY, "%s: no memory for chaos", one->name);
     return 0;
 }
 

@@ -30,14 +30,9 @@ static int64_t real_wall(struct world *w)
     return read_clock(CLOCK_REALTIME);
 }
 
-/* splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014). */
 static uint64_t real_random(struct world *w)
 {
-    struct real *r = (struct real *)w;
-    uint64_t z = r->state += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
+    return world_of_seed(&((struct real *)w)->state);
 }
 
 struct world *world_real(void)

@@ -21,4 +21,14 @@ struct world *world_real(void);
 /* An even number in 0 .. bound - 1. bound must be positive. */
 uint64_t world_below(struct world *w, uint64_t bound);
 
+/* The next 64 even bits of dice that fall the same for the same seed, with which *state begins: splitmix64
+ * (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014). */
+static inline uint64_t world_of_seed(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
 #endif

@@ -203,15 +203,16 @@ enum outcome attempt_give_up(struct attempt *a)
         pool_leave(a->pool, &a->waiter);
         return OUTCOME_FAILED;
     }
-    if (conn_unsend(a->conn, &a->request)) {
+    struct conn *conn = a->conn;
+    if (conn_unsend(conn, &a->request)) {
         a->is_in_flight = false;
         a->conn = NULL;
-        return OUTCOME_FAILED;
+        give_back(a, conn);
+    } else if (a->request.is_shared) {
+        share_give_up(conn, &a->request);
+    } else if (conn->state == CONN_LEASED) {
+        conn_cancel(conn);
     }
-    if (a->request.is_shared)
-        share_give_up(a->conn, &a->request);
-    else if (a->conn->state == CONN_LEASED)
-        conn_cancel(a->conn);
     return outcome_unanswered(a);
 }
 

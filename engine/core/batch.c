@@ -31,6 +31,18 @@ enum outcome batch_end(struct request *r)
     return count[OUTCOME_FAILED] == r->parts ? OUTCOME_FAILED : OUTCOME_IN_DOUBT;
 }
 
+void batch_unanswer(struct request *r)
+{
+    reply_fini(&r->reply);
+    reply_init(&r->reply);
+    for (int32_t i = 0; i < r->parts; i++) {
+        struct reply *part = &r->part[i].request.reply;
+        reply_fini(part);
+        reply_init(part);
+        part->is_unanswered = true;
+    }
+}
+
 void batch_forget(struct request *r)
 {
     for (int32_t i = 0; i < r->parts; i++) {

@@ -15,6 +15,8 @@
 void batch_begin(struct request *r);
 /* It has ended, or nobody waits for it any more. OK or FAILED when all parts are, else IN_DOUBT. */
 enum outcome batch_end(struct request *r);
+/* What came of it and of its parts is thrown away: it was sent, and is not answered. */
+void batch_unanswer(struct request *r);
 /* Frees what the parts brought: nobody looks at it, or there will be another attempt. */
 void batch_forget(struct request *r);
 

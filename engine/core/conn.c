@@ -1,5 +1,6 @@
 #include "core/conn.h"
 
+#include "core/chaos.h"
 #include "core/ear.h"
 #include "core/handover.h"
 #include "core/lease.h"
@@ -88,49 +89,6 @@ void conn_move(struct conn *c, enum conn_state to)
     conn_tell(c, from);
 }
 
-/* --- of its pool ------------------------------------------------------------------------------ */
-
-static void join(struct pool *p, struct conn *c)
-{
-    struct conns *all = &p->conns;
-    *(all->first == NULL ? &all->first : &all->last->next) = c;
-    all->last = c;
-    c->next = NULL;
-    all->count++;
-}
-
-static void part(struct pool *p, const struct conn *c)
-{
-    struct conns *all = &p->conns;
-    struct conn **at = &all->first, *before = NULL;
-    while (*at != c) {
-        CHECK(*at != NULL);
-        before = *at;
-        at = &before->next;
-    }
-    *at = c->next;
-    if (all->last == c)
-        all->last = before;
-    all->count--;
-}
-
-/* Where it is, behind the driver's bytes. */
-static size_t turn_at(const struct pool *p)
-{
-    size_t grain = _Alignof(struct list_node);
-    return (p->driver->size + grain - 1) / grain * grain;
-}
-
-struct list_node *conn_turn(struct conn *c)
-{
-    return (struct list_node *)(void *)(c->driver_bytes + turn_at(c->pool));
-}
-
-struct conn *conn_of_turn(const struct pool *pool, struct list_node *turn)
-{
-    return conn_of((char *)turn - turn_at(pool));
-}
-
 /* --- ends ------------------------------------------------------------------------------------ */
 
 static void end_request(struct conn *c, struct request *r, const struct error *why)
@@ -165,6 +123,8 @@ static void end_lent(struct conn *c, const struct error *why)
 static void let_go(struct conn *c, const struct error *why, bool is_over)
 {
     bool was_opening = c->state == CONN_OPENING && !c->was_opened;
+    if (c->pool->resource->chaos != NULL)
+        chaos_forget(c);
     if (lease_is_out(c))
         lease_lose(&c->pool->engine->leases, c, why->state);
     if (c->state == CONN_LISTENING)
@@ -197,6 +157,13 @@ static void note_lost(const struct conn *c, const struct error *why)
     engine_log(c->pool->engine, LOG_WARN, "connection lost", field, COUNT(field));
 }
 
+void conn_break(struct conn *c, const struct error *why)
+{
+    if (c->state != CONN_CLOSING)
+        note_lost(c, why);
+    conn_close(c, why);
+}
+
 int64_t conn_bound(const struct conn *c)
 {
     bool is_bounded = conn_is_turning(c) || c->state == CONN_OPENING;
@@ -212,9 +179,7 @@ void conn_late(struct conn *c)
     else
         error_set(&why, ERROR_LOST, "%s: connection %u did not end %s in time", conn_resource(c),
                   c->id, conn_state_name(c->state));
-    if (c->state != CONN_OPENING)
-        note_lost(c, &why);
-    conn_close(c, &why);
+    (c->state == CONN_OPENING ? conn_close : conn_break)(c, &why);
 }
 
 /* --- the driver's sentences ------------------------------------------------------------------- */
@@ -224,6 +189,8 @@ void conn_opened(struct conn *c)
     if (c->state == CONN_CLOSING)
         return;
     CHECK(c->state == CONN_OPENING);
+    if (c->pool->resource->chaos != NULL && chaos_refuses(c))
+        return;
     trace(c, TRACE_CONN_OPENED, 0, 0);
     open_succeeded(c);
 }
@@ -240,6 +207,8 @@ void conn_failed(struct conn *c, const struct error *why)
 
 static void lend(struct conn *c, struct request *r)
 {
+    if (c->pool->resource->chaos != NULL && !chaos_lets(c, r))
+        return;
     c->lent++;
     r->is_lent = true;
     trace(c, TRACE_SENT, r->verb, 0);
@@ -251,6 +220,20 @@ static void send_next(struct conn *c)
     struct request *r = conn_head(c);
     if (r != NULL && c->lent == 0)
         lend(c, r);
+}
+
+void conn_go_on(struct conn *c)
+{
+    struct list_node *n = c->requests.first;
+    for (uint32_t i = 0; i < c->lent; i++)
+        n = ring_next(&c->requests, n);
+    for (; n != NULL; n = ring_next(&c->requests, n)) {
+        struct request *r = container_of(n, struct request, node);
+        if (c->lent == 0 || r->is_shared)
+            lend(c, r);
+        if (!r->is_lent)
+            return;
+    }
 }
 
 static void finish_cancel(struct conn *c)
@@ -265,6 +248,8 @@ void conn_replied(struct conn *c, struct request *r)
     if (c->state == CONN_CLOSING)
         return;
     CHECK(r->is_lent && conn_head(c) == r);
+    if (c->pool->resource->chaos != NULL && chaos_eats(c, r))
+        return;
     ring_remove(&c->requests, &r->node);
     c->lent--;
     c->used_us = engine_now(c->pool->engine);
@@ -299,7 +284,9 @@ static const char *meanwhile(const struct pool *p)
 {
     if ((p->gate & GATE_STOPPING) != 0)
         return ": the engine is shutting down";
-    return (p->gate & GATE_DRAINING) != 0 ? ": the resource is being drained" : "";
+    if ((p->gate & GATE_DRAINING) != 0)
+        return ": the resource is being drained";
+    return p->resource->chaos != NULL ? ": chaos is in force" : "";
 }
 
 void conn_closed(struct conn *c)
@@ -311,7 +298,7 @@ void conn_closed(struct conn *c)
     error_set(&why, ERROR_LOST, "%s: the connection was closed%s", conn_resource(c),
               meanwhile(pool));
     end_lent(c, &why);
-    part(pool, c);
+    conn_part(pool, c);
     pool->count[CONN_CLOSING]--;
     pool->stats.closed += c->was_opened;
     if (c->was_opened)
@@ -353,84 +340,6 @@ void conn_notice(struct conn *c, const char *text)
 
 /* --- for the pool and for call.c ------------------------------------------------------------- */
 
-/* Of all workers each has its own numbers. */
-static uint32_t next_id(const struct pool *p)
-{
-    struct resource *r = p->resource;
-    const struct engine *e = p->engine;
-    r->last_conn += (uint32_t)(r->last_conn == 0 ? e->worker + 1 : e->workers);
-    return r->last_conn;
-}
-
-bool conn_detach(struct conn *c)
-{
-    struct pool *p = c->pool;
-    CHECK(c->state == CONN_IDLE && c->session == 0);
-    if (c->pool->driver->detach == NULL || c->is_retired || !c->pool->driver->detach(c))
-        return false;
-    idle_remove(&p->idle, c);
-    if (p->loads != NULL)
-        load_left(c);
-    part(p, c);
-    p->count[CONN_IDLE]--;
-    p->reach[c->reach].conns--;
-    p->stats.past_uses += lease_uses(&p->engine->leases, c);
-    c->pool->engine->conns--;
-    lease_drop(&c->pool->engine->leases, c);
-    keep_soon(p); /* there is room for another */
-    return true;
-}
-
-void conn_attach(struct conn *c, struct pool *pool)
-{
-    struct engine *e = pool->engine;
-    struct reach *r = &pool->reach[c->reach];
-    lease_add_kept(&e->leases, c);
-    c->pool = pool;
-    c->id = next_id(pool);
-    c->state = CONN_LEASED;
-    lease_end(c); /* whoever held it last did so in another worker */
-    c->since_us = engine_now(e);
-    join(pool, c);
-    pool->count[CONN_IDLE]++; /* as which those leased count */
-    r->conns++;
-    e->conns++;
-    if (pool->loads != NULL)
-        load_came(c);
-    c->pool->driver->attach(c, reach_target(r, c->is_easy));
-}
-
-struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy)
-{
-    struct engine *e = pool->engine;
-    struct reach *r = &pool->reach[at];
-    bool has_turn = pool->share > 1 || pool->reaches > 1;
-    size_t turn = has_turn ? sizeof(struct list_node) : 0;
-    struct conn *c = calloc(1, sizeof *c + turn_at(pool) + turn);
-    if (c == NULL || !lease_add(&e->leases, c)) {
-        free(c);
-        return NULL;
-    }
-    c->pool = pool;
-    c->id = next_id(pool);
-    c->state = CONN_OPENING;
-    c->reach = (uint8_t)at;
-    c->is_easy = is_easy;
-    c->has_turn = has_turn;
-    c->turns = r->seen->turns;
-    c->created_us = c->since_us = c->used_us = engine_now(e);
-    if (c->has_turn)
-        node_init(conn_turn(c));
-    join(pool, c);
-    pool->count[CONN_OPENING]++;
-    r->opening++;
-    r->conns++;
-    e->conns++;
-    keep_bound(c, engine_now(e) + pool->resource->spec->pool.connect_us);
-    pool->driver->open(c, reach_target(r, is_easy));
-    return c;
-}
-
 void conn_send(struct conn *c, struct request *r)
 {
     CHECK(c->state == CONN_LEASED || c->state == CONN_CHECKING || c->state == CONN_RESETTING ||
@@ -455,6 +364,8 @@ bool conn_unsend(struct conn *c, struct request *r)
     if (r->is_lent)
         return false;
     ring_remove(&c->requests, &r->node);
+    if (c->pool->resource->chaos != NULL)
+        chaos_unsent(c, r);
     return true;
 }
 
@@ -467,6 +378,8 @@ void conn_cancel(struct conn *c)
         lease_lose(&c->pool->engine->leases, c, why.state);
     conn_move(c, CONN_CANCELLING);
     c->pool->stats.cancels++;
+    if (c->pool->resource->chaos != NULL)
+        chaos_forget(c);
     end_unsent(c, &why);
     if (conn_head(c) == NULL && (c->session & SESSION_STREAMING) != 0 && !care_stop_stream(c))
         return;

@@ -123,6 +123,8 @@ void conn_notice(struct conn *c, const char *text); /* what the server said besi
 
 /* A connection of pool in OPENING, to its endpoint number `at`; NULL when out of memory. */
 struct conn *conn_open(struct pool *pool, int32_t at, bool is_easy);
+/* c is not of this pool any more. */
+void conn_part(struct pool *p, const struct conn *c);
 /* Its node among those that carry several calls and have room (share.h); or, of those that are idle, among
  * those of its endpoint (load.h). Only one that was opened for a pool that shares, or has several
  * endpoints, has it. */
@@ -132,11 +134,15 @@ struct conn *conn_of_turn(const struct pool *pool, struct list_node *turn);
  * INT64_MAX: it does nothing of the kind. */
 int64_t conn_bound(const struct conn *c);
 void conn_late(struct conn *c);
+/* It is lost, and what is in flight with it; not by the driver's word. Idempotent. */
+void conn_break(struct conn *c, const struct error *why);
 void conn_move(struct conn *c, enum conn_state to);
 void conn_tell(struct conn *c, enum conn_state from); /* tells the tracer that it moved */
 /* Queues r; one that is shared is sent at once. The connection must be LEASED, LISTENING, CHECKING or
  * RESETTING. */
 void conn_send(struct conn *c, struct request *r);
+/* Gives the driver what it may have now of what is queued. */
+void conn_go_on(struct conn *c);
 /* Takes r back if the driver was not given it yet. */
 bool conn_unsend(struct conn *c, struct request *r);
 /* Nobody waits for what is in flight any more: brings it to an end, then the connection settles or

@@ -98,6 +98,7 @@ static void add_resource(const struct resource *r, int64_t *number)
     number[COUNTER_RETRIES] += (int64_t)r->retries;
     number[COUNTER_FAILED] += (int64_t)r->failed;
     number[COUNTER_IN_DOUBT] += (int64_t)r->in_doubt;
+    number[COUNTER_CHAOS] += (int64_t)r->faults;
 }
 
 void counters_of(const struct resource *r, int64_t *number)

@@ -52,7 +52,8 @@ struct resource;
     X(CALLS,            "calls",           TOTAL, "Calls begun.") \
     X(RETRIES,          "retries",         TOTAL, "Attempts beside the first of a call.") \
     X(FAILED,           "failed",          TOTAL, "Calls proven not applied.") \
-    X(IN_DOUBT,         "in_doubt",        TOTAL, "Calls of which nobody knows whether they were applied.")
+    X(IN_DOUBT,         "in_doubt",        TOTAL, "Calls of which nobody knows whether they were applied.") \
+    X(CHAOS,            "chaos",           TOTAL, "Requests and attempts to connect that were hit by chaos.")
 /* clang-format on */
 
 enum counter {

@@ -97,6 +97,7 @@ struct engine {
     char *program;      /* what ls shows, owned; may be NULL */
     uint32_t conns;     /* alive, of whatever state */
     bool is_stopping;
+    bool allows_chaos;
     struct timer stop_timer; /* when what is left is closed */
 
     struct instance *instances;  /* of the program's services: see core/instances.h */

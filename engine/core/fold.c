@@ -158,6 +158,8 @@ void fold_summary(struct telling *t, json_t *to, json_t *from)
     if (json_object_get(to, "circuit") == NULL && json_object_get(from, "circuit") != NULL)
         telling_put(t, to, "circuit", json_incref(json_object_get(from, "circuit")));
     fold_endpoints(t, to, from);
+    if (json_object_get(to, "faults") == NULL && json_object_get(from, "faults") != NULL)
+        telling_put(t, to, "faults", json_incref(json_object_get(from, "faults")));
 }
 
 /* --- roles ------------------------------------------------------------------------------------ */
@@ -233,8 +235,9 @@ static void fold_pool(struct telling *t, json_t *to, json_t *from)
 /* How much of it is in one worker. */
 static json_t *share_of(struct telling *t, const struct finding *p, const json_t *resource)
 {
-    static const char *const number[] = {"open",    "idle",   "leased", "listening", "opening",
-                                         "waiting", "leases", "calls",  "failed",    "in_doubt"};
+    static const char *const number[] = {"open",    "idle",     "leased", "listening",
+                                         "opening", "waiting",  "leases", "calls",
+                                         "failed",  "in_doubt", "chaos"};
     json_t *o = json_object();
     telling_number(t, o, "worker", p->worker);
     telling_put(t, o, "state", json_incref(json_object_get(resource, "state")));

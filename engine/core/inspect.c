@@ -255,7 +255,7 @@ json_t *inspect_summary(struct telling *t, const struct resource *r)
     static const enum counter shown[] = {COUNTER_IDLE,      COUNTER_LEASED,  COUNTER_LISTENING,
                                          COUNTER_LISTENERS, COUNTER_OPENING, COUNTER_WAITING,
                                          COUNTER_LEASES,    COUNTER_CALLS,   COUNTER_FAILED,
-                                         COUNTER_IN_DOUBT,  COUNTER_RETRIES};
+                                         COUNTER_IN_DOUBT,  COUNTER_RETRIES, COUNTER_CHAOS};
     int64_t all_open = 0;
     for (size_t i = 0; i < COUNT(open); i++)
         all_open += number[open[i]];
@@ -271,6 +271,8 @@ json_t *inspect_summary(struct telling *t, const struct resource *r)
     inspect_put_circuit(t, o, r);
     if (r->spec->endpoints > 0)
         telling_put(t, o, "endpoints", endpoints_json(t, r));
+    if (r->chaos != NULL)
+        telling_put(t, o, "faults", settings_chaos(r));
     return o;
 }
 
@@ -321,7 +323,8 @@ uint64_t inspect_known(const struct engine *e)
 
 bool inspect_is_untouched(const struct resource *r)
 {
-    return strcmp(state_of(r), "unused") == 0 && r->calls == 0 && r->tenants == NULL;
+    return strcmp(state_of(r), "unused") == 0 && r->calls == 0 && r->tenants == NULL &&
+           r->chaos == NULL;
 }
 
 json_t *inspect_head(struct telling *t)

@@ -4,6 +4,7 @@
 
 #include "core/alike.h"
 #include "core/budget.h"
+#include "core/chaos.h"
 #include "core/circuits.h"
 #include "core/errand.h"
 #include "core/handover.h"
@@ -374,6 +375,7 @@ void resource_free(struct resource **resource)
     outlook_free(&r->outlook);
     budget_free(&r->budget);
     operations_free(r);
+    chaos_free(&r->chaos);
     free(r->balance);
     drop_secrets(r);
     driver_return(r->driver);

@@ -12,6 +12,7 @@
 #include "rules/policy.h"
 
 struct budget;
+struct chaos;
 struct nebula_balance;
 struct nebula_rules;
 struct operation;
@@ -36,7 +37,8 @@ struct resource {
     struct budget *budget;            /* for retries, NULL: it was not called yet */
     const struct nebula_rules *rules; /* NULL: none was said; see operation.h */
     struct operation *operations;     /* by number; NULL: none was said, or it was not used yet */
-    uint64_t calls, retries, failed, in_doubt;
+    struct chaos *chaos;              /* faults on purpose, NULL: there are none */
+    uint64_t calls, retries, failed, in_doubt, faults;
     const char *name, *file; /* the file may be NULL */
     int32_t line, options;
     const struct nebula_option *option;

@@ -1,5 +1,6 @@
 #include "core/settings.h"
 
+#include "core/chaos.h"
 #include "core/load.h"
 #include "core/resource.h"
 
@@ -36,4 +37,17 @@ json_t *settings_balance(const struct resource *r)
                      settings_seconds(b->window_us), "most", b->most, "time",
                      settings_seconds(b->time_us), "time_most", settings_seconds(b->time_most_us),
                      "panic", b->panic, "slow_start", settings_seconds(b->slow_start_us));
+}
+
+json_t *settings_chaos(const struct resource *r)
+{
+    const struct nebula_chaos *c = chaos_said(r->chaos);
+    char text[CHAOS_TEXT_SIZE];
+    chaos_explain(c, text);
+    return json_pack("{s:s, s:f, s:s, s:b, s:f, s:f, s:f, s:f, s:f, s:f}", "text", text, "fail",
+                     c->fail, "code", c->fail > 0 ? error_name((enum error_code)c->code) : "",
+                     "cut", c->is_cut, "delay_share", c->delay_share, "delay",
+                     settings_seconds(c->delay_us), "delay_most",
+                     settings_seconds(c->delay_most_us), "delay_quantile", c->delay_quantile,
+                     "connect", c->connect, "left", settings_seconds(chaos_left_us(r->chaos)));
 }

@@ -11,6 +11,7 @@ json_t *settings_pool(const struct resource *r);
 json_t *settings_policy(const struct resource *r);
 json_t *settings_balance(const struct resource *r); /* one was said */
 json_t *settings_rules(const struct resource *r);   /* some were said */
+json_t *settings_chaos(const struct resource *r);   /* so it was, and for how much longer */
 
 static inline double settings_seconds(int64_t span_us)
 {

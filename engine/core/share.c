@@ -13,7 +13,7 @@ bool share_may(const struct pool *p, const struct request *r)
 static bool has_room(const struct conn *c)
 {
     return c->state == CONN_LEASED && c->session == 0 &&
-           c->lent < c->pool->share && /* all of what is shared is lent at once */
+           c->sharers < c->pool->share && /* those that wait to be sent too, see chaos.h */
            engine_now(c->pool->engine) < c->life_end_us;
 }
 

@@ -3,6 +3,7 @@
 #include <regex.h>
 #include <string.h>
 
+#include "core/chaos.h"
 #include "core/context.h"
 #include "core/counters.h"
 #include "core/load.h"
@@ -216,7 +217,8 @@ static struct resource *make(struct resource *mould, const char *name, const cha
     struct resource *r = declare(mould, name, tenant, e);
     if (r == NULL)
         return NULL;
-    if (!operations_copy(r, mould) || (mould->balance != NULL && !load_say(r, mould->balance))) {
+    if (!operations_copy(r, mould) || (mould->balance != NULL && !load_say(r, mould->balance)) ||
+        !chaos_take(r, mould)) {
         resource_free(&r);
         error_set(e, ERROR_MEMORY, "%s: no memory for one more tenant", mould->name);
         return NULL;

@@ -21,6 +21,7 @@ const char *trace_name(enum trace_what what)
         [TRACE_TOLD] = "told",
         [TRACE_GAP] = "gap",
         [TRACE_CIRCUIT] = "circuit",
+        [TRACE_CHAOS] = "chaos",
     };
     CHECK((size_t)what < TRACE_WHATS);
     return name[what];

@@ -26,6 +26,7 @@ enum trace_what {
     TRACE_TOLD,           /* a = connection, b = bytes */
     TRACE_GAP,            /* a = error code, b = us in which nothing was heard */
     TRACE_CIRCUIT,        /* a = state left, b = state entered, c = why it opened last */
+    TRACE_CHAOS, /* a = connection, b = error code, 0: it is held back alone, c = for so long, us */
     TRACE_WHATS
 };
 

@@ -68,7 +68,8 @@ local function put_functions(text)
 end
 
 ffi.cdef "struct sockaddr_storage; typedef unsigned socklen_t;"
-for _, path in ipairs { "engine/nebula.h", "engine/nebula_balance.h", "engine/nebula_driver.h", "engine/nebula_policy.h" } do
+for _, path in ipairs { "engine/nebula.h", "engine/nebula_balance.h", "engine/nebula_chaos.h",
+  "engine/nebula_driver.h", "engine/nebula_policy.h" } do
   local text = declarations(path)
   ffi.cdef(text)
   put_structs(text)

@@ -135,6 +135,11 @@ static struct op *find_call(struct play *p, int64_t lessee)
     return op;
 }
 
+bool play_is_seen(const struct play *p, const struct op *op)
+{
+    return op->begun_us > p->declared[op->resource].chaos_us;
+}
+
 void play_heard(struct witness *w, const struct heard *h)
 {
     struct play *p = container_of(w, struct play, witness);
@@ -147,7 +152,7 @@ void play_heard(struct witness *w, const struct heard *h)
     if (world_time_us() > op->deadline_us + SLACK_US + op->actor->worker->late_us)
         law_broken("%s: a statement was sent after its deadline", d->spec.name);
     op->heard++;
-    if (op->kind != OP_CALL)
+    if (op->kind != OP_CALL || !play_is_seen(p, op))
         return;
     if (!op->is_served || !is_batch(op)) /* of a batch, by its first word */
         inspect_session(d, h, op->actor->worker->late_us);
@@ -353,14 +358,14 @@ static void give_back(struct worker *w)
 }
 
 /* Nobody is served after one who came 5 ms later in the same queue. Without memory the driver may
- * turn a statement away before its server hears of it, so it cannot be seen who was served. */
+ * turn a statement away before its server hears of it, and so may chaos: it cannot be seen who was served. */
 void answers_inspect(const struct worker *w)
 {
     const struct play *p = w->play;
     int64_t now_us = world_time_us();
     for (int32_t t = 1; t <= w->most_ticket && !p->is_starved; t++) {
         const struct op *op = &w->op[t];
-        if ((op->kind != OP_LEASE && op->kind != OP_CALL) || op->is_served)
+        if ((op->kind != OP_LEASE && op->kind != OP_CALL) || op->is_served || !play_is_seen(p, op))
             continue;
         if (!op->is_ruled && w->newest_served[op->resource][op->role] > op->begun_us + FAIR_US &&
             op->wait_until_us > now_us)

@@ -6,6 +6,7 @@
 #include "core/pool.h"
 #include "core/resource.h"
 #include "ledger_trace.h"
+#include "nebula_chaos.h"
 #include "play.h"
 #include "unlikely.h"
 
@@ -158,6 +159,29 @@ static void renew(struct play *p, int i)
     play_begin(p, &op, nebula_reconnect(w->nebula, w->number[i], percent, every_us));
 }
 
+/* In one worker alone, as if the way from there were bad. */
+static void disturb(struct play *p, int i)
+{
+    static const int32_t code[] = {ERROR_LOST, ERROR_PROTOCOL, ERROR_LOCKED, ERROR_SERVER};
+    struct declared *d = &p->declared[i];
+    struct worker *w = troupe_pick(p);
+    if (w == NULL)
+        return;
+    struct nebula_chaos said = {.during_us = roll(p, 0, 5) == 0 ? 0 : roll(p, MS, SECOND),
+                                .fail = (double)roll(p, 0, 300) / 1000,
+                                .code = code[roll(p, 0, (int64_t)COUNT(code) - 1)],
+                                .delay_share = (double)roll(p, 0, 1000) / 1000,
+                                .delay_us = chance(p, 300) ? 0 : roll(p, 0, 30 * MS),
+                                .delay_quantile = chance(p, 500) ? 0 : 0.9,
+                                .connect = chance(p, 500) ? 0 : (double)roll(p, 0, 500) / 1000};
+    said.is_cut = said.fail > 0 && said.code == ERROR_LOST && chance(p, 500);
+    if (said.delay_quantile == 0 && said.delay_us > 0 && chance(p, 500))
+        said.delay_most_us = 2 * said.delay_us;
+    play_note(p, "worker %d has chaos in %s", w->index, d->spec.name);
+    if (nebula_chaos(w->nebula, w->number[i], &said) < 0 && !p->is_starved)
+        law_broken("chaos was refused: %s", nebula_error(w->nebula));
+}
+
 void play_operate(struct play *p)
 {
     int i = (int)roll(p, 0, DECLARED - 1);
@@ -171,6 +195,8 @@ void play_operate(struct play *p)
         server_crash(d->server, world_time_us() + roll(p, 0, 500 * MS));
     } else if (what == 6) {
         look(p, d);
+    } else if (what == 9 && !p->is_faultless) {
+        disturb(p, i);
     } else if (what == 10) {
         resize(p, i);
     } else if (what == 11) {

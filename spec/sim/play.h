@@ -66,6 +66,7 @@ struct declared {
     bool is_paused;
     /* All connections were renewed: nobody gets one again that was opened before. */
     int64_t fence_us;
+    int64_t chaos_us; /* the last fault of chaos; before anything was asked for: there was none */
     /* What was told on its server: on which channel, by number. */
     uint8_t channel_of[TALES];
     int64_t told;
@@ -320,6 +321,8 @@ void claims_compare(struct play *p);
 void holding_drop(struct play *p, struct actor *a);
 void play_served(struct play *p, struct op *op);
 bool play_writes(const struct op *op);
+/* Its server hears of it as soon as it is served: chaos has not held it back, nor thrown it away. */
+bool play_is_seen(const struct play *p, const struct op *op);
 void claim_all(struct play *p, const int64_t *id, int64_t count, enum claim claim);
 void play_heard(struct witness *w, const struct heard *h);
 

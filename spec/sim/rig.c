@@ -47,7 +47,8 @@ void rig_begin(struct rig *r)
 
 void rig_open(struct rig *r)
 {
-    const struct nebula_options options = {.log_level = 4, .log_fd = -1, .name = "rig"};
+    const struct nebula_options options = {
+        .log_level = 4, .log_fd = -1, .name = "rig", .allow_chaos = true};
     r->nebula = nebula_open(&options, NULL, 0);
     if (r->nebula == NULL)
         return;

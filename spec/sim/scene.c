@@ -141,6 +141,7 @@ static void declare(struct play *p, int i)
     server_watch(d->server, &p->witness);
     roll_odds(p, d->server);
     d->max = d->spec.pool.max;
+    d->chaos_us = -1;
     d->conns_left[0] = !p->is_starved      ? 0
                        : d->max > MAX_MOST ? d->max
                                            : MAX_MOST; /* who comes may not hear of others */
@@ -192,6 +193,13 @@ static void inspect_move(struct worker *w, int32_t resource, int64_t conn, int64
     }
 }
 
+static void meet_chaos(const struct worker *w, int32_t resource)
+{
+    for (int i = 0; i < DECLARED; i++)
+        if (w->number[i] == resource)
+            w->play->declared[i].chaos_us = world_time_us();
+}
+
 static void happened(struct tracer *t, enum trace_what what, int64_t now_us, int32_t resource,
                      int64_t a, int64_t b, int64_t c)
 {
@@ -202,6 +210,8 @@ static void happened(struct tracer *t, enum trace_what what, int64_t now_us, int
         obeyed_meet_circuit(w, resource, b);
     if (what == TRACE_CONN_MOVED)
         inspect_move(w, resource, a, b, c);
+    if (what == TRACE_CHAOS)
+        meet_chaos(w, resource);
     if (what == TRACE_TICKET_ENDED && a < OPS && w->op[a].kind == OP_START && b == ERROR_OK)
         laws_expect_started(w, w->op[a].resource);
     if (what == TRACE_TICKET_ENDED && a < OPS && w->op[a].kind == OP_LISTEN && b == ERROR_OK)

@@ -48,7 +48,7 @@ struct worker *troupe_pick(struct play *p)
 
 bool troupe_open(struct play *p, struct worker *w)
 {
-    const struct nebula_options options = {.log_level = 4, .log_fd = -1, .name = "sim"};
+    const struct nebula_options options = {.log_level = 4, .log_fd = -1, .allow_chaos = true};
     int32_t index = (int32_t)(w - p->worker);
     *w =
         (struct worker){.play = p, .index = index, .operator= {.worker = w, .deadline_us = NEVER} };
@@ -449,6 +449,7 @@ static bool is_passed_over(const struct play *p, const struct op *op, int64_t ne
 {
     int64_t since_us = op->begun_us > p->all_awake_us ? op->begun_us : p->all_awake_us;
     return (op->kind == OP_LEASE || op->kind == OP_CALL) && !op->is_served && !op->is_ruled &&
+           play_is_seen(p, op) &&
            newest_us > since_us + FAIR_US && op->wait_until_us > world_time_us();
 }
 

@@ -14,14 +14,14 @@ find engine \( -name '*.c' -o -name '*.h' \) -print0 | sort -z | xargs -0 awk '
         if (file ~ /^engine\/base\//) return header ~ /^base\//
         if (file ~ /^engine\/rules\//)
             return header ~ /^(rules\/policy|base\/check)\.h$/ || header == own
-        if (file ~ /^engine\/core\//) return header ~ /^(base|rules|core)\// || header ~ /^nebula(_balance|_policy|_host)?[.]h$/
+        if (file ~ /^engine\/core\//) return header ~ /^(base|rules|core)\// || header ~ /^nebula(_balance|_chaos|_policy|_host)?[.]h$/
         if (file ~ /^engine\/drivers\//)
             return header ~ /^base\// || header ~ /^core\/(driver|blocking|conn|context|loop|value)\.h$/ ||
                 header ~ /^nebula(_driver)?\.h$/ || header == "drivers/drivers.h" ||
                 (file ~ /\/(loaded|linked)\.c$/ && header ~ /^drivers\/(given|foreign)\.h$/) ||
                 (header ~ /^drivers\// && stem(header) == stem(file))
         if (file == "engine/nebula.h") return 0
-        if (file ~ /^engine\/nebula[a-z_]*[.][ch]$/) return header ~ /^(base|rules|core)\// || header ~ /^nebula(_border|_balance|_policy|_host)?[.]h$/
+        if (file ~ /^engine\/nebula[a-z_]*[.][ch]$/) return header ~ /^(base|rules|core)\// || header ~ /^nebula(_border|_balance|_chaos|_policy|_host)?[.]h$/
         return header !~ /\// || header ~ /^base\//   # the program: the border and itself
     }
     function owner(file, header) {

@@ -16,21 +16,18 @@ extern "C" {
 
 /* [ffi */
 
-/* Shares are 0 to 1. A request is whatever the driver is given: statements, and what the pool itself asks. */
+/* Shares are 0 to 1. A request is whatever the driver is given: statements, and the pool's own words. */
 struct nebula_chaos {
-    int64_t
-        during_us; /* in force for so long from now on, at most 24 hours; 0: it is over, and the rest is not looked at */
-    double fail;   /* this share of the requests fails, before the server hears of them */
-    int32_t code;  /* with this error: lost locked conflict read_only storage server protocol */
-    bool
-        is_cut; /* no: they are sent, and the connection is cut before the answer is here. The code is lost */
-    double delay_share;    /* this share is held back before it is sent */
+    int64_t during_us;     /* in force for so long from now on, at most 24 hours; 0: it is over */
+    double fail;           /* of the requests; the server never hears of them */
+    int32_t code;          /* with: lost locked conflict read_only storage server protocol */
+    bool is_cut;           /* lost on the way there or back: so it may have been done */
+    double delay_share;    /* of the requests; they are held back before they are sent */
     int64_t delay_us;      /* for so long, at most 24 hours */
     int64_t delay_most_us; /* or anything up to this; 0: always as long */
-    double
-        delay_quantile; /* or exponential, with delay_us at this quantile, 0.5 to below 1; 0: not so */
-    double connect;     /* this share of the attempts to connect fails with unreachable */
-    uint64_t seed;      /* of the dice, so that they fall the same again; 0: they do not */
+    double delay_quantile; /* or exponential, delay_us at this quantile, 0.5 to below 1; 0: none */
+    double connect;        /* of the attempts to connect; they fail with unreachable */
+    uint64_t seed;         /* of the dice, so that they fall the same again; 0: they do not */
 };
 
 /* From now on; copied. What was said before is over. 0 or a negative code: config, and which number cannot be; usage, where it

@@ -19,6 +19,13 @@ struct chaos {
     struct list wires;
 };
 
+enum fate {
+    FATE_IS_SENT = 0,
+    FATE_FAILS,
+    FATE_CUT_THERE, /* it does not come to the server, as far as anybody knows */
+    FATE_CUT_BACK   /* its answer does not come back */
+};
+
 /* A connection, while a fault has a part in what is under way on it: in one request. */
 struct wire {
     struct list_node node;
@@ -26,11 +33,11 @@ struct wire {
     struct conn *conn;
     struct request *held;   /* queued; NULL: it is past that */
     struct request *doomed; /* the driver has it, and nobody gets the answer */
-    enum error_code code;   /* of what is held: how it ends; OK: it does not, and is sent */
-    bool is_cut;            /* it is sent all the same, and doomed */
+    enum fate fate;         /* of what is held */
+    enum error_code code;   /* with which it ends */
     bool is_due;            /* it was held back for long enough */
     struct timer timer;
-    struct soon soon; /* what must not happen inside the verb: it fails, or is cut off */
+    struct soon soon; /* it fails: not inside the verb */
 };
 
 static struct chaos *chaos_of(const struct conn *c)
@@ -58,7 +65,7 @@ static void count(struct chaos *h, uint32_t conn, enum error_code code, int64_t 
 /* --- wires ------------------------------------------------------------------------------------ */
 
 static void held_for_long_enough(struct timer *t);
-static void strike(struct soon *s);
+static void fail(struct soon *s);
 
 static struct wire *find(const struct conn *c)
 {
@@ -80,7 +87,7 @@ static struct wire *wire_new(struct chaos *h, struct conn *c)
     w->conn = c;
     node_init(&w->node);
     timer_init(&w->timer, held_for_long_enough);
-    soon_init(&w->soon, strike);
+    soon_init(&w->soon, fail);
     list_push_tail(&h->wires, &w->node);
     return w;
 }
@@ -96,13 +103,25 @@ static void wire_free(struct wire *w)
 
 /* --- what happens to a request ---------------------------------------------------------------- */
 
-/* What is held fails, as the driver would have it, which has nothing of this connection now. */
-static void fail(struct wire *w)
+static void mark_sent(struct request *r)
 {
+    r->is_sent = true;
+    for (int32_t i = 0; i < r->parts; i++)
+        r->part[i].request.is_sent = true;
+}
+
+/* What is held fails, as the driver would have it, which has nothing of this connection now. */
+static void fail(struct soon *s)
+{
+    struct wire *w = container_of(s, struct wire, soon);
     struct conn *c = w->conn;
     struct request *r = w->held;
     struct error why;
-    error_set(&why, w->code, "%s: failed by chaos, before it was sent", conn_resource(c));
+    error_set(&why, w->code, "%s: %s", conn_resource(c),
+              w->fate == FATE_FAILS ? "failed by chaos, before it was sent"
+                                    : "cut off by chaos, on its way");
+    if (w->fate == FATE_CUT_THERE)
+        mark_sent(r);
     bool is_broken = chaos_breaks((int32_t)w->code);
     wire_free(w);
     CHECK(c->lent == 0 && conn_head(c) == r);
@@ -118,43 +137,21 @@ static void fail(struct wire *w)
     conn_go_on(c);
 }
 
-/* What is doomed has its connection closed: it ends when the driver is done with it. */
-static void cut(struct conn *c)
-{
-    struct error why;
-    error_set(&why, ERROR_LOST, "%s: connection %u was cut by chaos", conn_resource(c), c->id);
-    conn_break(c, &why);
-}
-
-static void strike(struct soon *s)
-{
-    struct wire *w = container_of(s, struct wire, soon);
-    if (w->held != NULL)
-        fail(w);
-    else
-        cut(w->conn);
-}
-
-/* What was held back for long enough. True: it is sent. Of what fails the turn comes when all before it
- * have ended. */
+/* What was held back for long enough. True: it is sent. What fails does so when all before it have ended. */
 static bool pass(struct wire *w)
 {
-    struct chaos *h = w->chaos;
-    struct loop *loop = engine_of(h)->loop;
-    if (w->code == ERROR_OK) {
+    if (w->fate == FATE_IS_SENT) {
         wire_free(w);
         return true;
     }
-    if (!w->is_cut) {
-        if (w->conn->lent == 0)
-            loop_soon(loop, &w->soon);
-        return false;
+    if (w->fate == FATE_CUT_BACK) {
+        w->doomed = w->held;
+        w->held = NULL;
+        return true;
     }
-    w->doomed = w->held;
-    w->held = NULL;
-    if (fault_hits(0.5, roll(h)))
-        loop_soon(loop, &w->soon);
-    return true;
+    if (w->conn->lent == 0)
+        loop_soon(engine_of(w->chaos)->loop, &w->soon);
+    return false;
 }
 
 static void held_for_long_enough(struct timer *t)
@@ -172,6 +169,15 @@ static enum error_code draw_code(struct chaos *h, const struct request *r)
     return is_hit && is_possible ? (enum error_code)h->said.code : ERROR_OK;
 }
 
+static enum fate draw_fate(struct chaos *h, enum error_code code)
+{
+    if (code == ERROR_OK)
+        return FATE_IS_SENT;
+    if (!h->said.is_cut)
+        return FATE_FAILS;
+    return fault_hits(0.5, roll(h)) ? FATE_CUT_THERE : FATE_CUT_BACK;
+}
+
 static int64_t draw_delay_us(struct chaos *h)
 {
     if (h->said.delay_us + h->said.delay_most_us == 0 || !fault_hits(h->said.delay_share, roll(h)))
@@ -183,6 +189,7 @@ static bool begin(struct conn *c, struct request *r)
 {
     struct chaos *h = chaos_of(c);
     enum error_code code = draw_code(h, r);
+    enum fate fate = draw_fate(h, code);
     int64_t delay_us = draw_delay_us(h);
     struct wire *w = code != ERROR_OK || delay_us > 0 ? wire_new(h, c) : NULL;
     if (w == NULL)
@@ -190,11 +197,17 @@ static bool begin(struct conn *c, struct request *r)
     count(h, c->id, code, delay_us);
     w->held = r;
     w->code = code;
-    w->is_cut = h->said.is_cut;
+    w->fate = fate;
     w->is_due = delay_us == 0;
     if (!w->is_due)
         loop_arm(engine_of(h)->loop, &w->timer, engine_in(engine_of(h), delay_us));
     return w->is_due && pass(w);
+}
+
+/* Somebody before it was not sent either, and goes first. */
+static bool is_behind(const struct conn *c, const struct request *r)
+{
+    return conn_head(c) != r && !container_of(r->node.prev, struct request, node)->is_lent;
 }
 
 bool chaos_lets(struct conn *c, struct request *r)
@@ -203,17 +216,19 @@ bool chaos_lets(struct conn *c, struct request *r)
     if (c->state == CONN_CANCELLING || (w != NULL && w->doomed != NULL))
         return true;
     if (w == NULL)
-        return begin(c, r);
+        return !is_behind(c, r) && begin(c, r);
     return w->held == r && w->is_due && pass(w);
 }
 
 bool chaos_eats(struct conn *c, struct request *r)
 {
     const struct wire *w = find(c);
+    struct error why;
     if (w == NULL || w->doomed != r)
         return false;
     batch_unanswer(r);
-    cut(c);
+    error_set(&why, ERROR_LOST, "%s: connection %u was cut by chaos", conn_resource(c), c->id);
+    conn_break(c, &why);
     return true;
 }
 

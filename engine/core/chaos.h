@@ -7,8 +7,8 @@
  *                      out of the queue, and it is proven not done
  *   fails              it ends as if the driver had said so, which never heard of it: proven not done. With
  *                      lost and protocol the connection ends with it
- *   is cut off         the driver is given it, and the connection is closed: at once, or when the answer is
- *                      there, which nobody gets. Nobody knows whether it was done
+ *   is cut off         one of two on its way there, of which the server never hears; the other one on its way
+ *                      back, when it has been done. The connection ends with it, and nobody knows which it was
  *
  * and an attempt to connect that is hit fails when the driver has just opened the connection. So a driver
  * never learns of chaos: it is sent what it would be sent, in the same order, or closed.
@@ -26,7 +26,7 @@ struct chaos; /* what is said of a resource, and under way in it */
 
 /* --- for its connections, where there is chaos ------------------------------------------------ */
 
-/* Whether r, the first that is queued, may be given to the driver now. False: conn_go_on() when it may, or
+/* Whether r, which is queued, may be given to the driver now. False: conn_go_on() when it may, or
  * it ends. */
 bool chaos_lets(struct conn *c, struct request *r);
 /* r has its answer. True: nobody gets it, and c is closing. */

@@ -66,7 +66,8 @@ struct declared {
     bool is_paused;
     /* All connections were renewed: nobody gets one again that was opened before. */
     int64_t fence_us;
-    int64_t chaos_us; /* the last fault of chaos; before anything was asked for: there was none */
+    int64_t
+        chaos_us; /* until then a fault of chaos has a part in what is sent; -1: there was none */
     /* What was told on its server: on which channel, by number. */
     uint8_t channel_of[TALES];
     int64_t told;

@@ -193,11 +193,15 @@ static void inspect_move(struct worker *w, int32_t resource, int64_t conn, int64
     }
 }
 
-static void meet_chaos(const struct worker *w, int32_t resource)
+/* Those behind what is held back wait with it. */
+static void meet_chaos(const struct worker *w, int32_t resource, int64_t delay_us)
 {
-    for (int i = 0; i < DECLARED; i++)
-        if (w->number[i] == resource)
-            w->play->declared[i].chaos_us = world_time_us();
+    int64_t until_us = world_time_us() + delay_us;
+    for (int i = 0; i < DECLARED; i++) {
+        int64_t *chaos_us = &w->play->declared[i].chaos_us;
+        if (w->number[i] == resource && *chaos_us < until_us)
+            *chaos_us = until_us;
+    }
 }
 
 static void happened(struct tracer *t, enum trace_what what, int64_t now_us, int32_t resource,
@@ -211,7 +215,7 @@ static void happened(struct tracer *t, enum trace_what what, int64_t now_us, int
     if (what == TRACE_CONN_MOVED)
         inspect_move(w, resource, a, b, c);
     if (what == TRACE_CHAOS)
-        meet_chaos(w, resource);
+        meet_chaos(w, resource, c);
     if (what == TRACE_TICKET_ENDED && a < OPS && w->op[a].kind == OP_START && b == ERROR_OK)
         laws_expect_started(w, w->op[a].resource);
     if (what == TRACE_TICKET_ENDED && a < OPS && w->op[a].kind == OP_LISTEN && b == ERROR_OK)

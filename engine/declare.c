@@ -19,6 +19,7 @@
 #include "modules.h"
 #include "nebula_balance.h"
 #include "nebula_border.h"
+#include "nebula_chaos.h"
 #include "nebula_policy.h"
 
 struct declaration {
@@ -43,7 +44,8 @@ static void refused(lua_State *lua, struct declaration *d, int32_t code)
     lua_pushstring(lua, nebula_error(d->engine));
 }
 
-/* declare(struct nebula_spec[, struct nebula_balance[, struct nebula_rules]]) -> number | nil, why */
+/* declare(struct nebula_spec[, struct nebula_balance[, struct nebula_rules[, struct nebula_chaos]]])
+ * -> number | nil, why */
 static int declare(lua_State *lua)
 {
     struct declaration *d = self(lua);
@@ -52,6 +54,8 @@ static int declare(lua_State *lua)
         code = nebula_balance(d->engine, number, lua_topointer(lua, 2));
     if (code >= 0 && !lua_isnoneornil(lua, 3))
         code = nebula_rules(d->engine, number, lua_topointer(lua, 3));
+    if (code >= 0 && !lua_isnoneornil(lua, 4))
+        code = nebula_chaos(d->engine, number, lua_topointer(lua, 4));
     if (code >= 0) {
         lua_pushinteger(lua, number);
         return 1;

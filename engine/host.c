@@ -29,6 +29,14 @@ static int refuse(lua_State *lua, const char *why)
     return 2;
 }
 
+static bool has_field(lua_State *lua, const char *name)
+{
+    lua_getfield(lua, 1, name);
+    bool is_so = lua_toboolean(lua, -1);
+    lua_pop(lua, 1);
+    return is_so;
+}
+
 static int32_t number_field(lua_State *lua, const char *name, int32_t fallback)
 {
     lua_getfield(lua, 1, name);
@@ -48,10 +56,8 @@ static void be_watched(lua_State *lua, struct worker *w)
     lua_getfield(lua, -1, "inner");
     worker_watch(w);
     lua_pop(lua, 1);
-    lua_getfield(lua, 1, "notes_calls");
-    if (lua_toboolean(lua, -1))
+    if (has_field(lua, "notes_calls"))
         watchdog_note_calls(w->watched);
-    lua_pop(lua, 1);
 }
 
 static int worker_open(lua_State *lua)
@@ -68,6 +74,7 @@ static int worker_open(lua_State *lua)
         .log_format = number_field(lua, "log_format", 1),
         .log_level = number_field(lua, "log_level", 1),
         .log_fd = STDERR_FILENO,
+        .allow_chaos = has_field(lua, "allow_chaos"),
     };
     char text[256] = "";
     struct nebula_ledger *ledger = process_ledger(w->process);

@@ -83,7 +83,10 @@ __attribute__((format(printf, 2, 3))) static void add(struct sentence *s, const 
 /* "10 % of the requests", after what is before it. */
 static void add_share(struct sentence *s, double share, const char *of)
 {
-    add(s, "%s%.4g %% of the %s", s->between, share * 100, of);
+    if (share < 1)
+        add(s, "%s%.4g %% of the %s", s->between, share * 100, of);
+    else
+        add(s, "%sall %s", s->between, of);
     s->between = ", ";
 }
 

@@ -19,6 +19,7 @@ local sources = require "nebula.declare.sources"
 local suggest = require "nebula.suggest"
 
 local balance = lazy "nebula.declare.balance"
+local chaos = lazy "nebula.declare.chaos"
 
 ---@class nebula.DeclaredResource what resource.declare() takes: see nebula.Spec
 ---@field name string
@@ -38,6 +39,7 @@ local balance = lazy "nebula.declare.balance"
 ---@field reads string|nil
 ---@field endpoints string[]|nil
 ---@field balance table<string, number>|nil how calls spread over them: see nebula.declare.balance
+---@field chaos table|nil faults on purpose: see nebula.declare.chaos
 ---@field file string
 ---@field line integer
 
@@ -69,7 +71,7 @@ local function report_failures(list, errors, reports)
 end
 
 local function report_unknown(list, unknown, kinds, reports)
-  local names = { "policy", "env" }
+  local names = { "policy", "chaos", "env" }
   for name in pairs(kinds) do
     names[#names + 1] = name
   end
@@ -85,17 +87,17 @@ local function report_unknown(list, unknown, kinds, reports)
 end
 
 local function split(list, records, reports)
-  local resources, declared_policies, last = {}, {}, nil
+  local resources, lists, last = {}, { policy = {}, chaos = {} }, nil
   for _, record in ipairs(records) do
     if type(record[3]) ~= "number" then -- the tree was cut off in the one before
       reports:add(list[last[2]].file, last[3], 1, "", "here the declarations begin to hold more than 500,000 values")
       break
     end
     local one = declaration.new(record, list[record[2]], reports)
-    table.insert(record[1] == "policy" and declared_policies or resources, one)
+    table.insert(lists[record[1]] or resources, one)
     last = record
   end
-  return resources, declared_policies
+  return resources, lists.policy, lists.chaos
 end
 
 -- resources -------------------------------------------------------------------------------------------
@@ -227,10 +229,13 @@ function declare.read(what)
   local records, failures = evaluate(list, what.kinds)
   report_failures(list, failures, reports)
   report_unknown(list, records[1], what.kinds, reports)
-  local declared, declared_policies = split(list, records[2], reports)
+  local declared, declared_policies, declared_chaos = split(list, records[2], reports)
   local known_policies = policies.collect(declared_policies)
   known_policies:check(declared_policies)
   local resources = read_resources(declared, what.kinds, known_policies)
+  if #declared_chaos > 0 then
+    chaos.collect(declared_chaos, declared, resources)
+  end
   local errors = reports:list()
   if errors then
     return nil, errors

@@ -124,11 +124,14 @@ end
 
 -- Its number, or a negative code.
 local function tell(spec)
-  return specs.with(spec, function(at, balance, rules)
+  return specs.with(spec, function(at, balance, rules, chaos)
     local id = lib.nebula_declare(engine, at)
     local code = id > 0 and balance and lib.nebula_balance(engine, id, balance) or 0
     if id > 0 and code >= 0 and rules then
       code = lib.nebula_rules(engine, id, rules)
+    end
+    if id > 0 and code >= 0 and chaos then
+      code = lib.nebula_chaos(engine, id, chaos)
     end
     return code < 0 and code or id
   end)

@@ -4,6 +4,7 @@ local c = require "nebula.c"
 local lazy = require "nebula.lazy"
 
 local balance = lazy "nebula.balance"
+local chaos = lazy "nebula.chaos"
 local rules = lazy "nebula.rules"
 
 ---@class nebula.Spec a resource as nebula.declare gives it; times in us, sizes in bytes
@@ -25,6 +26,7 @@ local rules = lazy "nebula.rules"
 ---@field reads string|nil the role that plain reads go to
 ---@field endpoints string[]|nil
 ---@field balance table<string, number>|nil how calls spread over them: fields of struct nebula_balance
+---@field chaos table|nil faults on purpose: see nebula.declare.chaos
 ---@field file string
 ---@field line integer
 
@@ -75,10 +77,10 @@ end
 
 local spec = {}
 
---- Calls fn with the declaration as a `struct nebula_spec`, and with its `struct nebula_balance` and its
---- `struct nebula_rules` if it has them. They are good until fn has returned.
+--- Calls fn with the declaration as a `struct nebula_spec`, and with its `struct nebula_balance`, its
+--- `struct nebula_rules` and its `struct nebula_chaos` if it has them. They are good until fn has returned.
 ---@param declared nebula.Spec
----@param fn fun(at: ffi.cdata*, balance: ffi.cdata*|nil, rules: ffi.cdata*|nil): any
+---@param fn fun(at: ffi.cdata*, balance: ffi.cdata*|nil, rules: ffi.cdata*|nil, chaos: ffi.cdata*|nil): any
 ---@return any, any what fn returned
 function spec.with(declared, fn)
   local kind, endpoints = declared.kind, declared.endpoints or {}
@@ -97,7 +99,8 @@ function spec.with(declared, fn)
   fill_policy(at.policy, declared.policy)
   local balanced = declared.balance and balance.struct(declared.balance)
   local ruled = declared.policy.rules and rules.struct(declared.policy.rules)
-  local result, why = fn(at, balanced, ruled) -- no tail call: it would leave the options to the collector
+  local disturbed = declared.chaos and chaos.struct(declared.chaos)
+  local result, why = fn(at, balanced, ruled, disturbed) -- no tail call: it would leave the options to the collector
   return result, why
 end
 

@@ -18,7 +18,7 @@ static void it_is_over_by_itself_and_all_is_as_before(void **unused)
     said.during_us = SECOND;
     said.delay_us = 600 * MS;
     begin(&r, &said);
-    assert_true(is_told(&r, "{\"verb\":\"ls\"}", "100 % of the requests are held back for 600 ms"));
+    assert_true(is_told(&r, "{\"verb\":\"ls\"}", "all requests are held back for 600 ms"));
     assert_in_range(took_us(&r, ERROR_OK), 600 * MS, 610 * MS);
     assert_in_range(took_us(&r, ERROR_OK), 390 * MS,
                     410 * MS); /* what it holds back then goes on */
@@ -99,7 +99,7 @@ static void it_shows_in_listings_what_it_is(void **unused)
         {{.fail = 0.125, .code = ERROR_LOST, .is_cut = true},
          "12.5 % of the requests are cut off under way"},
         {{.delay_share = 1, .delay_us = 50 * MS, .delay_quantile = 0.95},
-         "100 % of the requests are held back for 50 ms at p95"},
+         "all requests are held back for 50 ms at p95"},
         {{.fail = 0.1,
           .code = ERROR_READ_ONLY,
           .delay_share = 0.5,

@@ -31,6 +31,7 @@ function declared.told(r, resources)
   return {
     name = r.name, kind = r.kind.name, policy = r.policy_name, file = r.file, line = r.line, options = options,
     note = folder.note, balance = balance.told(r.balance), endpoints = r.endpoints, roles = r.endpoints and r.roles,
+    disturbed_by = r.chaos and ("%s:%d"):format(r.chaos.file, r.chaos.line),
     rules = rules.told(l.rules), operations = rules.told_operations(r.operations),
     pool = {
       min = p.min, max = p.max, queue = p.queue, connecting = p.connecting, fail_fast = p.fail_fast,

@@ -1,4 +1,5 @@
 local balance = require "nebula.cli.balance"
+local chaos = require "nebula.cli.chaos"
 local declared = require "nebula.cli.declared"
 local engines = require "nebula.cli.engines"
 local folder = require "nebula.cli.folder"
@@ -29,6 +30,7 @@ end
 
 local function show_settings(r)
   local p, l = r.pool, r.limits
+  chaos.show(r)
   line("declared", "%s:%d", r.file, r.line)
   line("pool", "min %d, max %d, queue %d, %d connecting at once, %s%s", p.min, p.max, p.queue, p.connecting, p.order,
     p.fail_fast and ", fail fast" or "")
@@ -168,7 +170,8 @@ end
 local function show_resource(answer)
   local r = answer.resource
   local workers = answer.workers and (", %d workers"):format(answer.workers) or ""
-  print(("%s  %s, %s (pid %d%s)"):format(show.paint("bold", r.name), r.kind, r.state, answer.pid, workers))
+  print(("%s  %s, %s (pid %d%s)"):format(show.paint("bold", r.name), r.kind, chaos.mark(r, r.state), answer.pid,
+    workers))
   show_settings(r)
   show_options(r.options)
   line("calls", "%d, %d failed, %d in doubt, %d retries", r.calls, r.failed, r.in_doubt, r.retries)
@@ -230,7 +233,8 @@ return {
   most = 1,
   text = "show one resource: its settings, its counters and every connection",
   manual = [[
-Asks every engine of yours that runs. When none has the resource, it is shown from the files.
+Asks every engine of yours that runs. When none has the resource, it is shown from the files. CHAOS: faults happen on
+purpose, such ones and for so long.
 Of a resource with several hosts each is shown as each role knows it: down does not answer, unfit answers and is not
 what the role needs, fit is, unknown was not asked; and what it failed with last.
 Where calls are balanced over them: the weight of each in percent and what it is a product of (health, the share of

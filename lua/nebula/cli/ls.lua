@@ -1,3 +1,4 @@
+local chaos = require "nebula.cli.chaos"
 local engines = require "nebula.cli.engines"
 local folder = require "nebula.cli.folder"
 local show = require "nebula.cli.show"
@@ -27,10 +28,11 @@ local function show_engine(answer)
   local rows = {}
   for i, r in ipairs(answer.resources) do
     rows[i] = { r.name, r.kind, r.open, r.idle, r.leased, r.listeners, r.max, r.waiting, r.calls, r.failed, r.retries,
-      show.paint(colours[r.state] or "bold", r.state) }
+      chaos.mark(r, show.paint(colours[r.state] or "bold", r.state)) }
   end
   show.table({ "NAME", "KIND", "OPEN", "IDLE", "LEASED", "LISTENERS", "MAX", "WAITING", "CALLS", "FAILED", "RETRIES",
     "STATE" }, rows)
+  for _, r in ipairs(answer.resources) do chaos.show(r) end
   show_endpoints(answer.resources)
   show_services(answer.services or {})
 end
@@ -61,6 +63,8 @@ return {
   text = "list the resources of the engines that run, or else those that the files declare",
   manual = [[
 Asks every engine of yours that runs. When none does, it says so and lists what the files declare.
+A resource in which faults happen on purpose is marked CHAOS, and what they are and for how much longer stands below
+(`faults` of the JSON; `chaos` counts what was hit).
 The numbers of a process with several workers are those of all. An engine that does not answer within 2 s (its workflow
 computes, or its process was stopped), and a worker that does not within one, is named on stderr, and in `silent` of the
 JSON: a list of objects with pid and error, and worker when it is one of several.

@@ -35,6 +35,7 @@ function program.options(workers, ...)
       text = "json, logfmt or pretty (default: pretty on a terminal, else logfmt)" },
     { name = "log-level", value = "LEVEL", one_of = levels,
       text = "debug, info, warn, error or nothing (default info)" },
+    { name = "allow-chaos", text = "let faults happen that `chaos` declares; else such a declaration is an error" },
     ...,
   }
 end
@@ -79,7 +80,7 @@ function program.read(given, name, workers)
     is_interpreted = given.hookcheck,
     engine = {
       name = name, log_format = formats[format], log_level = levels[given["log-level"] or "info"],
-      notes_calls = given.hookcheck,
+      notes_calls = given.hookcheck, allow_chaos = given["allow-chaos"],
     },
   }
   return self.workers and self.drain_us and self.stuck_us and self or nil
@@ -132,6 +133,18 @@ function program.open(self)
   return true
 end
 
+local function is_allowed(self, declared)
+  local is_so = true
+  for _, one in ipairs(declared) do
+    if one.chaos and not self.engine.allow_chaos then
+      show.complain("%s:%d: chaos %s: the faults that it declares are real; say --allow-chaos to have them in %s",
+        one.chaos.file, one.chaos.line, one.chaos.name, one.name)
+      is_so = false
+    end
+  end
+  return is_so
+end
+
 local function log_warnings(warnings)
   for _, one in ipairs(warnings or {}) do
     require("nebula.log").warn("%s", tostring(one))
@@ -139,11 +152,12 @@ local function log_warnings(warnings)
 end
 
 --- What a folder declares, made known to the engine; nil after complaining.
+---@param self nebula.cli.Program
 ---@param dir string
 ---@return nebula.DeclaredResource[]|nil
-function program.declare(dir)
+function program.declare(self, dir)
   local set = folder.set(dir)
-  if not set then return nil end
+  if not set or not is_allowed(self, set.resources) then return nil end
   require("nebula.asking").begin(set.asked, set.kinds)
   local resources = require "nebula.resource"
   require("nebula.call").policies = function() return set.policies:all() end

@@ -24,7 +24,7 @@ local function run(given, arguments)
     show.complain("%s", mistake)
     return 2
   end
-  local declared = program.declare(dir)
+  local declared = program.declare(self, dir)
   if not declared then return 2 end
   require("nebula.supervisor").begin {
     file = file,

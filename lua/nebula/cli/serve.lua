@@ -55,7 +55,7 @@ local function run(given, arguments)
   if not self then return 2 end
   if not program.open(self) then return 1 end
   package.path = package.path .. ";" .. dir .. "/?.lua"
-  local declared = program.declare(dir)
+  local declared = program.declare(self, dir)
   local services = read_services(dir, declared ~= nil)
   if not services then return 2 end
   local others = program.for_others(self, {}, declared)

@@ -203,7 +203,7 @@ sqlite "asked" {
     assert.equal([[
 policies/p.lua:2:8: '<name>' expected near '='
 resources/a.lua:1:1: unknown name "sqlit"; did you mean "sqlite"?
-resources/a.lua:2:28: unknown name "unheard"; known: env, policy, postgres, sqlite
+resources/a.lua:2:28: unknown name "unheard"; known: chaos, env, policy, postgres, sqlite
 resources/a.lua:3:1: strategy: not yet in force
 resources/a.lua:5:1: attempt to concatenate a nil value
 resources/b.lua:1:22: b.file: expected a text, got a boolean]], (errors_of {

@@ -72,7 +72,10 @@ local function main(...)
   elseif #work == 0 and not arguments[place] then
     return refuse("no script")
   end
-  local opened, problem = worker.open { name = arguments[place] or "-e", log_format = 2, log_level = 2 }
+  local opened, problem = worker.open {
+    name = arguments[place] or "-e", log_format = 2, log_level = 2,
+    allow_chaos = true, -- it reads no files of an operator's: who declares it is the script
+  }
   if not opened then
     io.stderr:write("nebula-lua: ", problem, "\n")
     return 1

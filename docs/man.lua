@@ -1,5 +1,6 @@
 -- man.lua SECTION - writes the manual pages from the tables in the sources: 1, the program; 5, its declarations.
 
+local chaos = require "nebula.declare.chaos"
 local commands = require "nebula.cli.commands"
 local keys = require "nebula.keys"
 local kind = require "nebula.kind"
@@ -107,6 +108,7 @@ environment variable.]]
   print ".SH SETTINGS"
   settings("Every resource", rows.resource, "")
   settings("A policy", rows.policy, "")
+  settings("Chaos: faults on purpose, only with --allow-chaos", chaos.rows, "")
   settings("A service", services.rows, "")
   local kinds = kind.known(worker.home)
   for _, name in ipairs(keys(kinds)) do

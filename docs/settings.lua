@@ -1,5 +1,6 @@
 -- settings.lua - writes the reference page of all settings from the rows that check them.
 
+local chaos = require "nebula.declare.chaos"
 local keys = require "nebula.keys"
 local kind = require "nebula.kind"
 local rows = require "nebula.declare.rows"
@@ -77,6 +78,7 @@ connections, `restart` with a new program. A setting that is known but not yet i
 
 print_table("Every resource", "`KIND \"name\" { ... }` in `resources/*.lua`.", rows.resource)
 print_table("A policy", "`return policy \"name\" { ... }` in `policies/*.lua`.", rows.policy)
+print_table("Chaos", "`chaos \"name\" { ... }` in either of these: faults on purpose, only with `--allow-chaos`.", chaos.rows)
 print_table("A service", "`service \"name\" { ... }` in `services/*.lua`, for `nebula serve`.", services.rows)
 local kinds = kind.known(worker.home)
 for _, name in ipairs(keys(kinds)) do

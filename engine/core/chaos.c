@@ -31,11 +31,11 @@ struct wire {
     struct list_node node;
     struct chaos *chaos;
     struct conn *conn;
-    struct request *held;   /* queued; NULL: it is past that */
-    struct request *doomed; /* the driver has it, and nobody gets the answer */
-    enum fate fate;         /* of what is held */
-    enum error_code code;   /* with which it ends */
-    bool is_due;            /* it was held back for long enough */
+    struct request *request; /* first of those that are queued */
+    enum fate fate;
+    enum error_code code; /* with which it ends */
+    bool is_due;          /* it was held back for long enough */
+    bool is_doomed;       /* the driver has it, and nobody gets the answer */
     struct timer timer;
     struct soon soon; /* it fails: not inside the verb */
 };
@@ -115,7 +115,7 @@ static void fail(struct soon *s)
 {
     struct wire *w = container_of(s, struct wire, soon);
     struct conn *c = w->conn;
-    struct request *r = w->held;
+    struct request *r = w->request;
     struct error why;
     error_set(&why, w->code, "%s: %s", conn_resource(c),
               w->fate == FATE_FAILS ? "failed by chaos, before it was sent"
@@ -145,8 +145,7 @@ static bool pass(struct wire *w)
         return true;
     }
     if (w->fate == FATE_CUT_BACK) {
-        w->doomed = w->held;
-        w->held = NULL;
+        w->is_doomed = true;
         return true;
     }
     if (w->conn->lent == 0)
@@ -164,7 +163,7 @@ static void held_for_long_enough(struct timer *t)
 /* A stream would go on at the server, so what goes on with it is lost or nothing. */
 static enum error_code draw_code(struct chaos *h, const struct request *r)
 {
-    bool is_hit = h->said.fail > 0 && fault_hits(h->said.fail, roll(h));
+    bool is_hit = fault_hits(h->said.fail, roll(h));
     bool is_possible = chaos_breaks(h->said.code) || !request_goes_on(r);
     return is_hit && is_possible ? (enum error_code)h->said.code : ERROR_OK;
 }
@@ -195,7 +194,7 @@ static bool begin(struct conn *c, struct request *r)
     if (w == NULL)
         return true;
     count(h, c->id, code, delay_us);
-    w->held = r;
+    w->request = r;
     w->code = code;
     w->fate = fate;
     w->is_due = delay_us == 0;
@@ -213,18 +212,18 @@ static bool is_behind(const struct conn *c, const struct request *r)
 bool chaos_lets(struct conn *c, struct request *r)
 {
     struct wire *w = find(c);
-    if (c->state == CONN_CANCELLING || (w != NULL && w->doomed != NULL))
+    if (c->state == CONN_CANCELLING || (w != NULL && w->is_doomed))
         return true;
     if (w == NULL)
         return !is_behind(c, r) && begin(c, r);
-    return w->held == r && w->is_due && pass(w);
+    return w->is_due && pass(w);
 }
 
 bool chaos_eats(struct conn *c, struct request *r)
 {
     const struct wire *w = find(c);
     struct error why;
-    if (w == NULL || w->doomed != r)
+    if (w == NULL || w->request != r)
         return false;
     batch_unanswer(r);
     error_set(&why, ERROR_LOST, "%s: connection %u was cut by chaos", conn_resource(c), c->id);
@@ -236,7 +235,7 @@ bool chaos_refuses(struct conn *c)
 {
     struct chaos *h = chaos_of(c);
     struct error why;
-    if (h->said.connect <= 0 || !fault_hits(h->said.connect, roll(h)))
+    if (!fault_hits(h->said.connect, roll(h)))
         return false;
     count(h, c->id, ERROR_UNREACHABLE, 0);
     error_set(&why, ERROR_UNREACHABLE, "%s: not reached, by chaos", conn_resource(c));
@@ -247,7 +246,7 @@ bool chaos_refuses(struct conn *c)
 void chaos_unsent(struct conn *c, const struct request *r)
 {
     struct wire *w = find(c);
-    if (w == NULL || w->held != r)
+    if (w == NULL || w->request != r)
         return;
     wire_free(w);
     conn_go_on(c);

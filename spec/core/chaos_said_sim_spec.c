@@ -19,6 +19,7 @@ static void it_is_over_by_itself_and_all_is_as_before(void **unused)
     said.delay_us = 600 * MS;
     begin(&r, &said);
     assert_true(is_told(&r, "{\"verb\":\"ls\"}", "all requests are held back for 600 ms"));
+    assert_true(is_told(&r, "{\"verb\":\"ls\"}", "\"left\":1.0"));
     assert_in_range(took_us(&r, ERROR_OK), 600 * MS, 610 * MS);
     assert_in_range(took_us(&r, ERROR_OK), 390 * MS,
                     410 * MS); /* what it holds back then goes on */
@@ -263,6 +264,8 @@ static void what_cannot_be_is_refused_with_its_name(void **unused)
         {{.during_us = 1, .fail = 0.1, .code = -1},
          "shop: chaos: requests cannot fail with error number -1"},
         {{.during_us = 1, .is_cut = true}, "shop: chaos: what is cut off fails, with lost"},
+        {{.during_us = 1, .is_cut = true, .code = ERROR_LOST},
+         "shop: chaos: what is cut off fails, with lost"},
         {{.during_us = 1, .fail = 0.1, .code = ERROR_SERVER, .is_cut = true},
          "shop: chaos: what is cut off fails, with lost"},
         {{.during_us = 0, .fail = 9, .delay_us = -1}, NULL}, /* not looked at */
@@ -384,6 +387,23 @@ static void each_worker_has_it_with_dice_of_its_own(void **unused)
     shift_end(&w);
 }
 
+/* Nobody there has used it, and worker 0 has none. */
+static void all_workers_tell_of_it_where_one_has_it(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    shift_begin(&w, 3);
+    shift_open_all(&w);
+    assert_int_equal(nebula_chaos(w.of[1].nebula, w.of[1].shop, &failing), 0);
+    int32_t ticket = nebula_ask_all(w.of[0].nebula, "{\"verb\":\"ls\"}");
+    shift_come(&w, 0, ticket);
+    const char *told = nebula_asked(w.of[0].nebula, ticket);
+    assert_non_null(told);
+    assert_non_null(strstr(told, "all requests fail with server"));
+    shift_await(&w, 0, ticket);
+    shift_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +420,7 @@ int main(void)
         cmocka_unit_test(without_memory_nothing_happens),
         cmocka_unit_test(each_tenant_has_it_whenever_he_comes),
         cmocka_unit_test(each_worker_has_it_with_dice_of_its_own),
+        cmocka_unit_test(all_workers_tell_of_it_where_one_has_it),
     };
     return cmocka_run_group_tests_name("what is said of chaos", tests, NULL, NULL);
 }

@@ -130,6 +130,27 @@ static void rules_and_operations_are_declared_in_lua(void **state)
     nebula_close(&n);
 }
 
+static void chaos_is_declared_in_lua_where_it_is_allowed(void **state)
+{
+    (void)state;
+    const char *text = "sqlite 'calm' { file = 'x' }\n"
+                       "chaos 'bad' { on = 'calm', fail = 0.5, code = 'locked', during = '1m' }";
+    struct nebula *n = open_engine();
+    assert_int_equal(declare(n, text), -NEBULA_ERROR_USAGE);
+    assert_string_equal(nebula_error(n),
+                        "text:1:1: calm: chaos: the engine was not opened to allow it");
+    nebula_close(&n);
+    const struct nebula_options options = {.log_level = 4, .log_fd = 2, .allow_chaos = true};
+    n = nebula_open(&options, NULL, 0);
+    assert_non_null(n);
+    assert_int_equal(declare(n, text), 1);
+    assert_non_null(
+        strstr(nebula_ask(n, "{\"verb\":\"ls\"}"), "50 % of the requests fail with locked"));
+    assert_int_equal(declare(n, "sqlite 'b' { file = 'x' } chaos 'b' { on = 'c', fail = 1 }"),
+                     -NEBULA_ERROR_CONFIG);
+    nebula_close(&n);
+}
+
 static void an_engine_has_its_name_without_a_control_socket(void **state)
 {
     (void)state;
@@ -246,6 +267,7 @@ int main(void)
         cmocka_unit_test(what_stands_in_front_of_calls_in_lua_is_refused_in_c),
         cmocka_unit_test(a_balance_is_declared_in_lua_and_in_c),
         cmocka_unit_test(rules_and_operations_are_declared_in_lua),
+        cmocka_unit_test(chaos_is_declared_in_lua_where_it_is_allowed),
         cmocka_unit_test(an_engine_has_its_name_without_a_control_socket),
         cmocka_unit_test(an_engine_is_closed_once),
         cmocka_unit_test(whoever_calls_from_another_thread_is_stopped),

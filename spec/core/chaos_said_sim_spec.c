@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "sim/memory.h"
-#include "sim/shift.h"
+#include "sim/ruled.h"
 #include "support/chaos.h"
 
 /* --- its beginning and its end ------------------------------------------------------------------ */
@@ -127,6 +127,32 @@ static void it_shows_in_listings_what_it_is(void **unused)
         assert_true(is_told(&r, "{\"verb\":\"inspect\",\"name\":\"shop\"}", quoted));
         rig_end(&r);
     }
+}
+
+/* What stands above the driver knows no better: the circuit of a resource opens, and closes when it is over. */
+static void circuits_open_because_of_it(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    struct nebula_chaos said = failing;
+    said.during_us = 5 * (int64_t)SECOND;
+    begin(&r, &said);
+    ruled_say(&r, (struct nebula_rules){.circuit = {.mode = NEBULA_CIRCUIT_AUTOMATIC,
+                                                    .window = 10,
+                                                    .least = 10,
+                                                    .consecutive = 3,
+                                                    .probes = 1,
+                                                    .probe_us = SECOND,
+                                                    .pause_us = 10 * (int64_t)SECOND,
+                                                    .pause_max_us = 10 * (int64_t)SECOND}});
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_SERVER);
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OPEN);
+    assert_int_equal(counted(&r, COUNTER_CHAOS), 3);
+    rig_pass(&r, 11 * SECOND);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    rig_end(&r);
 }
 
 /* --- dice --------------------------------------------------------------------------------------- */
@@ -412,6 +438,7 @@ int main(void)
         cmocka_unit_test(it_ends_in_the_middle_of_each_fault),
         cmocka_unit_test(it_ends_with_its_engine),
         cmocka_unit_test(it_shows_in_listings_what_it_is),
+        cmocka_unit_test(circuits_open_because_of_it),
         cmocka_unit_test(so_large_a_share_is_hit_with_each_seed),
         cmocka_unit_test(claims_agree_with_the_server),
         cmocka_unit_test(what_cannot_be_is_refused_with_its_name),

@@ -155,11 +155,12 @@ describe("postgres with chaos", function()
       local ok, err = db:transaction(function(tx)
         local rows, why = tx:stream({ window = 5 }, "select generate_series(1, 50) as n")
         local sum = 0
-        local row = rows and rows:next()
-        while row do
-          sum = sum + row.n
-          row, why = rows:next()
+        local function next_row()
+          local row, err = rows:next()
+          why = err
+          return row
         end
+        for row in rows and next_row or function() end do sum = sum + row.n end
         if why then return nil, why end
         assert(sum == 1275)
         return true

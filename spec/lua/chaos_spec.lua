@@ -8,6 +8,7 @@ local declare = require "nebula.declare"
 local declared = require "spec.kinds.declared"
 local json = require "cjson"
 local kind = require "nebula.kind"
+local process = require "spec.support.process"
 local program = require "spec.support.program"
 local tmp = require "spec.support.tmp"
 local worker = require "nebula.worker"
@@ -169,7 +170,7 @@ describe("chaos", function()
         assert(everywhere(function() return use("shop"):value "select 1" end)[6] == 1)
         print "over"
         sleep "1h"]])
-      local child = require("spec.support.process").start(program.command("run", "--dir", folder, "--allow-chaos", "--workers",
+      local child = process.start(program.command("run", "--dir", folder, "--allow-chaos", "--workers",
         workers, "--log", "logfmt", flow))
       assert.equal("ready", child:line())
       local said = ended(0, nebula "ls").output
@@ -191,6 +192,31 @@ describe("chaos", function()
       assert.equal(1, select(2, errors:gsub('text="chaos begins" resource=shop what="all requests fail with locked"', "")))
       assert.equal(1, select(2, errors:gsub('text="chaos is over" resource=shop', "")))
     end
+  end)
+
+  it("goes on for what is left of it in a worker that is begun anew", function()
+    say 'fail = 1, code = "locked", during = "3s"'
+    tmp.write(folder, "services/one.lua", ([[
+      io.stdout:setvbuf "line"
+      local worker, shop = require "nebula.worker", use "shop"
+      service "dies" { instances = "per-worker", run = function(number)
+        if number == 2 and not io.open(%q) then
+          io.open(%q, "w"):close()
+          sleep "1500ms"
+          worker.fail "boom"
+        elseif number == 2 then
+          local _, err = shop:query "select 1"
+          print(err and err.code)
+          sleep "1700ms" -- had it begun anew as well, it would not be over
+          print(shop:value "select 1")
+        end
+        sleep "1h"
+      end }]]):format(folder .. "/flag", folder .. "/flag"))
+    local child = process.start(program.command("serve", "--allow-chaos", "--workers", "2", "--log", "logfmt", folder))
+    assert.equal("locked", child:line(20000))
+    assert.equal("1", child:line(20000))
+    child:signal "TERM"
+    says("this worker leaves: boom", ended(0, program.over(child)).errors)
   end)
 
   it("falls the same again with a seed", function()

@@ -351,15 +351,16 @@ static void without_memory_nothing_happens(void **unused)
     assert_int_equal(nebula_chaos(r.nebula, r.shop, &failing), -ERROR_MEMORY);
     assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
     say(&r, &failing);
-    int64_t lease = rig_lease(&r);
+    int64_t lease = rig_lease(&r), begun = 0;
     for (int64_t nth = 1; nth < 10; nth++) { /* one of these is that of the fault */
         memory_fail(nth);
         int32_t ticket = rig_call(&r, lease, "get 1 1");
+        begun += ticket > 0;
         int32_t code = ticket < 0 ? -ticket : rig_await(&r, ticket, NULL);
         assert_true(code == ERROR_OK || code == ERROR_SERVER || code == ERROR_MEMORY);
     }
     memory_fail(0);
-    assert_int_equal(counted(&r, COUNTER_CHAOS) + server_heard(r.server) - 1, 9 - 1);
+    assert_int_equal(counted(&r, COUNTER_CHAOS) + server_heard(r.server) - 1, begun);
     rig_release(&r, lease);
     rig_end(&r);
 }

@@ -9,6 +9,7 @@
 #include "core/errand.h"
 #include "core/load.h"
 #include "core/order.h"
+#include "core/places.h"
 #include "core/pool.h"
 #include "core/resource.h"
 #include "core/standing.h"
@@ -57,6 +58,23 @@ int32_t nebula_circuit(struct nebula *n, int32_t resource, const struct nebula_c
     for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
         if (!circuits_say(one, c))
             return engine_refuse(e, ERROR_MEMORY, "%s: no memory for its rules", one->name);
+    return 0;
+}
+
+int32_t nebula_places(struct nebula *n, int32_t resource, const struct nebula_place *place,
+                      int32_t places)
+{
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    if (places < 0 || places > NEBULA_SETTINGS)
+        return engine_refuse(e, ERROR_USAGE, "%s: there are %d settings, not %d", r->name,
+                             NEBULA_SETTINGS, places);
+    for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
+        if (!places_say(one, place, places))
+            return engine_refuse(e, ERROR_MEMORY, "%s: no memory for where its settings stand",
+                                 one->name);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "core/errand.h"
 #include "core/handover.h"
 #include "core/hold.h"
+#include "core/places.h"
 #include "core/pool.h"
 #include "core/rules.h"
 #include "core/tenant.h"
@@ -375,6 +376,8 @@ void resource_free(struct resource **resource)
     budget_free(&r->budget);
     circuits_free(&r->circuits);
     rules_return(r->engine, r->rules);
+    places_return(r);
+    free(r->records);
     free(r->balance);
     drop_secrets(r);
     driver_return(r->driver);

@@ -24,6 +24,7 @@ static void answer(struct call *c)
     doubt(c);
     r->failed += c->outcome == OUTCOME_FAILED;
     r->in_doubt += c->outcome == OUTCOME_IN_DOUBT;
+    tale_end(r, &c->attempt.tale, c->error.code, c->outcome);
     ticket_end(&c->ticket, c->error.code);
 }
 
@@ -41,9 +42,14 @@ static bool pause_before_retry(struct call *c)
 {
     struct engine *e = c->ticket.engine;
     struct attempt *a = &c->attempt;
-    if (a->is_leased || !a->was_sent || engine_now(e) >= a->deadline_us || !may_repeat(c))
+    if (a->is_leased || !a->was_sent || engine_now(e) >= a->deadline_us)
         return false;
+    if (!may_repeat(c)) {
+        tale_not_again(a->resource, &a->tale, c->outcome);
+        return false;
+    }
     int64_t pause_us = resource_try_again(a->resource, c->attempts, a->deadline_us, NULL);
+    tale_again(a->resource, &a->tale, c->outcome, pause_us);
     if (pause_us < 0)
         return false;
     c->state = CALL_PAUSING;
@@ -75,6 +81,7 @@ static void attempt_ended(struct attempt *a, enum outcome outcome, const struct 
     error_clear(&c->error);
     if (why->code != ERROR_OK) {
         c->error = *why;
+        tale_counted(a->resource, &a->tale, why->code, a->was_sent);
         if (pause_before_retry(c))
             return;
     }
@@ -88,6 +95,7 @@ static void try(struct call *c)
         attempt_begin(&c->attempt);
         return;
     }
+    tale_circuit(c->attempt.resource, &c->attempt.tale);
     c->outcome = OUTCOME_FAILED;
     answer(c);
 }
@@ -123,6 +131,7 @@ static void call_abandon(struct ticket *t)
     c->state = CALL_OVER;
     doubt(c);
     error_set(&c->error, ERROR_CANCELLED, "%s: the task was cancelled", c->attempt.resource->name);
+    tale_end(c->attempt.resource, &c->attempt.tale, ERROR_CANCELLED, c->outcome);
 }
 
 static void call_free(struct ticket *t)
@@ -211,6 +220,7 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
         return number;
     }
     c->attempt.request.context = context_ref(e->task->context);
+    c->attempt.tale = tale_begin(e, e->task->context);
     resource_called(r);
     r->users++;
     if (leased == NULL) {

@@ -8,6 +8,7 @@
 #include "core/identity.h"
 #include "core/pool.h"
 #include "core/rules.h"
+#include "core/tale.h"
 #include "rules/circuit.h"
 
 /* What all workers have together. Of an engine that is alone it is its own, and has no ledger. */
@@ -136,6 +137,7 @@ static void tell(const struct circuits *c, enum circuit_state was, enum circuit_
         {.key = "ms", .number = (until_us - engine_now(e)) / 1000},
     };
     engine_trace(e, TRACE_CIRCUIT, c->resource->number, was, is, cause->why);
+    tale_moved(c->resource, was, is, cause);
     if (is == CIRCUIT_OPEN)
         engine_log(e, LOG_WARN, "circuit open", field, COUNT(field));
     else
@@ -314,7 +316,7 @@ bool circuits_lend(struct resource *r, struct error *why)
 
 /* --- how it ended ----------------------------------------------------------------------------- */
 
-static bool says_something(enum error_code code, bool was_sent)
+bool circuits_counts(enum error_code code, bool was_sent)
 {
     return was_sent ? !error_is_ours(code) : code == ERROR_UNREACHABLE || code == ERROR_BUSY;
 }
@@ -328,13 +330,27 @@ void circuits_end(struct resource *r, uint64_t pass, enum error_code code, bool 
         return;
     struct shared *s = enter(c);
     uint64_t before = circuit_word(&s->circuit);
-    if (says_something(code, was_sent))
+    if (circuits_counts(code, was_sent))
         circuit_record(&s->circuit, &s->policy, pass,
                        circuit_outcome(&s->policy, error_blames_server(code), took_us),
                        engine_now(e), e->world->random(e->world));
     else
         circuit_return(&s->circuit, pass);
     leave(c, before);
+}
+
+bool circuits_standing(struct resource *r, struct circuit_standing *out)
+{
+    if (r->circuits == NULL)
+        return false;
+    struct shared *s = enter(r->circuits);
+    const struct circuit *c = &s->circuit;
+    bool is_closed = c->state == CIRCUIT_CLOSED;
+    *out = (struct circuit_standing){.state = (int32_t)c->state,
+                                     .bad = is_closed ? c->sum.failed : c->cause.bad,
+                                     .of = is_closed ? c->sum.all : c->cause.of};
+    pthread_mutex_unlock(&s->common.lock);
+    return true;
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */

@@ -1,0 +1,486 @@
+/* tale_sim_spec.c - what is told of a call is what happened to it: each decision as a scenario in virtual time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/record.h"
+#include "nebula_policy.h"
+#include "sim/rig.h"
+#include "sim/told.h"
+
+#define EXPLAIN "{\"verb\":\"explain\",\"name\":\"shop\"}"
+#define TENTH (10 * MS)
+#define TRACE "0af7651916cd43dd8448eb211c80319c"
+
+static const struct nebula_place places[NEBULA_SETTINGS] = {
+    [NEBULA_SETTING_DEADLINE] = {"db.lua", 5},
+    [NEBULA_SETTING_WAIT] = {"db.lua", 6},
+    [NEBULA_SETTING_RETRY] = {"standard.lua", 9},
+    [NEBULA_SETTING_CIRCUIT] = {"db.lua", 12},
+};
+
+static const struct nebula_circuit breaker = {.mode = NEBULA_CIRCUIT_AUTOMATIC,
+                                              .window = 10,
+                                              .least = 10,
+                                              .percent = 50,
+                                              .consecutive = 2,
+                                              .probes = 1,
+                                              .probe_us = SECOND,
+                                              .pause_us = 10 * (int64_t)SECOND,
+                                              .pause_max_us = 10 * (int64_t)SECOND};
+
+static void begin(struct rig *r, int32_t max)
+{
+    rig_begin(r);
+    r->spec.line = 3;
+    r->spec.pool.max = max;
+    r->spec.policy.pause_us = r->spec.policy.pause_max_us = 20 * MS;
+    r->spec.policy.budget = 100;
+    r->spec.policy.budget_least = 10;
+}
+
+static struct records *records_of(const struct rig *r)
+{
+    return ((struct resource *)table_get(&r->engine->resources, r->shop))->records;
+}
+
+static void forget(const struct rig *r)
+{
+    records_of(r)->of_calls = 0;
+}
+
+static void open(struct rig *r)
+{
+    rig_open(r);
+    assert_int_equal(nebula_places(r->nebula, r->shop, places, NEBULA_SETTINGS), 0);
+    rig_hold_for(r, MS); /* there is a connection, */
+    forget(r);           /* and nothing to tell of how it came */
+    server_pace(r->server, 40 * MS);
+}
+
+/* --- as text ----------------------------------------------------------------------------------- */
+
+static void put(char *text, size_t size, const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text + used, size - used, format, args);
+    va_end(args);
+}
+
+/* What it is, its numbers in order, and where its setting stands. Of times the last digit of the ms is what the
+ * dice of the server say. */
+static void put_record(char *text, size_t size, json_t *one)
+{
+    const char *key;
+    json_t *value;
+    put(text, size, "%s%s", *text == '\0' ? "" : ", ", told_text(one, "what"));
+    json_object_foreach(one, key, value)
+    {
+        size_t end = strlen(key);
+        bool is_span = end > 3 && strcmp(key + end - 3, "_us") == 0;
+        if (strcmp(key, "what") == 0 || strcmp(key, "file") == 0)
+            continue;
+        if (json_is_string(value))
+            put(text, size, " %s", json_string_value(value));
+        else if (is_span)
+            put(text, size, " %" PRId64 "ms", (int64_t)json_integer_value(value) / TENTH * 10);
+        else if (strcmp(key, "attempt") == 0)
+            put(text, size, " %" PRId64 ".", (int64_t)json_integer_value(value));
+        else if (json_is_integer(value) && strcmp(key, "line") != 0 &&
+                 strcmp(key, "generation") != 0)
+            put(text, size, " %" PRId64, (int64_t)json_integer_value(value));
+    }
+    if (json_object_get(one, "file") != NULL)
+        put(text, size, " (%s:%" PRId64 ")", told_text(one, "file"), told_number(one, "line"));
+}
+
+static const char *told_of(json_t *list)
+{
+    static char text[2000];
+    size_t i;
+    json_t *one;
+    text[0] = '\0';
+    json_array_foreach(list, i, one)
+    {
+        put_record(text, sizeof text, one);
+    }
+    return text;
+}
+
+static json_t *explain(struct rig *r)
+{
+    json_t *answer = json_loads(nebula_ask(r->nebula, EXPLAIN), 0, NULL);
+    assert_true(json_is_true(json_object_get(answer, "ok")));
+    return answer;
+}
+
+/* So many calls have a tale, and this is the last one's. */
+static void assert_told(struct rig *r, size_t calls, const char *tale)
+{
+    json_t *answer = explain(r), *list = told_at(answer, "calls");
+    assert_int_equal(json_array_size(list), calls);
+    if (calls > 0)
+        assert_string_equal(told_of(told_at(json_array_get(list, calls - 1), "records")), tale);
+    json_decref(answer);
+}
+
+/* The numbers of one record of the last call. */
+static int64_t number_of(struct rig *r, const char *what, const char *key)
+{
+    json_t *answer = explain(r), *calls = told_at(answer, "calls"), *one;
+    size_t count = json_array_size(calls);
+    json_t *records = json_object_get(json_array_get(calls, count - 1), "records");
+    int64_t number = -1;
+    size_t i;
+    json_array_foreach(records, i, one)
+    {
+        if (strcmp(told_text(one, "what"), what) == 0)
+            number = told_number(one, key);
+    }
+    json_decref(answer);
+    return number;
+}
+
+/* --- calls ------------------------------------------------------------------------------------- */
+
+static void of_what_went_well_at_once_nothing_is_told(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, 2);
+    open(&r);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    int64_t lease = rig_lease(&r);
+    assert_int_equal(rig_say(&r, lease, "get 1 1"), ERROR_OK);
+    rig_release(&r, lease);
+    assert_told(&r, 0, "");
+    assert_int_equal(records_of(&r)->of_calls, 0);
+    rig_end(&r);
+}
+
+/* It waits for one of one, is lost, pauses and goes well. */
+static void a_call_is_told_from_its_beginning_to_its_end(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, 1);
+    r.spec.policy.tries = 2;
+    open(&r);
+    int64_t lease = rig_lease(&r), begun_us = world_time_us();
+    int32_t ticket =
+        rig_request(&r, (struct nebula_request){.text = "get 1 1", .is_idempotent = true});
+    rig_pass(&r, 30 * MS);
+    server_order(r.server, FAULT_LOST_AFTER);
+    rig_release(&r, lease);
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_OK);
+    int64_t ended_us = world_time_us(), lost_us = number_of(&r, "failed", "after_us"),
+            pause_us = number_of(&r, "again", "pause_us");
+    char tale[400];
+    snprintf(tale, sizeof tale,
+             "served 1. 30ms 1 (rig.c:3), failed 1. lost %" PRId64 "ms in_doubt, "
+             "again 1. %" PRId64 "ms idempotent (standard.lua:9), "
+             "ended 2. ok %" PRId64 "ms ok",
+             lost_us / TENTH * 10, pause_us / TENTH * 10, (ended_us - begun_us) / TENTH * 10);
+    /* The second attempt has to wait for a new connection, which takes as long as the dice say. */
+    int64_t waited_us = number_of(&r, "ended", "after_us") - 30 * MS - lost_us - pause_us;
+    assert_true(pause_us >= 0 && pause_us <= 20 * MS && lost_us >= 40 * MS && waited_us >= 40 * MS);
+    json_t *answer = explain(&r), *call = json_array_get(told_at(answer, "calls"), 0);
+    json_t *records = told_at(call, "records");
+    for (size_t i = 0; i < json_array_size(records); i++)
+        if (i > 0 && strcmp(told_text(json_array_get(records, i), "what"), "served") == 0)
+            json_array_remove(records, i);
+    assert_string_equal(told_of(records), tale);
+    assert_int_equal(number_of(&r, "ended", "after_us"), ended_us - begun_us);
+    json_decref(answer);
+    rig_end(&r);
+}
+
+/* Why there is no other attempt. */
+static void what_is_not_tried_again_says_why(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *text;
+        enum fault fault;
+        bool is_idempotent;
+        int32_t tries, budget;
+        int64_t pause_us;
+        const char *tale;
+    } row[] = {
+        {"add 1 1", FAULT_LOST_AFTER, false, 3, 100, 0,
+         "failed 1. lost 40ms in_doubt, not_again 1. in_doubt, ended 1. lost 40ms in_doubt"},
+        {"fail 1 1", FAULT_NONE, true, 3, 100, 0,
+         "failed 1. query 40ms failed, not_again 1. hopeless, ended 1. query 40ms failed"},
+        {"get 1 1", FAULT_LOST_BEFORE, true, 1, 100, 0,
+         "failed 1. lost 40ms in_doubt, not_again 1. tries (standard.lua:9), "
+         "ended 1. lost 40ms in_doubt"},
+        {"get 1 1", FAULT_LOST_BEFORE, true, 3, 0, 0,
+         "failed 1. lost 40ms in_doubt, not_again 1. budget (standard.lua:9), "
+         "ended 1. lost 40ms in_doubt"},
+        {"get 1 1", FAULT_LOST_BEFORE, true, 3, 100, 100 * (int64_t)SECOND,
+         "failed 1. lost 40ms in_doubt, not_again 1. deadline (standard.lua:9), "
+         "ended 1. lost 40ms in_doubt"},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        struct rig r;
+        begin(&r, 2);
+        r.spec.policy.tries = row[i].tries;
+        r.spec.policy.budget = row[i].budget;
+        r.spec.policy.budget_least = 0;
+        r.spec.policy.pause_us = r.spec.policy.pause_max_us = row[i].pause_us;
+        open(&r);
+        if (row[i].fault != FAULT_NONE)
+            server_odds(r.server, row[i].fault, 1000);
+        rig_await(&r,
+                  rig_request(&r, (struct nebula_request){.text = row[i].text,
+                                                          .is_idempotent = row[i].is_idempotent}),
+                  NULL);
+        assert_told(&r, 1, row[i].tale);
+        rig_end(&r);
+    }
+}
+
+static void an_engine_that_stops_tries_nothing_again(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, 1);
+    r.spec.policy.tries = 3;
+    open(&r);
+    server_odds(r.server, FAULT_LOST_BEFORE, 1000);
+    int32_t ticket =
+        rig_request(&r, (struct nebula_request){.text = "get 1 1", .is_idempotent = true});
+    nebula_stop(r.nebula, world_time_us() + 10 * (int64_t)SECOND);
+    rig_await(&r, ticket, NULL);
+    assert_int_equal(number_of(&r, "not_again", "line"), 9);
+    rig_end(&r);
+}
+
+static void who_is_not_served_is_told_by_which_bound(void **unused)
+{
+    (void)unused;
+    static const struct {
+        int64_t within_us;
+        int32_t queue;
+        bool is_fail_fast;
+        const char *tale;
+    } row[] = {
+        {0, 100, false, "refused 1. wait 500ms 1 (db.lua:6), ended 1. wait 500ms failed"},
+        {300 * MS, 100, false, "refused 1. deadline 300ms 1, ended 1. deadline 300ms failed"},
+        {0, 0, false, "refused 1. full 0ms 1 (rig.c:3), ended 1. full 0ms failed"},
+        {0, 100, true, "refused 1. full 0ms 1 (rig.c:3), ended 1. full 0ms failed"},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        struct rig r;
+        begin(&r, 1);
+        r.spec.pool.queue = row[i].queue;
+        open(&r);
+        int64_t lease = rig_lease(&r);
+        rig_await(&r,
+                  rig_request(&r, (struct nebula_request){.text = "get 1 1",
+                                                          .within_us = row[i].within_us,
+                                                          .is_fail_fast = row[i].is_fail_fast}),
+                  NULL);
+        assert_told(&r, 1, row[i].tale);
+        rig_release(&r, lease);
+        rig_end(&r);
+    }
+}
+
+static void a_deadline_is_the_policys_or_nobodys_here(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, 1);
+    open(&r);
+    server_pace(r.server, 3 * SECOND);
+    rig_await(&r, rig_request(&r, (struct nebula_request){.text = "get 1 1"}), NULL);
+    assert_told(&r, 1,
+                "failed 1. deadline 1000ms in_doubt (db.lua:5), ended 1. deadline 1000ms in_doubt");
+    rig_pass(&r, 10 * SECOND);
+    rig_await(&r,
+              rig_request(&r, (struct nebula_request){.text = "get 1 1", .within_us = 200 * MS}),
+              NULL);
+    json_t *answer = explain(&r), *call = json_array_get(told_at(answer, "calls"), 1), *one;
+    size_t i;
+    json_array_foreach(told_at(call, "records"), i, one)
+    {
+        if (strcmp(told_text(one, "what"), "failed") == 0)
+            assert_null(json_object_get(one, "file"));
+    }
+    json_decref(answer);
+    rig_pass(&r, 10 * SECOND);
+    rig_end(&r);
+}
+
+static void who_gives_up_is_told_when_there_was_something(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, 1);
+    r.spec.policy.tries = 3;
+    r.spec.policy.pause_us = r.spec.policy.pause_max_us = 400 * MS;
+    open(&r);
+    int32_t ticket = rig_call(&r, 0, "get 1 1");
+    rig_pass(&r, 10 * MS);
+    nebula_cancel(r.nebula, ticket);
+    rig_await(&r, ticket, NULL);
+    assert_told(&r, 0, "");
+    rig_pass(&r, SECOND);
+    server_odds(r.server, FAULT_LOST_BEFORE, 1000);
+    ticket = rig_request(&r, (struct nebula_request){.text = "get 1 1", .is_idempotent = true});
+    while (number_of(&r, "again", "pause_us") < 0)
+        rig_pass(&r, MS);
+    nebula_cancel(r.nebula, ticket);
+    rig_await(&r, ticket, NULL);
+    json_t *answer = explain(&r), *call = json_array_get(told_at(answer, "calls"), 0);
+    const char *tale = told_of(told_at(call, "records"));
+    assert_non_null(strstr(tale, "ended 1. cancelled"));
+    json_decref(answer);
+    rig_end(&r);
+}
+
+/* --- leases, transactions ----------------------------------------------------------------------- */
+
+static void a_lease_that_was_waited_for_is_told(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, 1);
+    open(&r);
+    int64_t lease = rig_lease(&r);
+    assert_int_equal(rig_ask(&r), 0);
+    int32_t ticket = rig_ticket(&r);
+    rig_pass(&r, 30 * MS);
+    rig_release(&r, lease);
+    lease = rig_lease_of(&r, ticket);
+    assert_told(&r, 1, "served 30ms 1 (rig.c:3)");
+    assert_int_equal(rig_ask(&r), 0);
+    rig_pass(&r, 600 * MS);
+    assert_int_equal(rig_await(&r, rig_ticket(&r), NULL), ERROR_WAIT);
+    assert_told(&r, 2, "refused wait 500ms 1 (db.lua:6)");
+    assert_int_equal(nebula_lease(r.nebula, r.shop, 0, 0, true), -ERROR_FULL);
+    assert_told(&r, 3, "refused full 0ms 1 (rig.c:3)");
+    assert_int_equal(nebula_lease(r.nebula, r.shop, 0, 100 * MS, false), 0);
+    rig_pass(&r, 200 * MS);
+    assert_int_equal(rig_await(&r, rig_ticket(&r), NULL), ERROR_WAIT);
+    assert_told(&r, 4, "refused wait 100ms 1"); /* as whoever asked said */
+    rig_release(&r, lease);
+    rig_end(&r);
+}
+
+static void a_call_is_found_by_its_trace(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, 1);
+    open(&r);
+    assert_int_equal(rig_say(&r, 0, "fail 1 1"), ERROR_QUERY);
+    int32_t task = nebula_task_open(r.nebula, 0);
+    nebula_task_enter(r.nebula, task);
+    assert_int_equal(nebula_task_trace(r.nebula, "00-" TRACE "-b7ad6b7169203331-01"), 0);
+    assert_int_equal(rig_say(&r, 0, "fail 1 1"), ERROR_QUERY);
+    nebula_task_enter(r.nebula, 0);
+    nebula_task_close(r.nebula, task);
+    assert_int_equal(rig_say(&r, 0, "fail 1 1"), ERROR_QUERY);
+    json_t *answer = json_loads(
+        nebula_ask(r.nebula, "{\"verb\":\"explain\",\"name\":\"shop\",\"trace\":\"" TRACE "\"}"), 0,
+        NULL);
+    json_t *calls = told_at(answer, "calls");
+    assert_int_equal(json_array_size(calls), 1);
+    assert_string_equal(told_text(json_array_get(calls, 0), "trace"), TRACE);
+    assert_int_equal(json_array_size(told_at(json_array_get(calls, 0), "records")), 3);
+    json_decref(answer);
+    rig_end(&r);
+}
+
+/* --- the circuit --------------------------------------------------------------------------------- */
+
+static void lose_a_call(struct rig *r)
+{
+    server_odds(r->server, FAULT_LOST_BEFORE, 1000);
+    assert_int_equal(rig_say(r, 0, "put 1 1"), ERROR_LOST);
+    server_calm(r->server);
+}
+
+static void what_counts_for_the_circuit_and_what_it_refuses_is_told(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, 1);
+    open(&r);
+    assert_int_equal(nebula_circuit(r.nebula, r.shop, &breaker), 0);
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    lose_a_call(&r);
+    json_t *answer = explain(&r), *calls = told_at(answer, "calls");
+    const char *tale = told_of(told_at(json_array_get(calls, 0), "records"));
+    assert_non_null(strstr(tale, ", counted 1. closed 1 2 (db.lua:12), "));
+    json_decref(answer);
+    rig_hold_for(&r, MS);
+    lose_a_call(&r);
+    answer = explain(&r);
+    calls = told_at(answer, "calls");
+    tale = told_of(told_at(json_array_get(calls, json_array_size(calls) - 1), "records"));
+    assert_non_null(strstr(tale, ", counted 1. open 2 2 (db.lua:12), "));
+    assert_string_equal(told_of(told_at(answer, "events")),
+                        "circuit_opened consecutive 2 2 (db.lua:12)");
+    size_t before = json_array_size(calls);
+    json_decref(answer);
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OPEN);
+    assert_told(&r, before + 1, "circuit open 2 2 (db.lua:12), ended open 0ms failed");
+    assert_int_equal(rig_ask(&r), -ERROR_OPEN);
+    assert_told(&r, before + 2, "circuit open 2 2 (db.lua:12)");
+    rig_pass(&r, 10 * SECOND);
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    answer = explain(&r);
+    assert_string_equal(told_of(told_at(answer, "events")),
+                        "circuit_opened consecutive 2 2 (db.lua:12), circuit_half open "
+                        "(db.lua:12), circuit_closed half (db.lua:12)");
+    json_decref(answer);
+    rig_end(&r);
+}
+
+/* Nobody was called. */
+static void who_only_waited_counts_for_no_circuit(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, 1);
+    open(&r);
+    assert_int_equal(nebula_circuit(r.nebula, r.shop, &breaker), 0);
+    int64_t lease = rig_lease(&r);
+    rig_await(&r,
+              rig_request(&r, (struct nebula_request){.text = "get 1 1", .within_us = 300 * MS}),
+              NULL);
+    assert_told(&r, 1, "refused 1. deadline 300ms 1, ended 1. deadline 300ms failed");
+    rig_release(&r, lease);
+    rig_end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_what_went_well_at_once_nothing_is_told),
+        cmocka_unit_test(a_call_is_told_from_its_beginning_to_its_end),
+        cmocka_unit_test(what_is_not_tried_again_says_why),
+        cmocka_unit_test(an_engine_that_stops_tries_nothing_again),
+        cmocka_unit_test(who_is_not_served_is_told_by_which_bound),
+        cmocka_unit_test(a_deadline_is_the_policys_or_nobodys_here),
+        cmocka_unit_test(who_gives_up_is_told_when_there_was_something),
+        cmocka_unit_test(a_lease_that_was_waited_for_is_told),
+        cmocka_unit_test(a_call_is_found_by_its_trace),
+        cmocka_unit_test(what_counts_for_the_circuit_and_what_it_refuses_is_told),
+        cmocka_unit_test(who_only_waited_counts_for_no_circuit),
+    };
+    return cmocka_run_group_tests_name("tale", tests, NULL, NULL);
+}

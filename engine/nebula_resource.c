@@ -14,6 +14,7 @@
 #include "core/resource.h"
 #include "core/standing.h"
 #include "core/start.h"
+#include "core/tale.h"
 #include "core/task.h"
 #include "core/tenant.h"
 
@@ -224,6 +225,9 @@ int64_t nebula_retry(struct nebula *n, int32_t resource, int32_t attempts)
     if ((r = tenant_resource(r)) == NULL)
         return -(int64_t)e->error.code;
     int64_t pause_us = resource_try_again(r, attempts, e->task->deadline_us, &why);
+    struct tale t = tale_begin(e, e->task->context);
+    t.attempt = attempts;
+    tale_again(r, &t, OUTCOME_FAILED, pause_us);
     if (pause_us < 0)
         return engine_refuse(e, why.code, "%s", why.text);
     engine_trace(e, TRACE_RETRIES, r->number, 0, attempts + 1, pause_us);

@@ -102,10 +102,11 @@ struct record_field {
     const char *(*word)(int64_t number);
 };
 
-/* A sort of record. The fields end with a name that is NULL. */
+/* A sort of record. The fields end with a name that is NULL. The manual is printed from it. */
 struct record_row {
     const char *name;
     struct record_field field[RECORD_NUMBERS + 1];
+    const char *text;
 };
 
 const struct record_row *record_row(enum record_what what);

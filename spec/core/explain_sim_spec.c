@@ -15,6 +15,9 @@
 
 #define EXPLAIN "{\"verb\":\"explain\",\"name\":\"shop\"}"
 #define WORKERS 3
+#define TRACE "0af7651916cd43dd8448eb211c80319c"
+#define TRACEPARENT "00-" TRACE "-b7ad6b7169203331-01"
+#define OTHER "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 static const struct nebula_circuit breaker = {.mode = NEBULA_CIRCUIT_AUTOMATIC,
                                               .window = 10,
@@ -105,6 +108,34 @@ static void no_more_is_told_than_was_asked_for(void **unused)
     shift_end(&w);
 }
 
+/* In whichever workers they were. */
+static void calls_are_found_by_their_trace(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin(&w);
+    for (int i = 0; i < WORKERS; i++) {
+        struct nebula *n = w.of[i].nebula;
+        fail_in(&w, i);
+        nebula_task_enter(n, nebula_task_open(n, 0));
+        assert_int_equal(nebula_task_trace(n, i == 1 ? OTHER : TRACEPARENT), 0);
+        fail_in(&w, i);
+        fail_in(&w, i);
+        nebula_task_enter(n, 0);
+        fail_in(&w, i);
+    }
+    json_t *answer =
+        told_in(&w, 1, "{\"verb\":\"explain\",\"name\":\"shop\",\"trace\":\"" TRACE "\"}");
+    json_t *calls = told_at(answer, "calls");
+    assert_int_equal(json_array_size(calls), 4);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(worker_of(calls, i), i / 2 * 2);
+        assert_string_equal(told_text(json_array_get(calls, (size_t)i), "trace"), TRACE);
+    }
+    json_decref(answer);
+    shift_end(&w);
+}
+
 static void who_does_not_turn_is_named(void **unused)
 {
     (void)unused;
@@ -172,6 +203,7 @@ int main(void)
         cmocka_unit_test(tales_of_all_workers_are_in_the_order_of_time),
         cmocka_unit_test(what_the_resource_did_is_told_by_whoever_saw_it),
         cmocka_unit_test(no_more_is_told_than_was_asked_for),
+        cmocka_unit_test(calls_are_found_by_their_trace),
         cmocka_unit_test(who_does_not_turn_is_named),
         cmocka_unit_test(of_a_resource_that_is_not_there_nothing_is_told),
         cmocka_unit_test(an_answer_with_gaps_is_none),

@@ -150,15 +150,15 @@ static void as_many_calls_are_told_as_are_asked_for(void **unused)
         {",\"last\":1", 1, 300},
         {",\"last\":2", 2, 299},
         {",\"last\":256", 256, 45},
-        {",\"trace\":\"" TRACE "\"", 2, 100},
-        {",\"trace\":\"" TRACE "\",\"last\":1", 1, 200},
+        {",\"trace\":\"" TRACE "\"", 12, 60}, /* all there are */
+        {",\"trace\":\"" TRACE "\",\"last\":1", 1, 280},
         {",\"trace\":\"" OTHER "\"", 0, 0},
     };
     struct rig r;
     begin(&r);
     struct context *traced = context_new("00-" TRACE "-b7ad6b7169203331-01", "");
     for (int64_t n = 1; n <= 300; n++)
-        add_call(&r, n % 100 == 0 && n < 300 ? traced : NULL, n);
+        add_call(&r, n % 20 == 0 && n < 300 ? traced : NULL, n);
     for (size_t i = 0; i < COUNT(row); i++) {
         json_t *answer = ask(&r, row[i].members), *calls = json_object_get(answer, "calls");
         assert_int_equal(json_array_size(calls), row[i].calls);
@@ -175,6 +175,31 @@ static void as_many_calls_are_told_as_are_asked_for(void **unused)
     rig_end(&r);
 }
 
+/* Of which nobody is to be reminded by what is written over it. */
+static void a_call_without_a_trace_has_none(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r);
+    struct context *traced = context_new("00-" TRACE "-b7ad6b7169203331-01", "");
+    for (int64_t n = 0; n < RECORDS_OF_CALLS; n++)
+        add_call(&r, traced, n);
+    context_unref(&traced);
+    struct context *other = context_new("", "acme"); /* where that one was, maybe */
+    for (int64_t n = 0; n < RECORDS_OF_CALLS; n++)
+        add_call(&r, n % 2 == 0 ? NULL : other, n);
+    context_unref(&other);
+    json_t *answer = ask(&r, ",\"last\":256"), *one;
+    size_t i;
+    json_array_foreach(json_object_get(answer, "calls"), i, one)
+    {
+        assert_null(json_object_get(one, "trace"));
+    }
+    assert_int_equal(i, RECORDS_OF_CALLS);
+    json_decref(answer);
+    rig_end(&r);
+}
+
 /* Calls whose records lie between each other: the order is that of their last ones. */
 static void a_call_has_all_its_records_in_order(void **unused)
 {
@@ -188,6 +213,7 @@ static void a_call_has_all_its_records_in_order(void **unused)
     record_add(shop, &b, RECORD_HEDGED, nowhere, 2, 0, 0);
     rig_pass(&r, 5 * MS);
     a.attempt = 2;
+    shop->generation = 7;
     record_add(shop, &b, RECORD_EARLY, (struct nebula_place){"p.lua", 9}, 3, 4, 0);
     record_add(shop, &a, RECORD_HEDGE_DENIED, nowhere, 5, 0, 0);
     json_t *answer = ask(&r, ""), *calls = json_object_get(answer, "calls");
@@ -201,7 +227,9 @@ static void a_call_has_all_its_records_in_order(void **unused)
     assert_int_equal(number_at(early, "line"), 9);
     assert_int_equal(number_at(early, "left_us"), 3);
     assert_int_equal(number_at(early, "median_us"), 4);
-    assert_int_equal(number_at(early, "generation"), 0);
+    assert_int_equal(number_at(early, "generation"), 7);
+    assert_int_equal(number_at(json_array_get(json_object_get(one, "records"), 0), "generation"),
+                     0);
     assert_null(json_object_get(early, "attempt"));
     const json_t *records = json_object_get(two, "records");
     assert_int_equal(json_array_size(records), 2);
@@ -359,7 +387,8 @@ static void those_who_say_the_same_share_it(void **unused)
 {
     (void)unused;
     struct rig r;
-    const struct nebula_place said[] = {{"a.lua", 3}}, others[] = {{"a.lua", 4}};
+    const struct nebula_place said[] = {{"a.lua", 3}}, others[] = {{"a.lua", 4}},
+                              third[] = {{"b.lua", 4}};
     begin(&r);
     struct nebula_spec spec = r.spec;
     spec.name = "other";
@@ -373,6 +402,11 @@ static void those_who_say_the_same_share_it(void **unused)
     assert_int_equal(nebula_places(r.nebula, other, others, 1), 0);
     assert_int_equal(r.engine->places.count, 1);
     assert_string_equal(place_in(&r, NEBULA_SETTING_DEADLINE), "a.lua:4");
+    for (int i = 0; i < 2; i++) { /* the only one, twice */
+        assert_int_equal(nebula_places(r.nebula, r.shop, third, 1), 0);
+        assert_string_equal(place_in(&r, NEBULA_SETTING_DEADLINE), "b.lua:4");
+        assert_int_equal(r.engine->places.count, 2);
+    }
     rig_end(&r);
 }
 
@@ -403,6 +437,7 @@ int main(void)
         cmocka_unit_test(calls_do_not_drive_out_what_the_resource_did),
         cmocka_unit_test(without_memory_nothing_is_recorded_and_later_it_is),
         cmocka_unit_test(as_many_calls_are_told_as_are_asked_for),
+        cmocka_unit_test(a_call_without_a_trace_has_none),
         cmocka_unit_test(a_call_has_all_its_records_in_order),
         cmocka_unit_test(times_are_those_of_the_wall_however_long_ago),
         cmocka_unit_test(each_sort_is_told),

@@ -119,11 +119,3 @@ void tale_moved(struct resource *r, enum circuit_state was, enum circuit_state i
         record_itself(r, is == CIRCUIT_HALF ? RECORD_CIRCUIT_HALF : RECORD_CIRCUIT_CLOSED, place,
                       was, 0, 0);
 }
-
-/* --- the end ---------------------------------------------------------------------------------- */
-
-void tale_end(struct resource *r, struct tale *s, enum error_code code, enum outcome outcome)
-{
-    if (s->is_told)
-        record_add(r, s, RECORD_ENDED, nowhere, code, engine_now(r->engine) - s->begun_us, outcome);
-}

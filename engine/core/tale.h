@@ -35,7 +35,13 @@ void tale_moved(struct resource *r, enum circuit_state was, enum circuit_state i
 /* What ended so may be repeated: the pause, or the negative code with which it is not. It may not be. */
 void tale_again(struct resource *r, struct tale *s, enum outcome outcome, int64_t pause_us);
 void tale_not_again(struct resource *r, struct tale *s, enum outcome outcome);
-/* The call ended. Nothing where nothing was told. */
-void tale_end(struct resource *r, struct tale *s, enum error_code code, enum outcome outcome);
+/* The call ended. Nothing where nothing was told, as of most. */
+static inline void tale_end(struct resource *r, struct tale *s, enum error_code code,
+                            enum outcome outcome)
+{
+    const struct nebula_place nowhere = {.file = NULL};
+    if (__builtin_expect(s->is_told, 0))
+        record_add(r, s, RECORD_ENDED, nowhere, code, engine_now(r->engine) - s->begun_us, outcome);
+}
 
 #endif

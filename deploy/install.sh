@@ -45,7 +45,7 @@ put_all() {
     for header in nebula.h nebula_balance.h nebula_driver.h nebula_policy.h; do
         put 644 "engine/$header" "$PREFIX/include/$header"
     done
-    for header in nebula.h nebula_balance.h; do # LuaJIT reads them
+    for header in nebula.h nebula_balance.h nebula_policy.h; do # LuaJIT reads them
         put 644 "engine/$header" "$share/engine/$header"
     done
     find lua/nebula resources policies -name '*.lua' | sort >"$new.lua"

@@ -19,6 +19,7 @@
 #include "modules.h"
 #include "nebula_balance.h"
 #include "nebula_border.h"
+#include "nebula_policy.h"
 
 struct declaration {
     struct nebula *engine;
@@ -34,13 +35,18 @@ static struct declaration *self(lua_State *lua)
     return lua_touserdata(lua, lua_upvalueindex(1));
 }
 
-/* declare(struct nebula_spec[, struct nebula_balance]) -> nothing | why */
+/* declare(struct nebula_spec[, struct nebula_balance[, struct nebula_place[], places]]) -> nothing | why */
 static int declare(lua_State *lua)
 {
     struct declaration *d = self(lua);
     int32_t number = nebula_declare(d->engine, lua_topointer(lua, 1));
     if (number > 0 && !lua_isnoneornil(lua, 2)) {
         int32_t refusal = nebula_balance(d->engine, number, lua_topointer(lua, 2));
+        number = refusal < 0 ? refusal : number;
+    }
+    if (number > 0 && !lua_isnoneornil(lua, 3)) {
+        int32_t refusal =
+            nebula_places(d->engine, number, lua_topointer(lua, 3), (int32_t)lua_tointeger(lua, 4));
         number = refusal < 0 ? refusal : number;
     }
     if (number > 0)

@@ -26,6 +26,7 @@ static void answer(struct call *c)
     doubt(c);
     r->failed += c->outcome == OUTCOME_FAILED;
     r->in_doubt += c->outcome == OUTCOME_IN_DOUBT;
+    tale_end(r, &c->attempt.tale, c->error.code, c->outcome);
     ticket_end(&c->ticket, c->error.code);
 }
 
@@ -105,8 +106,15 @@ static int64_t pause_of(struct call *c, bool may_repeat)
     const struct attempt *a = c->answer;
     if (a->is_leased || !a->was_sent)
         return -1;
-    if (engine_now(a->engine) < a->deadline_us && may_repeat)
-        return again_pause(a->resource, c->operation, &c->again, &c->error, a->deadline_us, NULL);
+    bool is_late = engine_now(a->engine) >= a->deadline_us;
+    if (!is_late && may_repeat) {
+        int64_t pause_us =
+            again_pause(a->resource, c->operation, &c->again, &c->error, a->deadline_us, NULL);
+        tale_again(a->resource, &c->attempt.tale, c->outcome, pause_us);
+        return pause_us;
+    }
+    if (!is_late)
+        tale_not_again(a->resource, &c->attempt.tale, c->outcome);
     again_over(c->operation, &c->again, c->error.code);
     return -1;
 }
@@ -149,6 +157,7 @@ static void set_end(struct call *c, const struct attempt *a, enum outcome outcom
 static void conclude(struct call *c, enum error_code counted, bool may_repeat)
 {
     note(c, c->answer, counted);
+    tale_counted(c->attempt.resource, &c->attempt.tale, c->operation, counted, c->answer->was_sent);
     if (c->error.code == ERROR_OK)
         again_over(c->operation, &c->again, ERROR_OK);
     else if (pause_before_retry(c, may_repeat))
@@ -256,6 +265,7 @@ static void limit_served(struct limited *l, const struct error *why)
 {
     struct call *c = container_of(l, struct call, limited);
     int64_t waited_us = engine_now(c->ticket.engine) - l->waiter.arrived_us;
+    stage_limited(c, waited_us, why == NULL ? ERROR_OK : why->code);
     if (why != NULL) {
         loop_disarm(c->ticket.engine->loop, &c->timer);
         c->error = *why;
@@ -347,6 +357,7 @@ static void call_abandon(struct ticket *t)
     c->state = CALL_OVER;
     doubt(c);
     error_set(&c->error, ERROR_CANCELLED, "%s: the task was cancelled", c->attempt.resource->name);
+    tale_end(c->attempt.resource, &c->attempt.tale, ERROR_CANCELLED, c->outcome);
 }
 
 static void call_free(struct ticket *t)
@@ -473,6 +484,8 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
         return number;
     }
     c->attempt.request.context = context_ref(e->task->context);
+    c->attempt.tale = tale_begin(e, e->task->context);
+    c->attempt.tale.is_apart = c->operation != NULL && c->operation->number > 0;
     again_called(r);
     r->users++;
     go(c, leased);

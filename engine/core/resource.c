@@ -9,6 +9,7 @@
 #include "core/handover.h"
 #include "core/hold.h"
 #include "core/operation.h"
+#include "core/places.h"
 #include "core/pool.h"
 #include "core/tenant.h"
 
@@ -374,6 +375,8 @@ void resource_free(struct resource **resource)
     outlook_free(&r->outlook);
     budget_free(&r->budget);
     operations_free(r);
+    places_return(r);
+    free(r->records);
     free(r->balance);
     drop_secrets(r);
     driver_return(r->driver);

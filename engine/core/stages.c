@@ -16,13 +16,22 @@ static int64_t left_us(const struct call *c)
     return c->attempt.deadline_us - engine_now(engine_of(c));
 }
 
+static struct tale *tale_of(struct call *c)
+{
+    return &c->attempt.tale;
+}
+
 /* --- rate ------------------------------------------------------------------------------------- */
 
 static enum stage_verdict enter_rate(struct call *c)
 {
     struct rate_answer a = rates_take(c->operation->guards, left_us(c), &c->error);
-    if (a.verdict == RATE_REFUSE)
+    if (a.verdict == RATE_REFUSE) {
+        tale_rate(c->attempt.resource, tale_of(c), c->error.retry_after_us, true);
         return STAGE_REFUSE;
+    }
+    if (a.verdict == RATE_WAIT)
+        tale_rate(c->attempt.resource, tale_of(c), a.at_us - engine_now(engine_of(c)), false);
     c->held_until_us = a.at_us;
     return a.verdict == RATE_WAIT ? STAGE_HOLD : STAGE_GO;
 }
@@ -42,6 +51,7 @@ static enum stage_verdict enter_deadline(struct call *c)
     error_set(&c->error, ERROR_DEADLINE,
               "%s: not begun with %lld ms left, as half of such calls take more than %lld ms",
               c->attempt.resource->name, (long long)left_us(c) / 1000, (long long)median_us / 1000);
+    tale_early(c->attempt.resource, tale_of(c), left_us(c), median_us);
     return STAGE_REFUSE;
 }
 
@@ -55,6 +65,14 @@ static void leave_deadline(struct call *c, const struct stage_end *end)
 
 /* --- circuit ---------------------------------------------------------------------------------- */
 
+static enum stage_verdict enter_circuit(struct call *c)
+{
+    if (circuits_pass(c->operation->guards, &c->pass, &c->error))
+        return STAGE_GO;
+    tale_circuit(c->attempt.resource, tale_of(c), c->operation);
+    return STAGE_REFUSE;
+}
+
 static void leave_circuit(struct call *c, const struct stage_end *end)
 {
     circuits_end(c->operation->guards, c->pass, end->code, end->was_sent, end->took_us);
@@ -62,6 +80,25 @@ static void leave_circuit(struct call *c, const struct stage_end *end)
 }
 
 /* --- limit ------------------------------------------------------------------------------------ */
+
+/* As many as may be under way now. */
+static int32_t concurrent(const struct call *c)
+{
+    struct limits_view view;
+    return limits_view(c->operation->guards, &view) ? view.most : 0;
+}
+
+void stage_limited(struct call *c, int64_t waited_us, enum error_code code)
+{
+    const struct nebula_rules *rules = c->operation->rules;
+    struct resource *r = c->attempt.resource;
+    if (code == ERROR_SHED)
+        tale_shed(r, tale_of(c), waited_us, rules->shed.of[c->limited.waiter.class].target_us);
+    else if (code != ERROR_OK)
+        tale_limit_refused(r, tale_of(c), code, waited_us, rules->limit.queue);
+    else if (waited_us > 0)
+        tale_limit(r, tale_of(c), waited_us, concurrent(c));
+}
 
 static enum stage_verdict enter_limit(struct call *c)
 {
@@ -76,6 +113,7 @@ static enum stage_verdict enter_limit(struct call *c)
     case LIMITED_IN:
         return STAGE_GO;
     case LIMITED_OUT:
+        stage_limited(c, 0, c->error.code);
         return STAGE_REFUSE;
     default:
         c->held_until_us = l->ends_us;
@@ -88,6 +126,7 @@ static void late_for_limit(struct call *c)
     struct guards *g = c->operation->guards;
     bool is_last_chance = c->limited.ends_us == c->attempt.deadline_us;
     limits_explain(g, &c->limited, is_last_chance ? ERROR_DEADLINE : ERROR_WAIT, &c->error);
+    stage_limited(c, engine_now(engine_of(c)) - c->limited.waiter.arrived_us, c->error.code);
     limits_leave(g, &c->limited);
 }
 
@@ -107,7 +146,7 @@ enum stage_verdict stage_enter(struct call *c, enum nebula_stage stage)
     case NEBULA_STAGE_DEADLINE:
         return enter_deadline(c);
     case NEBULA_STAGE_CIRCUIT:
-        return circuits_pass(c->operation->guards, &c->pass, &c->error) ? STAGE_GO : STAGE_REFUSE;
+        return enter_circuit(c);
     case NEBULA_STAGE_LIMIT:
         return enter_limit(c);
     case NEBULA_STAGE_HEDGE:

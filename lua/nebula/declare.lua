@@ -34,6 +34,7 @@ local balance = lazy "nebula.declare.balance"
 ---@field reads string|nil
 ---@field endpoints string[]|nil
 ---@field balance table<string, number>|nil how calls spread over them: see nebula.declare.balance
+---@field places nebula.Places|nil where the settings of its policy stand
 ---@field file string
 ---@field line integer
 
@@ -195,6 +196,9 @@ function declare.read(what)
   local errors = reports:list()
   if errors then
     return nil, errors
+  end
+  for _, one in ipairs(resources) do
+    one.places = known_policies:where(one.policy_name)
   end
   return { resources = resources, asked = asked_of(list) }
 end

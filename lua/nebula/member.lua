@@ -13,14 +13,16 @@ local worker = require "nebula.worker"
 ---@field kinds table<string, nebula.KeptKind>
 ---@field is_interpreted boolean|nil
 ---@field is_kept boolean|nil so that a worker may begin anew
----@field resources nebula.DeclaredResource[] with the names of their kinds instead of these
+---@field places nebula.Places[] of all resources
+---@field resources nebula.DeclaredResource[] with the names of their kinds, and the numbers of their places, instead of
+---  these
 
 -- Raises when one is refused.
 local function declare(given)
   local kinds = require("nebula.kind").made_of(given.kinds)
   local resources = require "nebula.resource"
   for _, one in ipairs(given.resources) do
-    one.kind = kinds[one.kind]
+    one.kind, one.places = kinds[one.kind], given.places[one.places]
     local resource, err = resources.declare(one)
     if not resource then
       error(tostring(err), 0)

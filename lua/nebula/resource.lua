@@ -118,9 +118,12 @@ end
 
 -- Its number, or a negative code.
 local function tell(spec)
-  return specs.with(spec, function(at, balance)
+  return specs.with(spec, function(at, balance, place, places)
     local id = lib.nebula_declare(engine, at)
     local code = id > 0 and balance and lib.nebula_balance(engine, id, balance) or 0
+    if id > 0 and code >= 0 and place then
+      code = lib.nebula_places(engine, id, place, places)
+    end
     return code < 0 and code or id
   end)
 end

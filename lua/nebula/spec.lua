@@ -4,6 +4,7 @@ local c = require "nebula.c"
 local lazy = require "nebula.lazy"
 
 local balance = lazy "nebula.balance"
+local places = lazy "nebula.places"
 
 ---@class nebula.Spec a resource as nebula.declare gives it; times in us, sizes in bytes
 ---@field name string
@@ -23,6 +24,7 @@ local balance = lazy "nebula.balance"
 ---@field reads string|nil the role that plain reads go to
 ---@field endpoints string[]|nil
 ---@field balance table<string, number>|nil how calls spread over them: fields of struct nebula_balance
+---@field places nebula.Places|nil where the settings of its policy stand
 ---@field file string
 ---@field line integer
 
@@ -73,10 +75,10 @@ end
 
 local spec = {}
 
---- Calls fn with the declaration as a `struct nebula_spec`, and with its `struct nebula_balance` if it has one. They
---- are good until fn has returned.
+--- Calls fn with the declaration as a `struct nebula_spec`, with its `struct nebula_balance` if it has one, and with
+--- where its settings stand: an array of `struct nebula_place`, and how many. They are good until fn has returned.
 ---@param declared nebula.Spec
----@param fn fun(at: ffi.cdata*, balance: ffi.cdata*|nil): any
+---@param fn fun(at: ffi.cdata*, balance: ffi.cdata*|nil, place: ffi.cdata*|nil, count: integer|nil): any
 ---@return any what fn returned
 function spec.with(declared, fn)
   local kind, endpoints = declared.kind, declared.endpoints or {}
@@ -94,7 +96,11 @@ function spec.with(declared, fn)
   fill_pool(at.pool, declared.pool)
   fill_policy(at.policy, declared.policy)
   local balanced = declared.balance and balance.struct(declared.balance)
-  local result = fn(at, balanced) -- no tail call: it would leave the options to the collector
+  local place, count
+  if declared.places then
+    place, count = places.array(declared.places)
+  end
+  local result = fn(at, balanced, place, count) -- no tail call: it would leave the options to the collector
   return result
 end
 

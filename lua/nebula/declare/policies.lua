@@ -1,5 +1,6 @@
 --- policies: what was declared as policies, each with what it inherits.
 
+local places = require "nebula.declare.places"
 local rows = require "nebula.declare.rows"
 local shape = require "nebula.shape"
 local suggest = require "nebula.suggest"
@@ -22,7 +23,7 @@ function policies.collect(declarations)
       by_name[one.name] = one
     end
   end
-  return setmetatable({ declared = by_name, settings = {}, under_way = {} }, Policies)
+  return setmetatable({ declared = by_name, settings = {}, places = {}, under_way = {} }, Policies)
 end
 
 function Policies:names()
@@ -110,6 +111,14 @@ function Policies:get(name, is_secret)
       suggest(not is_secret and name, self:names()))
   end
   return engine_units(self:resolve(one))
+end
+
+--- Where the settings of a policy stand. There are no mistakes in any.
+---@param name string
+---@return nebula.Places
+function Policies:where(name)
+  self.places[name] = self.places[name] or places.of(self.declared, name)
+  return self.places[name]
 end
 
 return policies

@@ -68,12 +68,16 @@ local function settings(title, fields, path)
   end
   for _, name in ipairs(keys(fields)) do
     local row, full = fields[name], path .. name
-    if row.type == "table" and row.fields and not row.not_yet then
-      settings(nil, row.fields, full .. ".")
-    elseif not row.not_yet then
-      local values = row.one_of and table.concat(row.one_of, ", ") or row.type
+    local is_said = not (row.not_yet or row.instead)
+    if is_said and (not row.fields or row.optional) then
+      local words = row.one_of or row.of and row.of.one_of
+      local values = words and table.concat(words, ", ") or row.optional and "table or false" or row.type
       local default = row.required and "; required" or row.default ~= nil and "; default " .. tostring(row.default) or ""
       item(full, ("(%s%s) %s"):format(values, default, row.text or ""))
+    end
+    local inner = is_said and (row.fields or row.of and row.of.fields)
+    if inner then
+      settings(nil, inner, row.fields and full .. "." or full .. ".NAME.")
     end
   end
 end

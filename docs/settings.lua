@@ -6,13 +6,26 @@ local rows = require "nebula.declare.rows"
 local services = require "nebula.service"
 local worker = require "nebula.worker"
 
+-- Types that are not called as they are written.
+local called = {
+  question = "a function", data = "any plain value",
+  pace = 'rate, such as `"200/s"`', window = "number of calls, 1 to 1000, or duration",
+  delay = 'duration, or percentile, such as `"p95"`', table = "table, or `false`",
+}
+
 local function kind_of_value(row)
   if row.one_of then
-    return "`" .. table.concat(row.one_of, "` `") .. "`"
+    return "`" .. table.concat(row.one_of, "` `") .. "`" .. (row.listed and ", or a list" or "")
+  elseif row.lone then
+    return "a table, or a list of such"
+  elseif row.of and row.of.one_of then
+    return row.type .. " of " .. kind_of_value(row.of)
+  elseif called[row.type] then
+    return called[row.type] .. (row.short and ", or its `" .. row.short .. "` alone" or "")
   end
   local bounds = (row.type == "integer" or row.type == "number") and row.min and row.max
     and (", %g to %g"):format(row.min, row.max) or ""
-  return row.type .. bounds .. (row.listed and ", or a list" or "") .. (row.word and ", or `" .. row.word .. "`" or "")
+  return row.type .. bounds .. (row.listed and ", or a list" or "") .. (row.words and ", or `" .. table.concat(row.words, "` `") .. "`" or "")
 end
 
 local function default_of(row)
@@ -23,17 +36,25 @@ local function cell(text)
   return ((text or ""):gsub("|", "\\|"):gsub("%s+", " "))
 end
 
--- One line for each setting; a table's own settings follow it, as pool.min.
+local function print_row(row, path)
+  if row.not_yet then
+    print(("| `%s` | | | | not yet in force: %s |"):format(path, cell(row.not_yet)))
+  else
+    print(("| `%s` | %s | %s | %s | %s |"):format(path, kind_of_value(row), default_of(row), row.class or "",
+      cell(row.text)))
+  end
+end
+
+-- One line for each setting that is no table, or may be without one; a table's own settings follow it, as pool.min.
 local function print_rows(fields, path)
   for _, name in ipairs(keys(fields)) do
     local row, full = fields[name], path .. name
-    if row.not_yet then
-      print(("| `%s` | | | | not yet in force: %s |"):format(full, cell(row.not_yet)))
-    elseif row.type == "table" and row.fields then
-      print_rows(row.fields, full .. ".")
-    else
-      print(("| `%s` | %s | %s | %s | %s |"):format(full, kind_of_value(row), default_of(row), row.class or "",
-        cell(row.text)))
+    local inner = not row.not_yet and (row.fields or row.of and row.of.fields)
+    if not row.instead and (not row.fields or row.not_yet or row.optional) then
+      print_row(row, full)
+    end
+    if inner then
+      print_rows(inner, row.fields and full .. "." or full .. ".NAME.")
     end
   end
 end

@@ -35,25 +35,46 @@ static struct declaration *self(lua_State *lua)
     return lua_touserdata(lua, lua_upvalueindex(1));
 }
 
-/* declare(struct nebula_spec[, struct nebula_balance[, struct nebula_place[], places]]) -> nothing | why */
+/* Leaves the engine's sentence. */
+static void refused(lua_State *lua, struct declaration *d, int32_t code)
+{
+    if (d->refusal == 0)
+        d->refusal = code;
+    lua_pushstring(lua, nebula_error(d->engine));
+}
+
+/* declare(struct nebula_spec[, struct nebula_balance[, struct nebula_rules[, struct nebula_place[], places]]])
+ * -> number | nil, why */
 static int declare(lua_State *lua)
 {
     struct declaration *d = self(lua);
-    int32_t number = nebula_declare(d->engine, lua_topointer(lua, 1));
-    if (number > 0 && !lua_isnoneornil(lua, 2)) {
-        int32_t refusal = nebula_balance(d->engine, number, lua_topointer(lua, 2));
-        number = refusal < 0 ? refusal : number;
+    int32_t number = nebula_declare(d->engine, lua_topointer(lua, 1)), code = number;
+    if (code > 0 && !lua_isnoneornil(lua, 2))
+        code = nebula_balance(d->engine, number, lua_topointer(lua, 2));
+    if (code >= 0 && !lua_isnoneornil(lua, 3))
+        code = nebula_rules(d->engine, number, lua_topointer(lua, 3));
+    if (code >= 0 && !lua_isnoneornil(lua, 4))
+        code =
+            nebula_places(d->engine, number, lua_topointer(lua, 4), (int32_t)lua_tointeger(lua, 5));
+    if (code >= 0) {
+        lua_pushinteger(lua, number);
+        return 1;
     }
-    if (number > 0 && !lua_isnoneornil(lua, 3)) {
-        int32_t refusal =
-            nebula_places(d->engine, number, lua_topointer(lua, 3), (int32_t)lua_tointeger(lua, 4));
-        number = refusal < 0 ? refusal : number;
-    }
-    if (number > 0)
+    lua_pushnil(lua);
+    refused(lua, d, code);
+    return 2;
+}
+
+/* operation(number, name, struct nebula_policy, struct nebula_rules, is_apart) -> nothing | why */
+static int operation(lua_State *lua)
+{
+    struct declaration *d = self(lua);
+    int32_t code =
+        nebula_operation(d->engine, (int32_t)lua_tointeger(lua, 1), lua_tostring(lua, 2),
+                         lua_topointer(lua, 3), lua_topointer(lua, 4), lua_toboolean(lua, 5) != 0);
+    if (code >= 0)
         return 0;
-    if (d->refusal == 0)
-        d->refusal = number;
-    lua_pushstring(lua, nebula_error(d->engine));
+    refused(lua, d, code);
     return 1;
 }
 
@@ -61,7 +82,7 @@ static int declare(lua_State *lua)
 static int open_worker(lua_State *lua)
 {
     struct declaration *d = self(lua);
-    lua_createtable(lua, 0, 3);
+    lua_createtable(lua, 0, 4);
     lua_pushstring(lua, d->home);
     lua_setfield(lua, -2, "home");
     lua_pushlightuserdata(lua, NULL);
@@ -69,6 +90,9 @@ static int open_worker(lua_State *lua)
     lua_pushlightuserdata(lua, d);
     lua_pushcclosure(lua, declare, 1);
     lua_setfield(lua, -2, "declare");
+    lua_pushlightuserdata(lua, d);
+    lua_pushcclosure(lua, operation, 1);
+    lua_setfield(lua, -2, "operation");
     return 1;
 }
 

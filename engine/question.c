@@ -44,6 +44,7 @@ static void push_value(lua_State *lua, const struct question_value *v)
         lua_pushlstring(lua, v->text, v->size < QUESTION_TEXT_MOST ? v->size : QUESTION_TEXT_MOST);
         return;
     case QUESTION_TABLE:
+    case QUESTION_ANY:
         break;
     }
     UNREACHABLE();

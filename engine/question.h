@@ -31,7 +31,13 @@
 #define QUESTION_TEXT_MOST 4096 /* bytes of a text in a question; what is longer is cut */
 #define QUESTION_WHY_SIZE 512
 
-enum question_type { QUESTION_BOOLEAN = 0, QUESTION_NUMBER, QUESTION_TEXT, QUESTION_TABLE };
+enum question_type {
+    QUESTION_BOOLEAN = 0,
+    QUESTION_NUMBER,
+    QUESTION_TEXT,
+    QUESTION_TABLE,
+    QUESTION_ANY, /* of a shape alone: any of these; a table by names */
+};
 
 struct question_value {
     enum question_type type;
@@ -53,7 +59,7 @@ struct question_shape {
     enum question_type type;
     double least, most;                    /* of a number */
     bool is_whole;                         /* a number without a fraction */
-    size_t text_most;                      /* bytes of a text */
+    size_t text_most;                      /* bytes of a text, and of each in what is any */
     const char *const *words;              /* a text is one of these, up to NULL; NULL: any text */
     const struct question_member *members; /* of a table */
     int member_count;                      /* at most QUESTION_FIELDS_MOST */
@@ -61,7 +67,7 @@ struct question_shape {
 
 struct question_member {
     const char *name;
-    struct question_shape shape; /* no table */
+    struct question_shape shape; /* no table, and not any */
     bool is_required;
 };
 

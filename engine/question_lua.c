@@ -171,8 +171,8 @@ static void read_members(lua_State *lua, int row, struct question_shape *shape)
 
 static struct question_shape read_shape(lua_State *lua, int row, bool is_inner)
 {
-    static const char *const type[] = {"boolean", "number", "integer", "share",
-                                       "string",  "enum",   "table",   NULL};
+    static const char *const type[] = {"boolean", "number", "integer", "share", "string",
+                                       "enum",    "table",  "any",     NULL};
     lua_getfield(lua, row, "type");
     int which = luaL_checkoption(lua, -1, NULL, type);
     lua_pop(lua, 1);
@@ -194,6 +194,10 @@ static struct question_shape read_shape(lua_State *lua, int row, bool is_inner)
         luaL_argcheck(lua, !is_inner, 3, "an answer has no table in its table");
         shape.type = QUESTION_TABLE;
         read_members(lua, row, &shape);
+    } else if (strcmp(name, "any") == 0) {
+        luaL_argcheck(lua, !is_inner, 3, "what is any may be a table, and is not in one");
+        shape.type = QUESTION_ANY;
+        shape.text_most = (size_t)row_number(lua, row, "max", TEXT_MOST);
     }
     return shape;
 }

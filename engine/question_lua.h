@@ -8,7 +8,8 @@
  *
  * questions:list()            { kind=, name=, path=, source=, line= } for each, by its number
  * questions:expect(at, row)   what its answer must be: a row of shape.lua of the types boolean,
- *                             number, integer, share, string, enum, or a table of these
+ *                             number, integer, share, string, enum, or a table of these; any:
+ *                             a boolean, number or text, or a table of these by any names
  * questions:ask(at, fields)   -> answer | nil: the default stands; then a breach may follow:
  *                             { why=, source=, line=, text=, strikes=, is_last=, is_anew= }
  * questions:memory()          bytes of the state

@@ -14,7 +14,8 @@ static bool refuse(char why[QUESTION_WHY_SIZE], const char *what, const char *ex
 
 static const char *name_of(enum question_type type)
 {
-    static const char *const name[] = {"true or false", "a number", "a text", "a table"};
+    static const char *const name[] = {"true or false", "a number", "a text", "a table",
+                                       "a plain value"};
     return name[type];
 }
 
@@ -57,18 +58,34 @@ static bool read_text(lua_State *lua, const struct question_shape *shape, struct
     return true;
 }
 
+/* What the value at the top is; QUESTION_ANY: nothing that could be an answer. */
+static enum question_type type_of(lua_State *lua)
+{
+    switch (lua_type(lua, -1)) {
+    case LUA_TBOOLEAN:
+        return QUESTION_BOOLEAN;
+    case LUA_TNUMBER:
+        return QUESTION_NUMBER;
+    case LUA_TSTRING:
+        return QUESTION_TEXT;
+    case LUA_TTABLE:
+        return QUESTION_TABLE;
+    default:
+        return QUESTION_ANY;
+    }
+}
+
 /* The value at the top; a table is left to the caller. */
 static bool read_value(lua_State *lua, const struct question_shape *shape, struct question_value *v,
                        char why[QUESTION_WHY_SIZE])
 {
-    static const int lua_type_of[] = {LUA_TBOOLEAN, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE};
-    *v = (struct question_value){.type = shape->type};
-    if (lua_type(lua, -1) != lua_type_of[shape->type]) {
+    *v = (struct question_value){.type = type_of(lua)};
+    if (v->type == QUESTION_ANY || (v->type != shape->type && shape->type != QUESTION_ANY)) {
         char what[32];
         snprintf(what, sizeof what, "a %s", lua_typename(lua, lua_type(lua, -1)));
         return refuse(why, what, name_of(shape->type));
     }
-    switch (shape->type) {
+    switch (v->type) {
     case QUESTION_BOOLEAN:
         v->is_true = lua_toboolean(lua, -1);
         return true;
@@ -78,6 +95,8 @@ static bool read_value(lua_State *lua, const struct question_shape *shape, struc
         return read_text(lua, shape, v, why);
     case QUESTION_TABLE:
         return true;
+    case QUESTION_ANY:
+        break;
     }
     UNREACHABLE();
 }
@@ -142,11 +161,54 @@ static bool read_table(lua_State *lua, const struct question_shape *shape,
     return has_all(shape, answer, why);
 }
 
+static bool is_table(lua_State *lua)
+{
+    return type_of(lua) == QUESTION_TABLE;
+}
+
+/* A name is a text without a zero byte; what it names is no table. */
+static bool read_named(lua_State *lua, const struct question_shape *shape,
+                       struct question_answer *answer, char why[QUESTION_WHY_SIZE])
+{
+    size_t size = 0;
+    const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tolstring(lua, -2, &size) : NULL;
+    if (name == NULL || strlen(name) != size || answer->field_count == QUESTION_FIELDS_MOST) {
+        snprintf(why, QUESTION_WHY_SIZE,
+                 "answers with a table that is not %d values by name at most",
+                 QUESTION_FIELDS_MOST);
+        return false;
+    }
+    if (is_table(lua))
+        return refuse(why, "a table in its table", "plain values by name");
+    struct question_field *field = &answer->fields[answer->field_count++];
+    field->name = name;
+    return read_value(lua, shape, &field->value, why);
+}
+
+/* The names are those of the state: they are there until the next question. */
+static bool read_any_table(lua_State *lua, const struct question_shape *shape,
+                           struct question_answer *answer, char why[QUESTION_WHY_SIZE])
+{
+    int table = lua_gettop(lua);
+    lua_pushnil(lua);
+    while (lua_next(lua, table)) {
+        if (!read_named(lua, shape, answer, why)) {
+            lua_settop(lua, table);
+            return false;
+        }
+        lua_settop(lua, table + 1);
+    }
+    return true;
+}
+
 bool question_read(lua_State *lua, const struct question_shape *shape,
                    struct question_answer *answer, char why[QUESTION_WHY_SIZE])
 {
     answer->field_count = 0;
     if (!read_value(lua, shape, &answer->value, why))
         return false;
-    return shape->type != QUESTION_TABLE || read_table(lua, shape, answer, why);
+    if (!is_table(lua))
+        return true;
+    return shape->type == QUESTION_ANY ? read_any_table(lua, shape, answer, why)
+                                       : read_table(lua, shape, answer, why);
 }

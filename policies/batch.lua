@@ -16,4 +16,10 @@ return policy "batch" {
     pause_max = "30s",
     budget    = 0.1,  -- the load that retries add is load on those who do wait
   },
+
+  -- A call that is refused is not tried again, and would end the run that the pauses above are to save: so the circuit
+  -- tells in the log what it would do, and lets calls through.
+  circuit = {
+    mode = "metrics",
+  },
 }

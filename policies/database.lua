@@ -15,4 +15,10 @@ return policy "database" {
     tries = 3,        -- conflicts of transactions mostly resolve at the first repetition
     pause = "20ms",   -- a transaction in the way takes milliseconds
   },
+
+  -- How many statements run at once is for pool.max to say, and what is slow for the statement: reports take minutes.
+  circuit = {
+    pause_max = "5s", -- a fail-over takes 5 to 10s: whoever is in charge then is asked within as long again, at most
+    probe     = "10s",
+  },
 }

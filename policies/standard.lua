@@ -21,4 +21,14 @@ return policy "standard" {
     budget_least = 3,      -- but a quiet resource may retry: a fifth of two calls would be none
     on           = "safe", -- only what is idempotent, or proven not applied
   },
+
+  circuit = {
+    window    = 32,    -- calls, not time: it says as much of a quiet resource as of a busy one
+    least     = 8,     -- two failures of three say nothing yet
+    percent   = 50,    -- a server that fails less often is one for retries; of one that fails more, each call is a wait
+    pause     = "1s",  -- most hiccups are over by then, and doubles each time it opens again
+    pause_max = "30s", -- who comes back after a long time is noticed within half a minute
+    probes    = 2,     -- one that goes well may be luck
+    probe     = "5s",  -- as long as a call may take
+  },
 }

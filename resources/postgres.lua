@@ -281,7 +281,10 @@ return kind "postgres" {
   spec = spec,
   resource = resource,
   lease = sql.lease,
+  reads = sql.reads,
   sql = {
     dialect = "postgres", begin = begin, catalog = catalog, has_arrays = true, has_copy = true, has_batches = true,
+    -- Not a select whose functions are not known: it may write, and on a standby it may still do what no server undoes.
+    idempotent = { read = true },
   },
 }

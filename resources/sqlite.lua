@@ -107,8 +107,11 @@ return kind "sqlite" {
   spec = spec,
   resource = sql.resource,
   lease = sql.lease,
+  reads = sql.reads,
   sql = {
     dialect = "sqlite",
+    -- No function of SQLite changes anything, and nobody can add one: so a select whose functions are not known reads.
+    idempotent = { read = true, unknown = true },
     -- Isolation is always serializable, which is no less than what anybody can ask for. A writer says so at once:
     -- two who want to turn from readers into writers would block each other.
     begin = function(asked) return asked.read_only and "begin" or "begin immediate" end,

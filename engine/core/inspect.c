@@ -301,6 +301,8 @@ static json_t *resource_json(struct telling *t, const struct resource *r)
     telling_put(t, o, "limits", settings_policy(r));
     if (r->balance != NULL)
         telling_put(t, o, "balance", settings_balance(r));
+    if (r->rules != NULL)
+        telling_put(t, o, "rules", settings_rules(r));
     if (r->operations != NULL)
         telling_put(t, o, "guards", inspect_guards(t, r));
     telling_put(t, o, "pools", pools);

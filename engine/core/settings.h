@@ -10,6 +10,7 @@ struct resource;
 json_t *settings_pool(const struct resource *r);
 json_t *settings_policy(const struct resource *r);
 json_t *settings_balance(const struct resource *r); /* one was said */
+json_t *settings_rules(const struct resource *r);   /* some were said */
 
 static inline double settings_seconds(int64_t span_us)
 {

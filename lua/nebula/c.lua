@@ -13,8 +13,10 @@ local function declarations(header)
   if not file then error(why, 0) end
   local text = file:read("*a")
   file:close()
-  local part = text:match("/%* %[ffi %*/(.-)/%* ffi%] %*/")
-  return part or error(path .. ": the markers of the part for Lua are missing", 0)
+  local _, before = text:find("/* [ffi */", 1, true) -- a pattern would take longer than all that is declared
+  local behind = before and text:find("/* ffi] */", before, true)
+  if not behind then error(path .. ": the markers of the part for Lua are missing", 0) end
+  return text:sub(before + 1, behind - 1)
 end
 
 ffi.cdef(declarations "nebula.h")

@@ -18,6 +18,7 @@ local value = require "nebula.value"
 local wait = require "nebula.wait"
 
 local balance = lazy "nebula.balance"
+local operations = lazy "nebula.operations"
 local lib, engine = c.lib, c.engine
 
 local LARGEST = 2 ^ 53 -- whole numbers beyond it are not exact in a double
@@ -31,6 +32,7 @@ local call = {
   reply = c.new("struct nebula_reply"), ---@type ffi.cdata* of the last call.run() that gave a ticket
   resources = {},                       ---@type table<integer, nebula.Resource> by number
   streams = 0,                          ---@type integer that hold a connection of their own, or were forgotten with it
+  policies = nil,                       ---@type nil|fun(): table<string, table> by name, for calls that name one
 }
 
 -- --- options ----------------------------------------------------------------------------------------
@@ -42,6 +44,9 @@ local call = {
 ---@field idempotent boolean|nil doing it twice does no harm, so it may be repeated when in doubt
 ---@field dirty boolean|nil it changes its session in a way that its words do not tell, so the session is made clean
 ---@field key string|nil where calls are balanced by key: equal keys go to the same endpoint
+---@field operation string|nil one of the resource's operations, whose policy it goes by
+---@field policy string|nil a declared policy, by which it goes. Default: the resource's
+---@field priority string|nil "critical", "normal" or "batch", where calls wait. Default: the operation's, "normal"
 ---@field window integer|nil stream: most rows fetched at a time
 ---@field package until_us number|nil instead of the deadline: a point of the engine's time
 
@@ -120,8 +125,15 @@ local function ask(on, verb, options, text, n)
     request.is_fail_fast = options.fail_fast or false
     request.is_dirty = options.dirty or false
     request.window = options.window or 1
+    request.operation, request.priority = 0, 0
+    if options.operation or options.policy or options.priority then
+      local refusal = operations.put(request, resource_of(on), options)
+      if refusal then
+        return refusal
+      end
+    end
   else
-    request.within_us, request.window = 0, 1
+    request.within_us, request.window, request.operation, request.priority = 0, 1, 0, 0
     request.is_idempotent, request.is_fail_fast, request.is_dirty = false, false, false
   end
   local key = options and options.key

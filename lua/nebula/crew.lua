@@ -3,7 +3,9 @@
 -- One that cannot begin, or leaves, is said in the log, and the others go on.
 
 local buffer = require "string.buffer"
+local asking = require "nebula.asking"
 local c = require "nebula.c"
+local call = require "nebula.call"
 local log = require "nebula.log"
 local mail = require "nebula.mail"
 local wait = require "nebula.wait"
@@ -61,8 +63,10 @@ function crew.given(options, arguments, declared, kinds)
     end
     resources[i].places = number_of[one.places or false]
   end
-  return { engine = options, arguments = arguments, path = package.path, kinds = kinds, resources = resources,
-    places = places }
+  return {
+    engine = options, arguments = arguments, path = package.path, kinds = kinds, resources = resources,
+    places = places, policies = call.policies(), asked = asking.given(),
+  }
 end
 
 --- Begins them.

@@ -6,7 +6,10 @@
 
 local judge = require "nebula.judge"
 local declaration = require "nebula.declare.declaration"
+local front = require "nebula.declare.front"
 local lazy = require "nebula.lazy"
+local numbers = require "nebula.declare.numbers"
+local operations = require "nebula.declare.operations"
 local policies = require "nebula.declare.policies"
 local preludes = require "nebula.declare.preludes"
 local report = require "nebula.declare.report"
@@ -21,7 +24,8 @@ local balance = lazy "nebula.declare.balance"
 ---@field name string
 ---@field kind nebula.Kind
 ---@field policy_name string
----@field policy table fields of struct nebula_policy
+---@field policy table as in nebula.Spec
+---@field operations table<string, nebula.DeclaredOperation>|nil
 ---@field pool table as in nebula.Spec
 ---@field options nebula.Option[]
 ---@field roles string[]|nil
@@ -37,6 +41,12 @@ local balance = lazy "nebula.declare.balance"
 ---@field places nebula.Places|nil where the settings of its policy stand
 ---@field file string
 ---@field line integer
+
+---@class nebula.DeclaredSet what folders declare
+---@field resources nebula.DeclaredResource[] in the order of their declarations
+---@field policies nebula.Policies all of them, for calls that name one
+---@field asked { file: string, text: string }[]|nil the sources in which settings are functions, for questions.open()
+---@field warnings nebula.DeclareError[]|nil what is right, and will do harm
 
 local declare = {}
 
@@ -131,22 +141,51 @@ local function tell(one, kind, settings)
   return told
 end
 
-local function read_resource(one, kind, known_rows, known_policies)
-  local settings, from_env = one:check(known_rows)
-  local policy, why
+local function read_policy(one, settings, from_env, known_policies)
+  local policy
   if type(settings.policy) == "string" then
+    local why
     policy, why = known_policies:get(settings.policy, from_env.policy)
     if not policy then
       one:fail({ "policy" }, why)
     end
   end
+  local named = not one.failed and settings.operations and operations.read(one, settings.operations, function(name)
+    return known_policies:get(name, from_env.operations)
+  end)
+  return policy, named or nil
+end
+
+--- The connections of all its pools.
+local function connections_of(one)
+  local all = 0
+  for i in ipairs(one.roles or one.kind.roles) do
+    local most = one.role_max and one.role_max[i] or 0
+    all = all + (most > 0 and most or one.pool.max)
+  end
+  return all
+end
+
+-- Its policies as they are for it.
+local function bounded(one)
+  local connections, queue = connections_of(one), one.pool.queue
+  one.policy = numbers.with_limit(one.policy, connections, queue)
+  for _, each in pairs(one.operations or {}) do
+    each.policy = numbers.with_limit(each.policy, connections, queue)
+  end
+  return one
+end
+
+local function read_resource(one, kind, known_rows, known_policies)
+  local settings, from_env = one:check(known_rows)
+  local policy, named = read_policy(one, settings, from_env, known_policies)
   local told = not one.failed and tell(one, kind, settings)
   local balanced = told and settings.balance ~= "connections" and balance.read(one, settings, told)
   if one.failed then
     return nil
   end
-  return {
-    name = one.name, kind = kind, policy_name = settings.policy, policy = policy,
+  return bounded {
+    name = one.name, kind = kind, policy_name = settings.policy, policy = policy, operations = named,
     pool = engine_pool(told.pool and joined(settings.pool, told.pool) or settings.pool),
     options = told.options, roles = told.roles, role_max = told.role_max, role_is_fixed = told.role_is_fixed,
     is_data = told.is_data, role_choice = told.role_choice, reads = told.reads, endpoints = told.endpoints,
@@ -165,6 +204,7 @@ local function read_resources(declared, kinds, known_policies)
     by_name[one.name] = other or one
     list[#list + 1] = read_resource(one, kind, rows_of[kind], known_policies)
   end
+  front.check(list, by_name)
   return list
 end
 
@@ -180,8 +220,7 @@ end
 --- Reads resources/*.lua and policies/*.lua of folders.
 ---@param what { dirs: string[], home: string|nil, kinds: table<string, nebula.Kind>, text: table? } home: where the
 ---  policies that ship are (home/policies); its resources/ are kinds and are not read; text: see sources.read()
----@return { resources: nebula.DeclaredResource[], asked: { file: string, text: string }[]|nil }|nil set resources in
----  the order of their declarations; asked: the sources in which settings are functions, for questions.open()
+---@return nebula.DeclaredSet|nil set
 ---@return nebula.DeclareError[]|nil errors all of them, by file, line and column; tostring() is one line
 function declare.read(what)
   local reports = report.new()
@@ -200,7 +239,7 @@ function declare.read(what)
   for _, one in ipairs(resources) do
     one.places = known_policies:where(one.policy_name)
   end
-  return { resources = resources, asked = asked_of(list) }
+  return { resources = resources, policies = known_policies, asked = asked_of(list), warnings = reports:warnings() }
 end
 
 return declare

@@ -1,9 +1,13 @@
 --- embed: what nebula_declare_source() runs, in the library's own Lua state (engine/declare.c).
 
 local declare = require "nebula.declare"
+local keys = require "nebula.keys"
 local kind = require "nebula.kind"
 local specs = require "nebula.spec"
 local worker = require "nebula.worker"
+
+-- Calls in C get what their server says. What would not be in force is refused.
+local IN_LUA = "the policy %s has a cache or a fallback, which stand in front of calls in Lua alone"
 
 local function said(errors)
   local lines = {}
@@ -17,7 +21,17 @@ end
 local function tell(resources)
   local refusals = {}
   for _, one in ipairs(resources) do
-    local why = specs.with(one, worker.declare)
+    local number, why
+    if one.policy.front then
+      why = IN_LUA:format(one.policy_name)
+    else
+      number, why = specs.with(one, worker.declare)
+    end
+    for _, name in ipairs(keys(number and one.operations or {})) do -- all engines say them in the same order
+      local each = one.operations[name]
+      local policy, rules = specs.policy(each.policy, each.is_apart)
+      why = why or worker.operation(number, name, policy, rules, each.is_apart)
+    end
     refusals[#refusals + 1] = why and ("%s:%d:1: %s"):format(one.file, one.line, why)
   end
   return refusals

@@ -17,6 +17,7 @@ local lib, engine = c.lib, c.engine
 ---@field text string one sentence, without secrets
 ---@field state string the server's own code (SQLSTATE ...), "" if none
 ---@field retry_after number|nil seconds, when the server asked for a pause
+---@field attempts integer|nil how often it was sent to a server, when it was
 ---@field statement string|nil what was asked of a database, without its literals
 ---@field line integer|nil of the input of a COPY, from 1
 ---@field column string|nil of that line
@@ -64,6 +65,9 @@ function errors.from_reply(resource, reply)
   e.state = c.string(reply.state)
   if reply.retry_after_us > 0 then
     e.retry_after = tonumber(reply.retry_after_us) / 1e6
+  end
+  if reply.attempts > 0 then
+    e.attempts = reply.attempts
   end
   if reply.line > 0 then
     e.line = tonumber(reply.line)

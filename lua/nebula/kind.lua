@@ -39,6 +39,9 @@ local suggest = require "nebula.suggest"
 ---@field endpoints string[]? what people call them; none: the options say where it is
 ---@field pool table? settings of the pool that this kind of resource needs otherwise
 
+---@alias nebula.Reads fun(self: nebula.Resource, ...): string?, nebula.CallOptions? what a call with these arguments
+--- asks for, as a text that no other question has, and its options; nil: nothing may stand before this one
+
 ---@class nebula.Kind
 ---@field name string
 ---@field driver string the driver of the engine
@@ -52,6 +55,7 @@ local suggest = require "nebula.suggest"
 ---@field spec fun(declared: nebula.Declared): nebula.Told?, { path: string, text: string }[]?
 ---@field resource table<string, function> methods of a resource
 ---@field lease table<string, function> methods of a lease
+---@field reads table<string, nebula.Reads>? the methods of a resource before which a cache or a fallback may stand
 ---@field sql nebula.sql.Kind? what SQL kinds share: see sql/methods.lua
 
 local fields = {
@@ -65,6 +69,7 @@ local fields = {
   spec = { "function" },
   resource = { "table", is_required = true },
   lease = { "table", is_required = true },
+  reads = { "table" },
   sql = { "table" },
 }
 
@@ -105,6 +110,14 @@ local function check_options(path, name, body)
   end
 end
 
+local function check_reads(path, name, body)
+  for _, method in ipairs(keys(body.reads or {})) do
+    if not body.resource[method] then
+      refuse(path, name, "reads: a resource has no method %s", tostring(method))
+    end
+  end
+end
+
 -- As it was written: tostring() rounds a number of more than 14 digits.
 local function as_text(value)
   if type(value) ~= "number" then return tostring(value) end
@@ -135,6 +148,7 @@ local function kind_in(path)
     return function(body)
       check_fields(path, name, body)
       check_options(path, name, body)
+      check_reads(path, name, body)
       body.name = name
       body.roles = body.roles or { "main" }
       body.spec = body.spec or plain_spec(body.options)

@@ -16,11 +16,15 @@ local worker = require "nebula.worker"
 ---@field places nebula.Places[] of all resources
 ---@field resources nebula.DeclaredResource[] with the names of their kinds, and the numbers of their places, instead of
 ---  these
+---@field asked nebula.AskingGiven|nil the functions in their policies
+---@field policies table<string, table> that calls may name
 
 -- Raises when one is refused.
 local function declare(given)
+  require("nebula.asking").take(given.asked)
   local kinds = require("nebula.kind").made_of(given.kinds)
   local resources = require "nebula.resource"
+  require("nebula.call").policies = function() return given.policies end
   for _, one in ipairs(given.resources) do
     one.kind, one.places = kinds[one.kind], given.places[one.places]
     local resource, err = resources.declare(one)

@@ -3,12 +3,15 @@
 local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
+local lazy = require "nebula.lazy"
 local options = require "nebula.options"
 local own = require "nebula.own"
 local rows = require "nebula.declare.rows"
 local stats = require "nebula.stats"
 local wait = require "nebula.wait"
+local worker = require "nebula.worker"
 
+local counts = lazy "nebula.counts"
 local lib, engine = c.lib, c.engine
 
 local function told(self, code)
@@ -48,6 +51,14 @@ end
 ---@field min integer|nil default: as it is
 ---@field max integer|nil default: as it is
 ---@field role string|nil a max of its own for one role; default: those of the pool, for all roles without one
+
+-- What stands in front of it: with several workers, what all have counted.
+local function front_of(self)
+  local front = package.loaded["nebula.front"] -- else nothing has one
+  local mine = front and front.stats(self)
+  if not mine or worker.count == 1 then return mine end
+  return counts.of(self, mine)
+end
 
 local of_resource = {}
 
@@ -105,11 +116,16 @@ end
 
 --- What is counted of it, in all workers: numbers by name, and in `roles` those of each role, with the `window` of its
 --- last minutes: waits, holds, utilisation and the max that would do. See docs/reference/counters.md. With several
---- workers it waits until each has turned, at most for a second; `silent` lists those who have not.
+--- workers it waits until each has turned, at most for a second; `silent` lists those who have not. `front` is what
+--- was counted of a cache and of fallbacks, where the policy has any.
 ---@return nebula.Stats|nil
 ---@return nebula.Error|nil err only with several workers: the task was cancelled, or its deadline has passed
 function of_resource:stats()
-  return stats(self)
+  local numbers, err = stats(self)
+  if numbers then
+    numbers.front, err = front_of(self)
+  end
+  return not err and numbers or nil, err
 end
 
 --- Adds them to the methods of a kind's resources.

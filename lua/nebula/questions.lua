@@ -95,6 +95,7 @@ local questions = {}
 ---@param given nebula.QuestionsGiven
 ---@return nebula.Questions|nil
 ---@return string|nil why not, with its place
+---@return nebula.DeclareError|nil the same with its place apart
 function questions.open(given)
   local texts = {}
   for i, source in ipairs(given.sources) do
@@ -105,8 +106,8 @@ function questions.open(given)
     steps = given.steps, time_us = given.time_us, memory = given.memory, strikes = given.strikes,
   }
   if not judge then
-    local source = given.sources[why.source]
-    return nil, source and ("%s:%d:1: %s"):format(source.file, why.line, report.clean(why.text)) or why.text
+    local said = report.line(given.sources[math.max(why.source, 1)].file, math.max(why.line, 1), 1, "", why.text)
+    return nil, why.source > 0 and tostring(said) or why.text, said
   end
   local list, at = judge:list(), {}
   for i, one in ipairs(list) do

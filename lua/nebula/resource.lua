@@ -13,7 +13,9 @@ local suggest = require "nebula.suggest"
 local wait = require "nebula.wait"
 local worker = require "nebula.worker"
 
+local front = lazy "nebula.front"
 local listen = lazy "nebula.listen"
+local operations = lazy "nebula.operations"
 local lib, engine = c.lib, c.engine
 
 ---@class nebula.Resource
@@ -23,6 +25,7 @@ local lib, engine = c.lib, c.engine
 ---@field package id integer the engine's number
 ---@field reads string|false the role that plain reads go to, false: the first
 ---@field package role_index table<string, integer>
+---@field package operations table<string, nebula.Operation>|nil
 
 local warm = {} ---@type { resource: nebula.Resource, is_awaited: boolean }[] those with `min`, in order
 
@@ -98,29 +101,35 @@ end
 
 -- What all resources of a kind have in common stands beside their methods, so that one which nobody uses is only its
 -- number and its name.
-local function metatable_of(kind, roles, reads, is_traced)
+local function metatable_of(spec)
+  local kind, is_traced, has_front = spec.kind, spec.pool.trace_leases, spec.policy.front ~= nil
   if not metatables[kind] then
     local methods = methods_of(kind)
     methods.kind, methods.roles, methods.role_index, methods.reads = kind, kind.roles, index_of(kind.roles), false
     metatables[kind] = metatable_for(kind, methods)
   end
-  if not roles and not is_traced then
-    return metatables[kind]
+  local plain = metatables[kind]
+  if not spec.roles and not is_traced and not has_front then
+    return plain
   end
-  local differs = { lease = is_traced and lease_traced or nil }
-  if roles then
-    differs.roles, differs.role_index, differs.reads = roles, index_of(roles), reads or false
+  local differs = has_front and front.methods(kind, plain.__index) or {}
+  differs.lease = is_traced and lease_traced or nil
+  if spec.roles then
+    differs.roles, differs.role_index, differs.reads = spec.roles, index_of(spec.roles), spec.reads or false
   end
-  return metatable_for(kind, setmetatable(differs, metatables[kind]))
+  return metatable_for(kind, setmetatable(differs, plain))
 end
 
 -- --- declaring --------------------------------------------------------------------------------------
 
 -- Its number, or a negative code.
 local function tell(spec)
-  return specs.with(spec, function(at, balance, place, places)
+  return specs.with(spec, function(at, balance, rules, place, places)
     local id = lib.nebula_declare(engine, at)
     local code = id > 0 and balance and lib.nebula_balance(engine, id, balance) or 0
+    if id > 0 and code >= 0 and rules then
+      code = lib.nebula_rules(engine, id, rules)
+    end
     if id > 0 and code >= 0 and place then
       code = lib.nebula_places(engine, id, place, places)
     end
@@ -134,13 +143,22 @@ end
 ---@return nebula.Error|nil
 function resources.declare(spec)
   local id = tell(spec)
-  if id < 0 then
-    return nil, errors.from_code(spec.name, id)
+  local named, code = nil, nil
+  if id > 0 and spec.operations then
+    named, code = operations.declare(id, spec.operations)
   end
-  local self = setmetatable({ id = id, name = spec.name },
-    metatable_of(spec.kind, spec.roles, spec.reads, spec.pool.trace_leases))
+  if id < 0 or code then
+    return nil, errors.from_code(spec.name, code or id)
+  end
+  local self = setmetatable({ id = id, name = spec.name }, metatable_of(spec))
   if spec.tenants then -- a third field doubles the table
     self.has_tenants = true
+  end
+  if spec.policy.front then
+    front.begin(self, spec.policy)
+  end
+  if named then
+    self.operations = named
   end
   call.resources[id] = self
   if spec.pool.hold_us > 0 and not is_holding_told then

@@ -31,7 +31,7 @@ services.rows = {
       .. "raises or returns `nil, err` it has failed, and is started again.",
   },
   instances = {
-    type = "integer", word = "per-worker", default = 1, min = 1, max = 10000, class = "restart",
+    type = "integer", words = { "per-worker" }, default = 1, min = 1, max = 10000, class = "restart",
     text = "How many there are in the whole program, spread over its workers; `per-worker`: one in each.",
   },
   restart = {

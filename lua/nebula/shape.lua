@@ -12,24 +12,30 @@ local suggest = require "nebula.suggest"
 local values = require "nebula.declare.values"
 
 ---@alias nebula.ValueType "string"|"integer"|"number"|"boolean"|"duration"|"size"|"rate"|"share"|"enum"|"secret"
+---|"pace"|"window"|"delay"
 
 ---@class nebula.Row
----@field type nebula.ValueType|"list"|"map"|"table"|"function"|"question"
+---@field type nebula.ValueType|"list"|"map"|"table"|"data"|"function"|"question" data: any plain value
 ---@field default? any as it would be written; of a table each field has its own
 ---@field required? boolean
 ---@field is_ours? boolean a setting of the kind's own, unknown to what it passes settings on to
 ---@field listed? boolean a list of such values may stand in its place
----@field word? string a word that may stand in its place
+---@field lone? boolean of a list of tables: one may stand in its place, and comes out as a list of one
+---@field words? string[] words that may stand in its place
 ---@field min? number in the unit that comes out
 ---@field max? number in the unit that comes out; of a string its most bytes (4096), of a list its most entries (256)
 ---@field one_of? string[] of an enum; words that may stand in the place of a question
 ---@field answer? nebula.Row of a question: what its function answers
 ---@field of? nebula.Row of a list or map: what its entries are (strings)
 ---@field fields? table<string, nebula.Row> of a table
+---@field optional? boolean of a table: it is false until it is said, and false may be said
+---@field short? string of a table: the field that is meant when a single value stands in its place
 ---@field class? "live"|"next-connection"|"restart" when a change is in force
 ---@field text? string the manual's sentence
 ---@field not_yet? string known, not in force: refused, with this as the rest of the sentence
----@field check? fun(value: any): string|nil what is wrong with a value of this type, without showing it
+---@field instead? string said elsewhere: refused, with this as the rest of the sentence
+---@field check? fun(value: any): string|nil what is wrong with a value of this type, without showing it; of a table
+---  in a list, as it was written
 ---@field beside? string the setting of the same table that it is compared with
 ---@field compare? fun(value: any, other: any): string|nil what is wrong with it beside that one
 ---@field fit? fun(value: any, other: any): any what it is beside that one where it was not said
@@ -62,6 +68,14 @@ function Reading:within(key, f, ...)
   return result
 end
 
+local function is_word(row, value)
+  for _, word in ipairs(row.words or {}) do
+    if value == word then
+      return true
+    end
+  end
+end
+
 --- The value of a setting that is no table, or nil when it was refused.
 function Reading:leaf(row, value)
   local is_from_env = marked.of(value) == "env"
@@ -73,12 +87,12 @@ function Reading:leaf(row, value)
     value = text
     self.from_env[self.path[1]] = true
   end
-  if row.word and value == row.word then
+  if is_word(row, value) then
     return value
   end
   local read, why = values.read(row, value, is_from_env)
   if why then
-    return self:fail(row.word and ('%s; or "%s"'):format(why, row.word) or why)
+    return self:fail(row.words and ('%s; or "%s"'):format(why, table.concat(row.words, '" or "')) or why)
   end
   return read
 end
@@ -93,6 +107,12 @@ function Reading:question(value)
   return self.ask(table.concat(self.path, "."), value.line)
 end
 
+--- One of a list or map, with the defaults that it has as a table.
+function Reading:complete(row, value)
+  local read = self:value(row, value)
+  return read and row.fields and self:section(row, read, value) or read
+end
+
 --- The value of a list or map.
 function Reading:entries(row, value)
   local out, count = {}, 0
@@ -102,7 +122,7 @@ function Reading:entries(row, value)
     if type(key) ~= (row.type == "list" and "number" or "string") then
       self:within(key, self.fail, row.type == "list" and "a list has no names" or "a value without a name")
     else
-      out[key] = self:within(key, self.value, row.of or { type = "string" }, entry)
+      out[key] = self:within(key, self.complete, row.of or { type = "string" }, entry)
     end
   end
   if row.type == "list" and #value ~= count then
@@ -113,11 +133,41 @@ function Reading:entries(row, value)
   return out
 end
 
+--- Any plain value, as it is.
+function Reading:data(value)
+  local mark = marked.of(value)
+  if mark == "unknown" then
+    return nil
+  elseif mark == "env" then
+    return self:leaf({ type = "string" }, value)
+  elseif mark then
+    return self:fail(marked.TEXT[mark])
+  elseif type(value) ~= "table" then
+    return value
+  end
+  local out = {}
+  for _, key in ipairs(keys(value)) do
+    out[key] = self:within(key, self.data, value[key])
+  end
+  return out
+end
+
+--- A table in a list, which is nothing beside what it says itself.
+function Reading:entry(row, value)
+  local out, why = self:fields(row.fields, value), row.check and row.check(value)
+  if why then
+    return self:fail(why)
+  end
+  return out
+end
+
 --- What a tree says, one setting: in the engine's units, or nil when it was refused.
 function Reading:value(row, value)
   local mark = marked.of(value)
   if row.not_yet then
     return self:fail("not yet in force: " .. row.not_yet)
+  elseif row.instead then
+    return self:fail(row.instead)
   elseif mark == "unknown" then
     return nil -- already told where it was named
   elseif mark == "function" and row.type == "question" then
@@ -126,12 +176,21 @@ function Reading:value(row, value)
     return self:fail(marked.TEXT[mark])
   elseif row.listed and type(value) == "table" and not mark then
     return self:entries({ type = "list", of = row }, value)
+  elseif row.type == "data" then
+    return self:data(value)
   elseif values.is_single(row) then
     return self:leaf(row, value)
+  elseif row.lone and type(value) == "table" and not mark and next(value) ~= nil and value[1] == nil then
+    return { self:entry(row.of, value) }
+  elseif row.optional and value == false then
+    return false
+  elseif row.short and (type(value) ~= "table" or mark) then
+    return { [row.short] = self:value(row.fields[row.short], value) }
   elseif type(value) ~= "table" or mark then
-    return self:fail(("expected a %s { ... }, got a %s"):format(row.type, mark and "text" or type(value)))
+    return self:fail(("expected a %s { ... }%s, got a %s"):format(row.type, row.optional and " or false" or "",
+      mark and "text" or type(value)))
   elseif row.type == "table" then
-    return self:fields(row.fields, value)
+    return self:entry(row, value)
   end
   return self:entries(row, value)
 end
@@ -144,7 +203,7 @@ function Reading:unknown(rows, name)
   end
   local names = {}
   for known, row in pairs(rows) do
-    names[#names + 1] = not row.not_yet and known or nil
+    names[#names + 1] = not (row.not_yet or row.instead) and known or nil
   end
   self:fail("unknown setting" .. suggest(name, names))
 end
@@ -191,14 +250,24 @@ function Reading:compare(rows, given, tree, whole)
   end
 end
 
+--- The same of a table among the settings.
+function Reading:section(row, given, tree, base)
+  if row.optional and not given and (given == false or not base) then
+    return false
+  end
+  if type(tree) ~= "table" or marked.of(tree) then
+    tree = row.short and { [row.short] = tree } or {}
+  end
+  return self:finish(row.fields, given or {}, tree, base or {})
+end
+
 --- What was given, over what `base` says, over the defaults.
 function Reading:finish(rows, given, tree, base)
   local whole = {}
   for _, name in ipairs(names_of(rows)) do
     local row = rows[name]
-    if row.type == "table" and not row.not_yet then
-      local inner = type(tree[name]) == "table" and tree[name] or {}
-      whole[name] = self:within(name, self.finish, row.fields, given[name] or {}, inner, base[name] or {})
+    if row.fields and not (row.not_yet or row.instead) then
+      whole[name] = self:within(name, self.section, row, given[name], tree[name], base[name])
     elseif given[name] ~= nil then
       whole[name] = given[name]
     elseif base[name] ~= nil then

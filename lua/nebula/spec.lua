@@ -5,12 +5,14 @@ local lazy = require "nebula.lazy"
 
 local balance = lazy "nebula.balance"
 local places = lazy "nebula.places"
+local rules = lazy "nebula.rules"
 
 ---@class nebula.Spec a resource as nebula.declare gives it; times in us, sizes in bytes
 ---@field name string
 ---@field kind nebula.Kind
 ---@field policy_name string
----@field policy table fields of struct nebula_policy
+---@field policy table fields of struct nebula_policy; and rules, sections of struct nebula_rules that are in force
+---@field operations table<string, nebula.DeclaredOperation>|nil
 ---@field pool table min max queue connecting pipeline fail_fast fifo idle_us life_us life_jitter check_us connect_us
 ---  start_us keepalive_us hold_us is_reclaiming trace_leases
 ---@field options nebula.Option[]
@@ -75,11 +77,12 @@ end
 
 local spec = {}
 
---- Calls fn with the declaration as a `struct nebula_spec`, with its `struct nebula_balance` if it has one, and with
---- where its settings stand: an array of `struct nebula_place`, and how many. They are good until fn has returned.
+--- Calls fn with the declaration as a `struct nebula_spec`, with its `struct nebula_balance` and its
+--- `struct nebula_rules` if it has them, and with where its settings stand: an array of `struct nebula_place`, and how
+--- many. They are good until fn has returned.
 ---@param declared nebula.Spec
----@param fn fun(at: ffi.cdata*, balance: ffi.cdata*|nil, place: ffi.cdata*|nil, count: integer|nil): any
----@return any what fn returned
+---@param fn fun(at: ffi.cdata*, balance: ffi.cdata*?, rules: ffi.cdata*?, place: ffi.cdata*?, count: integer?): any
+---@return any, any what fn returned
 function spec.with(declared, fn)
   local kind, endpoints = declared.kind, declared.endpoints or {}
   local at, option, endpoint = c.new("struct nebula_spec"), fill_options(declared.options), fill_names(endpoints)
@@ -96,12 +99,29 @@ function spec.with(declared, fn)
   fill_pool(at.pool, declared.pool)
   fill_policy(at.policy, declared.policy)
   local balanced = declared.balance and balance.struct(declared.balance)
+  local ruled = declared.policy.rules and rules.struct(declared.policy.rules)
   local place, count
   if declared.places then
     place, count = places.array(declared.places)
   end
-  local result = fn(at, balanced, place, count) -- no tail call: it would leave the options to the collector
-  return result
+  local result, why = fn(at, balanced, ruled, place, count) -- no tail call: it would leave the options to the collector
+  return result, why
+end
+
+-- What an operation has of its own, also where it is not apart.
+local function own(said)
+  return said and { again = said.again, hedge = said.hedge, early = said.early, order = said.order }
+end
+
+--- A policy by itself, as an operation has it.
+---@param policy table as in nebula.Spec
+---@param is_apart boolean else the circuit, the rate and the limit are those of its resource
+---@return ffi.cdata* policy `struct nebula_policy`
+---@return ffi.cdata* rules `struct nebula_rules`
+function spec.policy(policy, is_apart)
+  local at, said = c.new "struct nebula_policy", policy.rules
+  fill_policy(at, policy)
+  return at, rules.struct(is_apart and said or own(said))
 end
 
 return spec

@@ -27,6 +27,7 @@ local numbers, measured = c.new("int64_t[?]", #names), c.new("double[?]", #figur
 ---@class nebula.Stats what each number means: docs/reference/counters.md
 ---@field roles table<string, nebula.RoleStats> the same of each role, without what only a resource has
 ---@field silent integer[]|nil workers that did not turn for a second, and whose numbers are missing
+---@field front nebula.FrontStats|nil of what stands in front of its calls
 ---@field [string] number
 
 ---@class nebula.RoleStats

@@ -66,6 +66,30 @@ function units.rate(text)
   return tonumber(number) / SPAN[span]
 end
 
+local function common(a, b)
+  while b > 0 do
+    a, b = b, a % b
+  end
+  return a
+end
+
+--- A rate in whole numbers, as it was written: "90/m" is 90 in a minute, "0.5/s" is 1 in two seconds.
+---@param text any
+---@return integer|nil count at least 1
+---@return integer|string us in so many microseconds; or why not
+function units.pace(text)
+  local whole, part, span = tostring(text):match "^(%d+)%.?(%d*)/(%a)$"
+  if type(text) ~= "string" or not SPAN[span] or #whole + #part > 15 then
+    return nil, "expected " .. RATE_WORDS
+  end
+  local count, spans = tonumber(whole .. part), 10 ^ #part
+  if count == 0 then
+    return nil, "is no rate: nothing would go"
+  end
+  local by = common(count, spans)
+  return count / by, spans / by * SPAN[span] * 1e6
+end
+
 --- A duration for people: the largest unit in which it is a whole number.
 ---@param us integer
 ---@return string # such as "500ms"

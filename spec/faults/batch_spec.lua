@@ -9,7 +9,7 @@ local proxy = require "spec.support.proxy"
 local server = postgres.start()
 
 local function declare(name, settings, port)
-  return ([[postgres %q { host = %q, port = %d, dbname = %q, user = %q, password = %q, %s }]]):format(
+  return ([[postgres %q { host = %q, port = %d, dbname = %q, user = %q, password = %q, policy = "unguarded", %s }]]):format(
     name, server.host, port or server.port, server.dbname, server.user, server.password, settings)
 end
 
@@ -19,7 +19,7 @@ describe("a batch in trouble", function()
   local db, before
 
   setup(function()
-    db = declared.use(declare("batch", "pool = { max = 1 }"))
+    db = declared.use(declare("batch", "pool = { max = 1 }"), declared.unguarded)
     assert(db:exec "create table done (id int primary key)")
   end)
   before_each(function() before = declared.count() end)
@@ -34,7 +34,7 @@ describe("a batch in trouble", function()
   local function clear() assert(db:exec "delete from done") end
 
   it("is repeated when its connection breaks and every statement only reads", function()
-    local one = declared.use(declare("batch_again", "pool = { max = 1 }"))
+    local one = declared.use(declare("batch_again", "pool = { max = 1 }"), declared.unguarded)
     local function ask(b)
       b:value "select pg_backend_pid()"
       b:value "select 1 from pg_sleep(0.5)"
@@ -90,7 +90,7 @@ describe("a batch in trouble", function()
 
   it("agrees with what the server has when the answer breaks off at any byte", function()
     local network = proxy.start(server)
-    local far = declared.use(declare("batch_bytes", "pool = { max = 1 }", network.port))
+    local far = declared.use(declare("batch_bytes", "pool = { max = 1 }", network.port), declared.unguarded)
     for _, each in ipairs { false, true } do
       local outcomes, bytes = {}, 1
       repeat
@@ -128,7 +128,7 @@ describe("a batch in trouble", function()
 
   it("has failed, whatever breaks off behind the words that say so", function()
     local network = proxy.start(server)
-    local far = declared.use(declare("batch_refused", "pool = { max = 1 }", network.port))
+    local far = declared.use(declare("batch_refused", "pool = { max = 1 }", network.port), declared.unguarded)
     assert(db:exec(insert, 1))
     local function batch()
       return far:batch(function(b)
@@ -161,7 +161,7 @@ describe("a batch in trouble", function()
 
   it("agrees with what the server has, wherever its connection is cut", function()
     local network = proxy.start(server)
-    local far = declared.use(declare("batch_cut", 'pool = { max = 4, connect = "1s" }', network.port))
+    local far = declared.use(declare("batch_cut", 'pool = { max = 4, connect = "1s" }', network.port), declared.unguarded)
     local claims, last, done = {}, 0, 0
     local function some(each)
       local first = last + 1

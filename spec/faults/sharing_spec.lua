@@ -10,7 +10,7 @@ local unserved = require "spec.support.unserved"
 local server = postgres.start()
 
 local function declare(name, settings, port)
-  return ([[postgres %q { host = %q, port = %d, dbname = %q, user = %q, password = %q, %s }]]):format(
+  return ([[postgres %q { host = %q, port = %d, dbname = %q, user = %q, password = %q, policy = "unguarded", %s }]]):format(
     name, server.host, port or server.port, server.dbname, server.user, server.password, settings)
 end
 
@@ -20,7 +20,7 @@ describe("calls that share a connection in trouble", function()
   local db, before
 
   setup(function()
-    db = declared.use(declare("sharing", "pool = { max = 1 }"))
+    db = declared.use(declare("sharing", "pool = { max = 1 }"), declared.unguarded)
     assert(db:exec "create table done (id int primary key)")
   end)
   before_each(function() before = declared.count() end)
@@ -61,7 +61,7 @@ describe("calls that share a connection in trouble", function()
   end
 
   it("repeat by themselves, one by one, what may be repeated", function()
-    local one = declared.use(declare("sharing_ended", "pipeline = 16, pool = { max = 2 }"))
+    local one = declared.use(declare("sharing_ended", "pipeline = 16, pool = { max = 2 }"), declared.unguarded)
     local count = under_load(one, { idempotent = true, deadline = "10s" }, function(done)
       for _ = 1, 10 do
         local enough = done() + 100
@@ -75,7 +75,7 @@ describe("calls that share a connection in trouble", function()
 
   it("agree with what the server has, wherever they are cut off", function()
     local network = proxy.start(server)
-    local one = declared.use(declare("sharing_cut", 'pipeline = 8, pool = { max = 2, connect = "1s" }', network.port))
+    local one = declared.use(declare("sharing_cut", 'pipeline = 8, pool = { max = 2, connect = "1s" }', network.port), declared.unguarded)
     local count = under_load(one, { idempotent = true, deadline = "300ms" }, function(done)
       for round = 1, 25 do
         local enough = done() + 20 + round
@@ -94,7 +94,7 @@ describe("calls that share a connection in trouble", function()
   end)
 
   it("are answered at their deadlines by a server that says nothing, and served when it speaks again", function()
-    local one = declared.use(declare("sharing_frozen", "pipeline = 8, pool = { max = 1 }"))
+    local one = declared.use(declare("sharing_frozen", "pipeline = 8, pool = { max = 1 }"), declared.unguarded)
     assert.equal(1, one:value "select 1")
     server:freeze()
     local tasks, begun, unserved_before = {}, clock.now(), unserved.thread "/proc/self"

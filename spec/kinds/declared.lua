@@ -19,6 +19,10 @@ local kinds = kind.load { worker.home .. "/resources/sqlite.lua", worker.home ..
 ---@type string?
 declared.standard = process.is_sanitized and tmp.read(worker.home .. "/policies/standard.lua"):gsub('"500ms"', '"1500ms"') or nil
 
+---Policies for use(): one that is as the standard one without its circuit, which would be open most of the time where
+---faults come by the dozen.
+declared.unguarded = { unguarded = 'return policy "unguarded" { like = "standard", circuit = false }' }
+
 local function read(text, policies)
   local folder = tmp.folder()
   tmp.write(folder, "resources/spec.lua", text)

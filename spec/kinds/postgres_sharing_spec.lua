@@ -26,7 +26,7 @@ describe("calls that share a connection", function()
   local db, before
 
   setup(function()
-    db = declared.use(declare("sharing", "pipeline = 16, pool = { max = 1 }"))
+    db = declared.use(declare("sharing", 'pipeline = 16, pool = { max = 1 }, policy = "unguarded"'), declared.unguarded)
     assert(db:exec "create table shared (id int primary key)")
   end)
   before_each(function() before = declared.count() end)

@@ -55,6 +55,21 @@ static void a_wrong_declaration_is_told_to_who_wants_no_list(void **state)
     nebula_close(&n);
 }
 
+static void what_stands_in_front_of_calls_in_lua_is_refused_in_c(void **state)
+{
+    (void)state;
+    struct nebula *n = open_engine();
+    assert_int_equal(declare(n, "policy 'p' { cache = { ttl = '5s' } }\n"
+                                "sqlite 'a' { file = 'x', policy = 'p' }"),
+                     -NEBULA_ERROR_CONFIG);
+    assert_string_equal(nebula_error(n), "text:2:1: the policy p has a cache or a fallback, which "
+                                         "stand in front of calls in Lua alone");
+    assert_int_equal(declare(n, "policy 'p' { cache = { entries = 5 } }\n"
+                                "sqlite 'a' { file = 'x', policy = 'p' }"),
+                     1);
+    nebula_close(&n);
+}
+
 static void a_balance_is_declared_in_lua_and_in_c(void **state)
 {
     (void)state;
@@ -102,6 +117,45 @@ static void a_decision_names_the_line_of_a_text(void **state)
     const char *place = strstr(told, "\"code\":\"deadline\"");
     assert_non_null(place);
     assert_non_null(strstr(place, "\"file\":\"text\",\"line\":3"));
+    nebula_close(&n);
+}
+
+/* How a call of the first resource ends that is of this operation. */
+static int32_t call_of(struct nebula *n, int32_t operation)
+{
+    const struct nebula_request request = {.resource = 1,
+                                           .verb = NEBULA_RUN,
+                                           .text = "select 1",
+                                           .text_size = 8,
+                                           .operation = operation};
+    int32_t ticket = nebula_call(n, &request);
+    struct nebula_event event;
+    struct nebula_reply reply;
+    assert_true(ticket > 0);
+    while (!nebula_next(n, &event))
+        nebula_turn(n, INT64_MAX);
+    nebula_reply(n, ticket, &reply);
+    nebula_done(n, ticket);
+    return reply.code;
+}
+
+static void rules_and_operations_are_declared_in_lua(void **state)
+{
+    (void)state;
+    struct nebula *n = open_engine();
+    assert_int_equal(
+        declare(n, "policy 'two' { limit = { rate = { calls = '1/h', burst = 2 } } } "
+                   "sqlite 'shop' { file = ':memory:', pool = { max = 1 }, policy = 'two', "
+                   "operations = { a = { policy = 'two', apart = true }, b = 'batch' } }"),
+        1);
+    assert_int_equal(call_of(n, 1), 0); /* a has a rate of its own, b that of the others */
+    assert_int_equal(call_of(n, 1), 0);
+    assert_int_equal(call_of(n, 1), NEBULA_ERROR_RATE);
+    assert_int_equal(call_of(n, 2), 0);
+    assert_int_equal(call_of(n, 0), 0);
+    assert_int_equal(call_of(n, 2), NEBULA_ERROR_RATE);
+    assert_int_equal(declare(n, "policy 'odd' { hedge = { copies = 6 } }"), -NEBULA_ERROR_CONFIG);
+    assert_string_equal(nebula_error(n), "text:1:26: odd.hedge.copies: is more than 5");
     nebula_close(&n);
 }
 
@@ -218,8 +272,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_declaration_is_told_to_who_wants_no_list),
+        cmocka_unit_test(what_stands_in_front_of_calls_in_lua_is_refused_in_c),
         cmocka_unit_test(a_balance_is_declared_in_lua_and_in_c),
         cmocka_unit_test(a_decision_names_the_line_of_a_text),
+        cmocka_unit_test(rules_and_operations_are_declared_in_lua),
         cmocka_unit_test(an_engine_has_its_name_without_a_control_socket),
         cmocka_unit_test(an_engine_is_closed_once),
         cmocka_unit_test(whoever_calls_from_another_thread_is_stopped),

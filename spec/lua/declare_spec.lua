@@ -29,6 +29,10 @@ postgres("shop") {
     }, orders.pool)
     assert.same({
       deadline_us = 5e6, wait_us = 5e5, tries = 3, pause_us = 5e4, pause_max_us = 2e6, budget = 20, budget_least = 3,
+      rules = { circuit = {
+        mode = 1, window = 32, span_us = 0, least = 8, percent = 50, slow_percent = 80, consecutive = 0, slow_us = 0,
+        probes = 2, probe_us = 5e6, pause_us = 1e6, pause_max_us = 30e6,
+      } },
     }, orders.policy)
     assert.same({ "orders", KINDS.sqlite, "standard", folder .. "/resources/a.lua", 1 },
       { orders.name, orders.kind, orders.policy_name, orders.file, orders.line })
@@ -143,7 +147,7 @@ postgres "orders" {
       "44:5: orders.pool.strategy: not yet in force",
       '48:5: orders.pool.start_withn: unknown setting; did you mean "start_within"?',
       "52:3: orders.health: not yet in force",
-      "53:3: orders.circuit: not yet in force",
+      "53:3: orders.circuit: is said in a policy: policy",
       '56:3: orders.policy: there is no policy "standart"; did you mean "standard"?',
       "57:3: orders.timeout: unknown setting",
     }

@@ -86,6 +86,10 @@ describe("docs/postgres.md", function()
   end)
 end)
 
+describe("docs/policies.md", function()
+  it("does what it says", function() follow "docs/policies.md" end)
+end)
+
 describe("a link", function()
   for path in io.popen("ls README.md docs/*.md docs/reference/*.md"):lines() do
     it("leads somewhere: " .. path, function()

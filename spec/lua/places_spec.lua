@@ -22,9 +22,9 @@ describe("a setting of a policy", function()
   it("stands where the policy says it", function()
     assert.same({
       deadline = "policies/db.lua:4", wait = "policies/db.lua:5", retry = "policies/db.lua:8",
-    }, places_of { ["resources/a.lua"] = using "db", ["policies/db.lua"] = [[
+    }, places_of { ["resources/a.lua"] = using "db", ["policies/none.lua"] = 'policy "none" {}', ["policies/db.lua"] = [[
 return policy "db" {
-  like = "standard",
+  like = "none",
   call = {
     deadline = "2s",
     wait = "1s",
@@ -39,7 +39,7 @@ return policy "db" {
   it("stands in what it is like, where the policy itself says nothing, and so on", function()
     local files = {
       ["resources/a.lua"] = using "c",
-      ["policies/a.lua"] = 'policy "a" { like = "standard", call = { wait = "1s" },\nretry = { tries = 2 } }',
+      ["policies/a.lua"] = 'policy "a" { call = { wait = "1s" },\nretry = { tries = 2 } }',
       ["policies/b.lua"] = '\n\npolicy "b" { like = "a",\ncall = {\n deadline = "9s" } }',
       ["policies/c.lua"] = 'policy "c" { like = "b" }',
     }

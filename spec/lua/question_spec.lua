@@ -84,6 +84,9 @@ describe("a question", function()
     { { type = "enum", one_of = { "a", "bc" } }, "'b'", why = "not with one of those that are possible here" },
     { { type = "enum", one_of = { "a", "bc" } }, "'bc\\0'", why = "not with one of those that are possible here" },
     { { type = "enum", one_of = {} }, "''", why = "not with one of those that are possible here" },
+    { { type = "any" }, "false", false }, { { type = "any" }, "-0.5", -0.5 }, { { type = "any" }, "'a\\0b'", "a\0b" },
+    { { type = "any" }, "1/0", why = "not with a number from" }, { { type = "any", max = 2 }, "'abc'", why = "not with 2 at most" },
+    { { type = "any" }, "assert", why = "a function, not with a plain value" },
   }
   for _, row in ipairs(shapes) do
     it(("of type %s takes or refuses %s"):format(row[1].type, row[2]), function()
@@ -95,6 +98,30 @@ describe("a question", function()
       assert.is_true(not row.why or breach.text:find(row.why, 1, true) ~= nil, breach and breach.text)
     end)
   end
+
+  it("may be answered by whatever is plain", function()
+    local many = "(function() local t = {} for i = 1, %d do t['k' .. i] = i end return t end)()"
+    local cases = {
+      { "{}", {} }, { "{ a = 1, b = false, ['c d'] = 'x' }", { a = 1, b = false, ["c d"] = "x" } },
+      { "{ 1 }", "answers with a table that is not 32 values by name at most" },
+      { "{ [true] = 1 }", "answers with a table that is not 32 values by name at most" },
+      { "{ ['a\\0b'] = 1 }", "answers with a table that is not 32 values by name at most" },
+      { "{ a = {} }", "answers with a table in its table, not with plain values by name" },
+      { "{ a = assert }", "answers with a function, not with a plain value" },
+      { many:format(33), "answers with a table that is not 32 values by name at most" },
+    }
+    for _, case in ipairs(cases) do
+      local q = assert(open("policy 'p' { on = function(e) return " .. case[1] .. " end }"))
+      q:expect(1, { type = "any" })
+      local answer, breach = q:ask(1, {})
+      assert.same(case[2], answer or breach.text)
+    end
+    local q = assert(open("policy 'p' { on = function(e) return " .. many:format(32) .. " end }"))
+    q:expect(1, { type = "any" })
+    local answer = q:ask(1, {})
+    assert.same({ 1, 32 }, { answer.k1, answer.k32 })
+    assert.has_error(function() q:expect(1, { type = "table", fields = { a = { type = "any" } } }) end)
+  end)
 
   it("may be answered by a flat table", function()
     local row = { type = "table", fields = {

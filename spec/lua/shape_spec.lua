@@ -89,6 +89,68 @@ span: is less than 1s]], (wrong(rows, {
       wrong(rows, { name = "a", pool = { min = 11, odd = "x" } }))
   end)
 
+  it("has tables that are false until they are said, and may be said in short", function()
+    local optional = {
+      part = { type = "table", optional = true, fields = { size = { type = "integer", default = 5 } } },
+      pace = { type = "table", optional = true, short = "calls", fields = {
+        calls = { type = "pace", required = true }, most = { type = "integer", default = 1 },
+      } },
+      list = { type = "map", of = { type = "table", short = "name", fields = {
+        name = { type = "string", required = true }, is_on = { type = "boolean", default = true },
+      } } },
+      old = { type = "table", instead = "is said as part" },
+    }
+    local function read(tree, base)
+      local got, errors = shape.check(optional, tree, base)
+      assert.same({}, errors)
+      return got
+    end
+    assert.same({ part = false, pace = false }, read {})
+    assert.same({ part = { size = 5 }, pace = { calls = { count = 3, us = 1e6 }, most = 1 },
+      list = { a = { name = "x", is_on = true }, b = { name = "y", is_on = false } } },
+      read { part = {}, pace = "3/s", list = { a = "x", b = { name = "y", is_on = false } } })
+    local base = { part = { size = 7 }, pace = { calls = { count = 9, us = 1e6 }, most = 4 } }
+    assert.same(base, read({}, base))
+    assert.same({ part = false, pace = { calls = { count = 3, us = 1e6 }, most = 4 } },
+      read({ part = false, pace = "3/s" }, base))
+    assert.same({ size = 5 }, read({ part = {} }, { part = false }).part)
+    assert.equal([[
+list.a.name: is missing
+list.b: expected a text, got a number
+old: is said as part
+pace.calls: is missing
+part: expected a table { ... } or false, got a boolean]],
+      wrong(optional, { list = { a = {}, b = 5 }, old = {}, pace = { most = 2 }, part = true }))
+    assert.equal('pace: "3" will not do: expected a rate (a number for each s, m, h or d), such as "200/s"',
+      wrong(optional, { pace = "3" }))
+    assert.equal("pace: the environment variable NEBULA_SPEC_NONE is not set", wrong(optional, { pace = env "NEBULA_SPEC_NONE" }))
+    assert.same({ count = 4, us = 1e6 }, read({ pace = env("NEBULA_SPEC_NONE", "4/s") }).pace.calls)
+  end)
+
+  it("reads windows of calls or time, delays, and words in the place of a number", function()
+    local values = {
+      window = { type = "window", min = 10, max = 100 }, delay = { type = "delay" },
+      number = { type = "number", words = { "few", "many" }, max = 9 },
+    }
+    for _, row in ipairs {
+      { "window", 1, { calls = 1 } }, { "window", 100, { calls = 100 } }, { "window", "10us", { us = 10 } },
+      { "window", env("NEBULA_SPEC_NONE", "12"), { calls = 12 } }, { "window", env("NEBULA_SPEC_NONE", "1s"), { us = 1e6 } },
+      { "delay", "p1", { permille = 10 } }, { "delay", "p99", { permille = 990 } }, { "delay", "p99.9", { permille = 999 } },
+      { "delay", "1us", { us = 1 } }, { "number", "few", "few" }, { "number", "many", "many" }, { "number", 9, 9 },
+    } do
+      local got, errors = shape.check(values, { [row[1]] = row[2] })
+      assert.same({}, errors)
+      assert.same(row[3], got[row[1]])
+    end
+    for _, row in ipairs {
+      { "window", 0 }, { "window", 101 }, { "window", 1.5 }, { "window", "9us" }, { "window", "1" }, { "window", true },
+      { "delay", 5 }, { "delay", "p0" }, { "delay", "p0.0" }, { "delay", "p100" }, { "delay", "p9." }, { "delay", "p99.99" },
+      { "delay", "0s" }, { "delay", "P95" }, { "number", "none" }, { "number", 10 },
+    } do
+      assert.matches("^" .. row[1] .. ": ", wrong(values, { [row[1]] = row[2] }))
+    end
+  end)
+
   it("makes what was not said fit what it is beside", function()
     local fitting = {
       part = { type = "integer", default = 5, beside = "all", fit = math.min, compare = function(part, all)

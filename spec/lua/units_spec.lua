@@ -48,6 +48,20 @@ describe("units", function()
     assert.is_nil((units.rate(200)))
   end)
 
+  it("read rates as they are written, in whole numbers", function()
+    for text, pair in pairs { ["200/s"] = { 200, 1e6 }, ["90/m"] = { 90, 60e6 }, ["7/d"] = { 7, 86400e6 },
+      ["0.5/s"] = { 1, 2e6 }, ["12.5/h"] = { 25, 7200e6 }, ["2.0/s"] = { 2, 1e6 }, ["1000/s"] = { 1000, 1e6 },
+      ["00003.14/s"] = { 157, 50e6 } } do
+      assert.same(pair, { units.pace(text) }, text)
+    end
+    for _, text in ipairs { "200", "/s", ".5/s", "200/", "200/x", "-1/s", "200 /s", "1e3/s", ("9"):rep(16) .. "/s" } do
+      assert.matches("^expected a rate", select(2, units.pace(text)))
+    end
+    assert.matches("nothing would go", select(2, units.pace "0.00/s"))
+    assert.is_nil((units.pace(200)))
+    assert.is_nil((units.pace(nil)))
+  end)
+
   it("are shown as people write them, and read back", function()
     for us, text in pairs { [0] = "0s", [500e3] = "500ms", [90e6] = "90s", [3600e6] = "1h", [172800e6] = "2d", [7] = "7us" } do
       assert.equal(text, units.show_duration(us))

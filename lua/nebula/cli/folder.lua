@@ -9,36 +9,56 @@ local folder = {
 
 --- The declarations of a folder, or everything that is wrong with them.
 ---@param path string
----@return table|nil set
----@return table[]|nil errors
+---@return nebula.DeclaredSet|nil set
+---@return nebula.DeclareError[]|nil errors
 function folder.read(path)
   local dir = worker.is_home(path) and worker.home or path -- its resources/ are kinds
   local known = require("nebula.kind").known(worker.home, os.getenv "NEBULA_PATH")
-  return require("nebula.declare").read { home = worker.home, dirs = { dir }, kinds = known }
+  local set, errors = require("nebula.declare").read { home = worker.home, dirs = { dir }, kinds = known }
+  if set then
+    set.kinds = known
+  end
+  return set, errors
 end
 
 --- Prints what is wrong, one line each.
 ---@param problems table[] of folder.read()
 function folder.complain(problems)
   for _, e in ipairs(problems) do
-    local path = e.path and e.path ~= "" and e.path .. ": " or ""
-    show.complain("%s: %s%s", table.concat({ e.file, e.line, e.column }, ":"), path, e.text)
+    show.complain("%s", tostring(e))
   end
 end
 
---- The resources that a folder declares; nil after complaining of what is wrong with it.
+--- Prints what will do harm.
+---@param warnings table[]|nil of folder.read()
+function folder.warn(warnings)
+  for _, one in ipairs(warnings or {}) do
+    show.complain("warning: %s", tostring(one))
+  end
+end
+
+--- What a folder declares; nil after complaining of what is wrong with it.
 ---@param path string|nil default: the folder one is in
 ---@param is_json boolean|nil the complaint is a JSON object
----@return table[]|nil
-function folder.resources(path, is_json)
+---@return nebula.DeclaredSet|nil set with the kinds that were known, too
+function folder.set(path, is_json)
   local set, problems = folder.read(path or ".")
-  if set then return set.resources end
+  if set then return set end
   if is_json then
     show.json { engines = {}, errors = problems }
   else
     folder.complain(problems)
   end
   return nil
+end
+
+--- The resources among it.
+---@param path string|nil
+---@param is_json boolean|nil
+---@return nebula.DeclaredResource[]|nil
+function folder.resources(path, is_json)
+  local set = folder.set(path, is_json)
+  return set and set.resources
 end
 
 return folder

@@ -1,9 +1,10 @@
 local balance = require "nebula.cli.balance"
-local c = require "nebula.c"
+local declared = require "nebula.cli.declared"
 local engines = require "nebula.cli.engines"
 local folder = require "nebula.cli.folder"
 local keys = require "nebula.keys"
 local plain = require "nebula.plain"
+local rules = require "nebula.cli.rules"
 local show = require "nebula.cli.show"
 local suggest = require "nebula.suggest"
 local units = require "nebula.units"
@@ -36,8 +37,10 @@ local function show_settings(r)
   line("", "keepalive %s, hold %s%s", unless_never(p.keepalive), unless_never(p.hold),
     p.hold_action == "reclaim" and ", then it is taken away" or "")
   line("policy", "%s: deadline %s, of it %s in the queue", r.policy, span(l.deadline), span(l.wait))
-  line("", "%d tries, pauses up to %s, then up to %s; retries: %d %% of calls and %d a second", l.tries, span(l.pause),
-    span(l.pause_max), l.budget, l.budget_least)
+  line("", "%d tries, pauses up to %s, then up to %s%s", l.tries, span(l.pause), span(l.pause_max),
+    rules.has_tokens(r.rules) and "" or ("; retries: %d %% of calls and %d a second"):format(l.budget, l.budget_least))
+  rules.show(r.rules, line)
+  rules.show_operations(r.operations, line)
   if r.balance then
     balance.show_settings(r.balance, line)
   end
@@ -185,41 +188,6 @@ end
 
 -- --- from the files -------------------------------------------------------------------------------
 
-local function secrets_of(resources)
-  local secrets = {}
-  for _, r in ipairs(resources) do
-    for _, option in ipairs(r.options) do
-      secrets[#secrets + 1] = option.secret and option.value or nil
-    end
-  end
-  return secrets
-end
-
--- In the words and units in which an engine that runs tells it.
-local function told(r, secrets)
-  local p, l, options = r.pool, r.policy, {}
-  for _, option in ipairs(r.options) do
-    if not option.role and not option.endpoint then
-      options[option.name] = option.secret and "***" or c.mask(option.value, secrets)
-    end
-  end
-  return {
-    name = r.name, kind = r.kind.name, policy = r.policy_name, file = r.file, line = r.line, options = options,
-    note = folder.note, balance = balance.told(r.balance), endpoints = r.endpoints, roles = r.endpoints and r.roles,
-    pool = {
-      min = p.min, max = p.max, queue = p.queue, connecting = p.connecting, fail_fast = p.fail_fast,
-      order = p.fifo and "fifo" or "lifo", idle = p.idle_us / 1e6, life = p.life_us / 1e6, life_jitter = p.life_jitter,
-      check = p.check_us < 0 and -1 or p.check_us / 1e6, connect = p.connect_us / 1e6,
-      start_within = p.start_us / 1e6, keepalive = p.keepalive_us / 1e6, hold = p.hold_us / 1e6,
-      hold_action = p.is_reclaiming and "reclaim" or "report",
-    },
-    limits = {
-      deadline = l.deadline_us / 1e6, wait = l.wait_us / 1e6, tries = l.tries, pause = l.pause_us / 1e6,
-      pause_max = l.pause_max_us / 1e6, budget = l.budget, budget_least = l.budget_least,
-    },
-  }
-end
-
 local function show_declared(r)
   print(("%s  %s (%s)"):format(show.paint("bold", r.name), r.kind, folder.note))
   show_settings(r)
@@ -236,7 +204,7 @@ local function of_files(given, name)
   for i, r in ipairs(resources) do
     names[i] = r.name
     if r.name == name then
-      (given.json and show.json or show_declared)(told(r, secrets_of(resources)))
+      (given.json and show.json or show_declared)(declared.told(r, resources))
       return 0
     end
   end

@@ -132,21 +132,30 @@ function program.open(self)
   return true
 end
 
+local function log_warnings(warnings)
+  for _, one in ipairs(warnings or {}) do
+    require("nebula.log").warn("%s", tostring(one))
+  end
+end
+
 --- What a folder declares, made known to the engine; nil after complaining.
 ---@param dir string
 ---@return nebula.DeclaredResource[]|nil
 function program.declare(dir)
-  local declared = folder.resources(dir)
-  if not declared then return nil end
+  local set = folder.set(dir)
+  if not set then return nil end
+  require("nebula.asking").begin(set.asked, set.kinds)
   local resources = require "nebula.resource"
-  for _, one in ipairs(declared) do
+  require("nebula.call").policies = function() return set.policies:all() end
+  log_warnings(set.warnings)
+  for _, one in ipairs(set.resources) do
     local resource, err = resources.declare(one)
     if not resource then
       show.complain("%s:%d: %s", one.file, one.line, tostring(err))
       return nil
     end
   end
-  return declared
+  return set.resources
 end
 
 --- What the other workers begin with: all that was read, so that none of them reads it again; nil: there are none.

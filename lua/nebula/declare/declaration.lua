@@ -15,6 +15,12 @@ local shape = require "nebula.shape"
 local Declaration = {}
 Declaration.__index = Declaration
 
+-- What a report is told of a setting.
+function Declaration:place(path, text)
+  local line, column = self.source:places():setting(self.kind, self.name, self.line, path)
+  return self.source.file, line, column, report.show(self.name, path), text
+end
+
 --- Reports that a setting is wrong.
 ---@param path (string|integer)[] below the declaration
 ---@param text string
@@ -23,8 +29,14 @@ function Declaration:fail(path, text)
   if not self.report:wants() then
     return
   end
-  local line, column = self.source:places():setting(self.kind, self.name, self.line, path)
-  self.report:put(self.source.file, line, column, report.show(self.name, path), text)
+  self.report:put(self:place(path, text))
+end
+
+--- Warns of a setting that is right and will do harm.
+---@param path (string|integer)[]
+---@param text string
+function Declaration:warn(path, text)
+  self.report:warn(self:place(path, text))
 end
 
 ---@class nebula.Asked a setting that is a function, where questions.lua finds it

@@ -1,10 +1,15 @@
 --- policies: what was declared as policies, each with what it inherits.
 
+local lazy = require "nebula.lazy"
+local numbers = require "nebula.declare.numbers"
 local places = require "nebula.declare.places"
 local rows = require "nebula.declare.rows"
 local shape = require "nebula.shape"
 local suggest = require "nebula.suggest"
 
+local relations = lazy "nebula.declare.relations"
+
+---@class nebula.Policies
 local Policies = {}
 Policies.__index = Policies
 
@@ -23,9 +28,11 @@ function policies.collect(declarations)
       by_name[one.name] = one
     end
   end
-  return setmetatable({ declared = by_name, settings = {}, places = {}, under_way = {} }, Policies)
+  return setmetatable({ declared = by_name, settings = {}, numbers = {}, places = {}, under_way = {} }, Policies)
 end
 
+--- The names of all of them.
+---@return string[]
 function Policies:names()
   local names = {}
   for name in pairs(self.declared) do
@@ -61,17 +68,27 @@ function Policies:base(one)
     one:fail({ "like" }, "goes round in a circle: " .. cycle(self, like))
   else
     base = self:resolve(parent)
+    one.failed = one.failed or parent.failed
   end
   self.under_way[one.name] = nil
   return base
+end
+
+local function has_rules(settings)
+  return settings.circuit or settings.limit or settings.shed or settings.order
+    or type(settings.retry.budget) == "string"
 end
 
 --- The whole settings of a declared policy, errors reported; on errors they are not to be used.
 function Policies:resolve(one)
   local known = self.settings[one.name]
   if not known then
-    known = one:check(rows.policy, self:base(one))
+    local base = self:base(one)
+    known = one:check(rows.policy, base)
     self.settings[one.name] = known
+    if not one.failed and has_rules(known) then
+      relations.check(one, known, base)
+    end
   end
   return known
 end
@@ -86,20 +103,8 @@ function Policies:check(declarations)
   end
 end
 
-local function engine_units(settings)
-  local call, retry = settings.call, settings.retry
-  return {
-    deadline_us = call.deadline,
-    wait_us = math.min(call.wait, call.deadline),
-    tries = retry.tries,
-    pause_us = math.min(retry.pause, retry.pause_max),
-    pause_max_us = retry.pause_max,
-    budget = math.floor(retry.budget * 100 + 0.5),
-    budget_least = retry.budget_least,
-  }
-end
-
---- The policy of a resource in the engine's units; nil and why there is none.
+--- A policy in the engine's units, as numbers.of() has it; nil and why there is none. What did not pass is not to be
+--- used.
 ---@param name string
 ---@param is_secret boolean|nil the name may not be repeated
 ---@return table|nil policy
@@ -110,7 +115,19 @@ function Policies:get(name, is_secret)
     return nil, ("there is no policy %s%s"):format(is_secret and "of this name" or shape.quote(name),
       suggest(not is_secret and name, self:names()))
   end
-  return engine_units(self:resolve(one))
+  local settings = self:resolve(one)
+  self.numbers[name] = self.numbers[name] or one.failed and {} or numbers.of(settings)
+  return self.numbers[name]
+end
+
+--- All of them, for calls that name one.
+---@return table<string, table> numbers by name
+function Policies:all()
+  local all = {}
+  for name in pairs(self.declared) do
+    all[name] = self:get(name)
+  end
+  return all
 end
 
 --- Where the settings of a policy stand. There are no mistakes in any.

@@ -1,4 +1,5 @@
---- report: everything that is wrong with a set of declarations, in the order of the files.
+--- report: everything that is wrong with a set of declarations, in the order of the files; and what is not, but will
+--- do harm: warnings.
 
 ---@class nebula.DeclareError
 ---@field file string
@@ -39,14 +40,24 @@ function Report:wants()
   return self.count <= MOST
 end
 
+local function line_of(file, line, column, path, text)
+  return setmetatable({ file = file, line = line, column = column, path = path, text = clean(text) }, Line)
+end
+
 ---@param file string
 ---@param line integer
 ---@param column integer
 ---@param path string
 ---@param text string
 function Report:put(file, line, column, path, text)
-  local e = { file = file, line = line, column = column, path = path, text = clean(text) }
-  self.errors[#self.errors + 1] = setmetatable(e, Line)
+  self.errors[#self.errors + 1] = line_of(file, line, column, path, text)
+end
+
+--- As put(), but nothing is wrong. Of more than MOST nobody hears.
+function Report:warn(...)
+  if #self.warned < MOST then
+    self.warned[#self.warned + 1] = line_of(...)
+  end
 end
 
 --- Counts an error whose place is known, and adds it.
@@ -82,6 +93,13 @@ function Report:list()
   return self.errors
 end
 
+--- The warnings, or nil when there are none.
+---@return nebula.DeclareError[]|nil
+function Report:warnings()
+  table.sort(self.warned, is_before)
+  return #self.warned > 0 and self.warned or nil
+end
+
 --- The text of a path; keys that are not plain words may hold anything and are not shown.
 ---@param name any of the declaration
 ---@param path (string|integer)[]
@@ -97,7 +115,7 @@ local function show(name, path)
   return out
 end
 
-local report = { show = show, clean = clean }
+local report = { show = show, clean = clean, line = line_of }
 
 --- A message of the compiler without what it was near, unless that is harmless to repeat: a string that was not closed
 --- may be a password.
@@ -113,7 +131,7 @@ function report.near(text)
 end
 
 function report.new()
-  return setmetatable({ errors = {}, count = 0 }, Report)
+  return setmetatable({ errors = {}, warned = {}, count = 0 }, Report)
 end
 
 return report

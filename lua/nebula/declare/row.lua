@@ -8,9 +8,10 @@ local suggest = require "nebula.suggest"
 local values = require "nebula.declare.values"
 
 local FIELDS = {
-  type = "string", required = "boolean", is_ours = "boolean", listed = "boolean", word = "string",
+  type = "string", required = "boolean", is_ours = "boolean", listed = "boolean", words = "table",
   min = "number", max = "number",
-  one_of = "table", of = "table", fields = "table", class = "string", text = "string", not_yet = "string",
+  one_of = "table", of = "table", fields = "table", optional = "boolean", short = "string", class = "string",
+  text = "string", not_yet = "string", instead = "string",
   check = "function", beside = "string", compare = "function", fit = "function", default = "any",
 }
 local CLASSES = { live = true, ["next-connection"] = true, restart = true }

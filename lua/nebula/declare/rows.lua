@@ -1,5 +1,8 @@
---- rows: the settings that every resource has, whatever its kind, and those of a policy.
+--- rows: the settings that every resource has, whatever its kind; those of a policy are in rules.lua.
 
+local front = require "nebula.declare.front"
+local operations = require "nebula.declare.operations"
+local rules = require "nebula.declare.rules"
 local spans = require "nebula.declare.spans"
 
 local rows = {}
@@ -69,45 +72,7 @@ rows.pool = {
   start_within = span("0s", "How long the first connections are tried for when the program starts; 0s: once."),
 }
 
-rows.policy = {
-  like = { type = "string", max = 64, class = "live", text = "The policy that says what this one does not." },
-  call = {
-    type = "table", text = "Bounds of one call.",
-    fields = {
-      deadline = span("5s", "The whole of a call: queue, send, reply, every retry.", 1000),
-      wait = within("deadline", "500ms", "The part of the deadline that may pass in the queue."),
-    },
-  },
-  retry = {
-    type = "table", text = "Whether and when a failed call is made again.",
-    fields = {
-      tries = { type = "integer", default = 3, min = 1, max = 100, class = "live", text = "Attempts; 1: no retry." },
-      pause = within("pause_max", "50ms",
-        "Before the first retry, at most; doubles with each, and a random part of it is waited."),
-      pause_max = span("2s", "The longest pause."),
-      budget = {
-        type = "number", default = 0.2, min = 0, max = 1, class = "live",
-        text = "Retries of the resource as a whole, as a share of its calls.",
-      },
-      budget_least = {
-        type = "integer", default = 3, min = 0, max = 1000000, class = "live",
-        text = "Retries a second that are allowed whatever the share is.",
-      },
-      on = {
-        type = "enum", one_of = { "safe" }, default = "safe", class = "live",
-        text = "What is repeated. safe: calls that are idempotent, or proven not applied.",
-      },
-    },
-  },
-  circuit = { type = "table", not_yet = "nothing stops calls to a resource that keeps failing" },
-  limit = { type = "table", not_yet = "pool.max and pool.queue bound what runs and what waits" },
-  hedge = { type = "table", not_yet = "no call is sent twice at once" },
-  fallback = { type = "table", not_yet = "an error is the caller's to answer" },
-  cache = { type = "table", not_yet = "no answer is kept" },
-  bulkhead = { type = "table", not_yet = "give the work a resource of its own" },
-  shed = { type = "table", not_yet = "pool.queue bounds what waits" },
-  on = { type = "table", not_yet = "events are in the log alone" },
-}
+rows.policy = rules.policy
 
 -- Which of several endpoints serves the next call: see declare/balance.lua.
 
@@ -158,6 +123,7 @@ rows.resource = {
     type = "string", default = "standard", max = 64, class = "live",
     text = "The name of the policy by which calls are made.",
   },
+  operations = operations.row,
   pool = { type = "table", fields = rows.pool, text = "How many connections there are, and for how long." },
   balance = {
     type = "enum", default = "connections", class = "live",
@@ -184,8 +150,9 @@ rows.resource = {
   tags = { type = "map", not_yet = "nothing groups resources" },
 }
 for name, row in pairs(rows.policy) do
-  if row.not_yet then
-    rows.resource[name] = { type = row.type, not_yet = row.not_yet }
+  if row.type == "table" or front.rows[name] then
+    rows.resource[name] = { type = "table", not_yet = row.not_yet,
+      instead = ('is said in a policy: policy "mine" { %s = ... }'):format(row.instead and "limit" or name) }
   end
 end
 rows.pool.strategy = rows.resource.strategy

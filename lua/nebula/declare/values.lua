@@ -127,6 +127,44 @@ local function read_share(value, row, from_text)
   return share
 end
 
+-- A rate as it was written: so many calls in so much time.
+local function read_pace(value)
+  local count, us = units.pace(value)
+  if not count then
+    return nil, us
+  end
+  return { count = count, us = us }
+end
+
+-- The last calls, or those of the last span.
+local function read_window(value, row, from_text)
+  local calls = from_text and tonumber(value) or value
+  if type(calls) == "number" then
+    if calls % 1 ~= 0 or calls < 1 or calls > row.max then
+      return nil, ("is no number of calls from 1 to %d"):format(row.max)
+    end
+    return { calls = calls }
+  end
+  local us, why = units.duration(value)
+  if us and us < row.min then
+    return nil, "is less than " .. units.show_duration(row.min)
+  end
+  return us and { us = us }, why and why .. ", or a number of calls" or nil
+end
+
+-- A time, or the one within which so many of 100 calls end.
+local function read_delay(value)
+  local percent = type(value) == "string" and tonumber(value:match "^p(%d%d?)$" or value:match "^p(%d%d?%.%d)$")
+  if percent and percent > 0 then
+    return { permille = math.floor(percent * 10 + 0.5) }
+  end
+  local us, why = units.duration(value)
+  if us == 0 then
+    return nil, "is no time"
+  end
+  return us and { us = us }, why and why .. ', or a percentile, such as "p95" or "p99.9"' or nil
+end
+
 local SHOW = { duration = units.show_duration, size = units.show_size }
 local BOUNDED = { integer = true, number = true, duration = true, size = true, rate = true }
 local READ = {
@@ -147,7 +185,9 @@ end
 ---@type string[] that a single value of a declaration may have, sorted
 values.types = keys(READ)
 READ["function"] = read_function -- in what is no declaration: services
-READ.question = read_question    -- in what is ours, not in the rows of kinds
+-- In what is ours, not in the rows of kinds.
+READ.question, READ.window = read_question, read_window
+READ.pace, READ.delay = read_unit(read_pace), read_unit(read_delay)
 
 --- Is a row about one value, not about a table of them?
 ---@param row nebula.Row

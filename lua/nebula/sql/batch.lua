@@ -111,9 +111,9 @@ local function results_of(self, ticket, list)
   return results, first
 end
 
-local function is_repeatable(list)
+local function is_repeatable(on, list)
   for _, one in ipairs(list) do
-    if not one.text.is_idempotent then return false end
+    if not verbs.is_idempotent(on, one.text) then return false end
   end
   return true
 end
@@ -124,10 +124,10 @@ local function send(self, given)
   if #list == 0 then return { n = 0 } end
   local sent = {
     deadline = given.deadline, role = given.role, fail_fast = given.fail_fast, idempotent = given.idempotent,
-    dirty = given.dirty, key = given.key,
+    dirty = given.dirty, key = given.key, operation = given.operation, policy = given.policy, priority = given.priority,
   }
   for _, one in ipairs(list) do sent.dirty = sent.dirty or verbs.is_dirtying(self.on, one.text) end
-  if sent.idempotent == nil then sent.idempotent = is_repeatable(list) end
+  if sent.idempotent == nil then sent.idempotent = is_repeatable(self.on, list) end
   local ticket, err = call.batch(self.on, sent, is_each, list)
   if not ticket then return nil, err end
   if err and not is_each then
@@ -162,7 +162,9 @@ local function check(on, given, fn)
       verbs.resource_of(on).kind.name)
   elseif is_lease and given.role then
     errors.raise("batch: a lease has its role already, the option is for resources")
-  elseif is_lease and verbs.streaming[tonumber(on.id)] then
+  end
+  if is_lease then verbs.refuse_rules(given, "this") end
+  if is_lease and verbs.streaming[tonumber(on.id)] then
     errors.raise("a stream is open on this lease: read it to its end or close it first")
   elseif is_lease and given.each and c.lib.nebula_in_transaction(c.engine, on.id) == 1 then
     errors.raise("in a transaction a statement that fails takes the others with it: use batch(fn) without each")

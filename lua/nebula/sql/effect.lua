@@ -21,6 +21,7 @@ end
 
 local reads = set "select values show explain table with"
 local writes = set "insert update delete merge into"
+local does = set "create execute refresh declare"
 local ends = set "begin start commit end rollback abort savepoint release"
 
 -- Does a parenthesis behind `word` call what may change something? `before` is what stands before the word.
@@ -37,9 +38,9 @@ local function said_by_first(word, second)
   return reads[word] and "read" or "write"
 end
 
--- What a later word says: a part of the statement writes, or locks rows.
-local function is_writing(word, before)
-  return writes[word] or word == "share" and (before == "for" or before == "key")
+-- What a later word says: a part of the statement writes, or locks rows; or it is explained by being done.
+local function is_writing(word, before, first)
+  return writes[word] or first == "explain" and does[word] or word == "share" and (before == "for" or before == "key")
 end
 
 -- The tokens that mean something, in lower case.
@@ -92,10 +93,10 @@ function M.of(sql, dialect)
     if word == "(" and first and is_risky(words[at - 1], kinds[at - 1], words[at - 2]) then
       if effect == "read" then effect = "unknown" end
     elseif kinds[at] == "word" and not first then
-      first, effect = true, said_by_first(word, words[at + 1])
+      first, effect = word, said_by_first(word, words[at + 1])
     elseif is_begin[at] and said_by_first(word, words[at + 1]) == "transaction" then
       effect = "transaction"
-    elseif kinds[at] == "word" and effect ~= "transaction" and is_writing(word, words[at - 1]) then
+    elseif kinds[at] == "word" and effect ~= "transaction" and is_writing(word, words[at - 1], first) then
       effect = "write"
     end
   end

@@ -8,6 +8,7 @@ local dirty = require "nebula.sql.dirty"
 local errors = require "nebula.error"
 local lazy = require "nebula.lazy"
 local options = require "nebula.options"
+local reads = require "nebula.sql.reads"
 local verbs = require "nebula.sql.verbs"
 
 local lib, engine = c.lib, c.engine
@@ -105,6 +106,7 @@ local function exec_script(self, given, sql, ...)
     errors.raise("several statements at once take no values")
   end
   options.check("exec", given, verbs.options)
+  verbs.refuse_rules(given, "what has several statements")
   local whole = { deadline = given.deadline, role = given.role, fail_fast = given.fail_fast, key = given.key }
   return transaction.run(self, whole,
     function(tx) return tx:exec({ dirty = given.dirty }, sql) end)
@@ -117,4 +119,4 @@ function resource.exec(self, first, ...)
   return exec_script(self, {}, first, ...)
 end
 
-return { resource = resource, lease = lease }
+return { resource = resource, lease = lease, reads = reads }

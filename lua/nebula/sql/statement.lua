@@ -15,7 +15,6 @@ local MOST = 500 -- in each generation
 ---@class nebula.sql.Text: nebula.sql.Parameters
 ---@field effect nebula.sql.Effect
 ---@field is_script boolean more than one statement
----@field is_idempotent boolean may be repeated when nobody knows whether it was done
 ---@field shown string the statement without its literals
 ---@field copies nebula.sql.Copying? it is a COPY from or to the client
 
@@ -28,7 +27,6 @@ local function analyse(sql, dialect)
   if text.copies and text.copies.direction == "out" then
     text.effect = text.copies.query and effect.of(text.copies.query, dialect) or "read"
   end
-  text.is_idempotent = text.effect == "read" and not text.copies
   text.shown = redact.statement(sql, dialect)
   return text
 end

@@ -21,6 +21,7 @@ local WINDOW, WINDOW_MOST = 500, 2 ^ 31 - 1
 
 local known = { window = "number" }
 for name, kind in pairs(verbs.options) do known[name] = kind end
+known.operation, known.policy, known.priority = nil, nil, nil -- it runs on a lease, which goes by no rules
 
 ---@class nebula.Stream: nebula.sql.Holder
 ---@field package state "new"|"begun"|"open"|"read"|"ended" read: the server has nothing more

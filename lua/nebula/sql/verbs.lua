@@ -29,6 +29,8 @@ local run = call.run
 ---@field has_arrays boolean?
 ---@field has_copy boolean?
 ---@field has_batches boolean? the driver takes several statements at once
+---@field idempotent table<nebula.sql.Effect, true>? statements with these effects may be done twice without harm;
+--- default: those that only read
 
 local M = {}
 
@@ -38,8 +40,12 @@ M.streaming = setmetatable({}, { __mode = "v" })
 
 M.options = {
   deadline = "string", role = "string", fail_fast = "boolean", idempotent = "boolean", dirty = "boolean",
-  key = "string",
+  key = "string", operation = "string", policy = "string", priority = "string",
 }
+
+-- Of those that a cache or a fallback may stand before.
+M.reading_options = { cache = "boolean", fallback = "boolean" }
+for name, kind in pairs(M.options) do M.reading_options[name] = kind end
 
 --- The resource that a resource or a lease stands for.
 ---@param on nebula.Resource|nebula.Lease
@@ -78,8 +84,18 @@ function M.reading_role(on)
   return on.reads and not inside.is_in(on) and on.reads or nil
 end
 
+local READS = { read = true }
+
+--- Whether doing a statement twice does no harm, as its kind knows it by its words.
+---@param on nebula.Resource|nebula.Lease
+---@param text nebula.sql.Text
+---@return boolean
+function M.is_idempotent(on, text)
+  return (kind_of(on).idempotent or READS)[text.effect] == true and not text.is_script and not text.copies
+end
+
 local function defaults(on, text)
-  if text.is_idempotent then return type(on) ~= "cdata" and M.reading_role(on) and READING or REPEATABLE end
+  if M.is_idempotent(on, text) then return type(on) ~= "cdata" and M.reading_role(on) and READING or REPEATABLE end
   if text.effect ~= "write" or type(on) == "cdata" or not on.role_index.writer then return ONCE end
   if inside.has_writer(on) then
     errors.raise("%s is in a transaction of this task, which has the writer: use its tx, in: %s", on.name, text.shown)
@@ -104,12 +120,27 @@ function M.is_dirtying(on, text)
   return dirty.resources > 0 and dirty.is_said_of(M.resource_of(on), text, kind_of(on).dialect)
 end
 
+-- What goes by rules: a call of a resource, and nothing that runs on a lease.
+local BY_RULES = { "operation", "policy", "priority" }
+
+--- Raises when a call that runs on a lease says by which rules it goes.
+---@param given table
+---@param what string for the sentence
+function M.refuse_rules(given, what)
+  for _, name in ipairs(BY_RULES) do
+    if given[name] then
+      errors.raise("the option %s is for a resource: %s runs on a lease, which goes by no rules", name, what)
+    end
+  end
+end
+
 local function with_defaults(on, given, text)
   local default = defaults(on, text)
   if M.is_dirtying(on, text) then default = merged(default, DIRTYING) end
   if not given then return default end
   local own = type(on) == "cdata" and (given.role and "role" or given.key and "key")
   if own then errors.raise("a lease has its %s already, the option is for resources, in: %s", own, text.shown) end
+  if type(on) == "cdata" then M.refuse_rules(given, text.shown) end
   return merged(default, given)
 end
 
@@ -246,10 +277,13 @@ function verb.prepare(on, given, sql)
   return prepared.of(on, sql, text)
 end
 
+local reads = { query = true, one = true, value = true }
+
 for name, fn in pairs(verb) do
+  local known = reads[name] and M.reading_options or M.options
   M[name] = function(on, first, ...)
     if type(first) == "table" then
-      return fn(on, options.check(name, first, M.options), ...)
+      return fn(on, options.check(name, first, known), ...)
     end
     return fn(on, nil, first, ...)
   end

@@ -109,6 +109,15 @@ local probes = {
     },
   },
   {
+    name = "explain",
+    rows = {
+      {
+        id = "explain.record", goal = 1, unit = "ns", peer = "an empty loop, and 10 ns",
+        what = "a record of a decision about a call, with the trace of its task and the line of the setting",
+      },
+    },
+  },
+  {
     name = "question.lua",
     rows = {
       {

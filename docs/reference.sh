@@ -110,4 +110,33 @@ END
     counted engine/core/window.h
 } >"$folder/counters.md"
 
+# A row of the table of decisions is two lines: [RECORD_NAME] = {"name", {{"number"}, ...}, and "what it means"
+decisions() {
+    awk -F '"' '
+        /\[RECORD_[A-Z_]+\] = \{"/ {
+            name = $2; numbers = ""
+            for (i = 4; i < NF; i += 2) numbers = numbers (numbers == "" ? "" : ", ") "`" $i "`"
+            next
+        }
+        name != "" { printf "| `%s` | %s | %s |\n", name, numbers, $2; name = ""; rows++ }
+        END { if (!rows) exit 1 }' engine/core/record.c
+}
+
+{
+    cat <<'END'
+# Decisions
+
+Written by `make docs` from `engine/core/record.c`.
+
+`nebula explain NAME` tells them as sentences; `--json` as records, in `records` of each of the `calls`, and in `events` what
+the resource did itself (`circuit_opened` and what is behind it). Each record has `what`, `at` (when, in seconds since
+1970), `attempt` (of a call, from 1), `generation` (of the declarations), and `file` and `line` of the setting that decided, when
+that is known. Times end in `_us`: microseconds. What is not in force yet leaves no records.
+
+| what | numbers and words | what it means |
+|---|---|---|
+END
+    decisions
+} >"$folder/decisions.md"
+
 "${NEBULA_BUILD:-build}/nebula-lua" docs/settings.lua >"$folder/settings.md"

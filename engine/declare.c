@@ -44,7 +44,8 @@ static void refused(lua_State *lua, struct declaration *d, int32_t code)
     lua_pushstring(lua, nebula_error(d->engine));
 }
 
-/* declare(struct nebula_spec[, struct nebula_balance[, struct nebula_rules[, struct nebula_chaos]]])
+/* declare(struct nebula_spec[, struct nebula_balance[, struct nebula_rules[, struct nebula_chaos[,
+ * struct nebula_place[], places]]]])
  * -> number | nil, why */
 static int declare(lua_State *lua)
 {
@@ -56,6 +57,9 @@ static int declare(lua_State *lua)
         code = nebula_rules(d->engine, number, lua_topointer(lua, 3));
     if (code >= 0 && !lua_isnoneornil(lua, 4))
         code = nebula_chaos(d->engine, number, lua_topointer(lua, 4));
+    if (code >= 0 && !lua_isnoneornil(lua, 5))
+        code =
+            nebula_places(d->engine, number, lua_topointer(lua, 5), (int32_t)lua_tointeger(lua, 6));
     if (code >= 0) {
         lua_pushinteger(lua, number);
         return 1;

@@ -237,6 +237,32 @@ bool nebula_question(struct nebula *n, struct nebula_question *out);
  * tries, deadline and budget bound it in any case. is: enum nebula_class. 0, or -stale: it does not wait any more. */
 int32_t nebula_answer(struct nebula *n, int32_t ticket, int32_t again, int32_t is);
 
+/* --- where it stands -------------------------------------------------------------------------- */
+
+/* What `nebula explain` names as the reason of a decision. */
+enum nebula_setting {
+    NEBULA_SETTING_DEADLINE = 0, /* call.deadline */
+    NEBULA_SETTING_WAIT,         /* call.wait */
+    NEBULA_SETTING_RETRY,
+    NEBULA_SETTING_CIRCUIT,
+    NEBULA_SETTING_LIMIT,
+    NEBULA_SETTING_RATE,
+    NEBULA_SETTING_SHED,
+    NEBULA_SETTING_HEDGE,
+    NEBULA_SETTING_EARLY,
+    NEBULA_SETTINGS
+};
+
+struct nebula_place {
+    const char *file; /* copied; NULL: nobody knows */
+    int32_t line;
+};
+
+/* Where the settings of the resource's policy stand, from now on: place[i] is that of setting number i, and of those behind
+ * the last nobody knows. 0 or a negative code. */
+int32_t nebula_places(struct nebula *n, int32_t resource, const struct nebula_place *place,
+                      int32_t places);
+
 /* ffi] */
 
 #pragma GCC visibility pop

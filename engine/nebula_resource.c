@@ -12,10 +12,12 @@
 #include "core/load.h"
 #include "core/operation.h"
 #include "core/order.h"
+#include "core/places.h"
 #include "core/pool.h"
 #include "core/rules.h"
 #include "core/standing.h"
 #include "core/start.h"
+#include "core/tale.h"
 #include "core/task.h"
 #include "core/tenant.h"
 
@@ -114,6 +116,23 @@ int32_t nebula_answer(struct nebula *n, int32_t ticket, int32_t again, int32_t i
     if (is < NEBULA_CLASS_USUAL || is > NEBULA_CLASS_NOTHING)
         return engine_refuse(e, ERROR_USAGE, "there is no class number %d", is);
     call_answered(c, again, (enum nebula_class)is);
+    return 0;
+}
+
+int32_t nebula_places(struct nebula *n, int32_t resource, const struct nebula_place *place,
+                      int32_t places)
+{
+    struct engine *e = border_enter(n);
+    struct resource *r = table_get(&e->resources, resource);
+    if (r == NULL)
+        return border_no_resource(e, resource);
+    if (places < 0 || places > NEBULA_SETTINGS)
+        return engine_refuse(e, ERROR_USAGE, "%s: there are %d settings, not %d", r->name,
+                             NEBULA_SETTINGS, places);
+    for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
+        if (!places_say(one, place, places))
+            return engine_refuse(e, ERROR_MEMORY, "%s: no memory for where its settings stand",
+                                 one->name);
     return 0;
 }
 
@@ -266,6 +285,9 @@ int64_t nebula_retry(struct nebula *n, int32_t resource, int32_t attempts)
     const struct error lost = {.code = ERROR_CONFLICT};
     int64_t pause_us =
         again_pause(r, operation_find(r, 0), &again, &lost, e->task->deadline_us, &why);
+    struct tale t = tale_begin(e, e->task->context);
+    t.attempt = attempts;
+    tale_again(r, &t, OUTCOME_FAILED, pause_us);
     if (pause_us < 0)
         return engine_refuse(e, why.code, "%s", why.text);
     engine_trace(e, TRACE_RETRIES, r->number, 0, attempts + 1, pause_us);

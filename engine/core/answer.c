@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/crew.h"
+#include "core/explain.h"
 #include "core/gather.h"
 #include "core/inspect.h"
 #include "core/listing.h"
@@ -24,6 +25,8 @@ struct answer {
 
 static json_t *look_at(struct telling *t, const struct order *o, struct resource *r)
 {
+    if (o->what == ORDER_EXPLAIN)
+        return explain_one(t, o, r);
     return o->what == ORDER_INSPECT ? inspect_one(t, r) : inspect_stats(t, r);
 }
 
@@ -58,7 +61,7 @@ static void look(struct engine *e, const struct order *o, struct resource *r, st
 {
     struct telling t = {.engine = e};
     p->told = look_at(&t, o, r);
-    bool is_needed = crew_others(e) > 0;
+    bool is_needed = crew_others(e) > 0 && o->what != ORDER_EXPLAIN;
     p->has_failed = t.has_failed || p->told == NULL || (is_needed && !keep_windows(p, r));
 }
 

@@ -63,6 +63,28 @@ void asked_tell(const struct operation *o, struct nebula_question what)
     note->said.operation = o->number;
 }
 
+void asked_refused(struct call *c)
+{
+    if (!asked_hears(c->operation, NEBULA_TELL_REFUSED))
+        return;
+    call_explain(c);
+    asked_tell(c->operation, (struct nebula_question){.what = NEBULA_TELL_REFUSED,
+                                                      .code = (int32_t)c->error.code,
+                                                      .outcome = OUTCOME_FAILED,
+                                                      .attempts = c->again.attempts,
+                                                      .text = c->error.text});
+}
+
+void asked_retries(const struct call *c, int64_t pause_us)
+{
+    asked_tell(c->operation, (struct nebula_question){.what = NEBULA_TELL_RETRY,
+                                                      .code = (int32_t)c->error.code,
+                                                      .outcome = (int32_t)c->outcome,
+                                                      .attempts = c->again.attempts,
+                                                      .pause_us = pause_us,
+                                                      .text = c->error.text});
+}
+
 static bool next_note(struct engine *e, struct nebula_question *out)
 {
     struct asked_notes *n = e->notes;
@@ -79,6 +101,24 @@ static bool next_note(struct engine *e, struct nebula_question *out)
 }
 
 /* --- asking ------------------------------------------------------------------------------------ */
+
+static bool asks(const struct call *c)
+{
+    return c->error.code != ERROR_OK && c->answer->was_sent && !c->answer->is_leased &&
+           asked_hears(c->operation, NEBULA_ASK_FAILURE);
+}
+
+bool asked_ask(struct call *c)
+{
+    struct engine *e = c->ticket.engine;
+    int64_t until_us = engine_in(e, ASKED_MOST_US), deadline_us = c->attempt.deadline_us;
+    if (!asks(c))
+        return false;
+    c->state = CALL_ASKING;
+    list_push_tail(&e->asked, &c->in_asked);
+    loop_arm(e->loop, &c->timer, until_us < deadline_us ? until_us : deadline_us);
+    return true;
+}
 
 /* Of the attempt that failed. Its texts live as long as the call asks. */
 static void describe(const struct call *c, struct nebula_question *out)

@@ -22,6 +22,11 @@ static inline bool asked_hears(const struct operation *o, enum nebula_ask what)
     return o != NULL && (o->rules->asks & 1U << (uint32_t)what) != 0;
 }
 
+/* The last attempt ended. True: the call waits for the host, as its policy asks about failures. */
+bool asked_ask(struct call *c);
+/* A stage refused it; there will be another attempt. */
+void asked_refused(struct call *c);
+void asked_retries(const struct call *c, int64_t pause_us);
 /* Kept if the rules of the operation say so, which may be NULL. What is not of this sort is zero. */
 void asked_tell(const struct operation *o, struct nebula_question what);
 

@@ -85,6 +85,13 @@ static void note(const struct attempt *a, const struct conn *conn, enum error_co
         load_note(conn, code, engine_now(a->engine) - a->sent_us);
 }
 
+static void tell_failure(struct attempt *a, enum outcome outcome, enum error_code code)
+{
+    if (code != ERROR_OK)
+        tale_failed(a->resource, &a->tale, code, outcome, engine_now(a->engine) - a->sent_us,
+                    a->deadline_us);
+}
+
 static void request_ended(struct request *r)
 {
     struct attempt *a = container_of(r, struct attempt, request);
@@ -103,8 +110,10 @@ static void request_ended(struct request *r)
         lease_explain(&a->engine->leases, conn, &r->reply.error);
     give_back(a, conn);
     enum outcome outcome = outcome_of(a);
-    if (!go_again(a))
-        end(a, outcome, &r->reply.error);
+    if (go_again(a))
+        return;
+    tell_failure(a, outcome, r->reply.error.code);
+    end(a, outcome, &r->reply.error);
 }
 
 /* --- its beginning ---------------------------------------------------------------------------- */
@@ -130,12 +139,16 @@ static void send_on(struct attempt *a, struct conn *conn)
 
 static void served(struct waiter *w, struct conn *conn)
 {
-    send_on(container_of(w, struct attempt, waiter), conn);
+    struct attempt *a = container_of(w, struct attempt, waiter);
+    tale_served(a->resource, &a->tale, w, a->role);
+    send_on(a, conn);
 }
 
 static void refused(struct waiter *w, const struct error *why)
 {
-    end(container_of(w, struct attempt, waiter), OUTCOME_FAILED, why);
+    struct attempt *a = container_of(w, struct attempt, waiter);
+    tale_refused(a->resource, &a->tale, w, a->role, why->code);
+    end(a, OUTCOME_FAILED, why);
 }
 
 /* There is no short path to a connection: checks, the queue, or a refusal. */
@@ -183,11 +196,13 @@ static void take(struct attempt *a)
 void attempt_begin(struct attempt *a)
 {
     a->was_sent = false;
+    a->tale.attempt++;
     take(a);
 }
 
 void attempt_begin_on(struct attempt *a, struct conn *leased)
 {
+    a->tale.attempt++;
     send_on(a, leased);
 }
 
@@ -230,9 +245,14 @@ static void time_is_over(struct attempt *a)
 {
     struct error why;
     explain_deadline(a, &why);
-    if (a->state == ATTEMPT_SENT)
+    bool was_waiting = a->state == ATTEMPT_WAITING;
+    if (!was_waiting)
         note(a, a->conn, why.code);
     enum outcome outcome = attempt_give_up(a);
+    if (was_waiting)
+        tale_refused(a->resource, &a->tale, &a->waiter, a->role, why.code);
+    else
+        tell_failure(a, outcome, why.code);
     a->ended(a, outcome, &why);
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/lease.h"
 #include "core/pool.h"
+#include "core/tale.h"
 
 enum attempt_state { ATTEMPT_OVER = 0, ATTEMPT_WAITING, ATTEMPT_SENT };
 
@@ -27,6 +28,7 @@ struct attempt {
     bool is_in_flight; /* the connection has the request */
     bool was_sent;
     int32_t role;
+    struct tale tale; /* of the call, the caller's to begin; it counts the attempts */
     int64_t asked_us; /* when the caller asked, which may be attempts ago */
     int64_t sent_us;
     int64_t wait_us; /* it waits in the queue for no longer */

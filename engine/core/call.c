@@ -25,6 +25,7 @@ static void answer(struct call *c)
     doubt(c);
     r->failed += c->outcome == OUTCOME_FAILED;
     r->in_doubt += c->outcome == OUTCOME_IN_DOUBT;
+    tale_end(r, &c->attempt.tale, c->error.code, c->outcome);
     ticket_end(&c->ticket, c->error.code);
 }
 
@@ -58,24 +59,13 @@ static void come_out_whole(struct call *c, enum error_code code)
                                  .took_us = engine_now(a->engine) - a->asked_us});
 }
 
-static void tell_refused(struct call *c)
-{
-    call_explain(c);
-    asked_tell(c->operation, (struct nebula_question){.what = NEBULA_TELL_REFUSED,
-                                                      .code = (int32_t)c->error.code,
-                                                      .outcome = OUTCOME_FAILED,
-                                                      .attempts = c->again.attempts,
-                                                      .text = c->error.text});
-}
-
 /* By a stage, at whose door it stands. Nothing was sent by this attempt. */
 static void refuse(struct call *c)
 {
     const struct stage_end end = {.code = ERROR_CANCELLED};
     c->outcome = OUTCOME_FAILED;
     come_out(c, 0, &end);
-    if (asked_hears(c->operation, NEBULA_TELL_REFUSED))
-        tell_refused(c);
+    asked_refused(c);
     answer(c);
 }
 
@@ -113,8 +103,15 @@ static int64_t pause_of(struct call *c, bool may_repeat)
     const struct attempt *a = c->answer;
     if (a->is_leased || !a->was_sent)
         return -1;
-    if (engine_now(a->engine) < a->deadline_us && may_repeat)
-        return again_pause(a->resource, c->operation, &c->again, &c->error, a->deadline_us, NULL);
+    bool is_late = engine_now(a->engine) >= a->deadline_us;
+    if (!is_late && may_repeat) {
+        int64_t pause_us =
+            again_pause(a->resource, c->operation, &c->again, &c->error, a->deadline_us, NULL);
+        tale_again(a->resource, &c->attempt.tale, c->outcome, pause_us);
+        return pause_us;
+    }
+    if (!is_late)
+        tale_not_again(a->resource, &c->attempt.tale, c->outcome);
     again_over(c->operation, &c->again, c->error.code);
     return -1;
 }
@@ -131,12 +128,7 @@ static bool pause_before_retry(struct call *c, bool may_repeat)
     batch_forget(&a->request);
     copies_free(c);
     c->answer = a; /* which may have been that of a copy */
-    asked_tell(c->operation, (struct nebula_question){.what = NEBULA_TELL_RETRY,
-                                                      .code = (int32_t)c->error.code,
-                                                      .outcome = (int32_t)c->outcome,
-                                                      .attempts = c->again.attempts,
-                                                      .pause_us = pause_us,
-                                                      .text = c->error.text});
+    asked_retries(c, pause_us);
     engine_trace(e, TRACE_RETRIES, a->resource->number, c->ticket.number, c->again.attempts + 1,
                  pause_us);
     loop_arm(e->loop, &c->timer, engine_now(e) + pause_us);
@@ -158,27 +150,13 @@ static void set_end(struct call *c, const struct attempt *a, enum outcome outcom
 static void conclude(struct call *c, enum error_code counted, bool may_repeat)
 {
     note(c, c->answer, counted);
+    tale_counted(c->attempt.resource, &c->attempt.tale, c->operation, counted, c->answer->was_sent);
     if (c->error.code == ERROR_OK)
         again_over(c->operation, &c->again, ERROR_OK);
     else if (pause_before_retry(c, may_repeat))
         return;
     come_out_whole(c, noted(c->answer, counted));
     answer(c);
-}
-
-static bool asks(const struct call *c)
-{
-    return c->error.code != ERROR_OK && c->answer->was_sent && !c->answer->is_leased &&
-           asked_hears(c->operation, NEBULA_ASK_FAILURE);
-}
-
-static void ask(struct call *c)
-{
-    struct engine *e = c->ticket.engine;
-    int64_t until_us = engine_in(e, ASKED_MOST_US), deadline_us = c->attempt.deadline_us;
-    c->state = CALL_ASKING;
-    list_push_tail(&e->asked, &c->in_asked);
-    loop_arm(e->loop, &c->timer, until_us < deadline_us ? until_us : deadline_us);
 }
 
 static void answered_as_usual(struct call *c)
@@ -215,9 +193,7 @@ static void ended(struct call *c, struct attempt *a, enum outcome outcome, const
     if (!copies_ended(c, a, outcome))
         return;
     c->answer = a;
-    if (asks(c))
-        ask(c);
-    else
+    if (!asked_ask(c))
         conclude(c, why->code, call_may_repeat(c));
 }
 
@@ -283,6 +259,7 @@ static void limit_served(struct limited *l, const struct error *why)
 {
     struct call *c = container_of(l, struct call, limited);
     int64_t waited_us = engine_now(c->ticket.engine) - l->waiter.arrived_us;
+    stage_limited(c, waited_us, why == NULL ? ERROR_OK : why->code);
     if (why != NULL) {
         loop_disarm(c->ticket.engine->loop, &c->timer);
         c->error = *why;
@@ -374,6 +351,7 @@ static void call_abandon(struct ticket *t)
     c->state = CALL_OVER;
     doubt(c);
     error_set(&c->error, ERROR_CANCELLED, "%s: the task was cancelled", c->attempt.resource->name);
+    tale_end(c->attempt.resource, &c->attempt.tale, ERROR_CANCELLED, c->outcome);
 }
 
 static void call_free(struct ticket *t)
@@ -501,6 +479,8 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
         return number;
     }
     c->attempt.request.context = context_ref(e->task->context);
+    c->attempt.tale = tale_begin(e, e->task->context);
+    c->attempt.tale.is_apart = c->operation != NULL && c->operation->number > 0;
     again_called(r);
     r->users++;
     go(c, leased);

@@ -7,6 +7,7 @@
 #include "core/asked.h"
 #include "core/operation.h"
 #include "core/pool.h"
+#include "core/tale.h"
 
 /* What all workers have together. Of an engine that is alone it is its own, and has no ledger. */
 struct shared {
@@ -99,7 +100,7 @@ static void look(void *circuits)
 static void tell(const struct circuits *c, enum circuit_state was, enum circuit_state is,
                  const struct circuit_cause *cause, int64_t until_us)
 {
-    const struct resource *r = c->guards->resource;
+    struct resource *r = c->guards->resource;
     struct engine *e = r->engine;
     int64_t left_us = until_us - engine_now(e);
     const struct log_field field[] = {
@@ -119,6 +120,7 @@ static void tell(const struct circuits *c, enum circuit_state was, enum circuit_
                                                           .of = cause->of,
                                                           .pause_us = until_us - engine_now(e)});
     engine_trace(e, TRACE_CIRCUIT, r->number, was, is, cause->why);
+    tale_moved(r, c->guards->owner, was, is, cause);
     if (is == CIRCUIT_OPEN)
         engine_log(e, LOG_WARN, "circuit open", field, COUNT(field));
     else
@@ -294,7 +296,7 @@ bool circuits_lend(struct resource *r, struct error *why)
 
 /* --- how it ended ----------------------------------------------------------------------------- */
 
-static bool says_something(enum error_code code, bool was_sent)
+bool circuits_counts(enum error_code code, bool was_sent)
 {
     return was_sent ? !error_is_ours(code) : code == ERROR_UNREACHABLE || code == ERROR_BUSY;
 }
@@ -307,13 +309,27 @@ void circuits_end(struct guards *g, uint64_t pass, enum error_code code, bool wa
         return;
     struct shared *s = enter(c);
     uint64_t before = circuit_word(&s->circuit);
-    if (says_something(code, was_sent))
+    if (circuits_counts(code, was_sent))
         circuit_record(&s->circuit, &s->policy, pass,
                        circuit_outcome(&s->policy, error_blames_server(code), took_us),
                        engine_now(engine_of(c)), c->dice);
     else
         circuit_return(&s->circuit, pass);
     leave(c, before);
+}
+
+bool circuits_standing(const struct guards *g, struct circuit_standing *out)
+{
+    if (g->circuits == NULL)
+        return false;
+    struct shared *s = enter(g->circuits);
+    const struct circuit *c = &s->circuit;
+    bool is_closed = c->state == CIRCUIT_CLOSED;
+    *out = (struct circuit_standing){.state = (int32_t)c->state,
+                                     .bad = is_closed ? c->sum.failed : c->cause.bad,
+                                     .of = is_closed ? c->sum.all : c->cause.of};
+    common_unlock(&s->common);
+    return true;
 }
 
 /* --- for people ------------------------------------------------------------------------------- */

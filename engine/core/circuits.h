@@ -36,6 +36,16 @@ uint64_t circuits_pass_leased(struct guards *g);
 void circuits_end(struct guards *g, uint64_t pass, enum error_code code, bool was_sent,
                   int64_t took_us);
 
+/* Whether a call that ended so counts. */
+bool circuits_counts(enum error_code code, bool was_sent);
+/* How it stands, so many bad of so many: those of its window while it is closed, else those for which it
+ * opened last. False when there is none. */
+struct circuit_standing {
+    int32_t state; /* enum circuit_state */
+    int64_t bad, of;
+};
+bool circuits_standing(const struct guards *g, struct circuit_standing *out);
+
 /* For people. */
 struct circuits_view {
     enum circuit_state state;

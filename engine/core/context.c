@@ -5,7 +5,13 @@
 
 #include "base/check.h"
 
-enum { TRACE_AT = 3, TRACE_DIGITS = 32, PARENT_AT = 36, PARENT_DIGITS = 16, FLAGS_AT = 53 };
+enum {
+    TRACE_AT = 3,
+    TRACE_DIGITS = 2 * TRACE_ID_SIZE,
+    PARENT_AT = 36,
+    PARENT_DIGITS = 16,
+    FLAGS_AT = 53
+};
 
 static bool are_digits(const char *text, size_t count)
 {
@@ -26,6 +32,21 @@ bool context_is_traceparent(const char *text)
            !are_zeros(text + TRACE_AT, TRACE_DIGITS) && !are_zeros(text + PARENT_AT, PARENT_DIGITS);
 }
 
+/* Of a digit in small letters. */
+static uint8_t value_of(char digit)
+{
+    return (uint8_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+}
+
+bool context_trace(const char *digits, uint8_t trace[TRACE_ID_SIZE])
+{
+    if (!are_digits(digits, TRACE_DIGITS) || are_zeros(digits, TRACE_DIGITS))
+        return false;
+    for (size_t i = 0; i < TRACE_ID_SIZE; i++)
+        trace[i] = (uint8_t)(value_of(digits[2 * i]) << 4 | value_of(digits[2 * i + 1]));
+    return true;
+}
+
 bool context_is_tenant(const char *text)
 {
     size_t size = strlen(text);
@@ -44,6 +65,9 @@ struct context *context_new(const char *traceparent, const char *tenant)
     c->users = 1;
     strcpy(c->traceparent, traceparent);
     strcpy(c->tenant, tenant);
+    memset(c->trace, 0, sizeof c->trace);
+    if (*traceparent != '\0')
+        context_trace(traceparent + TRACE_AT, c->trace);
     return c;
 }
 

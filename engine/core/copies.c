@@ -48,6 +48,8 @@ static struct copy *copy_new(struct call *c)
     attempt_init(a, of->engine, of->resource);
     copy->call = c;
     a->role = of->role;
+    a->tale = of->tale;
+    a->tale.attempt--; /* it is a part of the same one */
     a->asked_us = of->asked_us;
     a->deadline_us = of->deadline_us;
     a->waiter.key = of->waiter.key;
@@ -66,12 +68,21 @@ static struct copy *copy_new(struct call *c)
     return copy;
 }
 
+static void tell(struct call *c, bool is_denied)
+{
+    tale_hedged(c->attempt.resource, &c->attempt.tale, now_of(c) - c->attempt.sent_us, is_denied);
+}
+
 /* False: nobody can take it now, or it may not be paid for. */
 static bool send_one(struct call *c)
 {
     struct copy *copy = NULL;
-    if (now_of(c) < c->attempt.deadline_us &&
-        tokens_spend(c->operation->guards, &c->operation->rules->hedge))
+    if (now_of(c) >= c->attempt.deadline_us)
+        return false;
+    bool is_paid = tokens_spend(c->operation->guards, &c->operation->rules->hedge);
+    if (!is_paid)
+        tell(c, true);
+    if (is_paid)
         copy = copy_new(c);
     if (copy == NULL)
         return false;
@@ -80,7 +91,10 @@ static bool send_one(struct call *c)
     c->copies.is_beginning = true;
     attempt_begin(&copy->attempt);
     c->copies.is_beginning = false;
-    return copy->attempt.state != ATTEMPT_OVER;
+    if (copy->attempt.state == ATTEMPT_OVER)
+        return false;
+    tell(c, false);
+    return true;
 }
 
 static void follow(struct call *c, struct hedge_step step)
@@ -158,6 +172,18 @@ void copies_begun(struct call *c)
     c->copies.is_beginning = false;
 }
 
+/* As which copy it went, the attempt itself being the first. */
+static int32_t number_of(const struct call *c, const struct attempt *a)
+{
+    int32_t behind = 0;
+    const struct copy *copy = c->copies.first;
+    while (&copy->attempt != a)
+        copy = copy->next;
+    for (; copy != NULL; copy = copy->next)
+        behind++;
+    return behind + 1;
+}
+
 bool copies_ended(struct call *c, struct attempt *a, enum outcome outcome)
 {
     if (!c->copies.is_allowed || c->copies.is_beginning)
@@ -171,6 +197,9 @@ bool copies_ended(struct call *c, struct attempt *a, enum outcome outcome)
         follow(c, step);
         step.next = c->copies.hedge.is_over ? HEDGE_ANSWER : HEDGE_WAIT;
     }
+    if (step.next == HEDGE_ANSWER && outcome == OUTCOME_OK && a != &c->attempt)
+        tale_hedge_won(a->resource, &c->attempt.tale, number_of(c, a),
+                       now_of(c) - c->attempt.sent_us);
     if (step.next == HEDGE_ANSWER)
         copies_give_up(c, a);
     return step.next == HEDGE_ANSWER;

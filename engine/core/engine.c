@@ -42,6 +42,7 @@ bool engine_init(struct engine *e, struct loop *loop)
     index_init(&e->names);
     list_init(&e->alike);
     list_init(&e->rules);
+    list_init(&e->places);
     list_init(&e->errands);
     list_init(&e->sentries);
     list_init(&e->ready);

@@ -80,6 +80,8 @@ struct engine {
     struct names said;           /* by declarations, alike */
     struct list alike;           /* what they say alike as a whole: see core/alike.h */
     struct list rules;           /* and by nebula_policy.h: see core/rules.h */
+    struct list places;          /* where that stands: see core/places.h */
+    uint64_t tales;              /* there ever were: see core/tale.h */
     struct table tickets, tasks, resources, listeners;
     int64_t listened;              /* listeners there ever were; see core/listener.h */
     int64_t declared;              /* resources there ever were */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/counters.h"
+#include "core/explain.h"
 #include "core/inspect.h"
 
 /* --- numbers ---------------------------------------------------------------------------------- */
@@ -311,6 +312,8 @@ void fold_begin(struct telling *t, struct finding *p, enum order_what what)
 {
     if (what == ORDER_INSPECT)
         sign(t, p, json_object_get(p->told, "resource"));
+    else if (what == ORDER_EXPLAIN)
+        explain_sign(t, p->told, p->worker);
 }
 
 void fold_in(struct telling *t, struct finding *p, struct finding *other, enum order_what what)
@@ -320,6 +323,9 @@ void fold_in(struct telling *t, struct finding *p, struct finding *other, enum o
         json_t *from = json_object_get(other->told, "resource");
         sign(t, other, from);
         fold_one(t, json_object_get(p->told, "resource"), from);
+    } else if (what == ORDER_EXPLAIN) {
+        explain_sign(t, other->told, other->worker);
+        explain_fold(t, p->told, other->told);
     } else {
         fold_stats(t, json_object_get(p->told, "stats"), json_object_get(other->told, "stats"));
     }

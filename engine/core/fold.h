@@ -11,7 +11,7 @@ void fold_summary(struct telling *t, json_t *to, json_t *from);
 /* Whoever did not answer may still have something. */
 void fold_doubt(struct telling *t, json_t *resource);
 
-/* INSPECT and STATS. What is in it says whose it is. */
+/* INSPECT, STATS and EXPLAIN. What is in it says whose it is. */
 void fold_begin(struct telling *t, struct finding *p, enum order_what what);
 /* Takes what it needs out of `other`. */
 void fold_in(struct telling *t, struct finding *p, struct finding *other, enum order_what what);

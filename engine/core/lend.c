@@ -1,7 +1,9 @@
 #include "core/lend.h"
 
 #include "core/circuits.h"
+#include "core/operation.h"
 #include "core/pool.h"
+#include "core/tale.h"
 #include "core/tenant.h"
 
 struct lend {
@@ -69,10 +71,18 @@ static void lend_free(struct ticket *t)
 
 static const struct ticket_type lend_ticket = {.abandon = lend_abandon, .free = lend_free};
 
+static void tell_refusal(struct lend *l, enum error_code code)
+{
+    struct tale s = tale_begin(l->ticket.engine, l->ticket.task->context);
+    tale_refused(l->pool->resource, &s, &l->waiter, l->pool->role, code);
+}
+
 /* The lease belongs to the task that asked, whoever is acting now. */
 static void served(struct waiter *w, struct conn *c)
 {
     struct lend *l = container_of(w, struct lend, waiter);
+    struct tale s = tale_begin(l->ticket.engine, l->ticket.task->context);
+    tale_served(l->pool->resource, &s, w, l->pool->role);
     l->lease = lease_begin(c, l->ticket.task);
     ticket_end(&l->ticket, ERROR_OK);
 }
@@ -91,6 +101,7 @@ static void refused(struct waiter *w, const struct error *why)
 {
     struct lend *l = container_of(w, struct lend, waiter);
     l->error = *why;
+    tell_refusal(l, why->code);
     ticket_end(&l->ticket, why->code);
 }
 
@@ -106,6 +117,7 @@ static void ring(struct timer *t)
         return;
     }
     pool_late(l->pool, &l->waiter, &l->error);
+    tell_refusal(l, l->error.code);
     ticket_end(&l->ticket, l->error.code);
 }
 
@@ -236,6 +248,7 @@ static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
         e->queued = number;
         return 0;
     }
+    tell_refusal(l, why.code);
     ticket_drop(&l->ticket);
     return engine_refuse(e, why.code, "%s", why.text);
 }
@@ -279,7 +292,10 @@ int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_
     if (p == NULL)
         return engine_refuse(e, ERROR_MEMORY, "%s: no memory for a pool", r->name);
     struct error why;
-    if ((p->gate & GATE_CIRCUIT) != 0 && !circuits_lend(r, &why))
+    if ((p->gate & GATE_CIRCUIT) != 0 && !circuits_lend(r, &why)) {
+        struct tale s = tale_begin(e, e->task->context);
+        tale_circuit(r, &s, operation_find(r, 0));
         return engine_refuse(e, why.code, "%s", why.text);
+    }
     return queue(p, within_us, is_fail_fast);
 }

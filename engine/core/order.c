@@ -3,23 +3,20 @@
 #include <string.h>
 
 #include "core/operate.h"
+#include "core/record.h"
 #include "core/standing.h"
 
 #define WITHIN_US 10000000
 #define PERCENT 25
 #define EVERY_US 1000000
+#define LAST 10
 
 const char *order_name(enum order_what what)
 {
     static const char *const name[ORDERS] = {
-        [ORDER_LS] = "ls",
-        [ORDER_INSPECT] = "inspect",
-        [ORDER_STATS] = "stats",
-        [ORDER_PAUSE] = "pause",
-        [ORDER_RESUME] = "resume",
-        [ORDER_DRAIN] = "drain",
-        [ORDER_RECONNECT] = "reconnect",
-        [ORDER_RESIZE] = "resize",
+        [ORDER_LS] = "ls",           [ORDER_INSPECT] = "inspect",     [ORDER_STATS] = "stats",
+        [ORDER_EXPLAIN] = "explain", [ORDER_PAUSE] = "pause",         [ORDER_RESUME] = "resume",
+        [ORDER_DRAIN] = "drain",     [ORDER_RECONNECT] = "reconnect", [ORDER_RESIZE] = "resize",
     };
     CHECK((size_t)what < ORDERS);
     return name[what];
@@ -55,15 +52,34 @@ static enum error_code read(struct member *m, const json_t *value, struct error 
     return ERROR_OK;
 }
 
+static bool read_text(struct order *o, const char *name, const json_t *value, struct error *why)
+{
+    const char *text = json_string_value(value);
+    if (o->what == ORDER_RESIZE && strcmp(name, "role") == 0 && text != NULL) {
+        o->role = text;
+        return true;
+    }
+    if (o->what != ORDER_EXPLAIN || strcmp(name, "trace") != 0) {
+        error_set(why, ERROR_USAGE, "the request has a member that its verb does not know");
+        return false;
+    }
+    size_t size = text == NULL ? 0 : strlen(text);
+    o->has_trace = size == 2 * sizeof o->trace && context_trace(text, o->trace);
+    if (!o->has_trace)
+        error_set(why, ERROR_USAGE, "the member \"trace\" is 32 small hex digits, not all 0");
+    return o->has_trace;
+}
+
 static bool read_members(const json_t *request, struct order *o, struct error *why)
 {
-    enum { IS_WITHIN = 0, IS_PERCENT, IS_EVERY, IS_MIN, IS_MAX };
+    enum { IS_WITHIN = 0, IS_PERCENT, IS_EVERY, IS_MIN, IS_MAX, IS_LAST };
     struct member member[] = {
         [IS_WITHIN] = {"within_us", ORDER_DRAIN, 0, INT64_MAX, WITHIN_US},
         [IS_PERCENT] = {"percent", ORDER_RECONNECT, 1, 100, PERCENT},
         [IS_EVERY] = {"every_us", ORDER_RECONNECT, 0, INT64_MAX, EVERY_US},
         [IS_MIN] = {"min", ORDER_RESIZE, 0, INT32_MAX, -1},
         [IS_MAX] = {"max", ORDER_RESIZE, 1, INT32_MAX, -1},
+        [IS_LAST] = {"last", ORDER_EXPLAIN, 1, RECORDS_OF_CALLS, 0},
     };
     const char *name;
     json_t *value;
@@ -74,19 +90,17 @@ static bool read_members(const json_t *request, struct order *o, struct error *w
             continue;
         if (m != NULL && read(m, value, why) != ERROR_OK)
             return false;
-        if (m != NULL)
-            continue;
-        if (o->what != ORDER_RESIZE || strcmp(name, "role") != 0 || !json_is_string(value)) {
-            error_set(why, ERROR_USAGE, "the request has a member that its verb does not know");
+        if (m == NULL && !read_text(o, name, value, why))
             return false;
-        }
-        o->role = json_string_value(value);
     }
     o->within_us = member[IS_WITHIN].number;
     o->percent = (int32_t)member[IS_PERCENT].number;
     o->every_us = member[IS_EVERY].number;
     o->min = (int32_t)member[IS_MIN].number;
     o->max = (int32_t)member[IS_MAX].number;
+    o->last = (int32_t)member[IS_LAST].number;
+    if (o->last == 0)
+        o->last = o->has_trace ? RECORDS_OF_CALLS : LAST;
     return true;
 }
 
@@ -95,6 +109,11 @@ static void no_such_verb(struct error *why)
     error_set(why, ERROR_USAGE, "no such verb; there are:");
     for (enum order_what i = 0; i < ORDERS; i++)
         error_append(why, "%s %s", i == 0 ? "" : ",", order_name(i));
+}
+
+static bool has_members(enum order_what what)
+{
+    return order_is_done(what) || what == ORDER_EXPLAIN;
 }
 
 bool order_read(const json_t *request, struct order *o, struct error *why)
@@ -112,7 +131,7 @@ bool order_read(const json_t *request, struct order *o, struct error *why)
     else if (o->what != ORDER_LS && o->name == NULL)
         error_set(why, ERROR_USAGE, "the member \"name\" is missing");
     else
-        return !order_is_done(o->what) || read_members(request, o, why);
+        return !has_members(o->what) || read_members(request, o, why);
     return false;
 }
 
@@ -152,6 +171,7 @@ static enum error_code obey(struct resource *r, const struct order *o, struct er
     case ORDER_LS:
     case ORDER_INSPECT:
     case ORDER_STATS:
+    case ORDER_EXPLAIN:
     case ORDERS:
         break;
     }

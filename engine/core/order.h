@@ -8,12 +8,14 @@
 
 #include <jansson.h>
 
+#include "core/context.h"
 #include "core/resource.h"
 
 enum order_what {
     ORDER_LS = 0,
     ORDER_INSPECT,
     ORDER_STATS,
+    ORDER_EXPLAIN,
     ORDER_PAUSE, /* from here on something is done */
     ORDER_RESUME,
     ORDER_DRAIN,
@@ -30,6 +32,9 @@ struct order {
     int64_t number;   /* of those that are done: the larger one is the later one; see crew.h */
     int64_t within_us, every_us;
     int32_t percent, min, max; /* -1: as it is */
+    int32_t last;              /* EXPLAIN: at most so many calls, */
+    bool has_trace;            /* of this trace alone */
+    uint8_t trace[TRACE_ID_SIZE];
 };
 
 static inline bool order_is_done(enum order_what what)
@@ -39,7 +44,7 @@ static inline bool order_is_done(enum order_what what)
 
 const char *order_name(enum order_what what);
 /* What is asked by a request, whose texts it borrows. False with the sentence in *why when it is none, or
- * lacks something. The members beside "verb" and "name" of one that is done are those of its own. */
+ * lacks something. The members beside "verb" and "name" of one that has some are those of its own. */
 bool order_read(const json_t *request, struct order *o, struct error *why);
 /* Does it in this worker, unless a later one of its sort was given for the same resource. */
 enum error_code order_obey(struct resource *r, const struct order *o, struct error *why);

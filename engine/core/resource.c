@@ -10,6 +10,7 @@
 #include "core/handover.h"
 #include "core/hold.h"
 #include "core/operation.h"
+#include "core/places.h"
 #include "core/pool.h"
 #include "core/tenant.h"
 
@@ -376,6 +377,8 @@ void resource_free(struct resource **resource)
     budget_free(&r->budget);
     operations_free(r);
     chaos_free(&r->chaos);
+    places_return(r);
+    free(r->records);
     free(r->balance);
     drop_secrets(r);
     driver_return(r->driver);

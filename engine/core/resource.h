@@ -17,7 +17,9 @@ struct nebula_balance;
 struct nebula_rules;
 struct operation;
 struct outlook;
+struct places;
 struct pool;
+struct records;
 struct tenants;
 
 struct resource {
@@ -38,6 +40,9 @@ struct resource {
     const struct nebula_rules *rules; /* NULL: none was said; see operation.h */
     struct operation *operations;     /* by number; NULL: none was said, or it was not used yet */
     struct chaos *chaos;              /* faults on purpose, NULL: there are none */
+    struct places *places;            /* of its settings, NULL: nobody told; core/places.h */
+    struct records *records;          /* what was decided, NULL: nothing yet; core/record.h */
+    int32_t generation; /* of the declarations, for those records; 0 until they can be read anew */
     uint64_t calls, retries, failed, in_doubt, faults;
     const char *name, *file; /* the file may be NULL */
     int32_t line, options;

@@ -16,13 +16,22 @@ static int64_t left_us(const struct call *c)
     return c->attempt.deadline_us - engine_now(engine_of(c));
 }
 
+static struct tale *tale_of(struct call *c)
+{
+    return &c->attempt.tale;
+}
+
 /* --- rate ------------------------------------------------------------------------------------- */
 
 static enum stage_verdict enter_rate(struct call *c)
 {
     struct rate_answer a = rates_take(c->operation->guards, left_us(c), &c->error);
-    if (a.verdict == RATE_REFUSE)
+    if (a.verdict == RATE_REFUSE) {
+        tale_rate(c->attempt.resource, tale_of(c), c->error.retry_after_us, true);
         return STAGE_REFUSE;
+    }
+    if (a.verdict == RATE_WAIT)
+        tale_rate(c->attempt.resource, tale_of(c), a.at_us - engine_now(engine_of(c)), false);
     c->held_until_us = a.at_us;
     return a.verdict == RATE_WAIT ? STAGE_HOLD : STAGE_GO;
 }
@@ -46,6 +55,7 @@ static enum stage_verdict enter_deadline(struct call *c)
     error_set(&c->error, ERROR_DEADLINE,
               "%s: not begun with %lld ms left, as half of such calls take more than %lld ms",
               c->attempt.resource->name, (long long)left_us(c) / 1000, (long long)median_us / 1000);
+    tale_early(c->attempt.resource, tale_of(c), left_us(c), median_us);
     return STAGE_REFUSE;
 }
 
@@ -63,6 +73,7 @@ static enum stage_verdict enter_circuit(struct call *c)
 {
     if (circuits_pass(c->operation->guards, &c->pass, &c->refused))
         return STAGE_GO;
+    tale_circuit(c->attempt.resource, tale_of(c), c->operation);
     error_clear(&c->error);
     c->error.code = ERROR_OPEN; /* and call_explain() says why */
     return STAGE_REFUSE;
@@ -75,6 +86,25 @@ static void leave_circuit(struct call *c, const struct stage_end *end)
 }
 
 /* --- limit ------------------------------------------------------------------------------------ */
+
+/* As many as may be under way now. */
+static int32_t concurrent(const struct call *c)
+{
+    struct limits_view view;
+    return limits_view(c->operation->guards, &view) ? view.most : 0;
+}
+
+void stage_limited(struct call *c, int64_t waited_us, enum error_code code)
+{
+    const struct nebula_rules *rules = c->operation->rules;
+    struct resource *r = c->attempt.resource;
+    if (code == ERROR_SHED)
+        tale_shed(r, tale_of(c), waited_us, rules->shed.of[c->limited.waiter.class].target_us);
+    else if (code != ERROR_OK)
+        tale_limit_refused(r, tale_of(c), code, waited_us, rules->limit.queue);
+    else if (waited_us > 0)
+        tale_limit(r, tale_of(c), waited_us, concurrent(c));
+}
 
 static enum stage_verdict enter_limit(struct call *c)
 {
@@ -90,6 +120,7 @@ static enum stage_verdict enter_limit(struct call *c)
     case LIMITED_IN:
         return STAGE_GO;
     case LIMITED_OUT:
+        stage_limited(c, 0, c->error.code);
         return STAGE_REFUSE;
     default:
         c->held_until_us = l->ends_us;
@@ -102,6 +133,7 @@ static void late_for_limit(struct call *c)
     struct guards *g = c->operation->guards;
     bool is_last_chance = c->limited.ends_us == c->attempt.deadline_us;
     limits_explain(g, &c->limited, is_last_chance ? ERROR_DEADLINE : ERROR_WAIT, &c->error);
+    stage_limited(c, engine_now(engine_of(c)) - c->limited.waiter.arrived_us, c->error.code);
     limits_leave(g, &c->limited);
 }
 

@@ -26,6 +26,8 @@ enum stage_verdict stage_enter(struct call *c, enum nebula_stage stage);
 bool stage_time(struct call *c, enum nebula_stage stage);
 /* Nobody wants it any more, while it is held. */
 void stage_abandon(struct call *c, enum nebula_stage stage);
+/* The limit let it in after so long, or did not, for this reason: told. */
+void stage_limited(struct call *c, int64_t waited_us, enum error_code code);
 void stage_leave(struct call *c, enum nebula_stage stage, const struct stage_end *end);
 
 #endif

@@ -7,6 +7,7 @@
 #include "core/context.h"
 #include "core/counters.h"
 #include "core/load.h"
+#include "core/places.h"
 #include "core/reach.h"
 #include "core/operation.h"
 #include "core/standing.h"
@@ -223,6 +224,7 @@ static struct resource *make(struct resource *mould, const char *name, const cha
         error_set(e, ERROR_MEMORY, "%s: no memory for one more tenant", mould->name);
         return NULL;
     }
+    places_share(r, mould);
     r->is_paused = mould->is_paused;
     r->is_draining = mould->is_draining;
     standing_take(r, mould);

@@ -18,7 +18,7 @@ json_t *whole_result(struct telling *t, const struct error *why);
 /* Puts into it in how many workers it was looked for, and who did not answer. */
 void whole_sign(struct telling *t, struct gather *g, json_t *o);
 bool whole_is_missing(const struct finding *p); /* he did not answer, or without memory */
-/* INSPECT and STATS. NULL when out of memory, like an answer that has failed. */
+/* INSPECT, STATS and EXPLAIN. NULL when out of memory, like an answer that has failed. */
 json_t *whole_of_look(struct telling *t, struct gather *g, enum order_what what);
 /* Of the first so many parts. */
 json_t *whole_of_order(struct telling *t, struct gather *g, int32_t parts);

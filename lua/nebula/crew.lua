@@ -50,17 +50,22 @@ end)
 ---@param kinds table<string, nebula.KeptKind>
 ---@return nebula.Given
 function crew.given(options, arguments, declared, kinds)
-  local resources = {}
+  local resources, places, number_of = {}, {}, {}
   for i, one in ipairs(declared) do
     resources[i] = {}
     for name, value in pairs(one) do
       resources[i][name] = value
     end
     resources[i].kind = one.kind.name
+    if one.places and not number_of[one.places] then
+      places[#places + 1] = one.places
+      number_of[one.places] = #places
+    end
+    resources[i].places = number_of[one.places or false]
   end
   return {
     engine = options, arguments = arguments, path = package.path, kinds = kinds, resources = resources,
-    policies = call.policies(), asked = asking.given(),
+    places = places, policies = call.policies(), asked = asking.given(),
   }
 end
 

@@ -40,6 +40,7 @@ local chaos = lazy "nebula.declare.chaos"
 ---@field endpoints string[]|nil
 ---@field balance table<string, number>|nil how calls spread over them: see nebula.declare.balance
 ---@field chaos table|nil faults on purpose: see nebula.declare.chaos
+---@field places nebula.Places|nil where the settings of its policy stand
 ---@field file string
 ---@field line integer
 
@@ -239,6 +240,9 @@ function declare.read(what)
   local errors = reports:list()
   if errors then
     return nil, errors
+  end
+  for _, one in ipairs(resources) do
+    one.places = known_policies:where(one.policy_name)
   end
   return { resources = resources, policies = known_policies, asked = asked_of(list), warnings = reports:warnings() }
 end

@@ -13,7 +13,9 @@ local worker = require "nebula.worker"
 ---@field kinds table<string, nebula.KeptKind>
 ---@field is_interpreted boolean|nil
 ---@field is_kept boolean|nil so that a worker may begin anew
----@field resources nebula.DeclaredResource[] with the names of their kinds instead of these
+---@field places nebula.Places[] of all resources
+---@field resources nebula.DeclaredResource[] with the names of their kinds, and the numbers of their places, instead of
+---  these
 ---@field asked nebula.AskingGiven|nil the functions in their policies
 ---@field policies table<string, table> that calls may name
 
@@ -24,7 +26,7 @@ local function declare(given)
   local resources = require "nebula.resource"
   require("nebula.call").policies = function() return given.policies end
   for _, one in ipairs(given.resources) do
-    one.kind = kinds[one.kind]
+    one.kind, one.places = kinds[one.kind], given.places[one.places]
     local resource, err = resources.declare(one)
     if not resource then
       error(tostring(err), 0)

@@ -124,7 +124,7 @@ end
 
 -- Its number, or a negative code.
 local function tell(spec)
-  return specs.with(spec, function(at, balance, rules, chaos)
+  return specs.with(spec, function(at, balance, rules, chaos, place, places)
     local id = lib.nebula_declare(engine, at)
     local code = id > 0 and balance and lib.nebula_balance(engine, id, balance) or 0
     if id > 0 and code >= 0 and rules then
@@ -132,6 +132,9 @@ local function tell(spec)
     end
     if id > 0 and code >= 0 and chaos then
       code = lib.nebula_chaos(engine, id, chaos)
+    end
+    if id > 0 and code >= 0 and place then
+      code = lib.nebula_places(engine, id, place, places)
     end
     return code < 0 and code or id
   end)

@@ -5,6 +5,7 @@ local lazy = require "nebula.lazy"
 
 local balance = lazy "nebula.balance"
 local chaos = lazy "nebula.chaos"
+local places = lazy "nebula.places"
 local rules = lazy "nebula.rules"
 
 ---@class nebula.Spec a resource as nebula.declare gives it; times in us, sizes in bytes
@@ -27,6 +28,7 @@ local rules = lazy "nebula.rules"
 ---@field endpoints string[]|nil
 ---@field balance table<string, number>|nil how calls spread over them: fields of struct nebula_balance
 ---@field chaos table|nil faults on purpose: see nebula.declare.chaos
+---@field places nebula.Places|nil where the settings of its policy stand
 ---@field file string
 ---@field line integer
 
@@ -77,10 +79,11 @@ end
 
 local spec = {}
 
---- Calls fn with the declaration as a `struct nebula_spec`, and with its `struct nebula_balance`, its
---- `struct nebula_rules` and its `struct nebula_chaos` if it has them. They are good until fn has returned.
+--- Calls fn with the declaration as a `struct nebula_spec`, with its `struct nebula_balance`, its `struct nebula_rules`
+--- and its `struct nebula_chaos` if it has them, and with where its settings stand: an array of `struct nebula_place`,
+--- and how many. They are good until fn has returned.
 ---@param declared nebula.Spec
----@param fn fun(at: ffi.cdata*, balance: ffi.cdata*|nil, rules: ffi.cdata*|nil, chaos: ffi.cdata*|nil): any
+---@param fn fun(at: ffi.cdata*, balance: ffi.cdata*?, rules: ffi.cdata*?, chaos: ffi.cdata*?, place: ffi.cdata*?, count: integer?): any
 ---@return any, any what fn returned
 function spec.with(declared, fn)
   local kind, endpoints = declared.kind, declared.endpoints or {}
@@ -100,7 +103,11 @@ function spec.with(declared, fn)
   local balanced = declared.balance and balance.struct(declared.balance)
   local ruled = declared.policy.rules and rules.struct(declared.policy.rules)
   local disturbed = declared.chaos and chaos.struct(declared.chaos)
-  local result, why = fn(at, balanced, ruled, disturbed) -- no tail call: it would leave the options to the collector
+  local place, count
+  if declared.places then
+    place, count = places.array(declared.places)
+  end
+  local result, why = fn(at, balanced, ruled, disturbed, place, count) -- no tail call: it would leave them
   return result, why
 end
 

@@ -128,8 +128,8 @@ static void rubbish_is_refused_in_a_sentence(void **state)
         {"[1]\n", "with the member"},
         {"{\"verb\":5}\n", "with the member"},
         {"{\"verb\":\"ls\",\"verb\":\"ls\"}\n", "not a JSON object"},
-        {"{\"verb\":\"drop\"}\n",
-         "no such verb; there are: ls, inspect, stats, pause, resume, drain, reconnect, resize\""},
+        {"{\"verb\":\"drop\"}\n", "no such verb; there are: ls, inspect, stats, explain, pause, "
+                                  "resume, drain, reconnect, resize\""},
         {"{\"verb\":\"pause\"}\n", "\\\"name\\\" is missing"},
         {"\x80\xff\n", "not a JSON object"},
     };

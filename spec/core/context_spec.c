@@ -67,6 +67,41 @@ static void is_sampled_by_the_last_bit(void **unused)
     }
 }
 
+static void knows_its_trace_as_bytes(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *digits;
+        uint8_t first, last;
+        bool is_one;
+    } row[] = {
+        {"0af7651916cd43dd8448eb211c80319c", 0x0a, 0x9c, true},
+        {"0af7651916cd43dd8448eb211c80319c-b7ad", 0x0a, 0x9c, true},
+        {"00000000000000000000000000000001", 0x00, 0x01, true},
+        {"f0000000000000000000000000000000", 0xf0, 0x00, true},
+        {"00000000000000000000000000000000", 0, 0, false},
+        {"0af7651916cd43dd8448eb211c80319", 0, 0, false},
+        {"0af7651916cd43dd8448eb211c80319C", 0, 0, false},
+        {"0af7651916cd43dd8448eb211c80319g", 0, 0, false},
+        {"", 0, 0, false},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        uint8_t trace[TRACE_ID_SIZE];
+        assert_int_equal(context_trace(row[i].digits, trace), row[i].is_one);
+        assert_true(!row[i].is_one || trace[0] == row[i].first);
+        assert_true(!row[i].is_one || trace[TRACE_ID_SIZE - 1] == row[i].last);
+    }
+    struct context *traced = context_new("00-" TRACE "-" PARENT "-01", "");
+    uint8_t trace[TRACE_ID_SIZE];
+    assert_true(context_trace(TRACE, trace));
+    assert_memory_equal(traced->trace, trace, sizeof trace);
+    context_unref(&traced);
+    struct context *other = context_new("", "acme"); /* where that one was, maybe */
+    memset(trace, 0, sizeof trace);
+    assert_memory_equal(other->trace, trace, sizeof trace);
+    context_unref(&other);
+}
+
 static void lives_as_long_as_somebody_has_it(void **unused)
 {
     (void)unused;
@@ -88,6 +123,7 @@ int main(void)
         cmocka_unit_test(knows_a_traceparent),
         cmocka_unit_test(knows_what_a_tenant_may_be_called),
         cmocka_unit_test(is_sampled_by_the_last_bit),
+        cmocka_unit_test(knows_its_trace_as_bytes),
         cmocka_unit_test(lives_as_long_as_somebody_has_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

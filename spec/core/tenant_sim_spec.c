@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "core/counters.h"
+#include "core/places.h"
 #include "sim/memory.h"
 #include "sim/rig.h"
 
@@ -55,6 +56,29 @@ static void each_has_a_resource_of_his_own(void **unused)
     assert_int_equal(nebula_start(r.nebula, r.shop), -ERROR_USAGE);
     assert_int_equal(nebula_retry(r.nebula, r.shop, 1), -ERROR_USAGE);
     assert_int_equal(rig_ask(&r), -ERROR_USAGE);
+    rig_end(&r);
+    server_free(&other);
+}
+
+/* Of whoever came before that was said, and of whoever comes behind. */
+static void his_settings_stand_where_those_of_all_do(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    const struct nebula_place first[] = {{"a.lua", 3}}, second[] = {{"b.lua", 4}};
+    begin(&r, NULL);
+    struct server *other = server_new("other", 2);
+    rig_open(&r);
+    assert_int_equal(nebula_places(r.nebula, r.shop, first, 1), 0);
+    assert_int_equal(code_of(&r, "shop"), ERROR_OK);
+    const struct resource *own = resource_find(r.engine, "shop@shop");
+    assert_string_equal(place_of(own, NEBULA_SETTING_DEADLINE).file, "a.lua");
+    assert_int_equal(nebula_places(r.nebula, r.shop, second, 1), 0);
+    assert_string_equal(place_of(own, NEBULA_SETTING_DEADLINE).file, "b.lua");
+    assert_int_equal(code_of(&r, "other"), ERROR_OK);
+    own = resource_find(r.engine, "shop@other");
+    assert_string_equal(place_of(own, NEBULA_SETTING_DEADLINE).file, "b.lua");
+    assert_int_equal(r.engine->places.count, 1);
     rig_end(&r);
     server_free(&other);
 }
@@ -292,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_has_a_resource_of_his_own),
+        cmocka_unit_test(his_settings_stand_where_those_of_all_do),
         cmocka_unit_test(nobody_else_has_the_name_of_one),
         cmocka_unit_test(his_retries_are_paid_by_his_calls),
         cmocka_unit_test(bounds_for_all_of_them_are_for_all_or_for_none),

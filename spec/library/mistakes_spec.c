@@ -91,6 +91,35 @@ static void a_balance_is_declared_in_lua_and_in_c(void **state)
     nebula_close(&n);
 }
 
+/* A call that is too late is told with the line at which the text says by when it had to be there. */
+static void a_decision_names_the_line_of_a_text(void **state)
+{
+    (void)state;
+    struct nebula *n = open_engine();
+    struct nebula_event event;
+    static const char statement[] =
+        "with recursive n (i) as (values (1) union all select i + 1 from n) "
+        "select count(*) from n";
+    assert_int_equal(
+        declare(n, "policy 'brief' {\n like = 'standard',\n call = { deadline = '50ms' } }\n"
+                   "sqlite 'shop' { file = ':memory:', pool = { max = 1 }, policy = 'brief' }"),
+        1);
+    const struct nebula_request r = {.resource = nebula_find(n, "shop"),
+                                     .verb = NEBULA_RUN,
+                                     .text = statement,
+                                     .text_size = sizeof statement - 1};
+    int32_t ticket = nebula_call(n, &r);
+    while (!nebula_next(n, &event))
+        nebula_turn(n, INT64_MAX);
+    assert_int_equal(event.code, NEBULA_ERROR_DEADLINE);
+    nebula_done(n, ticket);
+    const char *told = nebula_ask(n, "{\"verb\":\"explain\",\"name\":\"shop\"}");
+    const char *place = strstr(told, "\"code\":\"deadline\"");
+    assert_non_null(place);
+    assert_non_null(strstr(place, "\"file\":\"text\",\"line\":3"));
+    nebula_close(&n);
+}
+
 /* How a call of the first resource ends that is of this operation. */
 static int32_t call_of(struct nebula *n, int32_t operation)
 {
@@ -266,6 +295,7 @@ int main(void)
         cmocka_unit_test(a_wrong_declaration_is_told_to_who_wants_no_list),
         cmocka_unit_test(what_stands_in_front_of_calls_in_lua_is_refused_in_c),
         cmocka_unit_test(a_balance_is_declared_in_lua_and_in_c),
+        cmocka_unit_test(a_decision_names_the_line_of_a_text),
         cmocka_unit_test(rules_and_operations_are_declared_in_lua),
         cmocka_unit_test(chaos_is_declared_in_lua_where_it_is_allowed),
         cmocka_unit_test(an_engine_has_its_name_without_a_control_socket),

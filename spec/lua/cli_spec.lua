@@ -9,7 +9,7 @@ local tmp = require "spec.support.tmp"
 local command, ended, nebula, over, says, started, terminal, workflow, folder =
   program.command, program.ended, program.nebula, program.over, program.says, program.started, program.terminal, program.workflow, program.folder
 
-local COMMANDS = { "run", "check", "ls", "inspect", "pause", "resume", "drain", "reconnect", "resize", "version", "help" }
+local COMMANDS = { "run", "check", "ls", "inspect", "explain", "pause", "resume", "drain", "reconnect", "resize", "version", "help" }
 
 describe("the command line", function()
   it("explains itself and each command", function()

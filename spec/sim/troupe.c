@@ -449,8 +449,8 @@ static bool is_passed_over(const struct play *p, const struct op *op, int64_t ne
 {
     int64_t since_us = op->begun_us > p->all_awake_us ? op->begun_us : p->all_awake_us;
     return (op->kind == OP_LEASE || op->kind == OP_CALL) && !op->is_served && !op->is_ruled &&
-           play_is_seen(p, op) &&
-           newest_us > since_us + FAIR_US && op->wait_until_us > world_time_us();
+           play_is_seen(p, op) && newest_us > since_us + FAIR_US &&
+           op->wait_until_us > world_time_us();
 }
 
 /* The first was given a permit, for max became more, or what is older than a reconnect; the next one was served. */

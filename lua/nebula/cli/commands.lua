@@ -2,7 +2,8 @@
 
 local commands = {
   order = {
-    "run", "serve", "check", "ls", "inspect", "pause", "resume", "drain", "reconnect", "resize", "version", "help",
+    "run", "serve", "check", "ls", "inspect", "explain", "pause", "resume", "drain", "reconnect", "resize", "version",
+    "help",
   },
 }
 

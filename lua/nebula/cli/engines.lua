@@ -4,6 +4,7 @@ local c = require "nebula.c"
 local json = require "cjson"
 local judge = require "nebula.judge"
 local show = require "nebula.cli.show"
+local suggest = require "nebula.suggest"
 local worker = require "nebula.worker"
 
 local ENGINES_MOST = 1000
@@ -15,7 +16,7 @@ local engines = {}
 local function missing(pid, one, verb)
   local error = one.error and ("worker %d: %s"):format(one.worker, one.error)
     or ("worker %d has not turned for %.1fs"):format(one.worker, one.seconds)
-  local is_told = verb == "ls" or verb == "inspect"
+  local is_told = verb == "ls" or verb == "inspect" or verb == "explain"
   return { pid = pid, worker = one.worker,
     error = error .. (is_told and "; what is shown is without it" or "; it hears of that when it turns") }
 end
@@ -83,6 +84,26 @@ function engines.ask(request, only)
     end
   end
   return answers, silent, nil, refused
+end
+
+--- That none of them has a resource, as a sentence.
+---@param name string
+---@param pid integer|nil of the only one that was asked
+---@return string
+function engines.nobody_has(name, pid)
+  local answers = engines.ask({ verb = "ls" }, pid)
+  if pid and not answers[1] then
+    return ("no engine of yours runs as process %d"):format(pid)
+  end
+  local names = {}
+  for _, answer in ipairs(answers) do
+    for _, resource in ipairs(answer.resources) do
+      names[#names + 1] = resource.name
+    end
+  end
+  local nobody = pid and ("the engine with the process number %d has no resource"):format(pid)
+    or "no engine that runs has a resource"
+  return ("%s %q%s"):format(nobody, name, suggest(name, names))
 end
 
 --- Says on stderr which of them did not answer.

@@ -2,7 +2,6 @@
 
 local engines = require "nebula.cli.engines"
 local show = require "nebula.cli.show"
-local suggest = require "nebula.suggest"
 local units = require "nebula.units"
 local worker = require "nebula.worker"
 
@@ -54,22 +53,6 @@ end
 local function refuse(text)
   show.complain("%s", text)
   return USAGE
-end
-
-local function nobody_has(name, pid)
-  local answers = engines.ask({ verb = "ls" }, pid)
-  if pid and not answers[1] then
-    return ("no engine of yours runs as process %d"):format(pid)
-  end
-  local names = {}
-  for _, answer in ipairs(answers) do
-    for _, resource in ipairs(answer.resources) do
-      names[#names + 1] = resource.name
-    end
-  end
-  local nobody = pid and ("the engine with the process number %d has no resource"):format(pid)
-    or "no engine that runs has a resource"
-  return ("%s %q%s"):format(nobody, name, suggest(name, names))
 end
 
 -- Looks until it is over: the state then, or nil; and why it was not done, or nobody knows.
@@ -130,7 +113,7 @@ local function run(command, given, name)
   if why then
     show.complain("%s", why)
   end
-  local absent = #answers + #silent + #refused == 0 and nobody_has(name, pid) or nil
+  local absent = #answers + #silent + #refused == 0 and engines.nobody_has(name, pid) or nil
   local is_well = not given.wait or wait_for_all(command, name, answers)
   if given.json then
     show.json { engines = answers, refused = refused, silent = silent, error = absent }

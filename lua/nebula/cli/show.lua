@@ -52,7 +52,8 @@ local EMPTY = "\1an empty list"
 
 -- The members that are lists, ours and those of an engine's answer. An empty table of Lua could be an object too.
 local lists = { engines = true, silent = true, refused = true, resources = true, errors = true, pools = true,
-  connections = true, endpoints = true, listeners = true, channels = true, services = true, warnings = true }
+  connections = true, endpoints = true, listeners = true, channels = true, services = true, warnings = true,
+  calls = true, events = true, records = true }
 
 local function marked(value, name)
   if type(value) ~= "table" then

@@ -2,6 +2,7 @@
 
 local lazy = require "nebula.lazy"
 local numbers = require "nebula.declare.numbers"
+local places = require "nebula.declare.places"
 local rows = require "nebula.declare.rows"
 local shape = require "nebula.shape"
 local suggest = require "nebula.suggest"
@@ -30,7 +31,7 @@ function policies.collect(declarations)
       by_name[one.name] = one
     end
   end
-  return setmetatable({ declared = by_name, settings = {}, numbers = {}, under_way = {}, hints = 0 }, Policies)
+  return setmetatable({ declared = by_name, settings = {}, numbers = {}, places = {}, under_way = {}, hints = 0 }, Policies)
 end
 
 --- The names of all of them.
@@ -150,6 +151,14 @@ function Policies:all()
     all[name] = self:get(name)
   end
   return all
+end
+
+--- Where the settings of a policy stand. There are no mistakes in any.
+---@param name string
+---@return nebula.Places
+function Policies:where(name)
+  self.places[name] = self.places[name] or places.of(self.declared, name)
+  return self.places[name]
 end
 
 return policies

@@ -1,0 +1,178 @@
+#include "core/tale.h"
+
+#include "core/circuits.h"
+#include "core/operation.h"
+#include "core/pool.h"
+
+static const struct nebula_place nowhere;
+
+static struct nebula_place place_in(const struct resource *r, const struct tale *s,
+                                    enum nebula_setting setting)
+{
+    return s->is_apart ? nowhere : place_of(r, setting);
+}
+
+/* --- a connection ----------------------------------------------------------------------------- */
+
+static int64_t waited_us(const struct resource *r, const struct waiter *w)
+{
+    return engine_now(r->engine) - w->arrived_us;
+}
+
+void tale_served(struct resource *r, struct tale *s, const struct waiter *w, int32_t role)
+{
+    int64_t us = waited_us(r, w);
+    if (us > 0)
+        record_add(r, s, RECORD_SERVED, place_declared(r), us, resource_size(r, role).max, 0);
+}
+
+/* The policy's deadline, and not that of the task or of whoever asked. */
+static struct nebula_place place_of_deadline(const struct resource *r, const struct tale *s,
+                                             int64_t deadline_us)
+{
+    bool is_policys = deadline_us - s->begun_us == r->spec->policy.deadline_us;
+    return is_policys ? place_in(r, s, NEBULA_SETTING_DEADLINE) : nowhere;
+}
+
+static struct nebula_place place_of_wait(const struct resource *r, const struct tale *s,
+                                         const struct waiter *w)
+{
+    bool is_policys = w->deadline_us - w->arrived_us == r->spec->policy.wait_us;
+    return is_policys ? place_in(r, s, NEBULA_SETTING_WAIT) : nowhere;
+}
+
+void tale_refused(struct resource *r, struct tale *s, const struct waiter *w, int32_t role,
+                  enum error_code code)
+{
+    struct nebula_place place = nowhere;
+    if (code == ERROR_WAIT)
+        place = place_of_wait(r, s, w);
+    else if (code == ERROR_DEADLINE)
+        place = place_of_deadline(r, s, w->deadline_us);
+    else if (code == ERROR_FULL)
+        place = place_declared(r);
+    record_add(r, s, RECORD_REFUSED, place, code, waited_us(r, w), resource_size(r, role).max);
+}
+
+/* --- attempts --------------------------------------------------------------------------------- */
+
+void tale_failed(struct resource *r, struct tale *s, enum error_code code, enum outcome outcome,
+                 int64_t after_us, int64_t deadline_us)
+{
+    struct nebula_place place =
+        code == ERROR_DEADLINE ? place_of_deadline(r, s, deadline_us) : nowhere;
+    record_add(r, s, RECORD_FAILED, place, code, after_us, outcome);
+}
+
+static enum record_reason reason_of(const struct resource *r, enum error_code refusal)
+{
+    switch ((int)refusal) {
+    case ERROR_LIMIT:
+        return REASON_TRIES;
+    case ERROR_DEADLINE:
+        return REASON_DEADLINE;
+    case ERROR_FULL:
+        return REASON_BUDGET;
+    case ERROR_CLOSED:
+        return r->engine->is_stopping ? REASON_STOPPING : REASON_SERVER;
+    default:
+        return REASON_MEMORY;
+    }
+}
+
+void tale_again(struct resource *r, struct tale *s, enum outcome outcome, int64_t pause_us)
+{
+    struct nebula_place place = place_in(r, s, NEBULA_SETTING_RETRY);
+    bool is_in_doubt = outcome == OUTCOME_IN_DOUBT;
+    if (pause_us >= 0)
+        record_add(r, s, RECORD_AGAIN, place, pause_us,
+                   is_in_doubt ? REASON_IDEMPOTENT : REASON_NOT_APPLIED, 0);
+    else
+        record_add(r, s, RECORD_NOT_AGAIN, place, reason_of(r, (enum error_code) - pause_us), 0, 0);
+}
+
+void tale_not_again(struct resource *r, struct tale *s, enum outcome outcome)
+{
+    record_add(r, s, RECORD_NOT_AGAIN, nowhere,
+               outcome == OUTCOME_IN_DOUBT ? REASON_IN_DOUBT : REASON_HOPELESS, 0, 0);
+}
+
+/* --- the circuit ------------------------------------------------------------------------------ */
+
+static void tell_circuit(struct resource *r, struct tale *s, const struct operation *o,
+                         enum record_what what)
+{
+    struct circuit_standing is;
+    if (o != NULL && circuits_standing(o->guards, &is))
+        record_add(r, s, what, place_in(r, s, NEBULA_SETTING_CIRCUIT), is.state, is.bad, is.of);
+}
+
+void tale_counted(struct resource *r, struct tale *s, const struct operation *o,
+                  enum error_code code, bool was_sent)
+{
+    if (error_blames_server(code) && circuits_counts(code, was_sent))
+        tell_circuit(r, s, o, RECORD_COUNTED);
+}
+
+void tale_circuit(struct resource *r, struct tale *s, const struct operation *o)
+{
+    tell_circuit(r, s, o, RECORD_CIRCUIT);
+}
+
+void tale_moved(struct resource *r, const struct operation *o, enum circuit_state was,
+                enum circuit_state is, const struct circuit_cause *cause)
+{
+    struct nebula_place place = o->number == 0 ? place_of(r, NEBULA_SETTING_CIRCUIT) : nowhere;
+    if (is == CIRCUIT_OPEN)
+        record_itself(r, RECORD_CIRCUIT_OPENED, place, cause->why, cause->bad, cause->of);
+    else
+        record_itself(r, is == CIRCUIT_HALF ? RECORD_CIRCUIT_HALF : RECORD_CIRCUIT_CLOSED, place,
+                      was, 0, 0);
+}
+
+/* --- the other rules -------------------------------------------------------------------------- */
+
+void tale_rate(struct resource *r, struct tale *s, int64_t wait_us, bool is_refused)
+{
+    record_add(r, s, is_refused ? RECORD_RATE_REFUSED : RECORD_RATE_SERVED,
+               place_in(r, s, NEBULA_SETTING_RATE), wait_us, 0, 0);
+}
+
+void tale_early(struct resource *r, struct tale *s, int64_t left_us, int64_t median_us)
+{
+    record_add(r, s, RECORD_EARLY, place_in(r, s, NEBULA_SETTING_EARLY), left_us, median_us, 0);
+}
+
+void tale_limit(struct resource *r, struct tale *s, int64_t waited_us, int32_t concurrent)
+{
+    if (waited_us > 0)
+        record_add(r, s, RECORD_LIMIT_SERVED, place_in(r, s, NEBULA_SETTING_LIMIT), waited_us,
+                   concurrent, 0);
+}
+
+void tale_limit_refused(struct resource *r, struct tale *s, enum error_code code, int64_t waited_us,
+                        int32_t queue)
+{
+    struct nebula_place place = place_in(r, s, NEBULA_SETTING_LIMIT);
+    if (code == ERROR_WAIT)
+        place = place_in(r, s, NEBULA_SETTING_WAIT);
+    else if (code != ERROR_FULL)
+        place = nowhere;
+    record_add(r, s, RECORD_LIMIT_REFUSED, place, code, waited_us, queue);
+}
+
+void tale_shed(struct resource *r, struct tale *s, int64_t waited_us, int64_t target_us)
+{
+    record_add(r, s, RECORD_SHED, place_in(r, s, NEBULA_SETTING_SHED), waited_us, target_us, 0);
+}
+
+void tale_hedged(struct resource *r, struct tale *s, int64_t after_us, bool is_denied)
+{
+    record_add(r, s, is_denied ? RECORD_HEDGE_DENIED : RECORD_HEDGED,
+               place_in(r, s, NEBULA_SETTING_HEDGE), after_us, 0, 0);
+}
+
+void tale_hedge_won(struct resource *r, struct tale *s, int32_t copy, int64_t after_us)
+{
+    record_add(r, s, RECORD_HEDGE_WON, nowhere, copy, after_us, 0);
+}

@@ -83,7 +83,8 @@ local spec = {}
 --- and its `struct nebula_chaos` if it has them, and with where its settings stand: an array of `struct nebula_place`,
 --- and how many. They are good until fn has returned.
 ---@param declared nebula.Spec
----@param fn fun(at: ffi.cdata*, balance: ffi.cdata*?, rules: ffi.cdata*?, chaos: ffi.cdata*?, place: ffi.cdata*?, count: integer?): any
+---@param fn fun(at: ffi.cdata*, balance: ffi.cdata*?, rules: ffi.cdata*?, chaos: ffi.cdata*?, place: ffi.cdata*?,
+---  count: integer?): any
 ---@return any, any what fn returned
 function spec.with(declared, fn)
   local kind, endpoints = declared.kind, declared.endpoints or {}

@@ -31,7 +31,8 @@ function policies.collect(declarations)
       by_name[one.name] = one
     end
   end
-  return setmetatable({ declared = by_name, settings = {}, numbers = {}, places = {}, under_way = {}, hints = 0 }, Policies)
+  local made = { declared = by_name, settings = {}, numbers = {}, places = {}, under_way = {}, hints = 0 }
+  return setmetatable(made, Policies)
 end
 
 --- The names of all of them.

@@ -82,7 +82,8 @@ SIM_C := $(filter-out engine/base/world.c engine/core/loop_uv.c engine/core/watc
 	engine/core/resolve.c engine/drivers/%,$(LIBRARY_C)) \
 	$(filter-out %_spec.c,$(wildcard spec/sim/*.c))
 PROXY_C := $(wildcard spec/support/proxy*.c)
-SUPPORT_C := $(filter-out $(PROXY_C),$(wildcard spec/support/*.c))
+DESK_C := $(wildcard spec/support/desk*.c)
+SUPPORT_C := $(filter-out $(PROXY_C) $(DESK_C),$(wildcard spec/support/*.c))
 SPECS := $(SPEC_C:%.c=$(BUILD)/%)
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(filter-out bench/stage.c bench/cas.c,$(wildcard bench/*.c)))
 LIBRARY_SPECS := $(LIBRARY_SPEC_C:%.c=$(BUILD)/%)
@@ -90,6 +91,7 @@ SIM_SPECS := $(SIM_SPEC_C:%.c=$(BUILD)/%)
 SIM_LIBRARY := $(BUILD)/libsim.a
 SUPPORT := $(if $(SUPPORT_C),$(BUILD)/libsupport.a)
 PROXY := $(BUILD)/spec/proxy
+DESK := $(BUILD)/spec/desk
 
 # Two makes in one folder wait for each other instead of writing the same files.
 all: ## build the library and the program (the default)
@@ -101,7 +103,7 @@ specs:
 
 built: $(LIBRARY) $(PROGRAMS) $(SHARED)
 	@:
-built-specs: $(SPECS) $(PROXY) $(ARCHIVE)
+built-specs: $(SPECS) $(PROXY) $(DESK) $(ARCHIVE)
 	@:
 
 $(LIBRARY): $(call objects,$(LIBRARY_C))
@@ -205,8 +207,10 @@ $(BUILD)/spec/core/mailbox_spec: $(BUILD)/engine/mailbox.o
 # This one loses the processor at a bad moment.
 $(BUILD)/spec/core/loop_late_spec: private CFLAGS += -Wl,--wrap=uv_timer_start
 
-$(BUILD)/spec/proxy: $(call objects,$(PROXY_C))
-	@echo LD spec/proxy
+$(PROXY): $(call objects,$(PROXY_C))
+$(DESK): $(call objects,$(DESK_C))
+$(PROXY) $(DESK):
+	@echo LD spec/$(@F)
 	@$(CC) $(CFLAGS) -o $@ $^
 
 # This one counts what is ours.
@@ -245,7 +249,7 @@ $(BUILD)/flags $(BUILD)/prefix: FORCE
 	@mkdir -p $(@D)
 	@echo '$(SAYS)' | cmp -s - $@ || echo '$(SAYS)' > $@
 
--include $(patsubst %.c,$(BUILD)/%.d,$(LIBRARY_C) $(PROGRAM_C) $(DECLARE_C) engine/drivers/given.c $(SPEC_C) $(SIM_C) $(SUPPORT_C) $(PROXY_C) $(wildcard bench/*.c))
+-include $(patsubst %.c,$(BUILD)/%.d,$(LIBRARY_C) $(PROGRAM_C) $(DECLARE_C) engine/drivers/given.c $(SPEC_C) $(SIM_C) $(SUPPORT_C) $(PROXY_C) $(DESK_C) $(wildcard bench/*.c))
 
 # --- tests ------------------------------------------------------------------------------------------
 
@@ -286,7 +290,7 @@ coverage-built: specs
 
 # --- lint -------------------------------------------------------------------------------------------
 
-LINT_C := $(sort $(LIBRARY_C) $(PROGRAM_C) $(DECLARE_C) engine/drivers/given.c) $(PROXY_C)
+LINT_C := $(sort $(LIBRARY_C) $(PROGRAM_C) $(DECLARE_C) engine/drivers/given.c) $(PROXY_C) $(DESK_C)
 FORMAT := $(shell find $(wildcard engine spec bench examples) -name '*.[ch]')
 HEADERS := $(filter %.h,$(FORMAT))
 # A spec ends where memory does, or an assertion fails, whatever it leaves then: there gcc's analyzer has nothing to say.
@@ -296,7 +300,7 @@ HEADERS := $(filter %.h,$(FORMAT))
 #   signal-handler                 who dies says of which seed
 #   Padding                        rows of a table are in the order in which they are read
 #   Malloc                         see above
-LINT_SPEC_C := $(filter-out $(PROXY_C),$(wildcard spec/*/*.c))
+LINT_SPEC_C := $(filter-out $(PROXY_C) $(DESK_C),$(wildcard spec/*/*.c))
 NOT_FOR_SPECS := -*-reserved-identifier,-*-parameter-name,-*-signal-handler,-*.Padding,-*.Malloc
 # gcc's analyzer does not follow intrusive lists, where a node is the thing: what it says of leaks, of use after
 # free and of NULL is left to clang's analyzer and the sanitizers.

@@ -21,3 +21,4 @@ files["bench/peers/openresty"] = { read_globals = { "ngx" } }
 -- A row of a table of cases is one line.
 files["spec"] = { std = "+busted", read_globals = workflow, max_line_length = 160 }
 files["spec/library/hub/resources"] = { read_globals = { "kind" } }
+files["spec/faults/desk/resources"] = { read_globals = { "kind" } }

@@ -31,6 +31,12 @@ local function read(text, policies)
   return declare.read { dirs = { folder }, home = worker.home, kinds = kinds }
 end
 
+---From now on declarations may be of this kind, too.
+---@param path string of its file, beside whose folder its driver is
+function declared.know(path)
+  for name, one in pairs(kind.load { path }) do kinds[name] = one end
+end
+
 ---Declares what the text says. Names must be new: an engine keeps what it was told.
 ---@param text string of a file in resources/
 ---@param policies? table<string, string> texts of files in policies/, by name

@@ -78,18 +78,18 @@ function desk:between(from, to)
   return sum
 end
 
----When it began to answer so many a second again, and did so in each window from there to the end; nil: it never did.
+---The first moment from which it answered so many a second for so long; nil: there was none.
 ---@param from number
 ---@param to number
 ---@param rate number answers a second
----@param ms integer of a window
+---@param span integer ms
 ---@return number|nil at
-function desk:in_full_service(from, to, rate, ms)
-  local at
-  for _, one in ipairs(self:slices(from, to - ms, ms)) do
-    if one.ok < rate * ms / 1000 then at = nil else at = at or one.at end
+function desk:in_full_service(from, to, rate, span)
+  local list, wide, sum = self:slices(from, to, desk.SLICE), span / desk.SLICE, 0
+  for i, one in ipairs(list) do
+    sum = sum + one.ok - (i > wide and list[i - wide].ok or 0)
+    if i >= wide and sum >= rate * span / 1000 then return list[i - wide + 1].at end
   end
-  return at
 end
 
 ---Waits until nobody waits for it and nobody is served.

@@ -226,18 +226,18 @@ describe("desk", function()
 
   it("tells since when all is served", function()
     local client = begin { clerks = 1, ms = 0 }
-    local from = math.floor(clock.now() / 10) * 10
-    local last
-    for id = 1, 40 do
-      if id == 10 then server:tell("fail", 100, 503, 0) end
-      if id == 20 then last = server:tell "pass" end
+    server:tell("fail", 100, 503, 0)
+    local from, well = server:tell "counts", nil
+    for id = 1, 60 do
+      if id == 20 then well = server:tell "pass" end
       ask(client, "GET a " .. id)
       clock.pause(5)
     end
     local to = clock.now()
-    local at = server:in_full_service(from, to, 50, 50)
-    assert(at and at > last - 60 and at < last + 60 * (process.is_slow and 5 or 1), at)
-    assert.is_nil(server:in_full_service(from, to, 1000, 50))
+    local at = server:in_full_service(from, to, 100, 100)
+    assert(at and at > well - 50 and at < well + 20 * (process.is_slow and 5 or 1), at)
+    assert.is_nil(server:in_full_service(from, to, 1000, 100))
+    assert.is_nil(server:in_full_service(from, well, 100, 100))
   end)
 
   it("knows no other command, and ends with its stdin", function()

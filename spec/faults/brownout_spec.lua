@@ -44,7 +44,7 @@ describe("a line server that takes ten times as long", function()
     browns_out { workers = 2, rules = traffic.circuit { pause = pause, slow = 25 } }
     local opened = assert(load:first "open", "the circuit never opened")
     assert(opened - from < 500, opened - from)
-    load:only_probes_came(server, opened, to, pause)
+    load:only_probes_came(server, opened, to, pause, 100)
     load:is_back_within(server, to, pause)
   end)
 end)

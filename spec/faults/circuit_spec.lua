@@ -12,8 +12,8 @@ local traffic = require "spec.faults.traffic"
 local MOMENTS = os.getenv "NEBULA_PROVE" and 20 or 1
 
 local faults = {
-  { "answers 503", pause = 400, pauses = 2.5, workers = 1, begin = function(server) return server:tell("fail", 100, 503, 0) end },
-  { "hangs up", pause = 400, pauses = 2.5, workers = 2, begin = function(server) return server:tell("fail", 100, "lost", 0) end },
+  { "answers 503", pause = 400, pauses = 2.5, took = 40, workers = 1, begin = function(server) return server:tell("fail", 100, 503, 0) end },
+  { "hangs up", pause = 400, pauses = 2.5, took = 40, workers = 2, begin = function(server) return server:tell("fail", 100, "lost", 0) end },
   { "is not there", pause = 1150, pauses = 1.5, workers = 2, begin = function(server) return server:tell "down" end },
 }
 
@@ -36,7 +36,7 @@ describe("a server that", function()
     load:goes_well_after(to, 2 * pause)
     local opened = assert(load:first "open", "the circuit never opened")
     assert(opened - from < 300, opened - from)
-    load:only_probes_came(server, opened, to, pause)
+    load:only_probes_came(server, opened, to, pause, fault.took)
     load:is_back_within(server, to, pause)
     load:is_within_budget(server)
     assert.equal(load:said "circuit open", load:said "circuit half open")

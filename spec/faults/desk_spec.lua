@@ -80,6 +80,7 @@ describe("the kind desk", function()
     server:tell "down"
     local _, err = web:get("page", 1)
     assert.same({ "unreachable", "failed" }, { err.code, err.outcome })
+    assert(err.text:find("nobody listens there", 1, true), err.text)
     server:tell "pass"
     clock.eventually("it is reached again", function() return web:get("page", 2) == "200 2" end)
   end)
@@ -131,6 +132,25 @@ describe("the kind desk", function()
       server:tell "pass"
       assert.equal("200 1000", web:get("page", 1000))
     end
+  end)
+
+  it("hears an answer that came before it was taken back", function()
+    local listener = assert(socket.listen())
+    local web = use(listener.port, "stops = true")
+    local asking = nebula.task(function() return select(2, web:post("order", 1, { deadline = "30ms" })) end)
+    local peer = listener:accept()
+    assert.equal("POST order 1\nSTOP\n", peer:receive_all(18))
+    assert.equal("deadline", asking:join().code)
+    peer:send "200 1\n499 stopped\n"
+    declared.is_settled(web)
+    asking = nebula.task(function() return web:post("order", 2) end)
+    assert.equal("POST order 2\n", peer:receive())
+    peer:send "200 2\n"
+    assert.equal("200 2", asking:join())
+    peer:send "499 stopped\n" -- which nobody has asked for
+    assert.equal("", peer:receive())
+    peer:close()
+    listener:close()
   end)
 
   it("does not believe what nobody asked for, or what has no end", function()

@@ -152,19 +152,19 @@ end
 local UNDER_WAY = 30 -- ms: what was sent when the circuit opened is heard by then
 
 ---While the circuit was open the server was asked by probes alone: by its own count, two at most each time a pause was
----over, which is a tenth shorter at least. Who waited for a connection when it opened had been let pass before, so it
----is looked at when no such one can wait any more.
----@param server spec.desk
+---over, which is a tenth shorter at least, and one each time that a pause and a probe were. Who waited for a connection
+---when it opened had been let pass before, so it is looked at when no such one can wait any more.
+---@param server spec.desk|spec.Seen
 ---@param opened number when a call was first refused
 ---@param to number when the server was well again
 ---@param pause integer ms
----@return integer probes that reached it
-function traffic:only_probes_came(server, opened, to, pause)
+---@param took integer|nil ms of a probe at most; nil: none reaches the server
+function traffic:only_probes_came(server, opened, to, pause, took)
+  local span = to - opened
   local seen = server:between(opened + self.wait + UNDER_WAY, to).seen
-  local rounds = math.ceil((to - opened) / (0.9 * pause))
-  assert(seen <= PROBES * rounds, ("%d requests while the circuit was open for %.0f ms"):format(seen, to - opened))
-  print(("# open for %.0f ms: %d requests, %d calls"):format(to - opened, seen, self:ended(opened, to).all))
-  return seen
+  print(("# open for %.0f ms: %d requests, %d calls"):format(span, seen, self:ended(opened, to).all))
+  assert(seen <= PROBES * math.ceil(span / (0.9 * pause)), "there were others than probes")
+  assert(not took or seen >= math.floor((span - self.wait - UNDER_WAY) / (pause + took)), "there were too few probes")
 end
 
 ---By the server's own count it was in full service before twice the pause had passed since it was well: from then on it

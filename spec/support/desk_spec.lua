@@ -118,6 +118,14 @@ describe("desk", function()
     assert.equal(3, server:counts().highest)
   end)
 
+  it("lets nobody wait where there is no queue", function()
+    local client = begin { clerks = 1, ms = 30, queue = 0 }
+    client:send "GET a 1\n"
+    clock.eventually("it is there", function() return server:counts().under_way == 1 end)
+    assert.equal("503 retry-after 0\n", ask(connect(), "GET a 2"))
+    assert.equal("200 1\n", client:receive())
+  end)
+
   it("serves who has left, and says that it was in vain", function()
     local client = begin { clerks = 1, ms = 30 }
     client:send "GET a 1\n"
@@ -143,7 +151,14 @@ describe("desk", function()
     assert(clock.now() - begun >= 100)
     assert.equal("499 stopped\n", ask(client, "STOP"))
     assert.equal("200 4\n", ask(client, "GET a 4"))
-    assert.equal(3, server:counts().stopped)
+    client:send "GET a 5\n"
+    clients[2]:send "GET a 6\n"
+    clock.eventually("both are there", function() return server:counts().under_way == 2 end)
+    assert.equal("499 stopped\n", ask(clients[2], "STOP"))
+    clients[2]:send "GET a 7\n" -- behind nobody
+    assert.equal("200 5\n", client:receive())
+    assert.equal("200 7\n", clients[2]:receive())
+    assert.equal(4, server:counts().stopped)
     assert.equal(0, server:counts().wasted)
   end)
 
@@ -197,13 +212,15 @@ describe("desk", function()
     assert.same({ nil, "Connection reset by peer" }, { client:receive() })
     local another = connect()
     another:send "GET a 2\n"
-    clock.eventually("it is there", function() return server:counts().under_way == 1 end)
+    connect():send "GET a 2\n"
+    clock.eventually("both are there", function() return server:counts().under_way == 2 end)
     server:tell "down"
     assert.equal(0, server:counts().under_way)
     assert.same({ nil, "Connection reset by peer" }, { another:receive() })
     assert.same({ nil, socket.REFUSED }, { socket.connect(server.port) })
     server:tell "pass"
     assert.equal("200 3\n", ask(connect(), "GET a 3"))
+    assert.equal(0, server:counts().under_way)
   end)
 
   it("tells what came when", function()
@@ -242,7 +259,8 @@ describe("desk", function()
 
   it("knows no other command, and ends with its stdin", function()
     begin()
-    for _, wrong in ipairs { "nonsense", "clerks 65", "clerks -1", "fail 101 503 0", "fail 1 404 0", "slices 0 1000000000 1",
+    for _, wrong in ipairs { "nonsense", "clerks 65", "clerks -1", "fail 101 503 0", "fail 1 404 0", "slices 0 1000000000 10",
+      "slices 0 1000 9",
       "slow", "slow -1" } do
       local ok, why = pcall(server.tell, server, wrong)
       assert.is_false(ok, wrong)
@@ -251,6 +269,7 @@ describe("desk", function()
     server.child:close_input()
     assert.same({ code = 0 }, server.child:wait())
     assert.equal(2, process.run({ process.program "spec/desk", "0", "1", "1" }).code)
+    assert.equal(2, process.run({ process.program "spec/desk", "1", "1", "1", "1" }).code)
     assert.equal(2, process.run({ process.program "spec/desk" }).code)
   end)
 end)

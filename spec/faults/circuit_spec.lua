@@ -12,7 +12,7 @@ local traffic = require "spec.faults.traffic"
 local MOMENTS = os.getenv "NEBULA_PROVE" and 20 or 1
 
 local faults = {
-  { "answers 503", pause = 400, pauses = 2.5, took = 40, workers = 1, begin = function(server) return server:tell("fail", 100, 503, 0) end },
+  { "answers 503", pause = 400, pauses = 4.5, took = 40, workers = 1, begin = function(server) return server:tell("fail", 100, 503, 0) end },
   { "hangs up", pause = 400, pauses = 2.5, took = 40, workers = 2, begin = function(server) return server:tell("fail", 100, "lost", 0) end },
   { "is not there", pause = 1150, pauses = 1.5, workers = 2, begin = function(server) return server:tell "down" end },
 }

@@ -57,7 +57,9 @@ function traffic.begin(given)
 end
 
 function traffic:still_runs()
-  if not self.child:is_running() then error("the traffic has ended: " .. tmp.read(self.log), 0) end
+  if self.child:is_running() then return end
+  local how = self.child.ended
+  error(("the traffic has ended by %s %d: %s"):format(how.signal and "signal" or "code", how.signal or how.code, tmp.read(self.log)), 0)
 end
 
 ---Takes in what was said since.

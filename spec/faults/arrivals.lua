@@ -1,28 +1,22 @@
 -- arrivals.lua - a workflow: so many calls a second arrive at the resource web, whatever becomes of those before, and
 -- each tells how it ended.
 --
---   nebula run --workers N --dir DIR spec/faults/arrivals.lua FOLDER RATE WAY RULES
+--   nebula run --workers N --dir DIR spec/faults/arrivals.lua FOLDER RATE WAY
 --
 -- WAY is get or post of a line server, or insert of PostgreSQL, into seen: 5 ms of work that may be done twice.
 -- The workers share the rate evenly. Each call has an id of its own; when it has ended, one write(2) to stdout says so:
 --
 --   end ID CODE OUTCOME AT_MS TOOK_MS
 --
--- RULES is what nebula_rules() is told in each worker, as JSON. They go on until there is a file FOLDER/stop, and end
--- when the last of them has ended.
-local there = spawn_on_all(function(folder, rate, way, rules)
+-- They go on until there is a file FOLDER/stop, and end when the last of them has ended.
+local there = spawn_on_all(function(folder, rate, way)
   local ffi = require "ffi"
-  local c = require "nebula.c"
   local clock = require "spec.support.clock"
   local worker = require "nebula.worker"
 
   pcall(ffi.cdef, "long write(int fd, const void *bytes, size_t size);")
 
   local web = use "web"
-  c.also "nebula_policy.h"
-  local code = c.lib.nebula_rules(c.engine, c.lib.nebula_find(c.engine, "web"), c.new("struct nebula_rules", json.decode(rules)))
-  assert(code == 0, c.string(c.lib.nebula_error(c.engine)))
-
   local function say(format, ...)
     local line = format:format(...) .. "\n"
     assert(ffi.C.write(1, line, #line) == #line)
@@ -62,5 +56,5 @@ local there = spawn_on_all(function(folder, rate, way, rules)
     sleep(math.max(1, math.ceil(next_at - clock.now())) .. "ms")
   end
   while live > 0 do sleep "5ms" end
-end, args[1], tonumber(args[2]), args[3], args[4])
+end, args[1], tonumber(args[2]), args[3])
 assert(there:join())

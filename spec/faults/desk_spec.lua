@@ -10,7 +10,7 @@ local socket = require "spec.support.socket"
 
 declared.know(desk.folder() .. "/resources/desk.lua")
 
-local POLICY = [[return policy "once" { like = "standard", call = { deadline = "5s" }, retry = { tries = 1 } }]]
+local POLICY = [[return policy "once" { like = "standard", call = { deadline = "5s" }, retry = { tries = 1 }, circuit = false }]]
 local names = 0
 
 local function use(port, settings)

@@ -13,7 +13,7 @@ local SECONDS = os.getenv "NEBULA_PROVE" and 60 or 1.5
 local PAUSE = 300 -- ms
 local CLERKS, MS, RATE = 4, 5, 500 -- of 800 it can
 
-local adaptive = { concurrent = 20, queue = 100, is_adaptive = true, min = 1, max = 200, tolerance = 200 }
+local RULES = traffic.circuit { pause = PAUSE } .. "limit = { concurrent = 20, queue = 100, adaptive = { max = 200 } }"
 
 describe("a server that was away", function()
   local server, load
@@ -67,9 +67,7 @@ describe("a server that was away", function()
   end)
 
   it("does what it can behind a circuit and a limit that is found", function()
-    local rules = traffic.circuit { pause = PAUSE }
-    rules.limit = adaptive
-    local it = comes_back_at_30 { max = 64, workers = 2, rules = rules }
+    local it = comes_back_at_30 { max = 64, workers = 2, rules = RULES }
     did_what_it_could(it.back + 2 * PAUSE, it.to, it.could)
     assert(it.wasted <= it.could * SECONDS / 20, it.wasted)
     local last = assert(load:first("open", true), "the circuit never opened")
@@ -78,9 +76,7 @@ describe("a server that was away", function()
   end)
 
   it("does what it can while it becomes well bit by bit, and all when it is", function()
-    local rules = traffic.circuit { pause = PAUSE }
-    rules.limit = adaptive
-    begin { max = 64, workers = 2, rules = rules }
+    begin { max = 64, workers = 2, rules = RULES }
     server:tell("clerks", 1)
     local back, to = server:tell("fail", 0, 503, 0), nil
     for clerks = 1, CLERKS do

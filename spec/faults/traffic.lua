@@ -8,7 +8,6 @@
 local assert = require "luassert"
 local clock = require "spec.support.clock"
 local desk = require "spec.support.desk"
-local json = require "cjson"
 local process = require "spec.support.process"
 local tmp = require "spec.support.tmp"
 
@@ -18,13 +17,15 @@ local traffic = {}
 traffic.__index = traffic
 
 -- What a declaration does not say otherwise. The budget for retries is that of policies/standard.lua.
-local usual = { rate = 200, workers = 1, way = "get", max = 8, queue = 200, deadline = 250, wait = 100, tries = 3 }
+local usual = { rate = 200, workers = 1, way = "get", max = 8, queue = 200, deadline = 250, wait = 100, tries = 3,
+  rules = "circuit = false" }
 
 local DECLARATION = [[desk "web" { port = %d, pool = { max = %d, queue = %d, idle = "1m", connect = "1s" }, policy = "traffic" }]]
 local POLICY = [[return policy "traffic" {
   like = "standard",
   call = { deadline = "%dms", wait = "%dms" },
   retry = { tries = %d, pause = "10ms", pause_max = "100ms" },
+  %s
 }]]
 
 ---@class spec.TrafficGiven
@@ -34,7 +35,7 @@ local POLICY = [[return policy "traffic" {
 ---@field workers integer|nil
 ---@field way string|nil of arrivals.lua
 ---@field max integer|nil of the pool; queue, deadline, wait (ms) and tries are the policy's
----@field rules table|nil fields of struct nebula_rules
+---@field rules string|nil sections of the policy besides; none: there is no circuit
 
 ---@param given spec.TrafficGiven
 ---@return spec.Traffic
@@ -42,11 +43,10 @@ function traffic.begin(given)
   local self = setmetatable({ folder = tmp.folder(tmp.MEMORY), ends = {}, rest = "", read_to = 0 }, traffic)
   for name, value in pairs(usual) do self[name] = given[name] or value end
   tmp.write(self.folder, "resources/web.lua", given.declare or DECLARATION:format(given.port, self.max, self.queue))
-  tmp.write(self.folder, "policies/traffic.lua", POLICY:format(self.deadline, self.wait, self.tries))
+  tmp.write(self.folder, "policies/traffic.lua", POLICY:format(self.deadline, self.wait, self.tries, self.rules))
   self.path, self.log = tmp.write(self.folder, "said", ""), tmp.write(self.folder, "log", "")
   self.child = process.start { process.program "nebula", "run", "--workers", tostring(self.workers), "--dir", self.folder,
     "--log", "logfmt", "spec/faults/arrivals.lua", self.folder, tostring(self.rate), self.way,
-    json.encode(given.rules or {}),
     output = self.path, errors = self.log, env = { NEBULA_RUN_DIR = self.folder, NEBULA_PATH = desk.folder() } }
   clock.eventually("the first call has ended", function()
     self:read()
@@ -143,12 +143,12 @@ end
 
 local PROBES = 2
 
----The rules of a circuit: half of the last twenty failed, at least ten, and two probes.
+---The section of a circuit: half of the last twenty failed, at least ten, and two probes.
 ---@param given { pause: integer, slow: integer|nil } ms; slow: half of them are, when they take longer
+---@return string
 function traffic.circuit(given)
-  local pause_us = given.pause * 1000
-  return { circuit = { mode = 1, window = 20, least = 10, percent = 50, probes = PROBES, probe_us = 250000, pause_us = pause_us,
-    pause_max_us = pause_us, slow_us = (given.slow or 0) * 1000, slow_percent = given.slow and 50 or 0 } }
+  return ([[circuit = { window = 20, least = 10, percent = 50, probes = %d, probe = "250ms", pause = "%dms", pause_max = "%dms",
+    slow = "%dms", slow_percent = 50 },]]):format(PROBES, given.pause, given.pause, given.slow or 0)
 end
 
 local UNDER_WAY = 30 -- ms: what was sent when the circuit opened is heard by then

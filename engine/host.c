@@ -133,15 +133,25 @@ static int worker_on_signal(lua_State *lua)
     return 1;
 }
 
-static int worker_on_hold(lua_State *lua)
+/* Keeps the function by the address of what says that there is one. */
+static int hear_by(lua_State *lua, bool *hears)
 {
-    struct worker *w = self(lua);
     luaL_checktype(lua, 1, LUA_TFUNCTION);
-    lua_pushlightuserdata(lua, &w->hears_holds);
+    lua_pushlightuserdata(lua, hears);
     lua_pushvalue(lua, 1);
     lua_rawset(lua, LUA_REGISTRYINDEX);
-    w->hears_holds = true;
+    *hears = true;
     return 0;
+}
+
+static int worker_on_hold(lua_State *lua)
+{
+    return hear_by(lua, &self(lua)->hears_holds);
+}
+
+static int worker_on_question(lua_State *lua)
+{
+    return hear_by(lua, &self(lua)->hears_questions);
 }
 
 static int worker_exit(lua_State *lua)
@@ -385,6 +395,7 @@ int host_open_module(lua_State *lua)
         {"listen", worker_listen},
         {"on_signal", worker_on_signal},
         {"on_hold", worker_on_hold},
+        {"on_question", worker_on_question},
         {"exit", worker_exit},
         {"nap", worker_nap},
         {"is_terminal", worker_is_terminal},

@@ -12,6 +12,7 @@
  *   on_signal(ticket)   the ticket of a nebula_wait() that the next signal wakes; 0 for none
  *                    -> the signal that came, or nil
  *   on_hold(fn)      called with each lease that is held for too long, as struct nebula_hold
+ *   on_question(fn)  called with what the engine asks or tells, a struct nebula_question *
  *   exit(code)       ends the process once the running task has parked
  *   nap(seconds)     blocks; for commands, which have no loop
  *   is_terminal(fd)  whether a person looks at it

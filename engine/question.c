@@ -207,6 +207,7 @@ enum question_end questions_ask(struct questions *q, int at, const struct questi
                     breach);
     q->fields = fields;
     q->field_count = count;
+    q->lines = q->lines_lost = 0;
     int status = call(q, at);
     bool is_intact = !of->is_holding || question_is_intact(q, at);
     if (!is_intact)
@@ -303,6 +304,13 @@ void questions_expect(struct questions *q, int at, const struct question_shape *
 {
     CHECK(at >= 0 && at < q->count && shape->member_count <= QUESTION_FIELDS_MOST);
     q->of[at].shape = shape;
+}
+
+int questions_lines(const struct questions *q, const struct question_line **lines, int *lost)
+{
+    *lines = q->line;
+    *lost = q->lines_lost;
+    return q->lines;
 }
 
 size_t questions_memory(const struct questions *q)

@@ -32,6 +32,8 @@
 #define QUESTION_FIELDS_MOST 32 /* of a question, and of an answer */
 #define QUESTION_TEXT_MOST 4096 /* bytes of a text in a question; what is longer is cut */
 #define QUESTION_WHY_SIZE 512
+#define QUESTION_LINES_MOST 8 /* that a question may have in the log */
+#define QUESTION_LINE_SIZE 512
 
 enum question_type {
     QUESTION_BOOLEAN = 0,
@@ -149,6 +151,13 @@ void questions_expect(struct questions *q, int at, const struct question_shape *
 enum question_end questions_ask(struct questions *q, int at, const struct question_field *fields,
                                 int count, struct question_answer *answer,
                                 struct question_breach *breach);
+/* What the function said by log.info, log.warn and log.error (levels 1, 2, 3) when it was asked last; and how many
+ * lines more than there is room for. */
+struct question_line {
+    int level;
+    char text[QUESTION_LINE_SIZE];
+};
+int questions_lines(const struct questions *q, const struct question_line **lines, int *lost);
 /* The name of a breach: "steps" "time" "memory" "error" "shape" "changed" "lost". */
 const char *question_reason(enum question_why why);
 

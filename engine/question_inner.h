@@ -36,6 +36,8 @@ struct questions {
     size_t rest;      /* bytes that the state has when nothing is asked */
     bool must_change; /* it is to be made anew before the next question */
     int made_anew;
+    struct question_line line[QUESTION_LINES_MOST]; /* of the last question */
+    int lines, lines_lost;
 };
 
 /* The text of a source, 1 is the first; empty where it is left out. */

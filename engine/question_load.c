@@ -40,9 +40,27 @@ static int origin(lua_State *lua)
     return 2;
 }
 
+/* say(level, text): a line for the log */
+static int say(lua_State *lua)
+{
+    struct questions *q = lua_touserdata(lua, lua_upvalueindex(1));
+    if (q->lines == QUESTION_LINES_MOST) {
+        q->lines_lost++;
+        return 0;
+    }
+    struct question_line *line = &q->line[q->lines++];
+    line->level = (int)lua_tointeger(lua, 1);
+    snprintf(line->text, sizeof line->text, "%s", luaL_checkstring(lua, 2));
+    return 0;
+}
+
 static int furnish(lua_State *lua)
 {
+    struct questions *q = lua_touserdata(lua, 1);
     chamber_push_room(lua);
+    lua_pushlightuserdata(lua, q);
+    lua_pushcclosure(lua, say, 1);
+    lua_setfield(lua, -2, "say");
     lua_pushcfunction(lua, upvalue);
     lua_setfield(lua, -2, "upvalue");
     lua_pushcfunction(lua, origin);
@@ -207,7 +225,7 @@ bool question_load(struct questions *q, lua_CFunction ask, struct question_failu
         return fail(q, no_memory, why);
     chamber_begin(&q->chamber, &bounds);
     lua_State *lua = q->chamber.lua;
-    if (lua_cpcall(lua, furnish, NULL) != 0)
+    if (lua_cpcall(lua, furnish, q) != 0)
         return fail(q, no_memory, why);
     if (!run_all(q, why))
         return false;

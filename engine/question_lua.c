@@ -312,6 +312,24 @@ static int ask(lua_State *lua)
     UNREACHABLE();
 }
 
+/* lines() -> what the last one said: { level, text, level, text ... }, how many more; nothing when it said nothing */
+static int lines(lua_State *lua)
+{
+    const struct question_line *line;
+    int lost, count = questions_lines(check_open(lua), &line, &lost);
+    if (count == 0)
+        return 0;
+    lua_createtable(lua, 2 * count, 0);
+    for (int i = 0; i < count; i++) {
+        lua_pushinteger(lua, line[i].level);
+        lua_rawseti(lua, -2, 2 * i + 1);
+        lua_pushstring(lua, line[i].text);
+        lua_rawseti(lua, -2, 2 * i + 2);
+    }
+    lua_pushinteger(lua, lost);
+    return 2;
+}
+
 static int list(lua_State *lua)
 {
     const struct questions *q = check_open(lua);
@@ -342,8 +360,8 @@ static int made_anew(lua_State *lua)
 int luaopen_nebula_question(lua_State *lua)
 {
     static const luaL_Reg methods[] = {
-        {"list", list},           {"expect", expect},         {"ask", ask}, {"memory", memory},
-        {"made_anew", made_anew}, {"close", close_questions}, {NULL, NULL}};
+        {"list", list},           {"expect", expect},         {"ask", ask},     {"memory", memory},
+        {"made_anew", made_anew}, {"close", close_questions}, {"lines", lines}, {NULL, NULL}};
     luaL_newmetatable(lua, HANDLE);
     lua_newtable(lua);
     luaL_register(lua, NULL, methods);

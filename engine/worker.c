@@ -17,15 +17,17 @@
 #include "mailbox.h"
 #include "modules.h"
 #include "nebula.h"
+#include "nebula_policy.h"
 #include "process.h"
 #include "question_lua.h"
 #include "signals.h"
 #include "traversal.h"
 #include "watchdog.h"
 
-#define EVENTS_A_TURN 512 /* then the outside world gets its turn */
-#define NOT_LEFT (-1)     /* for a ticket */
-#define PANIC_AT (-1)     /* of the registry, where luaL_ref() puts nothing */
+#define EVENTS_A_TURN 512   /* then the outside world gets its turn */
+#define QUESTIONS_A_TURN 64 /* then the tasks go on */
+#define NOT_LEFT (-1)       /* for a ticket */
+#define PANIC_AT (-1)       /* of the registry, where luaL_ref() puts nothing */
 
 /* --- tasks ------------------------------------------------------------------------------------ */
 
@@ -231,6 +233,28 @@ static void tell_holds(struct worker *w)
         tell_hold(w, &hold);
 }
 
+static void hear_question(struct worker *w, struct nebula_question *question)
+{
+    lua_State *lua = w->lua;
+    lua_pushlightuserdata(lua, &w->hears_questions);
+    lua_rawget(lua, LUA_REGISTRYINDEX);
+    lua_pushlightuserdata(lua, question);
+    if (lua_pcall(lua, 1, 0, 0) != 0)
+        worker_fail(w, lua_tostring(lua, -1));
+}
+
+/* True: there is no more. */
+static bool hear_questions(struct worker *w)
+{
+    struct nebula_question question;
+    int left = QUESTIONS_A_TURN;
+    while (w->hears_questions && !w->is_done && left > 0 && nebula_question(w->engine, &question)) {
+        hear_question(w, &question);
+        left--;
+    }
+    return left > 0;
+}
+
 static void say_seen(void *data, const char *text)
 {
     struct worker *w = data;
@@ -264,13 +288,14 @@ static void loop(struct worker *w)
         hear_mail(w);
         hub_hear(w);
         tell_holds(w);
+        bool is_heard = hear_questions(w);
         struct nebula_event event;
         int left = EVENTS_A_TURN;
         while (!w->is_done && left > 0 && nebula_next(w->engine, &event)) {
             resume(w, &event);
             left--;
         }
-        may_wait = left > 0;
+        may_wait = left > 0 && is_heard;
     }
 }
 

@@ -45,7 +45,7 @@ struct worker {
     int32_t signal_ticket; /* 0: Lua does not listen */
     int32_t mail_ticket;   /* 0: Lua does not wait for mail */
     bool is_signal_told;
-    bool hears_holds;
+    bool hears_holds, hears_questions;
     bool is_done;
     int exit_code;
     const char *home;

@@ -83,6 +83,19 @@ static json_t *order_json(const uint8_t *order)
     return list;
 }
 
+static json_t *asks_json(uint32_t asks)
+{
+    static const char *const name[NEBULA_ASKS] = {[NEBULA_ASK_FAILURE] = "failure",
+                                                  [NEBULA_TELL_CIRCUIT] = "circuit",
+                                                  [NEBULA_TELL_RETRY] = "retry",
+                                                  [NEBULA_TELL_REFUSED] = "refused"};
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < NEBULA_ASKS; i++)
+        if ((asks & 1U << i) != 0)
+            json_array_append_new(list, json_string(name[i]));
+    return list;
+}
+
 static bool is_usual(const struct nebula_again *a)
 {
     return a->shape == NEBULA_RETRY_EXPONENTIAL && a->jitter == NEBULA_JITTER_FULL &&
@@ -105,6 +118,7 @@ static bool put_all(json_t *o, const struct nebula_rules *s)
         {"hedge", s->hedge.copies > 0, hedge_json(&s->hedge)},
         {"early", s->early.least > 0, early_json(&s->early)},
         {"order", s->order[0] != NEBULA_STAGE_NONE, order_json(s->order)},
+        {"asks", s->asks != 0, asks_json(s->asks)},
     };
     bool is_whole = o != NULL;
     for (size_t i = 0; i < sizeof section / sizeof *section; i++)

@@ -10,6 +10,7 @@ local lazy = require "nebula.lazy"
 
 local log = lazy "nebula.log"
 local questions = lazy "nebula.questions"
+local report = lazy "nebula.declare.report"
 
 ---@class nebula.AskingGiven a plain value: it goes to other workers as bytes
 ---@field sources { file: string, text: string }[] declare.read(): asked
@@ -30,6 +31,18 @@ end
 
 local function tell(breach)
   log.warn("%s", tostring(breach))
+end
+
+local LEVEL = { "info", "warn", "error" }
+
+-- What a function says is of no known origin: it may want to look like lines of others.
+local function say(asked, lines, lost)
+  for i = 1, #lines, 2 do
+    log[LEVEL[lines[i]]]("%s", report.clean(lines[i + 1]))
+  end
+  if lost > 0 then
+    log.warn("%s:%d: %s of %s %s said %d lines more", asked.file, asked.line, asked.path, asked.kind, asked.name, lost)
+  end
 end
 
 --- From now on functions of these sources can be asked. What was opened before is closed: it is another generation.
@@ -72,7 +85,7 @@ end
 
 local function open()
   local why
-  opened, why = questions.open { sources = given.sources, kinds = given.kinds, tell = tell }
+  opened, why = questions.open { sources = given.sources, kinds = given.kinds, tell = tell, say = say }
   if not opened then
     opened = false
     log.error("no function of a policy can be asked: %s", why)

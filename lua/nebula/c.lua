@@ -31,6 +31,7 @@ local c = {
   engine = worker.engine and ffi.cast("struct nebula *", worker.engine) or nil,
   new = ffi.new,
   typeof = ffi.typeof,
+  cast = ffi.cast,
   metatype = ffi.metatype,
   istype = ffi.istype,
   fill = ffi.fill,

@@ -8,6 +8,7 @@ local worker = require "nebula.worker"
 
 -- Calls in C get what their server says. What would not be in force is refused.
 local IN_LUA = "the policy %s has a cache or a fallback, which stand in front of calls in Lua alone"
+local ASKED_IN_LUA = "the policy %s has functions, which are asked in Lua alone"
 
 local function said(errors)
   local lines = {}
@@ -22,8 +23,8 @@ local function tell(resources)
   local refusals = {}
   for _, one in ipairs(resources) do
     local number, why
-    if one.policy.front then
-      why = IN_LUA:format(one.policy_name)
+    if one.policy.front or one.policy.asks then
+      why = (one.policy.front and IN_LUA or ASKED_IN_LUA):format(one.policy_name)
     else
       number, why = specs.with(one, worker.declare)
     end

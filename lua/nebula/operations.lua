@@ -5,8 +5,11 @@ local c = require "nebula.c"
 local call = require "nebula.call"
 local errors = require "nebula.error"
 local keys = require "nebula.keys"
+local lazy = require "nebula.lazy"
 local specs = require "nebula.spec"
 local suggest = require "nebula.suggest"
+
+local events = lazy "nebula.events"
 
 c.also "nebula_policy.h"
 
@@ -22,22 +25,27 @@ local PRIORITY = {
 
 local operations = {}
 
--- Its number, or a negative code.
-local function tell(resource, name, policy, is_apart)
+-- Its number, or a negative code. owner: the name of the resource.
+local function tell(resource, owner, name, policy, is_apart)
   local at, rules = specs.policy(policy, is_apart)
-  return lib.nebula_operation(engine, resource, name, at, rules, is_apart)
+  local number = lib.nebula_operation(engine, resource, name, at, rules, is_apart)
+  if number > 0 and policy.asks then
+    events.hear(owner, number, name, policy.asks)
+  end
+  return number
 end
 
 --- Makes the operations of a resource known to the engine.
 ---@param resource integer its number
+---@param owner string its name
 ---@param declared table<string, nebula.DeclaredOperation>
 ---@return table<string, nebula.Operation>|nil
 ---@return integer|nil code negative
-function operations.declare(resource, declared)
+function operations.declare(resource, owner, declared)
   local list = {}
   for _, name in ipairs(keys(declared)) do -- all workers say them in the same order
     local one = declared[name]
-    local number = tell(resource, name, one.policy, one.is_apart)
+    local number = tell(resource, owner, name, one.policy, one.is_apart)
     if number < 0 then
       return nil, number
     end
@@ -61,7 +69,7 @@ local function number_of(resource, name)
     local policies = call.policies and call.policies() or {}
     local policy = policies[name]
       or errors.raise('there is no policy "%s"%s', name, suggest(name, keys(policies)))
-    local number = tell(resource.id, "." .. name, policy, false)
+    local number = tell(resource.id, resource.name, "." .. name, policy, false)
     if number < 0 then
       return number
     end

@@ -36,6 +36,7 @@ local Breach = {
 ---@field private at table<string, integer>
 ---@field private expected table<integer, nebula.Row>
 ---@field private tell fun(breach: nebula.Breach)
+---@field private say nil|fun(asked: table, lines: any[], lost: integer)
 local Questions = {}
 Questions.__index = Questions
 
@@ -63,6 +64,10 @@ end
 ---@return boolean|number|string|table|nil answer nil: it has none, the default stands
 function Questions:ask(at, fields)
   local answer, breach = self.judge:ask(at, fields)
+  local lines, lost = self.judge:lines()
+  if lines and self.say then
+    self.say(self.list[at], lines, lost)
+  end
   if breach then
     breach.file, breach.asked = self.sources[breach.source].file, self.list[at]
     self.tell(setmetatable(breach, Breach))
@@ -87,6 +92,8 @@ local questions = {}
 ---@field sources { file: string, text: string }[] declare.read(): asked
 ---@field kinds table<string, any> by name
 ---@field tell fun(breach: nebula.Breach)
+---@field say nil|fun(asked: table, lines: any[], lost: integer) what a function said: level, text, level, text ...;
+---  and how many lines more than there was room for
 ---@field steps integer|nil of a question, default 100,000
 ---@field time_us integer|nil default 2,000
 ---@field memory integer|nil bytes, default 262,144
@@ -115,7 +122,7 @@ function questions.open(given)
     at[key(one.kind, one.name, one.path, one.file)] = i
   end
   return setmetatable({
-    judge = judge, sources = given.sources, list = list, at = at, expected = {}, tell = given.tell,
+    judge = judge, sources = given.sources, list = list, at = at, expected = {}, tell = given.tell, say = given.say,
   }, Questions)
 end
 

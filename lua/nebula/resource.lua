@@ -13,6 +13,7 @@ local suggest = require "nebula.suggest"
 local wait = require "nebula.wait"
 local worker = require "nebula.worker"
 
+local events = lazy "nebula.events"
 local front = lazy "nebula.front"
 local listen = lazy "nebula.listen"
 local operations = lazy "nebula.operations"
@@ -148,7 +149,7 @@ function resources.declare(spec)
   local id = tell(spec)
   local named, code = nil, nil
   if id > 0 and spec.operations then
-    named, code = operations.declare(id, spec.operations)
+    named, code = operations.declare(id, spec.name, spec.operations)
   end
   if id < 0 or code then
     return nil, errors.from_code(spec.name, code or id)
@@ -159,6 +160,9 @@ function resources.declare(spec)
   end
   if spec.policy.front then
     front.begin(self, spec.policy)
+  end
+  if spec.policy.asks then
+    events.hear(spec.name, 0, "", spec.policy.asks)
   end
   if named then
     self.operations = named

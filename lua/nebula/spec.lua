@@ -114,7 +114,7 @@ end
 
 -- What an operation has of its own, also where it is not apart.
 local function own(said)
-  return said and { again = said.again, hedge = said.hedge, early = said.early, order = said.order }
+  return said and { again = said.again, hedge = said.hedge, early = said.early, order = said.order, asks = said.asks }
 end
 
 --- A policy by itself, as an operation has it.

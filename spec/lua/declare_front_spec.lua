@@ -92,7 +92,7 @@ policies/a.lua:7:29: g.fallback.on: "cancelled" is not possible here
 policies/a.lua:8:31: h.fallback[1].last: is less than 1ms
 policies/a.lua:8:47: h.fallback[2]: expected a table { ... }, got a number
 policies/a.lua:8:52: h.fallback[3].call: expected a function, got a number
-policies/a.lua:9:39: i.fallback.value.a: functions as settings are not yet in force
+policies/a.lua:9:39: i.fallback.value.a: a function cannot stand here
 policies/a.lua:10:42: j.fallback[2]: a value without a name]], (errors_of { ["policies/a.lua"] = [[
 policy "a" { cache = { ttl = 5 } }
 policy "b" { cache = { stale = "5s" } }

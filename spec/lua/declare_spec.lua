@@ -142,7 +142,7 @@ postgres "orders" {
       '36:5: orders.pool.idle: "5 parsecs" will not do',
       "37:5: orders.pool.life: 30 will not do",
       "38:5: orders.pool.life_jitter: is more than 50",
-      "39:5: orders.pool.check: functions as settings are not yet in force",
+      "39:5: orders.pool.check: a function cannot stand here",
       "43:5: orders.pool.connect: is less than 1ms",
       "44:5: orders.pool.strategy: not yet in force",
       '48:5: orders.pool.start_withn: unknown setting; did you mean "start_within"?',

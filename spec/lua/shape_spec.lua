@@ -251,12 +251,12 @@ part: expected a table { ... } or false, got a boolean]],
     assert.same({ on = "never", size = "size:9", retry = { on = "retry.on:5" } }, (check({ on = "never" }, base)))
     assert.equal([[
 on: "saf" is not possible here; did you mean "safe"?; or a function
-plain: functions as settings are not yet in force
+plain: a function cannot stand here
 size: expected a function, got a number]], select(2, check { on = "saf", size = 5, plain = here(1) }))
     assert.equal("size: is a function of the language: write one here",
       select(2, check { size = { [judge.mark] = "function" } }))
     assert.equal("size: holds too many values", select(2, check { size = { [judge.mark] = "large" } }))
-    assert.equal("on: functions as settings are not yet in force", wrong(asking, { on = here(4) }))
+    assert.equal("on: a function cannot stand here", wrong(asking, { on = here(4) }))
     assert.equal("on: the environment's value is not possible here; known: safe, never; or a function",
       wrong(asking, { on = env("NEBULA_SPEC_NONE", "hunter2") }))
   end)
@@ -266,7 +266,7 @@ size: expected a function, got a number]], select(2, check { on = "saf", size = 
       list = { [judge.mark] = "large" }, count = { [judge.mark] = "unknown" } })
     assert.equal([[
 list: holds too many values
-name: functions as settings are not yet in force
+name: a function cannot stand here
 pool: is nested too deep, or holds itself]], text)
   end)
 end)

@@ -1,5 +1,6 @@
 --- rules: what inspect shows of the rules of a resource's policy, and of its operations.
 
+local events = require "nebula.declare.events"
 local keys = require "nebula.keys"
 local numbers = require "nebula.declare.numbers"
 local rules = require "nebula.declare.rules"
@@ -71,6 +72,14 @@ function tell.order(list)
   local names = {}
   for i, number in ipairs(list) do
     names[i] = rules.stages[number]
+  end
+  return names
+end
+
+function tell.asks(bits)
+  local names = {}
+  for i, name in ipairs(events.names) do
+    names[#names + 1] = math.floor(bits / 2 ^ (i - 1)) % 2 == 1 and name or nil
   end
   return names
 end
@@ -166,6 +175,10 @@ function say.order(names, line)
   line("order", "%s", table.concat(names, ", "))
 end
 
+function say.asks(names, line)
+  line("functions", "asked or told of: %s", table.concat(names, ", "))
+end
+
 --- Whether retries are paid with tokens, not with a share of the calls.
 ---@param told table|nil
 function shown.has_tokens(told)
@@ -176,7 +189,7 @@ end
 ---@param told table|nil
 ---@param line fun(name: string, format: string, ...)
 function shown.show(told, line)
-  for _, name in ipairs { "again", "circuit", "rate", "limit", "shed", "hedge", "early", "order" } do
+  for _, name in ipairs { "again", "circuit", "rate", "limit", "shed", "hedge", "early", "order", "asks" } do
     if told and told[name] then say[name](told[name], line) end
   end
 end

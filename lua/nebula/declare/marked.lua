@@ -6,7 +6,7 @@ local marked = {}
 
 --- The sentence about each mark but env and unknown.
 marked.TEXT = {
-  ["function"] = "functions as settings are not yet in force",
+  ["function"] = "a function cannot stand here",
   deep = "is nested too deep, or holds itself",
   large = "holds too many values",
 }

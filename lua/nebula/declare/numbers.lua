@@ -1,6 +1,7 @@
 --- numbers: a policy in the engine's units: the fields of struct nebula_policy, and as `rules` those sections of
 --- struct nebula_rules that are in force; and as `front` what stands before it. Where nothing is said there is none.
 
+local events = require "nebula.declare.events"
 local front = require "nebula.declare.front"
 local rules = require "nebula.declare.rules"
 
@@ -161,12 +162,12 @@ end
 
 -- --- all of it -------------------------------------------------------------------------------------
 
-local function rules_of(settings)
+local function rules_of(settings, asks)
   local said = settings.limit or {}
   local told = {
     again = again(settings.retry), circuit = circuit(settings.circuit), rate = rate(said.rate),
     limit = limit(settings.limit), shed = shed(settings.shed), hedge = hedge(settings.hedge),
-    early = early(settings.call.early), order = order(settings.order),
+    early = early(settings.call.early), order = order(settings.order), asks = asks and asks.bits,
   }
   return next(told) and told or nil
 end
@@ -175,7 +176,7 @@ end
 ---@param settings table
 ---@return table
 function numbers.of(settings)
-  local call, retry = settings.call, settings.retry
+  local call, retry, asks = settings.call, settings.retry, events.of(settings)
   return {
     deadline_us = call.deadline,
     wait_us = math.min(call.wait, call.deadline),
@@ -184,7 +185,8 @@ function numbers.of(settings)
     pause_max_us = retry.pause_max,
     budget = type(retry.budget) == "number" and percent(retry.budget) or 0,
     budget_least = retry.budget_least,
-    rules = rules_of(settings),
+    rules = rules_of(settings, asks),
+    asks = asks,
     front = front.of(settings),
   }
 end

@@ -153,6 +153,8 @@ local function closed(list, prefix)
   return setmetatable({}, meta)
 end
 
+room.closed = closed
+
 local function refuse_unknown(prefix)
   return function(_, name)
     local is_plain = type(name) == "string" and #name <= 40 and name:find "^[%a_][%w_]*$"

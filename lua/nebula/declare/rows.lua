@@ -150,7 +150,7 @@ rows.resource = {
   tags = { type = "map", not_yet = "nothing groups resources" },
 }
 for name, row in pairs(rows.policy) do
-  if row.type == "table" or front.rows[name] then
+  if row.type == "table" or row.type == "question" or front.rows[name] then
     rows.resource[name] = { type = "table", not_yet = row.not_yet,
       instead = ('is said in a policy: policy "mine" { %s = ... }'):format(row.instead and "limit" or name) }
   end

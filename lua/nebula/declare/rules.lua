@@ -3,6 +3,7 @@
 -- The bounds are those of engine/nebula_policy.h. What sections must be beside one another is in relations.lua, and
 -- how the engine is told in numbers.lua.
 
+local events = require "nebula.declare.events"
 local front = require "nebula.declare.front"
 local spans = require "nebula.declare.spans"
 
@@ -105,7 +106,7 @@ local retry = {
   budget_least = integer(3, 0, MANY, "Retries a second that are allowed whatever the share is."),
   tokens = only({ type = "table", fields = budget_tokens, text = "The tokens of the budgets quota and ratio." },
     "budget", has_tokens, 'counts only beside budget = "quota" or "ratio"'),
-  on = enum({ "safe" }, "What is repeated. safe: calls that are idempotent, or proven not applied."),
+  on = events.again,
 }
 
 -- --- circuit ---------------------------------------------------------------------------------------
@@ -258,7 +259,8 @@ rules.policy = {
   },
   fallback = front.rows.fallback,
   cache = front.rows.cache,
-  on = { type = "table", not_yet = "events are in the log alone" },
+  classify = events.rows.classify,
+  on = events.rows.on,
   rate = { type = "table", instead = 'is said as limit = { rate = "200/s" }' },
   bulkhead = { type = "table", instead = "is said as limit = { concurrent = 32, queue = 64 }" },
 }

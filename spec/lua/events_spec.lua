@@ -119,7 +119,7 @@ describe("a policy with functions", function()
 
   it("is shown to have some", function()
     declares 'classify = function(e) end, on = { refused = function(e) end }'
-    says("asked or told of: failure, refused", ended(0, nebula("inspect", "shop", folder)).output)
+    says("asked or told of: failure, refused", ended(0, nebula("inspect", "shop", "--dir", folder)).output)
   end)
 
   it("moves no other resource when it takes all the time that it may", function()

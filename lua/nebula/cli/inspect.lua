@@ -1,5 +1,6 @@
 local balance = require "nebula.cli.balance"
 local chaos = require "nebula.cli.chaos"
+local guards = require "nebula.cli.guards"
 local declared = require "nebula.cli.declared"
 local engines = require "nebula.cli.engines"
 local folder = require "nebula.cli.folder"
@@ -43,6 +44,7 @@ local function show_settings(r)
     rules.has_tokens(r.rules) and "" or ("; retries: %d %% of calls and %d a second"):format(l.budget, l.budget_least))
   rules.show(r.rules, line)
   rules.show_operations(r.operations, line)
+  guards.show(r.guards, line)
   if r.balance then
     balance.show_settings(r.balance, line)
   end
@@ -170,8 +172,8 @@ end
 local function show_resource(answer)
   local r = answer.resource
   local workers = answer.workers and (", %d workers"):format(answer.workers) or ""
-  print(("%s  %s, %s (pid %d%s)"):format(show.paint("bold", r.name), r.kind, chaos.mark(r, r.state), answer.pid,
-    workers))
+  print(("%s  %s, %s (pid %d%s)"):format(show.paint("bold", r.name), r.kind,
+    chaos.mark(r, guards.mark(r, r.state)), answer.pid, workers))
   show_settings(r)
   show_options(r.options)
   line("calls", "%d, %d failed, %d in doubt, %d retries", r.calls, r.failed, r.in_doubt, r.retries)

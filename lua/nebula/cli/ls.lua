@@ -1,6 +1,7 @@
 local chaos = require "nebula.cli.chaos"
 local engines = require "nebula.cli.engines"
 local folder = require "nebula.cli.folder"
+local guards = require "nebula.cli.guards"
 local show = require "nebula.cli.show"
 local show_services = require "nebula.cli.services"
 
@@ -28,7 +29,7 @@ local function show_engine(answer)
   local rows = {}
   for i, r in ipairs(answer.resources) do
     rows[i] = { r.name, r.kind, r.open, r.idle, r.leased, r.listeners, r.max, r.waiting, r.calls, r.failed, r.retries,
-      chaos.mark(r, show.paint(colours[r.state] or "bold", r.state)) }
+      chaos.mark(r, guards.mark(r, show.paint(colours[r.state] or "bold", r.state))) }
   end
   show.table({ "NAME", "KIND", "OPEN", "IDLE", "LEASED", "LISTENERS", "MAX", "WAITING", "CALLS", "FAILED", "RETRIES",
     "STATE" }, rows)

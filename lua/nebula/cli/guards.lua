@@ -1,0 +1,54 @@
+--- guards: how ls and inspect show what the rules of a resource know now: its circuit, and who is under way and waits.
+
+local show = require "nebula.cli.show"
+local units = require "nebula.units"
+
+local guards = {}
+
+--- The state of a resource, with that of its circuit where it is not closed.
+---@param r table as an engine tells it
+---@param state string
+---@return string
+function guards.mark(r, state)
+  if not r.circuit then return state end
+  return ("%s, %s"):format(state, show.paint("red", r.circuit == "half" and "circuit half open" or "circuit open"))
+end
+
+local WHY = {
+  failures = "%d of %d failed", slow = "%d of %d were slow", consecutive = "%d of %d failed",
+  probe = "%d of %d probes failed", order = "by order",
+}
+
+local function span(seconds)
+  return units.show_duration(math.floor(seconds * 1000 + 0.5) * 1000)
+end
+
+local function circuit(said)
+  local state = said.state == "half" and "half open" or said.state
+  local why = said.why and (WHY[said.why] or said.why):format(said.bad, said.of)
+  local half = said.half_in and ", half open in " .. span(said.half_in) or ""
+  if not why then
+    return state .. ", and never was open"
+  elseif said.state == "closed" then
+    return ("closed; opened %d times, the last time as %s"):format(said.trips, why)
+  end
+  return ("%s: %s%s; opened %d times"):format(state, why, half, said.trips)
+end
+
+local function limit(said)
+  return ("%d of %d under way, %d wait; %d went at once or in turn, %d refused, %d shed"):format(said.under_way,
+    said.most, said.waiting, said.ran, said.refused, said.shed)
+end
+
+--- A line for each thing that is known: what it is about, and the sentence.
+---@param list table[]|nil as an engine tells them
+---@param line fun(name: string, format: string, ...)
+function guards.show(list, line)
+  for _, one in ipairs(list or {}) do
+    local of = one.operation == "" and "" or one.operation .. ": "
+    if one.circuit then line("now", "%scircuit %s", of, circuit(one.circuit)) end
+    if one.limit then line(one.circuit and "" or "now", "%slimit: %s", of, limit(one.limit)) end
+  end
+end
+
+return guards

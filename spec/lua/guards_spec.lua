@@ -1,0 +1,45 @@
+-- What inspect and ls show of what rules know.
+
+local guards = require "nebula.cli.guards"
+local show = require "nebula.cli.show"
+
+local function lines_of(list)
+  local lines = {}
+  guards.show(list, function(name, format, ...) lines[#lines + 1] = name .. "|" .. format:format(...) end)
+  return table.concat(lines, "\n")
+end
+
+describe("what rules know", function()
+  local paint = show.paint
+  setup(function() show.paint = function(_, text) return text end end)
+  teardown(function() show.paint = paint end)
+
+  it("is shown by operation", function()
+    assert.equal([[
+now|circuit closed, and never was open
+|limit: 3 of 32 under way, 0 wait; 77 went at once or in turn, 5 refused, 2 shed
+now|pay: limit: 0 of 1 under way, 4 wait; 1 went at once or in turn, 0 refused, 0 shed]],
+      lines_of { { operation = "", circuit = { state = "closed" },
+          limit = { under_way = 3, most = 32, waiting = 0, ran = 77, refused = 5, shed = 2 } },
+        { operation = "pay", limit = { under_way = 0, most = 1, waiting = 4, ran = 1, refused = 0, shed = 0 } } })
+    assert.equal("", lines_of(nil))
+  end)
+
+  it("says why a circuit opened, and for how long", function()
+    for expected, said in pairs {
+      ["now|circuit open: 3 of 32 failed, half open in 1500ms; opened 2 times"] = { state = "open", why = "failures", bad = 3,
+        of = 32, trips = 2, half_in = 1.5 },
+      ["now|circuit half open: 9 of 10 were slow; opened 1 times"] = { state = "half", why = "slow", bad = 9, of = 10, trips = 1 },
+      ["now|circuit closed; opened 4 times, the last time as by order"] = { state = "closed", why = "order", bad = 0, of = 0,
+        trips = 4 },
+    } do
+      assert.equal(expected, lines_of { { operation = "", circuit = said } })
+    end
+  end)
+
+  it("is marked in the list while a circuit is not closed", function()
+    assert.equal("ready", guards.mark({}, "ready"))
+    assert.equal("ready, circuit open", guards.mark({ circuit = "open" }, "ready"))
+    assert.equal("ready, circuit half open", guards.mark({ circuit = "half" }, "ready"))
+  end)
+end)

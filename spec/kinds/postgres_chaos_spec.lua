@@ -35,7 +35,7 @@ describe("postgres with chaos", function()
 
   setup(function()
     db = declared.use(declare("orders", 'pool = { max = 4, connect = "10s" }, policy = "brief"'),
-      { brief = 'return policy "brief" { like = "standard", call = { deadline = "2s" }, retry = { tries = 2 } }' })
+      { brief = 'return policy "brief" { like = "standard", circuit = false, call = { deadline = "2s" }, retry = { tries = 2 } }' })
     calm = declared.use(declare("calm", "pool = { max = 2 }"))
     assert(calm:exec "create table tally (id int not null)")
   end)

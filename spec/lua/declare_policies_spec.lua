@@ -42,7 +42,7 @@ policies/a.lua:4:14: d.like: there is no policy "nobody"
 policies/a.lua:5:14: e.like: goes round in a circle: e -> e
 policies/a.lua:6:42: f.call.wait: is more than deadline, which is 1s
 policies/a.lua:7:15: g.call: expected a table { ... }, got a number
-policies/a.lua:7:35: g.retry.on: "always" is not possible here; known: safe]],
+policies/a.lua:7:35: g.retry.on: "always" is not possible here; known: safe; or a function]],
       (errors_of { ["policies/a.lua"] = [[
 policy "a" { like = "b" }
 policy "b" { like = "c" }

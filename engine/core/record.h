@@ -21,7 +21,7 @@
 #include "core/resource.h"
 #include "nebula_policy.h"
 
-#define RECORDS_OF_CALLS 256 /* powers of two; 23 kB with the others */
+#define RECORDS_OF_CALLS 256 /* powers of two; 25 kB with the others */
 #define RECORDS_OF_ITSELF 32
 #define RECORD_NUMBERS 3
 

@@ -73,17 +73,10 @@ static void tell(struct call *c, bool is_denied)
     tale_hedged(c->attempt.resource, &c->attempt.tale, now_of(c) - c->attempt.sent_us, is_denied);
 }
 
-/* False: nobody can take it now, or it may not be paid for. */
-static bool send_one(struct call *c)
+/* False: nobody can take it now. */
+static bool begin_one(struct call *c)
 {
-    struct copy *copy = NULL;
-    if (now_of(c) >= c->attempt.deadline_us)
-        return false;
-    bool is_paid = tokens_spend(c->operation->guards, &c->operation->rules->hedge);
-    if (!is_paid)
-        tell(c, true);
-    if (is_paid)
-        copy = copy_new(c);
+    struct copy *copy = copy_new(c);
     if (copy == NULL)
         return false;
     copy->attempt.ended = call_copy_ended;
@@ -91,10 +84,22 @@ static bool send_one(struct call *c)
     c->copies.is_beginning = true;
     attempt_begin(&copy->attempt);
     c->copies.is_beginning = false;
-    if (copy->attempt.state == ATTEMPT_OVER)
+    return copy->attempt.state != ATTEMPT_OVER;
+}
+
+/* False: nobody can take it now, or it may not be paid for. */
+static bool send_one(struct call *c)
+{
+    struct guards *g = c->operation->guards;
+    if (now_of(c) >= c->attempt.deadline_us)
         return false;
-    tell(c, false);
-    return true;
+    bool is_paid = tokens_spend(g, &c->operation->rules->hedge);
+    bool is_sent = is_paid && begin_one(c);
+    if (is_paid && !is_sent)
+        tokens_return(g);
+    else
+        tell(c, !is_paid);
+    return is_sent;
 }
 
 static void follow(struct call *c, struct hedge_step step)

@@ -155,7 +155,8 @@ static struct rate_answer take_slice(struct rates *r, int64_t left_us, int64_t n
     common_unlock(&s->common);
     r->left = a.verdict == RATE_REFUSE ? 0 : r->size - 1;
     r->taken_us = now_us;
-    r->next_us = a.at_us + step_us(r);
+    if (r->left > 0)
+        r->next_us = a.at_us + step_us(r);
     return a;
 }
 

@@ -6,8 +6,8 @@
  * lost. So no more go than rules/rate says of a span that is 10 ms longer, and who asks is refused wrongly for
  * what others did not use of their slices. Of an engine that has no others, nothing is lost.
  *
- * By key or by tenant each has tokens of its own, without slices. Of those that used any within their span there
- * may be RATES_KEYS_MOST; then the one that called longest ago begins anew.
+ * By key or by tenant each has tokens of its own, without slices. RATES_KEYS_MOST of them are known at a time; when
+ * there is one more, the one that called longest ago begins anew.
  */
 #ifndef CORE_RATES_H
 #define CORE_RATES_H

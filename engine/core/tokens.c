@@ -97,3 +97,10 @@ bool tokens_spend(struct guards *g, const struct nebula_hedge *h)
     } while (!atomic_compare_exchange_weak(&t->spent, &spent, next));
     return true;
 }
+
+void tokens_return(struct guards *g)
+{
+    int64_t spent = atomic_load_explicit(&g->tokens->spent, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak(&g->tokens->spent, &spent, hedge_return(spent)))
+        ;
+}

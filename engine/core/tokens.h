@@ -21,6 +21,8 @@ void tokens_reward(struct guards *g, const struct throttle_policy *p, int32_t pa
 /* A call began that may have copies; may one more go? */
 void tokens_earn(struct guards *g, const struct nebula_hedge *h);
 bool tokens_spend(struct guards *g, const struct nebula_hedge *h);
+/* It was paid for, and did not go. */
+void tokens_return(struct guards *g);
 
 void tokens_free(struct tokens **t); /* *t may be NULL */
 

@@ -131,3 +131,8 @@ int64_t hedge_spend(const struct hedge_policy *p, int64_t spent)
 {
     return spent + COPY <= (int64_t)p->burst * COPY ? spent + COPY : spent;
 }
+
+int64_t hedge_return(int64_t spent)
+{
+    return larger(spent - COPY, 0);
+}

@@ -88,5 +88,7 @@ void hedge_give_up(struct hedge *h);
 int64_t hedge_earn(const struct hedge_policy *p, int64_t spent, int64_t calls);
 /* One copy more; the same as before when there is none. */
 int64_t hedge_spend(const struct hedge_policy *p, int64_t spent);
+/* It was paid for, and did not go. */
+int64_t hedge_return(int64_t spent);
 
 #endif

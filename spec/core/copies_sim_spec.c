@@ -124,6 +124,28 @@ static void copies_have_a_budget(void **unused)
     rig_end(&r);
 }
 
+/* There is one in all, and none comes back. */
+static void one_that_finds_no_connection_costs_nothing(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    struct nebula_rules rules = fixed;
+    rules.hedge.percent = 0;
+    rules.hedge.burst = 1;
+    ruled_begin(&r, 2, rules);
+    server_pace(r.server, 100 * MS);
+    int64_t lease = rig_lease(&r), before = server_heard(r.server);
+    assert_int_equal(rig_await(&r, ruled_ask(&r, twice), NULL), ERROR_OK);
+    assert_int_equal(heard_by(&r, before), 1);
+    rig_release(&r, lease);
+    assert_int_equal(rig_await(&r, ruled_ask(&r, twice), NULL), ERROR_OK);
+    assert_int_equal(heard_by(&r, before), 3);
+    rig_pass(&r, 200 * MS);
+    assert_int_equal(rig_await(&r, ruled_ask(&r, twice), NULL), ERROR_OK);
+    assert_int_equal(heard_by(&r, before), 4);
+    rig_end(&r);
+}
+
 static void one_that_fails_is_followed_at_once_and_the_last_failure_counts(void **unused)
 {
     (void)unused;
@@ -321,6 +343,7 @@ int main(void)
         cmocka_unit_test(where_no_connection_is_there_at_once_none_goes),
         cmocka_unit_test(one_that_waits_for_its_connection_has_none),
         cmocka_unit_test(copies_have_a_budget),
+        cmocka_unit_test(one_that_finds_no_connection_costs_nothing),
         cmocka_unit_test(one_that_fails_is_followed_at_once_and_the_last_failure_counts),
         cmocka_unit_test(what_fails_for_good_is_the_answer),
         cmocka_unit_test(at_the_deadline_all_of_them_are_over),

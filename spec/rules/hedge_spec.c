@@ -424,6 +424,9 @@ static void many_calls_are_so_many_times_one(void **unused)
                      (int64_t)INT32_MAX * 1000000);
     assert_int_equal(hedge_spend(&p, (int64_t)INT32_MAX * 1000000 - 999999),
                      (int64_t)INT32_MAX * 1000000 - 999999);
+    assert_int_equal(hedge_return(hedge_spend(&p, 250000)), 250000);
+    assert_int_equal(hedge_return(999999), 0); /* calls have brought back some of it meanwhile */
+    assert_int_equal(hedge_return(0), 0);
 }
 
 static void a_smaller_burst_is_waited_for(void **unused)

@@ -11,6 +11,7 @@
 #include "core/lend.h"
 #include "core/listen.h"
 #include "core/nap.h"
+#include "core/refused.h"
 #include "core/resource.h"
 #include "core/start.h"
 
@@ -168,6 +169,14 @@ static void describe_call(struct nebula_reply *out, const struct engine *e, stru
         c->error.code == ERROR_OK || c->answer->is_in_flight ? 0 : c->answer->request.reply.part;
 }
 
+/* As of a call that was never sent. */
+static void describe_refused(struct nebula_reply *out, const struct engine *e, struct refused *f)
+{
+    describe(out, e, refused_error(f));
+    out->role = f->role;
+    out->deadline_us = f->deadline_us;
+}
+
 int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
 {
     struct engine *e = border_enter(n);
@@ -175,12 +184,15 @@ int32_t nebula_reply(struct nebula *n, int32_t ticket, struct nebula_reply *out)
     if (t == NULL || t->state == TICKET_PENDING)
         return engine_refuse(e, ERROR_STALE, "there is no reply at ticket %d", ticket);
     struct call *call = call_of(t);
+    struct refused *refused = refused_of(t);
     struct lend *lend = lend_of(t);
     struct listen *listen = listen_of(t);
     struct hear *hear = hear_of(t);
     *out = (struct nebula_reply){.changed = -1, .column = ""};
     if (call != NULL) {
         describe_call(out, e, call);
+    } else if (refused != NULL) {
+        describe_refused(out, e, refused);
     } else if (lend != NULL) {
         describe(out, e, lend_error(lend));
         out->lease = lend_lease(lend);

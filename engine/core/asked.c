@@ -63,16 +63,13 @@ void asked_tell(const struct operation *o, struct nebula_question what)
     note->said.operation = o->number;
 }
 
-void asked_refused(struct call *c)
+void asked_refused(const struct operation *o, const struct error *why, int32_t attempts)
 {
-    if (!asked_hears(c->operation, NEBULA_TELL_REFUSED))
-        return;
-    call_explain(c);
-    asked_tell(c->operation, (struct nebula_question){.what = NEBULA_TELL_REFUSED,
-                                                      .code = (int32_t)c->error.code,
-                                                      .outcome = OUTCOME_FAILED,
-                                                      .attempts = c->again.attempts,
-                                                      .text = c->error.text});
+    asked_tell(o, (struct nebula_question){.what = NEBULA_TELL_REFUSED,
+                                           .code = (int32_t)why->code,
+                                           .outcome = OUTCOME_FAILED,
+                                           .attempts = attempts,
+                                           .text = why->text});
 }
 
 void asked_retries(const struct call *c, int64_t pause_us)

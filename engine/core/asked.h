@@ -24,8 +24,8 @@ static inline bool asked_hears(const struct operation *o, enum nebula_ask what)
 
 /* The last attempt ended. True: the call waits for the host, as its policy asks about failures. */
 bool asked_ask(struct call *c);
-/* A stage refused it; there will be another attempt. */
-void asked_refused(struct call *c);
+/* A call of o was refused, after so many attempts; there will be another attempt. */
+void asked_refused(const struct operation *o, const struct error *why, int32_t attempts);
 void asked_retries(const struct call *c, int64_t pause_us);
 /* Kept if the rules of the operation say so, which may be NULL. What is not of this sort is zero. */
 void asked_tell(const struct operation *o, struct nebula_question what);

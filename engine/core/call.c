@@ -5,6 +5,7 @@
 #include "core/asked.h"
 #include "core/batch.h"
 #include "core/context.h"
+#include "core/refused.h"
 #include "core/resource.h"
 #include "core/stages.h"
 #include "core/tenant.h"
@@ -65,7 +66,10 @@ static void refuse(struct call *c)
     const struct stage_end end = {.code = ERROR_CANCELLED};
     c->outcome = OUTCOME_FAILED;
     come_out(c, 0, &end);
-    asked_refused(c);
+    if (asked_hears(c->operation, NEBULA_TELL_REFUSED)) {
+        call_explain(c);
+        asked_refused(c->operation, &c->error, c->again.attempts);
+    }
     answer(c);
 }
 
@@ -380,8 +384,8 @@ static struct call *copy_request(struct engine *e, const struct nebula_request *
     return c;
 }
 
-static int64_t deadline_of(const struct engine *e, int64_t within_us,
-                           const struct nebula_policy *policy)
+int64_t call_deadline_us(const struct engine *e, int64_t within_us,
+                         const struct nebula_policy *policy)
 {
     int64_t at_us = engine_in(e, within_us > 0 ? within_us : policy->deadline_us);
     return at_us < e->task->deadline_us ? at_us : e->task->deadline_us;
@@ -399,7 +403,7 @@ static void begin_attempt(struct call *c, struct engine *e, struct resource *r,
     a->is_dirtying = request->is_dirty;
     a->asked_us = engine_now(e);
     a->wait_us = policy->wait_us;
-    a->deadline_us = deadline_of(e, request->within_us, policy);
+    a->deadline_us = call_deadline_us(e, request->within_us, policy);
     a->waiter.key = e->task->key;
     a->waiter.is_fail_fast = request->is_fail_fast || r->spec->pool.is_fail_fast;
     a->ended = attempt_ended;
@@ -470,11 +474,13 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
         return refusal;
     if (leased == NULL && (r = tenant_resource(r)) == NULL)
         return -(int32_t)e->error.code;
+    int32_t number = leased != NULL ? 0 : refused_begin(r, request);
+    if (number != 0)
+        return number;
     struct call *c = call_new(e, r, request);
     if (c == NULL)
         return -ERROR_MEMORY;
-    int32_t number = ticket_begin(&c->ticket, e, &call_ticket);
-    if (number < 0) {
+    if ((number = ticket_begin(&c->ticket, e, &call_ticket)) < 0) {
         rooms_give(&e->rooms, c, c->size);
         return number;
     }

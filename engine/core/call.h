@@ -47,6 +47,10 @@ struct call {
 
 extern const struct ticket_type call_ticket;
 
+/* Until when one that is asked for now may take, by the request or the policy, and by the task. */
+int64_t call_deadline_us(const struct engine *e, int64_t within_us,
+                         const struct nebula_policy *policy);
+
 /* The ticket's number, or a negative code. */
 int32_t call_begin(struct engine *e, const struct nebula_request *request);
 

@@ -258,6 +258,20 @@ bool circuits_pass(struct guards *g, uint64_t *pass, struct circuits_refusal *wh
     return c == NULL || *pass != 0 || (*pass = allow(c, why)) != 0;
 }
 
+bool circuits_are_shut(const struct guards *g, struct circuits_refusal *why)
+{
+    struct circuits *c = g->circuits;
+    if (c == NULL || (word_of(c) & CIRCUIT_STATE) != CIRCUIT_OPEN)
+        return false;
+    struct shared *s = enter(c);
+    int64_t now_us = engine_now(engine_of(c));
+    bool is_shut = circuit_is_shut(&s->circuit, &s->policy, now_us);
+    if (is_shut)
+        *why = refusal(&s->circuit, now_us);
+    common_unlock(&s->common);
+    return is_shut;
+}
+
 uint64_t circuits_pass_leased(struct guards *g)
 {
     struct circuits *c = circuits_of(g);
@@ -278,15 +292,14 @@ void circuits_explain(const struct guards *g, const struct circuits_refusal *r, 
     out->retry_after_us = r->left_us;
 }
 
-bool circuits_lend(struct resource *r, struct error *why)
+bool circuits_lend(struct resource *r, struct circuits_refusal *refused, struct error *why)
 {
     struct operation *o = operation_find(r, 0);
-    struct circuits_refusal refused;
     uint64_t pass;
     if (o == NULL)
         return true;
-    if (!circuits_pass(o->guards, &pass, &refused)) {
-        circuits_explain(o->guards, &refused, why);
+    if (!circuits_pass(o->guards, &pass, refused)) {
+        circuits_explain(o->guards, refused, why);
         return false;
     }
     circuits_end(o->guards, pass, ERROR_CANCELLED, false,

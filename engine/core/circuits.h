@@ -27,9 +27,11 @@ struct circuits_refusal {
 /* May a call be sent? Its pass is to be handed in once, by circuits_end(); 0: there is no circuit. False:
  * not now. */
 bool circuits_pass(struct guards *g, uint64_t *pass, struct circuits_refusal *why);
+/* Is it open for certain? So much is known at less cost; false: circuits_pass() tells. */
+bool circuits_are_shut(const struct guards *g, struct circuits_refusal *why);
 void circuits_explain(const struct guards *g, const struct circuits_refusal *r, struct error *out);
 /* The same for a lease, for which nothing is handed in. */
-bool circuits_lend(struct resource *r, struct error *why);
+bool circuits_lend(struct resource *r, struct circuits_refusal *refused, struct error *why);
 /* For what runs on a lease: a pass if there is one to be had, else 0. */
 uint64_t circuits_pass_leased(struct guards *g);
 /* The call ended so, that long after it was sent. was_sent: else it says something only when nothing answers. */

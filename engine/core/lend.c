@@ -291,10 +291,11 @@ int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_
     struct pool *p = resource_pool(r, role);
     if (p == NULL)
         return engine_refuse(e, ERROR_MEMORY, "%s: no memory for a pool", r->name);
+    struct circuits_refusal refused;
     struct error why;
-    if ((p->gate & GATE_CIRCUIT) != 0 && !circuits_lend(r, &why)) {
+    if ((p->gate & GATE_CIRCUIT) != 0 && !circuits_lend(r, &refused, &why)) {
         struct tale s = tale_begin(e, e->task->context);
-        tale_circuit(r, &s, operation_find(r, 0));
+        tale_circuit(r, &s, &refused);
         return engine_refuse(e, why.code, "%s", why.text);
     }
     return queue(p, within_us, is_fail_fast);

@@ -73,7 +73,7 @@ static enum stage_verdict enter_circuit(struct call *c)
 {
     if (circuits_pass(c->operation->guards, &c->pass, &c->refused))
         return STAGE_GO;
-    tale_circuit(c->attempt.resource, tale_of(c), c->operation);
+    tale_circuit(c->attempt.resource, tale_of(c), &c->refused);
     error_clear(&c->error);
     c->error.code = ERROR_OPEN; /* and call_explain() says why */
     return STAGE_REFUSE;

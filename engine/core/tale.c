@@ -99,24 +99,20 @@ void tale_not_again(struct resource *r, struct tale *s, enum outcome outcome)
 
 /* --- the circuit ------------------------------------------------------------------------------ */
 
-static void tell_circuit(struct resource *r, struct tale *s, const struct operation *o,
-                         enum record_what what)
-{
-    struct circuit_standing is;
-    if (o != NULL && circuits_standing(o->guards, &is))
-        record_add(r, s, what, place_in(r, s, NEBULA_SETTING_CIRCUIT), is.state, is.bad, is.of);
-}
-
 void tale_counted(struct resource *r, struct tale *s, const struct operation *o,
                   enum error_code code, bool was_sent)
 {
-    if (error_blames_server(code) && circuits_counts(code, was_sent))
-        tell_circuit(r, s, o, RECORD_COUNTED);
+    struct circuit_standing is;
+    if (o != NULL && error_blames_server(code) && circuits_counts(code, was_sent) &&
+        circuits_standing(o->guards, &is))
+        record_add(r, s, RECORD_COUNTED, place_in(r, s, NEBULA_SETTING_CIRCUIT), is.state, is.bad,
+                   is.of);
 }
 
-void tale_circuit(struct resource *r, struct tale *s, const struct operation *o)
+void tale_circuit(struct resource *r, struct tale *s, const struct circuits_refusal *why)
 {
-    tell_circuit(r, s, o, RECORD_CIRCUIT);
+    record_add(r, s, RECORD_CIRCUIT, place_in(r, s, NEBULA_SETTING_CIRCUIT),
+               why->is_half ? CIRCUIT_HALF : CIRCUIT_OPEN, why->cause.bad, why->cause.of);
 }
 
 void tale_moved(struct resource *r, const struct operation *o, enum circuit_state was,

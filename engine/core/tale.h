@@ -11,6 +11,7 @@
 #include "core/record.h"
 #include "rules/circuit.h"
 
+struct circuits_refusal;
 struct operation;
 struct waiter;
 
@@ -27,11 +28,11 @@ void tale_refused(struct resource *r, struct tale *s, const struct waiter *w, in
 /* An attempt that was sent ended badly, so long after. */
 void tale_failed(struct resource *r, struct tale *s, enum error_code code, enum outcome outcome,
                  int64_t after_us, int64_t deadline_us);
-/* That counts for the circuit, where there is one; and it refused an attempt. o: by which it goes; NULL: by the
- * declaration alone. */
+/* That counts for the circuit, where there is one. o: by which it goes; NULL: by the declaration alone. */
 void tale_counted(struct resource *r, struct tale *s, const struct operation *o,
                   enum error_code code, bool was_sent);
-void tale_circuit(struct resource *r, struct tale *s, const struct operation *o);
+/* The circuit refused an attempt. */
+void tale_circuit(struct resource *r, struct tale *s, const struct circuits_refusal *why);
 /* It has moved, here. */
 void tale_moved(struct resource *r, const struct operation *o, enum circuit_state was,
                 enum circuit_state is, const struct circuit_cause *cause);

@@ -188,6 +188,14 @@ static inline uint32_t circuit_outcome(const struct circuit_policy *p, bool is_f
 
 /* May a call pass? Its pass, or 0 for no. */
 uint64_t circuit_allow(struct circuit *c, const struct circuit_policy *p, int64_t now_us);
+/* It would refuse, and change nothing: so it is most of the time while a circuit is open. */
+static inline bool circuit_is_shut(const struct circuit *c, const struct circuit_policy *p,
+                                   int64_t now_us)
+{
+    if (c->state != CIRCUIT_OPEN || c->mode != p->mode || c->until_us - now_us > p->pause_max_us)
+        return false;
+    return c->mode == CIRCUIT_FORCED_OPEN || (c->mode == CIRCUIT_AUTOMATIC && now_us < c->until_us);
+}
 /* It ended so. */
 void circuit_record(struct circuit *c, const struct circuit_policy *p, uint64_t pass,
                     uint32_t outcome, int64_t now_us, uint64_t dice);

@@ -323,10 +323,15 @@ static void ask(struct life *l)
 {
     uint64_t word = circuit_word(&l->circuit);
     enum circuit_state before = l->circuit.state;
+    struct circuit asked = l->circuit;
+    bool is_shut = circuit_is_shut(&l->circuit, &l->policy, l->now_us);
     uint64_t pass = circuit_allow(&l->circuit, &l->policy, l->now_us);
     struct called c = model_allow(&l->model, &l->policy, l->now_us);
     enum told told = pass == 0 ? REFUSED : circuit_would_refuse(pass) ? UNHEEDED : PASSES;
     expect(l, "what the call is told", told, c.told);
+    expect(l, "whether it was known to be shut", is_shut,
+           told == REFUSED && before == CIRCUIT_OPEN &&
+               memcmp(&asked, &l->circuit, sizeof asked) == 0);
     if (l->model.turn == (int64_t)(word >> CIRCUIT_ERA_SHIFT))
         expect(l, "the pass by the word", (int64_t)circuit_pass(word),
                before == CIRCUIT_CLOSED ? (int64_t)pass : 0);

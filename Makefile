@@ -4,7 +4,9 @@
 # Another folder (make BUILD=build/mine) is a build of its own; the sanitizers and coverage have theirs.
 
 BUILD ?= build
-CC := gcc
+# What was compiled before, be it in another clone or for another planted bug, is not compiled again.
+CC := $(shell command -v ccache >/dev/null && [ -w "$${CCACHE_DIR:-$$HOME}" ] && echo ccache) gcc
+export CCACHE_NOHASHDIR = 1
 JOBS := $(shell nproc)
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib

@@ -25,6 +25,7 @@ test     lua-busted        the specs in Lua
 test     postgresql-15     a real PostgreSQL, started and stopped by the specs
 test     openssl           certificates for its TLS
 test     man-db            reads the manual pages
+test     ccache            compiles once what several builds have in common
 test     patch             plants bugs that the simulation must find
 test     spin              checks the model of the ledger
 lint     clang-format      layout of the C files

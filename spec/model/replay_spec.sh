@@ -60,18 +60,22 @@ else
     verdict ok "$traces seeds: $steps steps on $ledgers ledgers are followed"
 fi
 
-copy_healthy "$from" "$build/healthy" && simulate "$build/healthy" || { cat "$log"; exit 1; }
+tree=$build/tree
+copy_healthy "$from" "$tree" && simulate "$tree" || { cat "$log"; exit 1; }
 for bug in spec/model/bugs/*.patch; do
     name=$(basename "$bug" .patch)
-    if ! copy_with "$build/healthy" "$build/$name" "$bug"; then
+    if ! plant_in "$tree" "$bug"; then
         verdict "not ok" "$name: the patch does not apply: plant the mistake anew"
-    elif ! simulate "$build/$name"; then
+        continue
+    fi
+    if ! simulate "$tree"; then
         verdict "not ok" "$name: does not compile"
     else
-        play "$build/$name/build/spec/sim/seeds_spec" 1 200
+        play "$tree/build/spec/sim/seeds_spec" 1 200
         if [ -n "$refused" ]; then verdict ok "$name: $refused"; else verdict "not ok" "$name: 200 seeds are followed"; fi
     fi
-    rm -rf "${build:?}/$name"
+    pull_from "$tree" "$bug"
 done
+rm -rf "$tree"
 echo "1..$number"
 exit $failed

@@ -11,7 +11,10 @@ copy_healthy() {
         { find engine spec -name '*.[od]'; ls flags libsim.a libsupport.a; } | xargs cp -p --parents -t "$2/build")
 }
 
-# HEALTHY TO PATCH: false when the patch does not apply.
-copy_with() {
-    cp -Rp "$1" "$2" && patch -d "$2" -p1 --no-backup-if-mismatch <"$3" >>"$log" 2>&1
+# TREE PATCH: plants the mistake there, and takes it out again. False when it does not apply: then nothing is done.
+plant_in() {
+    patch -d "$1" -p1 --dry-run <"$2" >>"$log" 2>&1 && patch -d "$1" -p1 --no-backup-if-mismatch <"$2" >>"$log" 2>&1
+}
+pull_from() {
+    patch -d "$1" -p1 -R --no-backup-if-mismatch <"$2" >>"$log" 2>&1
 }

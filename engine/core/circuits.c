@@ -14,6 +14,7 @@ struct shared {
     struct common common;
     _Atomic uint64_t word;
     struct circuit_policy policy;
+    uint64_t said; /* when that was, see guards.h */
     struct circuit circuit;
     int32_t seats;
     struct seat seat[]; /* by worker */
@@ -204,6 +205,15 @@ void circuits_free(struct circuits **circuits)
     free(c);
 }
 
+/* What was said later is in force. */
+static void say(const struct guards *g, struct shared *s)
+{
+    if (g->said < s->said)
+        return;
+    s->policy = policy_of(&g->rules->circuit);
+    s->said = g->said;
+}
+
 /* It may be open by order from the beginning. */
 static void begin(struct guards *g)
 {
@@ -212,6 +222,7 @@ static void begin(struct guards *g)
         return;
     struct shared *s = enter(g->circuits);
     uint64_t before = circuit_word(&s->circuit);
+    say(g, s);
     circuit_look(&s->circuit, &s->policy, engine_now(g->resource->engine));
     leave(g->circuits, before);
 }
@@ -382,7 +393,7 @@ static void change(struct circuits *c)
 {
     struct shared *s = enter(c);
     uint64_t before = circuit_word(&s->circuit);
-    s->policy = policy_of(&c->guards->rules->circuit);
+    say(c->guards, s);
     circuit_look(&s->circuit, &s->policy, engine_now(engine_of(c)));
     leave(c, before);
 }

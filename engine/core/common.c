@@ -1,5 +1,6 @@
 #include "core/common.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 struct ledger {
     pthread_mutex_t lock;
     int32_t workers;
+    _Atomic uint64_t stamps;
     struct index things; /* by identity */
 };
 
@@ -37,6 +39,11 @@ void ledger_free(struct ledger **ledger)
 int32_t ledger_workers(const struct ledger *l)
 {
     return l->workers;
+}
+
+uint64_t ledger_stamp(struct ledger *l)
+{
+    return l == NULL ? 0 : atomic_fetch_add_explicit(&l->stamps, 1, memory_order_relaxed) + 1;
 }
 
 /* --- things ----------------------------------------------------------------------------------- */

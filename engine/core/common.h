@@ -20,6 +20,8 @@ struct ledger;
 struct ledger *ledger_new(int32_t workers);
 void ledger_free(struct ledger **l); /* nobody has a part in anything any more */
 int32_t ledger_workers(const struct ledger *l);
+/* Larger than each one before, in all workers: what is said later has a larger one. 0 without a ledger. */
+uint64_t ledger_stamp(struct ledger *l);
 
 struct common {
     pthread_mutex_t lock; /* of all that is behind this, and of the seats */

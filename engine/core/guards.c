@@ -18,6 +18,7 @@ struct guards *guards_new(const struct operation *owner)
     g->resource = owner->resource;
     g->owner = owner;
     g->rules = owner->rules;
+    g->said = ledger_stamp(g->resource->engine->ledger);
     return g;
 }
 

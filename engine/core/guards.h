@@ -3,6 +3,10 @@
  * A circuit, rates, a limit, tokens and times: each is made when its rule is in force and a call comes, is that of
  * all workers where it says so, and stays when the rule becomes another one, so that nothing that is known is lost
  * by other numbers. Of a resource they are those of all its calls but for the operations that are apart.
+ *
+ * What all workers have together goes by the rules that were said last, whoever said them: each takes what it says
+ * there, when it says it, and when it joins; what is older than what is in force there it keeps to itself. Whether it
+ * asks at all, each goes by its own.
  */
 #ifndef CORE_GUARDS_H
 #define CORE_GUARDS_H
@@ -22,6 +26,7 @@ struct guards {
     struct resource *resource;
     const struct operation *owner;    /* whose calls they are; number 0: the resource's */
     const struct nebula_rules *rules; /* by which they go; whoever has them sets it */
+    uint64_t said;                    /* when they were: a ledger_stamp() */
     struct circuits *circuits;
     struct rates *rates;
     struct limits *limits;

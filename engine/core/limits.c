@@ -8,6 +8,7 @@
 struct shared {
     struct common common;
     struct nebula_limit said;
+    uint64_t said_at; /* see guards.h */
     struct bulkhead bulkhead;
     struct limit_policy policy; /* where the bound is found */
     struct shed_policy shedding;
@@ -210,6 +211,19 @@ static struct common *make(const struct ledger *l, const void *rules)
     return &s->common;
 }
 
+/* What was said later is in force. */
+static void say(struct limits *l)
+{
+    const struct guards *g = l->guards;
+    struct shared *s = enter(l);
+    if (g->said >= s->said_at) {
+        go_by(s, g->rules);
+        s->said_at = g->said;
+        serve(s, engine_now(engine_of(l)));
+    }
+    leave(l);
+}
+
 static struct limits *limits_new(struct guards *g)
 {
     struct engine *e = g->resource->engine;
@@ -227,6 +241,7 @@ static struct limits *limits_new(struct guards *g)
         seat_take(&l->shared->part[e->worker].seat, c, e->loop, l, hear);
         common_unlock(c);
     }
+    say(l);
     return l;
 }
 
@@ -249,13 +264,8 @@ void limits_free(struct limits **limits)
 
 void limits_changed(struct guards *g)
 {
-    struct limits *l = g->limits;
-    if (l == NULL)
-        return;
-    struct shared *s = enter(l);
-    go_by(s, g->rules);
-    serve(s, engine_now(engine_of(l)));
-    leave(l);
+    if (g->limits != NULL)
+        say(g->limits);
 }
 
 /* --- for who calls ----------------------------------------------------------------------------- */

@@ -84,6 +84,7 @@ static struct operation *make_first(struct resource *r)
     if (o == NULL)
         return NULL;
     o->policy = r->spec->policy;
+    o->guards->said = r->rules_said;
     r->operations = o;
     set_stages(r);
     return o;
@@ -134,12 +135,14 @@ static struct operation *named(const struct resource *r, const char *name)
 /* --- saying ----------------------------------------------------------------------------------- */
 
 /* Goes by these rules, which are kept for it, from now on. */
-static void go_by(struct operation *o, const struct nebula_rules *kept)
+static void go_by(struct operation *o, const struct nebula_rules *kept, uint64_t said)
 {
     const struct nebula_rules *old = o->rules;
     o->rules = kept;
-    if (o->is_apart)
+    if (o->is_apart) {
         o->guards->rules = kept;
+        o->guards->said = said;
+    }
     set_stages(o->resource);
     if (o->is_apart)
         guards_changed(o->guards);
@@ -153,8 +156,9 @@ bool operation_rules(struct resource *r, const struct nebula_rules *said)
         return false;
     rules_return(r->engine, r->rules);
     r->rules = kept;
-    if (r->operations != NULL)
-        go_by(r->operations, rules_keep(r->engine, kept)); /* they are there, and need no memory */
+    r->rules_said = ledger_stamp(r->engine->ledger);
+    if (r->operations != NULL) /* they are there, and need no memory */
+        go_by(r->operations, rules_keep(r->engine, kept), r->rules_said);
     resource_each_pool(r, circuits_see);
     return true;
 }
@@ -201,19 +205,31 @@ int32_t operation_say(struct resource *r, const char *name, const struct nebula_
         return -(int32_t)error_set(e, ERROR_MEMORY, "%s: no memory for its rules", r->name);
     o->policy = *policy;
     if (kept != NULL)
-        go_by(o, kept);
+        go_by(o, kept, ledger_stamp(r->engine->ledger));
     else
         set_stages(r);
     return o->number;
 }
 
-bool operations_copy(struct resource *to, const struct resource *from)
+/* It was said when that was, and not now. */
+static bool copy(struct resource *to, const struct operation *of)
 {
     struct error e;
+    int32_t number = operation_say(to, of->name, &of->policy, of->rules, of->is_apart, &e);
+    if (number < 0)
+        return false;
+    struct operation *o = numbered(to, number);
+    o->guards->said = of->guards->said;
+    return true;
+}
+
+bool operations_copy(struct resource *to, const struct resource *from)
+{
     if (from->rules != NULL && !operation_rules(to, from->rules))
         return false;
+    to->rules_said = from->rules_said;
     for (const struct operation *o = from->operations; o != NULL; o = o->next)
-        if (o->number > 0 && operation_say(to, o->name, &o->policy, o->rules, o->is_apart, &e) < 0)
+        if (o->number > 0 && !copy(to, o))
             return false;
     return true;
 }

@@ -20,6 +20,8 @@ struct key {
 /* What all workers have together. */
 struct shared {
     struct common common;
+    struct nebula_rate said;
+    uint64_t said_at; /* see guards.h */
     struct rate all;
     struct index keys;
     struct list order;
@@ -28,6 +30,8 @@ struct shared {
 struct rates {
     struct guards *guards;
     struct shared *shared;
+    struct nebula_rate said; /* as all have it, */
+    uint64_t said_at;        /* when this one looked last */
     struct rate_limit policy;
     int64_t left, size; /* of the slice */
     int64_t taken_us, next_us;
@@ -70,6 +74,37 @@ static struct rate_limit policy_of(const struct nebula_rate *r)
         .wait_us = r->wait_us};
 }
 
+/* Under the lock. What is left of a slice counts no more. */
+static void go_by_all(struct rates *r)
+{
+    r->said = r->shared->said;
+    r->said_at = r->shared->said_at;
+    r->policy = policy_of(&r->said);
+    r->left = 0;
+    r->size = 1;
+}
+
+/* Another worker said something since. */
+static void look(struct rates *r)
+{
+    if (r->said_at != r->shared->said_at)
+        go_by_all(r);
+}
+
+/* What was said later is in force. */
+static void say(struct rates *r)
+{
+    const struct guards *g = r->guards;
+    struct shared *s = r->shared;
+    common_lock(&s->common);
+    if (g->said >= s->said_at) {
+        s->said = g->rules->rate;
+        s->said_at = g->said;
+    }
+    go_by_all(r);
+    common_unlock(&s->common);
+}
+
 static struct rates *rates_of(struct guards *g)
 {
     if (g->rates != NULL)
@@ -82,9 +117,8 @@ static struct rates *rates_of(struct guards *g)
     }
     r->guards = g;
     r->shared = container_of(c, struct shared, common);
-    r->policy = policy_of(&g->rules->rate);
-    r->size = 1;
     g->rates = r;
+    say(r);
     return r;
 }
 
@@ -101,11 +135,8 @@ void rates_free(struct rates **rates)
 void rates_changed(struct guards *g)
 {
     struct rates *r = g->rates;
-    if (r == NULL || g->rules->rate.shape == NEBULA_RATE_NONE)
-        return;
-    r->policy = policy_of(&g->rules->rate);
-    r->left = 0;
-    r->size = 1;
+    if (r != NULL && g->rules->rate.shape != NEBULA_RATE_NONE)
+        say(r);
 }
 
 /* --- all together ------------------------------------------------------------------------------ */
@@ -143,8 +174,9 @@ static void resize(struct rates *r, int64_t now_us)
 static struct rate_answer take_slice(struct rates *r, int64_t left_us, int64_t now_us)
 {
     struct shared *s = r->shared;
-    resize(r, now_us);
     common_lock(&s->common);
+    look(r);
+    resize(r, now_us);
     struct rate_answer a = {.verdict = RATE_REFUSE};
     if (r->size > 1)
         a = take(r, &s->all, r->size, left_us, now_us);
@@ -178,7 +210,7 @@ static bool use_slice(struct rates *r, int64_t left_us, int64_t now_us, struct r
 static void name_key(const struct rates *r, char *out)
 {
     const struct task *task = r->guards->resource->engine->task;
-    if (r->guards->rules->rate.per == NEBULA_PER_TENANT)
+    if (r->said.per == NEBULA_PER_TENANT)
         snprintf(out, KEY_SIZE, "%s", context_tenant(task->context));
     else
         snprintf(out, KEY_SIZE, "%016" PRIx64, task->key);
@@ -226,6 +258,7 @@ static struct rate_answer take_of_key(struct rates *r, int64_t left_us, int64_t 
     char name[KEY_SIZE] = "";
     name_key(r, name);
     common_lock(&s->common);
+    look(r);
     struct key *k = key_of(s, name);
     struct rate_answer a = {.verdict = RATE_GO, .at_us = now_us};
     if (k != NULL)
@@ -241,7 +274,7 @@ static void explain(const struct rates *r, struct rate_answer a, int64_t now_us,
     static const char *const whose[] = {[NEBULA_PER_ALL] = "",
                                         [NEBULA_PER_KEY] = " of this key",
                                         [NEBULA_PER_TENANT] = " of this tenant"};
-    const struct nebula_rate *said = &r->guards->rules->rate;
+    const struct nebula_rate *said = &r->said;
     error_set(why, ERROR_RATE, "%s: no more calls%s now than %" PRId64 " in %" PRId64 " ms",
               r->guards->resource->name, whose[said->per], said->tokens, said->span_us / 1000);
     why->retry_after_us = a.at_us == RATE_NEVER ? 0 : a.at_us - now_us;
@@ -258,7 +291,7 @@ struct rate_answer rates_take(struct guards *g, int64_t left_us, struct error *w
         error_set(why, ERROR_MEMORY, "%s: no memory for a rate", g->resource->name);
         return a;
     }
-    if (g->rules->rate.per != NEBULA_PER_ALL)
+    if (r->said.per != NEBULA_PER_ALL)
         a = take_of_key(r, left_us, now_us);
     else if (!use_slice(r, left_us, now_us, &a))
         a = take_slice(r, left_us, now_us);

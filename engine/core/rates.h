@@ -6,6 +6,8 @@
  * lost. So no more go than rules/rate says of a span that is 10 ms longer, and who asks is refused wrongly for
  * what others did not use of their slices. Of an engine that has no others, nothing is lost.
  *
+ * Other numbers that another worker says count here from the next slice on, or the next call of a key.
+ *
  * By key or by tenant each has tokens of its own, without slices. RATES_KEYS_MOST of them are known at a time; when
  * there is one more, the one that called longest ago begins anew.
  */

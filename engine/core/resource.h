@@ -38,6 +38,7 @@ struct resource {
     struct nebula_balance *balance;   /* over its endpoints, NULL: it was said by nobody; load.h */
     struct budget *budget;            /* for retries, NULL: it was not called yet */
     const struct nebula_rules *rules; /* NULL: none was said; see operation.h */
+    uint64_t rules_said;              /* when, see guards.h */
     struct operation *operations;     /* by number; NULL: none was said, or it was not used yet */
     struct chaos *chaos;              /* faults on purpose, NULL: there are none */
     struct places *places;            /* of its settings, NULL: nobody told; core/places.h */

@@ -96,7 +96,7 @@ static int32_t concurrent(const struct call *c)
 
 void stage_limited(struct call *c, int64_t waited_us, enum error_code code)
 {
-    const struct nebula_rules *rules = c->operation->rules;
+    const struct nebula_rules *rules = c->operation->guards->rules;
     struct resource *r = c->attempt.resource;
     if (code == ERROR_SHED)
         tale_shed(r, tale_of(c), waited_us, rules->shed.of[c->limited.waiter.class].target_us);

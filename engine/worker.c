@@ -243,12 +243,13 @@ static void hear_question(struct worker *w, struct nebula_question *question)
         worker_fail(w, lua_tostring(lua, -1));
 }
 
-/* True: there is no more. */
+/* True: there is no more. Nobody hears any more after a failure: Lua may be what has failed. */
 static bool hear_questions(struct worker *w)
 {
     struct nebula_question question;
     int left = QUESTIONS_A_TURN;
-    while (w->hears_questions && !w->is_done && left > 0 && nebula_question(w->engine, &question)) {
+    while (w->hears_questions && w->why[0] == '\0' && left > 0 &&
+           nebula_question(w->engine, &question)) {
         hear_question(w, &question);
         left--;
     }
@@ -297,6 +298,7 @@ static void loop(struct worker *w)
         }
         may_wait = left > 0 && is_heard;
     }
+    hear_questions(w); /* what rules did in the last turn */
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

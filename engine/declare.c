@@ -55,11 +55,11 @@ static int declare(lua_State *lua)
         code = nebula_balance(d->engine, number, lua_topointer(lua, 2));
     if (code >= 0 && !lua_isnoneornil(lua, 3))
         code = nebula_rules(d->engine, number, lua_topointer(lua, 3));
-    if (code >= 0 && !lua_isnoneornil(lua, 4))
-        code = nebula_chaos(d->engine, number, lua_topointer(lua, 4));
     if (code >= 0 && !lua_isnoneornil(lua, 5))
         code =
             nebula_places(d->engine, number, lua_topointer(lua, 5), (int32_t)lua_tointeger(lua, 6));
+    if (code >= 0 && !lua_isnoneornil(lua, 4)) /* which is told of, with its place */
+        code = nebula_chaos(d->engine, number, lua_topointer(lua, 4));
     if (code >= 0) {
         lua_pushinteger(lua, number);
         return 1;
@@ -69,13 +69,17 @@ static int declare(lua_State *lua)
     return 2;
 }
 
-/* operation(number, name, struct nebula_policy, struct nebula_rules, is_apart) -> nothing | why */
+/* operation(number, name, struct nebula_policy, struct nebula_rules, is_apart, struct nebula_place[], places)
+ * -> nothing | why */
 static int operation(lua_State *lua)
 {
     struct declaration *d = self(lua);
     int32_t code =
         nebula_operation(d->engine, (int32_t)lua_tointeger(lua, 1), lua_tostring(lua, 2),
                          lua_topointer(lua, 3), lua_topointer(lua, 4), lua_toboolean(lua, 5) != 0);
+    if (code > 0)
+        code = nebula_operation_places(d->engine, (int32_t)lua_tointeger(lua, 1), code,
+                                       lua_topointer(lua, 6), (int32_t)lua_tointeger(lua, 7));
     if (code >= 0)
         return 0;
     refused(lua, d, code);

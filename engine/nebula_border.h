@@ -3,6 +3,7 @@
  *   nebula.c           open, turn, next, stop; tasks; looking
  *   nebula_resource.c  declarations and what is told to a resource
  *   nebula_call.c      tickets, requests and their replies
+ *   nebula_front.c     what was decided in front of calls
  *   nebula_lease.c     leases
  *   nebula_listen.c    listeners, and what they are told
  *   nebula_ledger.c    what several engines count together

@@ -1,7 +1,8 @@
 /* nebula_policy.h - by which rules the calls of a resource are made, besides its deadline and its retries.
  *
  * Rules are said of a resource that is declared, or of an operation of it, and changed by saying them again:
- * what is known goes on. All workers of a ledger say the same. What is all zero is not in force.
+ * what is known goes on. All workers of a ledger say the same; until they do, what was said last counts for what
+ * they have together. What is all zero is not in force.
  *
  * A call goes through its rules in this order, unless it is told another one:
  *
@@ -250,6 +251,9 @@ enum nebula_setting {
     NEBULA_SETTING_SHED,
     NEBULA_SETTING_HEDGE,
     NEBULA_SETTING_EARLY,
+    NEBULA_SETTING_CACHE,
+    NEBULA_SETTING_FALLBACK,
+    NEBULA_SETTING_CHAOS, /* the whole declaration of nebula_chaos.h: a resource's, and no policy's */
     NEBULA_SETTINGS
 };
 
@@ -262,6 +266,42 @@ struct nebula_place {
  * the last nobody knows. 0 or a negative code. */
 int32_t nebula_places(struct nebula *n, int32_t resource, const struct nebula_place *place,
                       int32_t places);
+/* The same of the policy of an operation, by the number that nebula_operation() gave. */
+int32_t nebula_operation_places(struct nebula *n, int32_t resource, int32_t operation,
+                                const struct nebula_place *place, int32_t places);
+
+/* --- what stands in front ----------------------------------------------------------------------- */
+
+/* What a host decides before a call, instead of one, or when it has failed, and tells so that `nebula explain` knows
+ * it; with three numbers. Ages and waits are in us, codes those of errors, a step is counted from 1. */
+enum nebula_front {
+    NEBULA_FRONT_HIT = 0, /* an answer that is kept: age */
+    NEBULA_FRONT_STALE,  /* one that is older than it should be, as a newer one is asked for: age */
+    NEBULA_FRONT_MISS,   /* there is none that is good: age of the one there is, or -1 */
+    NEBULA_FRONT_JOINED, /* what another task had asked for: code, wait */
+    NEBULA_FRONT_STALE_IF_ERROR, /* an old one, because of an error: code, age */
+    NEBULA_FRONT_FALLBACK,       /* the fallback: step, enum nebula_way, code because of which */
+    NEBULA_FRONT_FALLBACK_LAST,  /* its last good answer: step, code because of which, age */
+    NEBULA_FRONT_FALLBACK_NONE, /* a step that has nothing: step, enum nebula_way, code of its own or 0 */
+    NEBULA_FRONTS
+};
+/* What a step of a fallback is. */
+enum nebula_way {
+    NEBULA_WAY_LAST = 0, /* the last good answer */
+    NEBULA_WAY_RESOURCE, /* another resource */
+    NEBULA_WAY_VALUE,    /* a value */
+    NEBULA_WAY_CALL,     /* a function */
+    NEBULA_WAYS
+};
+
+/* A tale that begins: its number, which is positive. */
+int64_t nebula_tale(struct nebula *n);
+/* The next call of the acting task is told in this one; 0: in its own, as ever. */
+void nebula_tale_in(struct nebula *n, int64_t tale);
+/* That was decided for the acting task in front of the resource, in this tale; 0: in one of its own. Nothing when there
+ * is no such resource, way or code. */
+void nebula_front(struct nebula *n, int32_t resource, int64_t tale, int32_t what, int64_t a,
+                  int64_t b, int64_t c);
 
 /* ffi] */
 

@@ -119,21 +119,35 @@ int32_t nebula_answer(struct nebula *n, int32_t ticket, int32_t again, int32_t i
     return 0;
 }
 
-int32_t nebula_places(struct nebula *n, int32_t resource, const struct nebula_place *place,
-                      int32_t places)
+/* Number 0 is the resource itself, whose operation is made with the first call. */
+static struct places **places_in(struct resource *r, int32_t operation)
+{
+    return operation == 0 ? &r->places : &operation_find(r, operation)->places;
+}
+
+int32_t nebula_operation_places(struct nebula *n, int32_t resource, int32_t operation,
+                                const struct nebula_place *place, int32_t places)
 {
     struct engine *e = border_enter(n);
     struct resource *r = table_get(&e->resources, resource);
     if (r == NULL)
         return border_no_resource(e, resource);
+    if (!operation_exists(r, operation))
+        return engine_refuse(e, ERROR_USAGE, "%s has no operation number %d", r->name, operation);
     if (places < 0 || places > NEBULA_SETTINGS)
         return engine_refuse(e, ERROR_USAGE, "%s: there are %d settings, not %d", r->name,
                              NEBULA_SETTINGS, places);
     for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
-        if (!places_say(one, place, places))
+        if (!places_say(e, places_in(one, operation), place, places))
             return engine_refuse(e, ERROR_MEMORY, "%s: no memory for where its settings stand",
                                  one->name);
     return 0;
+}
+
+int32_t nebula_places(struct nebula *n, int32_t resource, const struct nebula_place *place,
+                      int32_t places)
+{
+    return nebula_operation_places(n, resource, 0, place, places);
 }
 
 int32_t nebula_find(struct nebula *n, const char *name)

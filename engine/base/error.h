@@ -108,6 +108,7 @@ enum outcome {
 struct error {
     enum error_code code;
     char state[8];          /* the server's own code (SQLSTATE, SQLite's result code), "" if none */
+    bool is_planted;        /* somebody did it on purpose: see core/chaos.h */
     int64_t retry_after_us; /* what the server asked for, 0 if nothing */
     char text[ERROR_TEXT_SIZE]; /* one sentence, without secrets */
 };
@@ -128,6 +129,7 @@ static inline void error_clear(struct error *e)
 {
     e->code = ERROR_OK;
     e->state[0] = '\0';
+    e->is_planted = false;
     e->retry_after_us = 0;
     e->text[0] = '\0';
 }

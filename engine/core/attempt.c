@@ -85,10 +85,10 @@ static void note(const struct attempt *a, const struct conn *conn, enum error_co
         load_note(conn, code, engine_now(a->engine) - a->sent_us);
 }
 
-static void tell_failure(struct attempt *a, enum outcome outcome, enum error_code code)
+static void tell_failure(struct attempt *a, enum outcome outcome, const struct error *why)
 {
-    if (code != ERROR_OK)
-        tale_failed(a->resource, &a->tale, code, outcome, engine_now(a->engine) - a->sent_us,
+    if (why->code != ERROR_OK)
+        tale_failed(a->resource, &a->tale, why, outcome, engine_now(a->engine) - a->sent_us,
                     a->deadline_us);
 }
 
@@ -112,7 +112,7 @@ static void request_ended(struct request *r)
     enum outcome outcome = outcome_of(a);
     if (go_again(a))
         return;
-    tell_failure(a, outcome, r->reply.error.code);
+    tell_failure(a, outcome, &r->reply.error);
     end(a, outcome, &r->reply.error);
 }
 
@@ -147,7 +147,7 @@ static void served(struct waiter *w, struct conn *conn)
 static void refused(struct waiter *w, const struct error *why)
 {
     struct attempt *a = container_of(w, struct attempt, waiter);
-    tale_refused(a->resource, &a->tale, w, a->role, why->code);
+    tale_refused(a->resource, &a->tale, w, a->role, why);
     end(a, OUTCOME_FAILED, why);
 }
 
@@ -239,6 +239,8 @@ static void explain_deadline(struct attempt *a, struct error *out)
     else
         error_set(out, ERROR_DEADLINE, "%s: no answer by the deadline, after %lld ms",
                   a->resource->name, ms);
+    if (a->state == ATTEMPT_SENT)
+        out->is_planted = a->request.is_held && !a->request.is_lent;
 }
 
 static void time_is_over(struct attempt *a)
@@ -250,9 +252,9 @@ static void time_is_over(struct attempt *a)
         note(a, a->conn, why.code);
     enum outcome outcome = attempt_give_up(a);
     if (was_waiting)
-        tale_refused(a->resource, &a->tale, &a->waiter, a->role, why.code);
+        tale_refused(a->resource, &a->tale, &a->waiter, a->role, &why);
     else
-        tell_failure(a, outcome, why.code);
+        tell_failure(a, outcome, &why);
     a->ended(a, outcome, &why);
 }
 
@@ -278,6 +280,7 @@ void attempt_init(struct attempt *a, struct engine *e, struct resource *r)
     a->waiter.served = served;
     a->waiter.refused = refused;
     a->request.ended = request_ended;
+    a->request.tale = &a->tale;
     node_init(&a->waiter.node);
     timer_init(&a->timer, timer_fired);
 }

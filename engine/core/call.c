@@ -486,7 +486,7 @@ int32_t call_begin(struct engine *e, const struct nebula_request *request)
     }
     c->attempt.request.context = context_ref(e->task->context);
     c->attempt.tale = tale_begin(e, e->task->context);
-    c->attempt.tale.is_apart = c->operation != NULL && c->operation->number > 0;
+    c->attempt.tale.by = c->operation;
     again_called(r);
     r->users++;
     go(c, leased);

@@ -4,6 +4,7 @@
 
 #include "core/batch.h"
 #include "core/pool.h"
+#include "core/tale.h"
 #include "rules/fault.h"
 
 #define SEEDS_APART UINT64_C(0x9e3779b97f4a7c15) /* those of two workers */
@@ -60,6 +61,15 @@ static void count(struct chaos *h, uint32_t conn, enum error_code code, int64_t 
 {
     h->resource->faults++;
     engine_trace(engine_of(h), TRACE_CHAOS, h->resource->number, conn, code, delay_us);
+}
+
+/* Where there is a call, in its tale. */
+static void tell_call(const struct chaos *h, struct request *r, enum record_planted what,
+                      enum error_code code, int64_t delay_us)
+{
+    r->is_held = true;
+    if (r->tale != NULL)
+        tale_chaos(h->resource, r->tale, what, code, delay_us);
 }
 
 /* --- wires ------------------------------------------------------------------------------------ */
@@ -120,6 +130,7 @@ static void fail(struct soon *s)
     error_set(&why, w->code, "%s: %s", conn_resource(c),
               w->fate == FATE_FAILS ? "failed by chaos, before it was sent"
                                     : "cut off by chaos, on its way");
+    why.is_planted = true;
     if (w->fate == FATE_CUT_THERE)
         mark_sent(r);
     bool is_broken = chaos_breaks((int32_t)w->code);
@@ -184,6 +195,15 @@ static int64_t draw_delay_us(struct chaos *h)
     return fault_delay_us(&h->delay, roll(h));
 }
 
+static enum record_planted planted_by(enum fate fate)
+{
+    static const enum record_planted planted[] = {[FATE_IS_SENT] = PLANTED_HELD,
+                                                  [FATE_FAILS] = PLANTED_FAILURE,
+                                                  [FATE_CUT_THERE] = PLANTED_CUT_THERE,
+                                                  [FATE_CUT_BACK] = PLANTED_CUT_BACK};
+    return planted[fate];
+}
+
 static bool begin(struct conn *c, struct request *r)
 {
     struct chaos *h = chaos_of(c);
@@ -194,6 +214,7 @@ static bool begin(struct conn *c, struct request *r)
     if (w == NULL)
         return true;
     count(h, c->id, code, delay_us);
+    tell_call(h, r, planted_by(fate), code, delay_us);
     w->request = r;
     w->code = code;
     w->fate = fate;
@@ -209,6 +230,13 @@ static bool is_behind(const struct conn *c, const struct request *r)
     return conn_head(c) != r && !container_of(r->node.prev, struct request, node)->is_lent;
 }
 
+/* Nobody of those that are on it gets an answer any more. */
+static void mark_cut(struct conn *c)
+{
+    for (struct list_node *n = c->requests.first; n != NULL; n = ring_next(&c->requests, n))
+        container_of(n, struct request, node)->is_cut = true;
+}
+
 bool chaos_lets(struct conn *c, struct request *r)
 {
     struct wire *w = find(c);
@@ -216,6 +244,8 @@ bool chaos_lets(struct conn *c, struct request *r)
         return true;
     if (w == NULL)
         return !is_behind(c, r) && begin(c, r);
+    if (w->request != r && !r->is_held)
+        tell_call(w->chaos, r, PLANTED_BEHIND, ERROR_OK, 0);
     return w->is_due && pass(w);
 }
 
@@ -227,6 +257,8 @@ bool chaos_eats(struct conn *c, struct request *r)
         return false;
     batch_unanswer(r);
     error_set(&why, ERROR_LOST, "%s: connection %u was cut by chaos", conn_resource(c), c->id);
+    why.is_planted = true;
+    mark_cut(c);
     conn_break(c, &why);
     return true;
 }
@@ -239,6 +271,7 @@ bool chaos_refuses(struct conn *c)
         return false;
     count(h, c->id, ERROR_UNREACHABLE, 0);
     error_set(&why, ERROR_UNREACHABLE, "%s: not reached, by chaos", conn_resource(c));
+    why.is_planted = true;
     conn_failed(c, &why);
     return true;
 }
@@ -293,6 +326,7 @@ static void time_is_up(struct timer *t)
 {
     struct chaos *h = container_of(t, struct chaos, end);
     tell(h, "chaos is over");
+    tale_chaos_over(h->resource);
     end(h);
 }
 
@@ -321,6 +355,7 @@ static bool put(struct resource *r, const struct nebula_chaos *said, int64_t unt
     h->dice = said->seed + (uint64_t)e->worker * SEEDS_APART;
     h->until_us = until_us;
     h->is_told = false;
+    tale_chaos_began(r, said->during_us);
     loop_arm(e->loop, &h->end, until_us);
     r->chaos = h;
     return true;

@@ -97,6 +97,7 @@ static void end_request(struct conn *c, struct request *r, const struct error *w
     reply_fini(&r->reply);
     reply_init(&r->reply); /* of what the driver had found out by then, nothing counts */
     r->reply.error = *why;
+    r->reply.error.is_planted |= r->is_cut;
     r->reply.is_unanswered = true;
     r->ended(r);
 }
@@ -345,7 +346,7 @@ void conn_send(struct conn *c, struct request *r)
     CHECK(c->state == CONN_LEASED || c->state == CONN_CHECKING || c->state == CONN_RESETTING ||
           c->state == CONN_CANCELLING || c->state == CONN_LISTENING);
     node_init(&r->node);
-    r->is_lent = false;
+    r->is_lent = r->is_held = r->is_cut = false;
     ring_push_tail(&c->requests, &r->node);
     if (c->lent == 0 || r->is_shared)
         lend(c, r);

@@ -44,6 +44,28 @@ static json_t *record_json(struct telling *t, const struct record *one)
     return o;
 }
 
+/* --- those of calls ---------------------------------------------------------------------------- */
+
+/* Those of both rings, in the order in which they were made. */
+struct tales {
+    uint32_t count;
+    const struct record *record[RECORDS_OF_CALLS + RECORDS_OF_FRONT];
+};
+
+static void collect(const struct records *all, struct tales *out)
+{
+    uint32_t i = 0, j = 0, front = records_of_front(all), calls = records_of_calls(all);
+    out->count = 0;
+    while (i < front || j < calls) {
+        const struct record *a = i < front ? records_front(all, i) : NULL;
+        const struct record *b = j < calls ? records_call(all, j) : NULL;
+        bool is_front = b == NULL || (a != NULL && record_is_older(a, b));
+        i += is_front;
+        j += !is_front;
+        out->record[out->count++] = is_front ? a : b;
+    }
+}
+
 /* --- a call ----------------------------------------------------------------------------------- */
 
 static bool is_meant(const struct order *o, const struct record *one)
@@ -60,11 +82,11 @@ static bool has(const uint64_t *call, int32_t count, uint64_t number)
 }
 
 /* The numbers of those that are meant, the one told of last first. How many. */
-static int32_t find(const struct order *o, const struct records *all, uint64_t *call)
+static int32_t find(const struct order *o, const struct tales *all, uint64_t *call)
 {
     int32_t found = 0;
-    for (uint32_t i = records_of_calls(all); i > 0 && found < o->last; i--) {
-        const struct record *one = records_call(all, i - 1);
+    for (uint32_t i = all->count; i > 0 && found < o->last; i--) {
+        const struct record *one = all->record[i - 1];
         if (is_meant(o, one) && !has(call, found, one->call))
             call[found++] = one->call;
     }
@@ -82,16 +104,15 @@ static void put_trace(struct telling *t, json_t *o, const struct record *one)
     telling_text(t, o, "trace", digits);
 }
 
-static json_t *call_json(struct telling *t, const struct records *all, uint64_t call)
+static json_t *call_json(struct telling *t, const struct tales *all, uint64_t call)
 {
     json_t *o = json_object(), *list = json_array();
     const struct record *last = NULL;
-    for (uint32_t i = 0; i < records_of_calls(all); i++) {
-        const struct record *one = records_call(all, i);
-        if (one->call != call)
+    for (uint32_t i = 0; i < all->count; i++) {
+        if (all->record[i]->call != call)
             continue;
-        telling_append(t, list, record_json(t, one));
-        last = one;
+        last = all->record[i];
+        telling_append(t, list, record_json(t, last));
     }
     CHECK(last != NULL);
     telling_number(t, o, "call", (int64_t)call);
@@ -106,9 +127,12 @@ static json_t *call_json(struct telling *t, const struct records *all, uint64_t 
 static json_t *calls_json(struct telling *t, const struct order *o, const struct records *all)
 {
     json_t *list = json_array();
-    uint64_t call[RECORDS_OF_CALLS];
-    for (int32_t i = all == NULL ? 0 : find(o, all, call); i > 0; i--)
-        telling_append(t, list, call_json(t, all, call[i - 1]));
+    uint64_t call[RECORDS_OF_CALLS]; /* as many as may be asked for */
+    struct tales tales = {.count = 0};
+    if (all != NULL)
+        collect(all, &tales);
+    for (int32_t i = find(o, &tales, call); i > 0; i--)
+        telling_append(t, list, call_json(t, &tales, call[i - 1]));
     return list;
 }
 

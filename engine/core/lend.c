@@ -71,17 +71,17 @@ static void lend_free(struct ticket *t)
 
 static const struct ticket_type lend_ticket = {.abandon = lend_abandon, .free = lend_free};
 
-static void tell_refusal(struct lend *l, enum error_code code)
+static void tell_refusal(struct lend *l, const struct error *why)
 {
-    struct tale s = tale_begin(l->ticket.engine, l->ticket.task->context);
-    tale_refused(l->pool->resource, &s, &l->waiter, l->pool->role, code);
+    struct tale s = tale_apart(l->ticket.engine, l->ticket.task->context);
+    tale_refused(l->pool->resource, &s, &l->waiter, l->pool->role, why);
 }
 
 /* The lease belongs to the task that asked, whoever is acting now. */
 static void served(struct waiter *w, struct conn *c)
 {
     struct lend *l = container_of(w, struct lend, waiter);
-    struct tale s = tale_begin(l->ticket.engine, l->ticket.task->context);
+    struct tale s = tale_apart(l->ticket.engine, l->ticket.task->context);
     tale_served(l->pool->resource, &s, w, l->pool->role);
     l->lease = lease_begin(c, l->ticket.task);
     ticket_end(&l->ticket, ERROR_OK);
@@ -101,7 +101,7 @@ static void refused(struct waiter *w, const struct error *why)
 {
     struct lend *l = container_of(w, struct lend, waiter);
     l->error = *why;
-    tell_refusal(l, why->code);
+    tell_refusal(l, why);
     ticket_end(&l->ticket, why->code);
 }
 
@@ -117,7 +117,7 @@ static void ring(struct timer *t)
         return;
     }
     pool_late(l->pool, &l->waiter, &l->error);
-    tell_refusal(l, l->error.code);
+    tell_refusal(l, &l->error);
     ticket_end(&l->ticket, l->error.code);
 }
 
@@ -248,7 +248,7 @@ static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
         e->queued = number;
         return 0;
     }
-    tell_refusal(l, why.code);
+    tell_refusal(l, &why);
     ticket_drop(&l->ticket);
     return engine_refuse(e, why.code, "%s", why.text);
 }

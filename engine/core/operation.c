@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/circuits.h"
+#include "core/places.h"
 #include "core/rules.h"
 
 static const uint8_t usual[] = {NEBULA_STAGE_RATE,    NEBULA_STAGE_DEADLINE, NEBULA_STAGE_RETRY,
@@ -56,6 +57,7 @@ static void operation_free(struct operation *o)
     if (o->is_apart)
         guards_free(&o->guards);
     rules_return(o->resource->engine, o->rules);
+    places_return(o->resource->engine, &o->places);
     free(o);
 }
 
@@ -219,6 +221,7 @@ static bool copy(struct resource *to, const struct operation *of)
     if (number < 0)
         return false;
     struct operation *o = numbered(to, number);
+    o->places = places_share(of->places);
     o->guards->said = of->guards->said;
     return true;
 }

@@ -24,6 +24,7 @@ struct operation {
     struct nebula_policy policy;
     const struct nebula_rules *rules; /* kept */
     struct guards *guards;
+    struct places *places; /* of the settings of its policy, NULL: nobody told; not of number 0 */
     int32_t number;
     bool is_apart; /* the guards are its own */
     struct stages stages;

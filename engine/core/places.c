@@ -32,9 +32,9 @@ static struct places *make(struct engine *e, const struct nebula_place *of)
     return p;
 }
 
-bool places_say(struct resource *r, const struct nebula_place *said, int32_t count)
+bool places_say(struct engine *e, struct places **to, const struct nebula_place *said,
+                int32_t count)
 {
-    struct engine *e = r->engine;
     struct nebula_place of[NEBULA_SETTINGS] = {{.file = NULL}};
     for (int32_t i = 0; i < count; i++) {
         if (said[i].file == NULL)
@@ -47,24 +47,24 @@ bool places_say(struct resource *r, const struct nebula_place *said, int32_t cou
     if (p == NULL && (p = make(e, of)) == NULL)
         return false;
     p->users++;
-    places_return(r);
-    r->places = p;
+    places_return(e, to);
+    *to = p;
     return true;
 }
 
-void places_share(struct resource *r, const struct resource *from)
+struct places *places_share(struct places *p)
 {
-    r->places = from->places;
-    if (r->places != NULL)
-        r->places->users++;
+    if (p != NULL)
+        p->users++;
+    return p;
 }
 
-void places_return(struct resource *r)
+void places_return(struct engine *e, struct places **places)
 {
-    struct places *p = r->places;
-    r->places = NULL;
+    struct places *p = *places;
+    *places = NULL;
     if (p == NULL || --p->users > 0)
         return;
-    list_remove(&r->engine->places, &p->node);
+    list_remove(&e->places, &p->node);
     free(p);
 }

@@ -1,4 +1,5 @@
-/* places.h - where the settings of a resource's policy stand, kept once for all resources that have the same.
+/* places.h - where the settings of a policy stand, of a resource or of an operation of it, kept once for all that have
+ * the same.
  *
  * The file is that of the policy that says the setting: of policies that are `like` one another, the first that does. Who
  * declares resources tells it (nebula_places()); of whom nobody told, nothing is known.
@@ -15,16 +16,22 @@ struct places {
     struct nebula_place of[NEBULA_SETTINGS];
 };
 
-/* From now on so many of its settings stand there, and of the others nobody knows. False when out of memory: then it is as before. */
-bool places_say(struct resource *r, const struct nebula_place *said, int32_t count);
-/* Those of `from`, for one of its tenants. */
-void places_share(struct resource *r, const struct resource *from);
-void places_return(struct resource *r);
+/* In *to, which may have others: from now on so many of its settings stand there, and of the rest nobody knows. False
+ * when out of memory: then it is as before. */
+bool places_say(struct engine *e, struct places **to, const struct nebula_place *said,
+                int32_t count);
+/* The same as another one's, which may have none. */
+struct places *places_share(struct places *p);
+void places_return(struct engine *e, struct places **p); /* *p may be NULL, and is so afterwards */
 
-static inline struct nebula_place place_of(const struct resource *r, enum nebula_setting setting)
+static inline struct nebula_place place_at(const struct places *p, enum nebula_setting setting)
 {
     const struct nebula_place nowhere = {.file = NULL};
-    return r->places == NULL ? nowhere : r->places->of[setting];
+    return p == NULL ? nowhere : p->of[setting];
+}
+static inline struct nebula_place place_of(const struct resource *r, enum nebula_setting setting)
+{
+    return place_at(r->places, setting);
 }
 /* Of what it says itself: its pool. */
 static inline struct nebula_place place_declared(const struct resource *r)

@@ -177,6 +177,7 @@ void pool_explain_trouble(const struct pool *p, long long waited_ms, struct erro
     error_set(out, p->trouble->code, "%s: no connection within %lld ms: %s", p->resource->name,
               waited_ms, p->trouble->text);
     memcpy(out->state, p->trouble->state, sizeof out->state);
+    out->is_planted = p->trouble->is_planted;
     out->retry_after_us = p->trouble->retry_after_us;
 }
 

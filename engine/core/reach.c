@@ -212,6 +212,7 @@ void reach_explain(const struct pool *p, const struct error *why, struct error *
     error_set(out, is_told ? first->code : ERROR_UNFIT, "%s: no endpoint serves as %s: ", r->name,
               r->spec->role_name[p->role]);
     memcpy(out->state, is_told ? first->state : "", is_told ? sizeof out->state : 1);
+    out->is_planted = is_told && first->is_planted;
     for (int32_t i = 0; i < p->reaches; i++)
         error_append(out, "%s%s is %s", i == 0 ? "" : ", ", p->reach[i].endpoint->name,
                      reach_state(&p->reach[i]));

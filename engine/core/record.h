@@ -7,7 +7,8 @@
  * The number of a call is never used again in its engine, as that of its ticket is. Calls about which nothing was decided,
  * served at once and answered by their first attempt, leave nothing, so that the ring keeps what matters. What the
  * resource itself does, as its circuit opens, has a ring of its own: else the calls that an open circuit refuses
- * would soon have driven out why it opened.
+ * would soon have driven out why it opened. So has what stands in front of calls and answers most of them: else a
+ * cache would have driven out all the rest.
  *
  * Which decisions there are, and what their numbers mean, is said in one table (record_row). Each worker has its own
  * records; they are put together when somebody asks: see explain.h. Who decides what is in tale.h.
@@ -21,18 +22,21 @@
 #include "core/resource.h"
 #include "nebula_policy.h"
 
-#define RECORDS_OF_CALLS 256 /* powers of two; 25 kB with the others */
+#define RECORDS_OF_CALLS 256 /* powers of two; 28 kB with the others */
 #define RECORDS_OF_ITSELF 32
+#define RECORDS_OF_FRONT 64
 #define RECORD_NUMBERS 3
 
 enum record_what {
     RECORD_SERVED = 0, /* it waited for a connection, and got one */
-    RECORD_REFUSED,    /* it did not get one */
-    RECORD_FAILED,     /* an attempt ended badly */
-    RECORD_COUNTED,    /* for the circuit, which stands so since then */
-    RECORD_AGAIN,      /* another attempt will follow, */
-    RECORD_NOT_AGAIN,  /* or none, and why */
-    RECORD_CIRCUIT,    /* the circuit refused it */
+    RECORD_REFUSED,    /* it did not get one, */
+    RECORD_REFUSED_BY_CHAOS,
+    RECORD_FAILED, /* an attempt ended badly, */
+    RECORD_FAILED_BY_CHAOS,
+    RECORD_COUNTED,   /* for the circuit, which stands so since then */
+    RECORD_AGAIN,     /* another attempt will follow, */
+    RECORD_NOT_AGAIN, /* or none, and why */
+    RECORD_CIRCUIT,   /* the circuit refused it */
     RECORD_RATE_SERVED,
     RECORD_RATE_REFUSED,
     RECORD_LIMIT_SERVED, /* it waited for another call to end */
@@ -42,13 +46,21 @@ enum record_what {
     RECORD_HEDGED,
     RECORD_HEDGE_WON,
     RECORD_HEDGE_DENIED, /* there were too many copies already */
+    RECORD_CHAOS,        /* something was done to it on purpose */
+    RECORD_ENDED,        /* the last one of a call, but for what stands in front */
+    RECORD_CACHED, /* from here on by what stands in front of calls: an answer that is kept, */
+    RECORD_STALE,
+    RECORD_MISSED,
+    RECORD_JOINED, /* or that another one asked for */
+    RECORD_STALE_IF_ERROR,
     RECORD_FALLBACK,
-    RECORD_CACHED,
-    RECORD_CHAOS,          /* something was done to it on purpose */
-    RECORD_ENDED,          /* the last one of a call */
+    RECORD_FALLBACK_LAST,
+    RECORD_FALLBACK_NONE,
     RECORD_CIRCUIT_OPENED, /* from here on by the resource itself */
     RECORD_CIRCUIT_HALF,
     RECORD_CIRCUIT_CLOSED,
+    RECORD_CHAOS_BEGAN,
+    RECORD_CHAOS_OVER,
     RECORDS
 };
 
@@ -67,6 +79,16 @@ enum record_reason {
     REASONS
 };
 
+/* What chaos does to a request. */
+enum record_planted {
+    PLANTED_HELD = 0, /* for so long */
+    PLANTED_BEHIND,   /* what is before it on its connection is held */
+    PLANTED_FAILURE,
+    PLANTED_CUT_THERE, /* the server never hears of it */
+    PLANTED_CUT_BACK,  /* it does, and nobody of the answer */
+    PLANTED_SORTS
+};
+
 struct record {
     int64_t at_us;                /* by the loop */
     uint64_t call;                /* its number; 0: the resource itself */
@@ -77,26 +99,27 @@ struct record {
     int32_t line;
     int32_t generation; /* of the declarations */
     int32_t attempt;
-    enum record_what what;
+    enum record_what what : 16;
+    uint32_t order : 16; /* among those of calls and of what stands in front; it goes round */
 };
 
 /* Of one resource in one worker. What was ever written is counted: a record is overwritten by the one that comes
  * so many later as there are. */
 struct records {
-    uint64_t of_calls, of_itself;
+    uint64_t of_calls, of_itself, of_front;
     struct record call[RECORDS_OF_CALLS];
     struct record itself[RECORDS_OF_ITSELF];
+    struct record front[RECORDS_OF_FRONT];
 };
 
 /* What is known of a call while it is told. */
 struct tale {
     uint64_t call;
     const struct context *context; /* the call's; NULL: the empty one */
+    const struct operation *by;    /* whose policy it goes by; NULL: the declaration's */
     int64_t begun_us;              /* when it was asked */
     int32_t attempt;               /* the one under way, from 1 */
     bool is_told;                  /* there is a record of it */
-    bool
-        is_apart; /* by another policy than the resource's, of which nobody knows where it stands */
 };
 
 /* What a number is called in an answer, and the word for it; NULL: it is a number. */
@@ -114,6 +137,12 @@ struct record_row {
 
 const struct record_row *record_row(enum record_what what);
 
+/* a was made before b. */
+static inline bool record_is_older(const struct record *a, const struct record *b)
+{
+    return (int16_t)(uint16_t)(a->order - b->order) < 0;
+}
+
 /* How many there are, and the i-th of them from the oldest. */
 static inline uint32_t records_of_calls(const struct records *r)
 {
@@ -123,6 +152,10 @@ static inline uint32_t records_of_itself(const struct records *r)
 {
     return r->of_itself < RECORDS_OF_ITSELF ? (uint32_t)r->of_itself : RECORDS_OF_ITSELF;
 }
+static inline uint32_t records_of_front(const struct records *r)
+{
+    return r->of_front < RECORDS_OF_FRONT ? (uint32_t)r->of_front : RECORDS_OF_FRONT;
+}
 static inline const struct record *records_call(const struct records *r, uint32_t i)
 {
     return &r->call[(r->of_calls - records_of_calls(r) + i) % RECORDS_OF_CALLS];
@@ -130,6 +163,11 @@ static inline const struct record *records_call(const struct records *r, uint32_
 static inline const struct record *records_itself(const struct records *r, uint32_t i)
 {
     return &r->itself[(r->of_itself - records_of_itself(r) + i) % RECORDS_OF_ITSELF];
+}
+
+static inline const struct record *records_front(const struct records *r, uint32_t i)
+{
+    return &r->front[(r->of_front - records_of_front(r) + i) % RECORDS_OF_FRONT];
 }
 
 /* Makes those of r. NULL when out of memory. */
@@ -154,6 +192,18 @@ static inline void record_fill(struct record *to, const struct resource *r, enum
     to->what = what;
 }
 
+/* Of which call, and as which of all. */
+static inline void record_sign(struct record *to, const struct records *all, const struct tale *s)
+{
+    to->order = (uint16_t)(all->of_calls + all->of_front);
+    to->call = s->call;
+    to->attempt = s->attempt;
+    if (s->context == NULL)
+        memset(to->trace, 0, sizeof to->trace);
+    else
+        memcpy(to->trace, s->context->trace, sizeof to->trace);
+}
+
 /* One more of a call. */
 static inline void record_add(struct resource *r, struct tale *s, enum record_what what,
                               struct nebula_place place, int64_t a, int64_t b, int64_t c)
@@ -163,13 +213,20 @@ static inline void record_add(struct resource *r, struct tale *s, enum record_wh
         return;
     struct record *to = &all->call[all->of_calls++ % RECORDS_OF_CALLS];
     record_fill(to, r, what, place, a, b, c);
-    to->call = s->call;
-    to->attempt = s->attempt;
-    if (s->context == NULL)
-        memset(to->trace, 0, sizeof to->trace);
-    else
-        memcpy(to->trace, s->context->trace, sizeof to->trace);
+    record_sign(to, all, s);
     s->is_told = true;
+}
+
+/* One more of what stands in front of it, and is told of most of them. */
+static inline void record_front(struct resource *r, const struct tale *s, enum record_what what,
+                                struct nebula_place place, int64_t a, int64_t b, int64_t c)
+{
+    struct records *all = records_get(r);
+    if (all == NULL)
+        return;
+    struct record *to = &all->front[all->of_front++ % RECORDS_OF_FRONT];
+    record_fill(to, r, what, place, a, b, c);
+    record_sign(to, all, s);
 }
 
 /* One more of the resource itself. */

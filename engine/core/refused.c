@@ -40,7 +40,7 @@ static void tell(struct refused *f, struct resource *r)
 {
     struct engine *e = r->engine;
     struct tale s = tale_begin(e, e->task->context);
-    s.is_apart = f->operation->number > 0;
+    s.by = f->operation;
     tale_circuit(r, &s, &f->why);
     if (asked_hears(f->operation, NEBULA_TELL_REFUSED))
         asked_refused(f->operation, refused_error(f), 0);

@@ -377,7 +377,7 @@ void resource_free(struct resource **resource)
     budget_free(&r->budget);
     operations_free(r);
     chaos_free(&r->chaos);
-    places_return(r);
+    places_return(r->engine, &r->places);
     free(r->records);
     free(r->balance);
     drop_secrets(r);

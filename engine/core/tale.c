@@ -6,10 +6,30 @@
 
 static const struct nebula_place nowhere;
 
+/* Of the policy of an operation. */
+static struct nebula_place place_by(const struct resource *r, const struct operation *o,
+                                    enum nebula_setting setting)
+{
+    return o == NULL || o->number == 0 ? place_of(r, setting) : place_at(o->places, setting);
+}
+
+/* Of the policy that the call goes by. */
 static struct nebula_place place_in(const struct resource *r, const struct tale *s,
                                     enum nebula_setting setting)
 {
-    return s->is_apart ? nowhere : place_of(r, setting);
+    return place_by(r, s->by, setting);
+}
+
+/* Of the policy whose rule it is, which others go by too. */
+static struct nebula_place place_of_guard(const struct resource *r, const struct tale *s,
+                                          enum nebula_setting setting)
+{
+    return place_by(r, s->by == NULL ? NULL : s->by->guards->owner, setting);
+}
+
+static const struct nebula_policy *policy_of(const struct resource *r, const struct tale *s)
+{
+    return s->by == NULL ? &r->spec->policy : &s->by->policy;
 }
 
 /* --- a connection ----------------------------------------------------------------------------- */
@@ -30,38 +50,45 @@ void tale_served(struct resource *r, struct tale *s, const struct waiter *w, int
 static struct nebula_place place_of_deadline(const struct resource *r, const struct tale *s,
                                              int64_t deadline_us)
 {
-    bool is_policys = deadline_us - s->begun_us == r->spec->policy.deadline_us;
+    bool is_policys = deadline_us - s->begun_us == policy_of(r, s)->deadline_us;
     return is_policys ? place_in(r, s, NEBULA_SETTING_DEADLINE) : nowhere;
 }
 
 static struct nebula_place place_of_wait(const struct resource *r, const struct tale *s,
                                          const struct waiter *w)
 {
-    bool is_policys = w->deadline_us - w->arrived_us == r->spec->policy.wait_us;
+    bool is_policys = w->deadline_us - w->arrived_us == policy_of(r, s)->wait_us;
     return is_policys ? place_in(r, s, NEBULA_SETTING_WAIT) : nowhere;
 }
 
 void tale_refused(struct resource *r, struct tale *s, const struct waiter *w, int32_t role,
-                  enum error_code code)
+                  const struct error *why)
 {
     struct nebula_place place = nowhere;
-    if (code == ERROR_WAIT)
+    if (why->is_planted)
+        place = place_of(r, NEBULA_SETTING_CHAOS);
+    else if (why->code == ERROR_WAIT)
         place = place_of_wait(r, s, w);
-    else if (code == ERROR_DEADLINE)
+    else if (why->code == ERROR_DEADLINE)
         place = place_of_deadline(r, s, w->deadline_us);
-    else if (code == ERROR_FULL)
+    else if (why->code == ERROR_FULL)
         place = place_declared(r);
-    record_add(r, s, RECORD_REFUSED, place, code, waited_us(r, w), resource_size(r, role).max);
+    record_add(r, s, why->is_planted ? RECORD_REFUSED_BY_CHAOS : RECORD_REFUSED, place, why->code,
+               waited_us(r, w), resource_size(r, role).max);
 }
 
 /* --- attempts --------------------------------------------------------------------------------- */
 
-void tale_failed(struct resource *r, struct tale *s, enum error_code code, enum outcome outcome,
+void tale_failed(struct resource *r, struct tale *s, const struct error *why, enum outcome outcome,
                  int64_t after_us, int64_t deadline_us)
 {
-    struct nebula_place place =
-        code == ERROR_DEADLINE ? place_of_deadline(r, s, deadline_us) : nowhere;
-    record_add(r, s, RECORD_FAILED, place, code, after_us, outcome);
+    struct nebula_place place = nowhere;
+    if (why->is_planted)
+        place = place_of(r, NEBULA_SETTING_CHAOS);
+    else if (why->code == ERROR_DEADLINE)
+        place = place_of_deadline(r, s, deadline_us);
+    record_add(r, s, why->is_planted ? RECORD_FAILED_BY_CHAOS : RECORD_FAILED, place, why->code,
+               after_us, outcome);
 }
 
 static enum record_reason reason_of(const struct resource *r, enum error_code refusal)
@@ -105,20 +132,20 @@ void tale_counted(struct resource *r, struct tale *s, const struct operation *o,
     struct circuit_standing is;
     if (o != NULL && error_blames_server(code) && circuits_counts(code, was_sent) &&
         circuits_standing(o->guards, &is))
-        record_add(r, s, RECORD_COUNTED, place_in(r, s, NEBULA_SETTING_CIRCUIT), is.state, is.bad,
-                   is.of);
+        record_add(r, s, RECORD_COUNTED, place_of_guard(r, s, NEBULA_SETTING_CIRCUIT), is.state,
+                   is.bad, is.of);
 }
 
 void tale_circuit(struct resource *r, struct tale *s, const struct circuits_refusal *why)
 {
-    record_add(r, s, RECORD_CIRCUIT, place_in(r, s, NEBULA_SETTING_CIRCUIT),
+    record_add(r, s, RECORD_CIRCUIT, place_of_guard(r, s, NEBULA_SETTING_CIRCUIT),
                why->is_half ? CIRCUIT_HALF : CIRCUIT_OPEN, why->cause.bad, why->cause.of);
 }
 
 void tale_moved(struct resource *r, const struct operation *o, enum circuit_state was,
                 enum circuit_state is, const struct circuit_cause *cause)
 {
-    struct nebula_place place = o->number == 0 ? place_of(r, NEBULA_SETTING_CIRCUIT) : nowhere;
+    struct nebula_place place = place_by(r, o, NEBULA_SETTING_CIRCUIT);
     if (is == CIRCUIT_OPEN)
         record_itself(r, RECORD_CIRCUIT_OPENED, place, cause->why, cause->bad, cause->of);
     else
@@ -131,7 +158,7 @@ void tale_moved(struct resource *r, const struct operation *o, enum circuit_stat
 void tale_rate(struct resource *r, struct tale *s, int64_t wait_us, bool is_refused)
 {
     record_add(r, s, is_refused ? RECORD_RATE_REFUSED : RECORD_RATE_SERVED,
-               place_in(r, s, NEBULA_SETTING_RATE), wait_us, 0, 0);
+               place_of_guard(r, s, NEBULA_SETTING_RATE), wait_us, 0, 0);
 }
 
 void tale_early(struct resource *r, struct tale *s, int64_t left_us, int64_t median_us)
@@ -142,14 +169,14 @@ void tale_early(struct resource *r, struct tale *s, int64_t left_us, int64_t med
 void tale_limit(struct resource *r, struct tale *s, int64_t waited_us, int32_t concurrent)
 {
     if (waited_us > 0)
-        record_add(r, s, RECORD_LIMIT_SERVED, place_in(r, s, NEBULA_SETTING_LIMIT), waited_us,
+        record_add(r, s, RECORD_LIMIT_SERVED, place_of_guard(r, s, NEBULA_SETTING_LIMIT), waited_us,
                    concurrent, 0);
 }
 
 void tale_limit_refused(struct resource *r, struct tale *s, enum error_code code, int64_t waited_us,
                         int32_t queue)
 {
-    struct nebula_place place = place_in(r, s, NEBULA_SETTING_LIMIT);
+    struct nebula_place place = place_of_guard(r, s, NEBULA_SETTING_LIMIT);
     if (code == ERROR_WAIT)
         place = place_in(r, s, NEBULA_SETTING_WAIT);
     else if (code != ERROR_FULL)
@@ -159,7 +186,8 @@ void tale_limit_refused(struct resource *r, struct tale *s, enum error_code code
 
 void tale_shed(struct resource *r, struct tale *s, int64_t waited_us, int64_t target_us)
 {
-    record_add(r, s, RECORD_SHED, place_in(r, s, NEBULA_SETTING_SHED), waited_us, target_us, 0);
+    record_add(r, s, RECORD_SHED, place_of_guard(r, s, NEBULA_SETTING_SHED), waited_us, target_us,
+               0);
 }
 
 void tale_hedged(struct resource *r, struct tale *s, int64_t after_us, bool is_denied)
@@ -171,4 +199,47 @@ void tale_hedged(struct resource *r, struct tale *s, int64_t after_us, bool is_d
 void tale_hedge_won(struct resource *r, struct tale *s, int32_t copy, int64_t after_us)
 {
     record_add(r, s, RECORD_HEDGE_WON, nowhere, copy, after_us, 0);
+}
+
+/* --- chaos ------------------------------------------------------------------------------------ */
+
+void tale_chaos(struct resource *r, struct tale *s, enum record_planted what, enum error_code code,
+                int64_t delay_us)
+{
+    record_add(r, s, RECORD_CHAOS, place_of(r, NEBULA_SETTING_CHAOS), what, code, delay_us);
+}
+
+void tale_chaos_began(struct resource *r, int64_t during_us)
+{
+    record_itself(r, RECORD_CHAOS_BEGAN, place_of(r, NEBULA_SETTING_CHAOS), during_us, 0, 0);
+}
+
+void tale_chaos_over(struct resource *r)
+{
+    record_itself(r, RECORD_CHAOS_OVER, place_of(r, NEBULA_SETTING_CHAOS), (int64_t)r->faults, 0,
+                  0);
+}
+
+/* --- in front --------------------------------------------------------------------------------- */
+
+void tale_front(struct resource *r, struct tale *s, enum nebula_front what, int64_t a, int64_t b,
+                int64_t c)
+{
+    static const enum record_what record[NEBULA_FRONTS] = {
+        [NEBULA_FRONT_HIT] = RECORD_CACHED,
+        [NEBULA_FRONT_STALE] = RECORD_STALE,
+        [NEBULA_FRONT_MISS] = RECORD_MISSED,
+        [NEBULA_FRONT_JOINED] = RECORD_JOINED,
+        [NEBULA_FRONT_STALE_IF_ERROR] = RECORD_STALE_IF_ERROR,
+        [NEBULA_FRONT_FALLBACK] = RECORD_FALLBACK,
+        [NEBULA_FRONT_FALLBACK_LAST] = RECORD_FALLBACK_LAST,
+        [NEBULA_FRONT_FALLBACK_NONE] = RECORD_FALLBACK_NONE,
+    };
+    bool is_fallback = what >= NEBULA_FRONT_FALLBACK;
+    struct nebula_place place =
+        place_of(r, is_fallback ? NEBULA_SETTING_FALLBACK : NEBULA_SETTING_CACHE);
+    if (what < NEBULA_FRONT_STALE_IF_ERROR)
+        record_front(r, s, record[what], place, a, b, c);
+    else
+        record_add(r, s, record[what], place, a, b, c);
 }

@@ -2,32 +2,47 @@
  * setting. See record.h.
  *
  * A call tells its tale from its beginning to its end. A lease that had to wait has one of one record, and so has a
- * transaction that is run again.
+ * transaction that is run again. What stands in front of a call begins its tale before, and goes on with it when the
+ * call has ended: it says so to the task that asks (nebula_tale_in()).
  */
 #ifndef CORE_TALE_H
 #define CORE_TALE_H
 
 #include "core/places.h"
 #include "core/record.h"
+#include "core/task.h"
 #include "rules/circuit.h"
 
 struct circuits_refusal;
-struct operation;
 struct waiter;
 
-/* Of a call that begins, under this context, which lives as long. */
-static inline struct tale tale_begin(struct engine *e, const struct context *context)
+/* Of what a task asked for, under this context, which lives as long. */
+static inline struct tale tale_apart(struct engine *e, const struct context *context)
 {
     return (struct tale){.call = ++e->tales, .context = context, .begun_us = engine_now(e)};
+}
+/* Of what the acting task asks for: it goes on with the tale that was begun for it. */
+static inline struct tale tale_begin(struct engine *e, const struct context *context)
+{
+    uint64_t begun = e->task->tale;
+    e->task->tale = 0;
+    return (struct tale){
+        .call = begun != 0 ? begun : ++e->tales, .context = context, .begun_us = engine_now(e)};
 }
 
 /* A connection came: told when it took time. Or none did, and why. */
 void tale_served(struct resource *r, struct tale *s, const struct waiter *w, int32_t role);
 void tale_refused(struct resource *r, struct tale *s, const struct waiter *w, int32_t role,
-                  enum error_code code);
+                  const struct error *why);
 /* An attempt that was sent ended badly, so long after. */
-void tale_failed(struct resource *r, struct tale *s, enum error_code code, enum outcome outcome,
+void tale_failed(struct resource *r, struct tale *s, const struct error *why, enum outcome outcome,
                  int64_t after_us, int64_t deadline_us);
+/* Chaos does this to it; PLANTED_FAILURE and cuts end it with that code, whoever is held is so for that long. */
+void tale_chaos(struct resource *r, struct tale *s, enum record_planted what, enum error_code code,
+                int64_t delay_us);
+/* Chaos began, for so long; or is over. */
+void tale_chaos_began(struct resource *r, int64_t during_us);
+void tale_chaos_over(struct resource *r);
 /* That counts for the circuit, where there is one. o: by which it goes; NULL: by the declaration alone. */
 void tale_counted(struct resource *r, struct tale *s, const struct operation *o,
                   enum error_code code, bool was_sent);
@@ -50,6 +65,9 @@ void tale_hedge_won(struct resource *r, struct tale *s, int32_t copy, int64_t af
 /* What ended so may be repeated: the pause, or the negative code with which it is not. It may not be. */
 void tale_again(struct resource *r, struct tale *s, enum outcome outcome, int64_t pause_us);
 void tale_not_again(struct resource *r, struct tale *s, enum outcome outcome);
+/* What stands in front of a call decided this: enum nebula_front, with its numbers. */
+void tale_front(struct resource *r, struct tale *s, enum nebula_front what, int64_t a, int64_t b,
+                int64_t c);
 /* The call ended. Nothing where nothing was told, as of most. */
 static inline void tale_end(struct resource *r, struct tale *s, enum error_code code,
                             enum outcome outcome)

@@ -19,6 +19,7 @@ struct task {
     int64_t begins_until_us; /* begins nothing new from then on: the deadline, or never once
                                 cancelled */
     uint64_t key;            /* of what it asks for, 0: none; see load.h */
+    uint64_t tale;           /* in which the next call is told, 0: in its own; see tale.h */
     int32_t number;
     bool is_cancelled;
 };

@@ -224,7 +224,7 @@ static struct resource *make(struct resource *mould, const char *name, const cha
         error_set(e, ERROR_MEMORY, "%s: no memory for one more tenant", mould->name);
         return NULL;
     }
-    places_share(r, mould);
+    r->places = places_share(mould->places);
     r->is_paused = mould->is_paused;
     r->is_draining = mould->is_draining;
     standing_take(r, mould);
@@ -244,6 +244,21 @@ static enum error_code refuse(const struct resource *mould, const char *tenant, 
     return ERROR_OK;
 }
 
+/* That of a tenant, NULL when there is none yet. */
+static struct resource *find(const struct resource *mould, const char *tenant, char name[NAME_SIZE])
+{
+    snprintf(name, NAME_SIZE, "%s@%s", mould->name, tenant);
+    return resource_find(mould->engine, name);
+}
+
+struct resource *tenant_known(struct resource *r)
+{
+    char name[NAME_SIZE];
+    struct resource *own =
+        r->tenants == NULL ? NULL : find(r, context_tenant(r->engine->task->context), name);
+    return own == NULL ? r : own;
+}
+
 struct resource *tenant_resource(struct resource *r)
 {
     if (r->tenants == NULL)
@@ -251,8 +266,7 @@ struct resource *tenant_resource(struct resource *r)
     const char *tenant = context_tenant(r->engine->task->context);
     char name[NAME_SIZE];
     struct error why;
-    snprintf(name, sizeof name, "%s@%s", r->name, tenant);
-    struct resource *own = resource_find(r->engine, name);
+    struct resource *own = find(r, tenant, name);
     if (own == NULL && refuse(r, tenant, &why) == ERROR_OK)
         own = make(r, name, tenant, &why);
     if (own == NULL) {

@@ -33,6 +33,9 @@ void tenants_free(struct tenants **t); /* *t may be NULL; the resources are the 
  * refused with a sentence, when nobody acts for a tenant, or for one that must not be. */
 struct resource *tenant_resource(struct resource *r);
 
+/* The same where it was made already; else r. */
+struct resource *tenant_known(struct resource *r);
+
 /* Adds what was counted of those that were forgotten; r is the mould. */
 void tenants_add_past(const struct resource *r, int64_t *number);
 /* Runs visit on r, and on the resource of each tenant that was seen. */

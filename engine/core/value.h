@@ -20,6 +20,7 @@ struct context;
 struct part;
 struct request;
 struct result;
+struct tale;
 
 /* A driver's result: embedded first in the driver's own struct. rows * columns cells. */
 struct result_type {
@@ -72,6 +73,9 @@ struct request {
     bool is_shared;          /* may be sent behind others of its like */
     bool is_unwanted;        /* shared: nobody waits for its reply any more */
     bool is_idempotent;      /* the kind says that doing it twice does no harm */
+    bool is_held;            /* chaos did not let it be sent at once */
+    bool is_cut;             /* chaos cut the connection that had it */
+    struct tale *tale;       /* of the call that it is an attempt of; NULL: of none */
     struct reply reply;
 };
 

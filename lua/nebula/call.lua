@@ -33,6 +33,7 @@ local call = {
   resources = {},                       ---@type table<integer, nebula.Resource> by number
   streams = 0,                          ---@type integer that hold a connection of their own, or were forgotten with it
   policies = nil,                       ---@type nil|fun(): table<string, table> by name, for calls that name one
+  places = nil,                         ---@type nil|fun(policy: string): nebula.Places|nil where its settings stand
 }
 
 -- --- options ----------------------------------------------------------------------------------------

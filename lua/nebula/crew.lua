@@ -43,6 +43,14 @@ mail.on_leave(function(index, why)
   wake()
 end)
 
+local function places_of(policies)
+  local all = {}
+  for name in pairs(policies) do
+    all[name] = call.places(name)
+  end
+  return all
+end
+
 --- What they begin with: all that was read, so that none of them reads it again.
 ---@param options table of worker.open()
 ---@param arguments string[]
@@ -50,7 +58,7 @@ end)
 ---@param kinds table<string, nebula.KeptKind>
 ---@return nebula.Given
 function crew.given(options, arguments, declared, kinds)
-  local resources, places, number_of = {}, {}, {}
+  local resources, places, number_of, policies = {}, {}, {}, call.policies()
   for i, one in ipairs(declared) do
     resources[i] = {}
     for name, value in pairs(one) do
@@ -65,7 +73,7 @@ function crew.given(options, arguments, declared, kinds)
   end
   return {
     engine = options, arguments = arguments, path = package.path, kinds = kinds, resources = resources,
-    places = places, policies = call.policies(), asked = asking.given(),
+    places = places, policies = policies, policy_places = places_of(policies), asked = asking.given(),
   }
 end
 

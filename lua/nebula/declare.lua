@@ -10,6 +10,7 @@ local front = require "nebula.declare.front"
 local lazy = require "nebula.lazy"
 local numbers = require "nebula.declare.numbers"
 local operations = require "nebula.declare.operations"
+local places = require "nebula.declare.places"
 local policies = require "nebula.declare.policies"
 local preludes = require "nebula.declare.preludes"
 local report = require "nebula.declare.report"
@@ -243,6 +244,9 @@ function declare.read(what)
   end
   for _, one in ipairs(resources) do
     one.places = known_policies:where(one.policy_name)
+    if one.chaos then
+      one.places = places.with_chaos(one.places, one.chaos)
+    end
   end
   return { resources = resources, policies = known_policies, asked = asked_of(list), warnings = reports:warnings() }
 end

@@ -3,6 +3,7 @@
 local declare = require "nebula.declare"
 local keys = require "nebula.keys"
 local kind = require "nebula.kind"
+local places = require "nebula.places"
 local specs = require "nebula.spec"
 local worker = require "nebula.worker"
 
@@ -19,7 +20,7 @@ local function said(errors)
 end
 
 -- All of them are tried, so that all that the engine refuses is known.
-local function tell(resources)
+local function tell(resources, policies)
   local refusals = {}
   for _, one in ipairs(resources) do
     local number, why
@@ -31,7 +32,8 @@ local function tell(resources)
     for _, name in ipairs(keys(number and one.operations or {})) do -- all engines say them in the same order
       local each = one.operations[name]
       local policy, rules = specs.policy(each.policy, each.is_apart)
-      why = why or worker.operation(number, name, policy, rules, each.is_apart)
+      local place, count = places.array(policies:where(each.policy_name))
+      why = why or worker.operation(number, name, policy, rules, each.is_apart, place, count)
     end
     refusals[#refusals + 1] = why and ("%s:%d:1: %s"):format(one.file, one.line, why)
   end
@@ -54,6 +56,6 @@ return function(folder, text, name, path)
   if not set then
     return 0, said(errors)
   end
-  local refusals = tell(set.resources)
+  local refusals = tell(set.resources, set.policies)
   return #set.resources, #refusals > 0 and table.concat(refusals, "\n") or nil
 end

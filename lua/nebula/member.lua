@@ -18,13 +18,16 @@ local worker = require "nebula.worker"
 ---  these
 ---@field asked nebula.AskingGiven|nil the functions in their policies
 ---@field policies table<string, table> that calls may name
+---@field policy_places table<string, nebula.Places> where their settings stand
 
 -- Raises when one is refused.
 local function declare(given)
   require("nebula.asking").take(given.asked)
   local kinds = require("nebula.kind").made_of(given.kinds)
   local resources = require "nebula.resource"
-  require("nebula.call").policies = function() return given.policies end
+  local call = require "nebula.call"
+  call.policies = function() return given.policies end
+  call.places = function(policy) return given.policy_places[policy] end
   for _, one in ipairs(given.resources) do
     one.kind, one.places = kinds[one.kind], given.places[one.places]
     local resource, err = resources.declare(one)

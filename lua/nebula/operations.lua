@@ -10,6 +10,7 @@ local specs = require "nebula.spec"
 local suggest = require "nebula.suggest"
 
 local events = lazy "nebula.events"
+local places = lazy "nebula.places"
 
 c.also "nebula_policy.h"
 
@@ -25,14 +26,24 @@ local PRIORITY = {
 
 local operations = {}
 
+-- Where its settings stand, if that is known: the number again, or a negative code.
+local function tell_places(resource, number, policy_name)
+  local known = call.places and call.places(policy_name)
+  if not known then
+    return number
+  end
+  local code = lib.nebula_operation_places(engine, resource, number, places.array(known))
+  return code < 0 and code or number
+end
+
 -- Its number, or a negative code. owner: the name of the resource.
-local function tell(resource, owner, name, policy, is_apart)
+local function tell(resource, owner, name, policy_name, policy, is_apart)
   local at, rules = specs.policy(policy, is_apart)
   local number = lib.nebula_operation(engine, resource, name, at, rules, is_apart)
   if number > 0 and policy.asks then
     events.hear(owner, number, name, policy.asks)
   end
-  return number
+  return number > 0 and tell_places(resource, number, policy_name) or number
 end
 
 --- Makes the operations of a resource known to the engine.
@@ -45,7 +56,7 @@ function operations.declare(resource, owner, declared)
   local list = {}
   for _, name in ipairs(keys(declared)) do -- all workers say them in the same order
     local one = declared[name]
-    local number = tell(resource, owner, name, one.policy, one.is_apart)
+    local number = tell(resource, owner, name, one.policy_name, one.policy, one.is_apart)
     if number < 0 then
       return nil, number
     end
@@ -69,7 +80,7 @@ local function number_of(resource, name)
     local policies = call.policies and call.policies() or {}
     local policy = policies[name]
       or errors.raise('there is no policy "%s"%s', name, suggest(name, keys(policies)))
-    local number = tell(resource.id, resource.name, "." .. name, policy, false)
+    local number = tell(resource.id, resource.name, "." .. name, name, policy, false)
     if number < 0 then
       return number
     end

@@ -131,11 +131,11 @@ local function tell(spec)
     if id > 0 and code >= 0 and rules then
       code = lib.nebula_rules(engine, id, rules)
     end
-    if id > 0 and code >= 0 and chaos then
-      code = lib.nebula_chaos(engine, id, chaos)
-    end
     if id > 0 and code >= 0 and place then
       code = lib.nebula_places(engine, id, place, places)
+    end
+    if id > 0 and code >= 0 and chaos then -- which is told of, with its place
+      code = lib.nebula_chaos(engine, id, chaos)
     end
     return code < 0 and code or id
   end)

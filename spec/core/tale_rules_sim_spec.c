@@ -151,8 +151,184 @@ static void a_copy_that_may_not_be_paid_for(void **unused)
     rig_end(&r);
 }
 
+/* --- operations ---------------------------------------------------------------------------------- */
+
+static const struct nebula_place own_places[NEBULA_SETTINGS] = {
+    [NEBULA_SETTING_DEADLINE] = {"pay.lua", 2}, [NEBULA_SETTING_WAIT] = {"pay.lua", 3},
+    [NEBULA_SETTING_RETRY] = {"pay.lua", 4},    [NEBULA_SETTING_CIRCUIT] = {"pay.lua", 5},
+    [NEBULA_SETTING_LIMIT] = {"pay.lua", 6},    [NEBULA_SETTING_RATE] = {"pay.lua", 7},
+    [NEBULA_SETTING_SHED] = {"pay.lua", 8},     [NEBULA_SETTING_HEDGE] = {"pay.lua", 9},
+    [NEBULA_SETTING_EARLY] = {"pay.lua", 10},
+};
+
+static int32_t operation(struct rig *r, const struct nebula_rules *rules, bool is_apart)
+{
+    const struct nebula_policy policy = {.deadline_us = 300 * MS,
+                                         .wait_us = 200 * MS,
+                                         .tries = 2,
+                                         .budget = 100,
+                                         .budget_least = 10};
+    int32_t number = nebula_operation(r->nebula, r->shop, "pay", &policy, rules, is_apart);
+    assert_true(number > 0);
+    assert_int_equal(
+        nebula_operation_places(r->nebula, r->shop, number, own_places, NEBULA_SETTINGS), 0);
+    return number;
+}
+
+/* Its own settings are named where they decide, and those of the resource where these do: what is not apart goes by its
+ * circuit, limit and rate. */
+static void an_operation_names_the_policy_that_decided(void **unused)
+{
+    (void)unused;
+    static const struct nebula_rules rate = {
+        .rate = {.shape = NEBULA_RATE_BUCKET, .tokens = 1, .span_us = SECOND, .burst = 1}};
+    static const struct nebula_rules limit = {.limit = {.concurrent = 1, .queue = 7}};
+    static const struct nebula_rules circuit = {.circuit = {.mode = NEBULA_CIRCUIT_OPEN,
+                                                            .window = 1,
+                                                            .least = 1,
+                                                            .percent = 50,
+                                                            .probes = 1,
+                                                            .probe_us = SECOND,
+                                                            .pause_us = SECOND,
+                                                            .pause_max_us = SECOND}};
+    static const struct {
+        const struct nebula_rules *rules;
+        const char *what, *with_others, *apart;
+    } row[] = {
+        {&rate, "rate_refused", "(db.lua:21)", "(pay.lua:7)"},
+        {&limit, "limit_refused wait 200ms 7", "(pay.lua:3)", "(pay.lua:3)"},
+        {&limit, "limit_served", "(db.lua:20)", "(pay.lua:6)"},
+        {&circuit, "circuit open", "(db.lua:12)", "(pay.lua:5)"},
+    };
+    for (size_t i = 0; i < 2 * COUNT(row); i++) {
+        struct rig r;
+        char tale[200];
+        bool is_apart = i % 2 == 1, is_wait = strstr(row[i / 2].what, "wait") != NULL;
+        begin(&r, *row[i / 2].rules);
+        struct nebula_request pay = {.operation = operation(&r, row[i / 2].rules, is_apart)};
+        server_pace(r.server, is_wait ? 250 * MS : 100 * MS);
+        int32_t first = ruled_ask(&r, pay), second = ruled_ask(&r, pay);
+        rig_await(&r, first, NULL);
+        rig_await(&r, second, NULL);
+        json_t *answer = tales_ask(&r), *calls = told_at(answer, "calls");
+        snprintf(tale, sizeof tale, "%s",
+                 tales_text(told_at(json_array_get(calls, json_array_size(calls) - 1), "records")));
+        json_decref(answer);
+        const char *place = is_apart ? row[i / 2].apart : row[i / 2].with_others;
+        if (strncmp(tale, row[i / 2].what, strlen(row[i / 2].what)) != 0 ||
+            strchr(tale, '(') == NULL || strncmp(strchr(tale, '('), place, strlen(place)) != 0)
+            fail_msg("%s %s: %s", row[i / 2].what, place, tale);
+        rig_end(&r);
+    }
+}
+
+static void pauses_deadlines_and_copies_are_its_own_in_any_case(void **unused)
+{
+    (void)unused;
+    for (int is_apart = 0; is_apart < 2; is_apart++) {
+        struct rig r;
+        const struct nebula_rules rules = {
+            .hedge = {.copies = 2, .delay_us = 50 * MS, .percent = 100, .burst = 10}};
+        begin(&r, (struct nebula_rules){.early = {.least = 0}});
+        struct nebula_request pay = {.operation = operation(&r, &rules, is_apart == 1),
+                                     .is_idempotent = true};
+        server_pace(r.server, SECOND);
+        assert_int_equal(rig_await(&r, ruled_ask(&r, pay), NULL), ERROR_DEADLINE);
+        tales_assert(&r, 1,
+                     "hedged 1. 50ms (pay.lua:9), failed 1. deadline 250ms in_doubt (pay.lua:2), "
+                     "failed 1. deadline 300ms in_doubt (pay.lua:2), "
+                     "ended 1. deadline 300ms in_doubt");
+        rig_pass(&r, 10 * SECOND);
+        server_pace(r.server, 0);
+        rig_hold_for(&r, MS);
+        server_odds(r.server, FAULT_LOST_BEFORE, 1000);
+        assert_int_equal(rig_await(&r, ruled_ask(&r, pay), NULL), ERROR_LOST);
+        json_t *answer = tales_ask(&r), *calls = told_at(answer, "calls");
+        const char *tale =
+            tales_text(told_at(json_array_get(calls, json_array_size(calls) - 1), "records"));
+        assert_non_null(
+            strstr(tale, "not_again 1. tries (pay.lua:4), ")); /* the copy was the second */
+        json_decref(answer);
+        server_calm(r.server);
+        rig_end(&r);
+    }
+}
+
+/* A circuit of its own that moves says so with its own line. */
+static void its_circuit_moves_by_its_own_line(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    const struct nebula_rules rules = {.circuit = {.mode = NEBULA_CIRCUIT_AUTOMATIC,
+                                                   .window = 10,
+                                                   .least = 10,
+                                                   .percent = 50,
+                                                   .consecutive = 1,
+                                                   .probes = 1,
+                                                   .probe_us = SECOND,
+                                                   .pause_us = SECOND,
+                                                   .pause_max_us = SECOND}};
+    begin(&r, rules);
+    struct nebula_request pay = {.operation = operation(&r, &rules, true)};
+    server_odds(r.server, FAULT_LOST_BEFORE, 1000);
+    rig_await(&r, ruled_ask(&r, pay), NULL);
+    json_t *answer = tales_ask(&r);
+    assert_string_equal(tales_text(told_at(answer, "events")),
+                        "circuit_opened consecutive 1 1 (pay.lua:5)");
+    assert_non_null(
+        strstr(tales_text(told_at(json_array_get(told_at(answer, "calls"), 0), "records")),
+               "counted 1. open 1 1 (pay.lua:5)"));
+    json_decref(answer);
+    server_calm(r.server);
+    rig_end(&r);
+}
+
+/* Of all tenants, whenever they come; and said anew. */
+static void where_they_stand_is_said_of_tenants_too(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    const struct nebula_rules rules = {.limit = {.concurrent = 1, .queue = 0}};
+    const char *const tenant[] = {"shop", "other"};
+    struct server *other = server_new("other", 2);
+    rig_begin(&r);
+    r.option.value = "{tenant}";
+    r.option.has_tenant = true;
+    r.spec.tenants = 2;
+    rig_open(&r);
+    struct nebula_request pay = {.operation = operation(&r, &rules, true)};
+    for (int i = 0; i < 4; i++) {
+        char request[80];
+        assert_int_equal(nebula_task_tenant(r.nebula, tenant[i % 2]), 0);
+        int32_t first = ruled_ask(&r, pay), second = ruled_ask(&r, pay);
+        assert_int_equal(rig_await(&r, second, NULL), ERROR_FULL);
+        rig_await(&r, first, NULL);
+        snprintf(request, sizeof request,
+                 "{\"verb\":\"explain\",\"name\":\"shop@%s\",\"last\":256}", tenant[i % 2]);
+        const char *told = nebula_ask(r.nebula, request);
+        assert_non_null(strstr(told, "\"limit_refused\""));
+        assert_non_null(strstr(told, i < 2 ? "\"pay.lua\",\"line\":6" : "\"new.lua\",\"line\":9"));
+        if (i == 1) { /* both are there */
+            struct nebula_place anew[NEBULA_SETTINGS] = {[NEBULA_SETTING_LIMIT] = {"new.lua", 9}};
+            assert_int_equal(
+                nebula_operation_places(r.nebula, r.shop, pay.operation, anew, NEBULA_SETTINGS), 0);
+        }
+    }
+    assert_int_equal(nebula_operation_places(r.nebula, r.shop, 9, own_places, 1), -ERROR_USAGE);
+    assert_string_equal(nebula_error(r.nebula), "shop has no operation number 9");
+    assert_int_equal(nebula_operation_places(r.nebula, r.shop, -1, own_places, 1), -ERROR_USAGE);
+    assert_int_equal(nebula_operation_places(r.nebula, r.shop, pay.operation, own_places, -1),
+                     -ERROR_USAGE);
+    assert_int_equal(
+        nebula_operation_places(r.nebula, r.shop, pay.operation, own_places, NEBULA_SETTINGS + 1),
+        -ERROR_USAGE);
+    assert_int_equal(nebula_operation_places(r.nebula, 99, 0, own_places, 1), -ERROR_USAGE);
+    rig_end(&r);
+    server_free(&other);
+}
+
 /* Where the settings of its policy stand is not known: then none is named, and not those of another one. */
-static void an_operation_with_a_policy_of_its_own(void **unused)
+static void an_operation_of_whose_policy_nobody_told(void **unused)
 {
     (void)unused;
     struct rig r;
@@ -182,7 +358,11 @@ int main(void)
         cmocka_unit_test(who_is_shed),
         cmocka_unit_test(a_copy_that_goes_and_answers_first),
         cmocka_unit_test(a_copy_that_may_not_be_paid_for),
-        cmocka_unit_test(an_operation_with_a_policy_of_its_own),
+        cmocka_unit_test(an_operation_names_the_policy_that_decided),
+        cmocka_unit_test(pauses_deadlines_and_copies_are_its_own_in_any_case),
+        cmocka_unit_test(its_circuit_moves_by_its_own_line),
+        cmocka_unit_test(where_they_stand_is_said_of_tenants_too),
+        cmocka_unit_test(an_operation_of_whose_policy_nobody_told),
     };
     return cmocka_run_group_tests_name("tale_rules", tests, NULL, NULL);
 }

@@ -154,6 +154,13 @@ static void rules_and_operations_are_declared_in_lua(void **state)
     assert_int_equal(call_of(n, 2), 0);
     assert_int_equal(call_of(n, 0), 0);
     assert_int_equal(call_of(n, 2), NEBULA_ERROR_RATE);
+    const char *told = nebula_ask(n, "{\"verb\":\"explain\",\"name\":\"shop\"}");
+    for (int i = 0; i < 2; i++) { /* that of each is named */
+        told = strstr(told, "\"rate_refused\"");
+        assert_non_null(told);
+        told = strstr(told, "\"file\":\"text\",\"line\":1");
+        assert_non_null(told);
+    }
     assert_int_equal(declare(n, "policy 'odd' { hedge = { copies = 6 } }"), -NEBULA_ERROR_CONFIG);
     assert_string_equal(nebula_error(n), "text:1:26: odd.hedge.copies: is more than 5");
     nebula_close(&n);
@@ -175,6 +182,10 @@ static void chaos_is_declared_in_lua_where_it_is_allowed(void **state)
     assert_int_equal(declare(n, text), 1);
     assert_non_null(
         strstr(nebula_ask(n, "{\"verb\":\"ls\"}"), "50 % of the requests fail with locked"));
+    const char *told = nebula_ask(n, "{\"verb\":\"explain\",\"name\":\"calm\"}");
+    told = strstr(told, "\"chaos_began\"");
+    assert_non_null(told);
+    assert_non_null(strstr(told, "\"during_us\":60000000,\"file\":\"text\",\"line\":2"));
     assert_int_equal(declare(n, "sqlite 'b' { file = 'x' } chaos 'b' { on = 'c', fail = 1 }"),
                      -NEBULA_ERROR_CONFIG);
     nebula_close(&n);

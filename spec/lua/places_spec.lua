@@ -73,6 +73,16 @@ local settings = { call = { wait = "1s" } }
 policy "p" (settings)]] })
   end)
 
+  it("may be a whole declaration of chaos, of the resource that it is on alone", function()
+    local files = {
+      ["resources/a.lua"] = using "p" .. '\nsqlite "b" { file = "g", policy = "p" }',
+      ["policies/p.lua"] = 'policy "p" {\nretry = { tries = 2 } }',
+      ["policies/q.lua"] = '\nchaos "bad" {\n on = "a", fail = 1, during = "1s" }',
+    }
+    assert.same({ retry = "policies/p.lua:2", chaos = "policies/q.lua:2" }, places_of(files))
+    assert.same({ retry = "policies/p.lua:2" }, places_of(files, 2))
+  end)
+
   it("is looked for once for all resources of a policy", function()
     local set = assert(declared.read { ["resources/a.lua"] = using "p" .. using("p"):gsub('"a"', '"b"'),
       ["policies/p.lua"] = 'policy "p" {}' })

@@ -100,5 +100,5 @@ struct records *tales_records(const struct rig *r)
 
 void tales_forget(const struct rig *r)
 {
-    tales_records(r)->of_calls = 0;
+    tales_records(r)->of_calls = tales_records(r)->of_front = 0;
 }

@@ -160,7 +160,9 @@ function program.declare(self, dir)
   if not set or not is_allowed(self, set.resources) then return nil end
   require("nebula.asking").begin(set.asked, set.kinds)
   local resources = require "nebula.resource"
-  require("nebula.call").policies = function() return set.policies:all() end
+  local call = require "nebula.call"
+  call.policies = function() return set.policies:all() end
+  call.places = function(policy) return set.policies:where(policy) end
   log_warnings(set.warnings)
   for _, one in ipairs(set.resources) do
     local resource, err = resources.declare(one)

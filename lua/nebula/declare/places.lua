@@ -6,11 +6,12 @@
 ---@field file string
 ---@field line integer
 
----@alias nebula.Places table<string, nebula.Place> by the names of PATHS
+---@alias nebula.Places table<string, nebula.Place> by the names of PATHS; and chaos, of a resource that has some
 
 local PATHS = {
   deadline = { "call", "deadline" }, wait = { "call", "wait" }, early = { "call", "early" }, retry = { "retry" },
   circuit = { "circuit" }, limit = { "limit" }, rate = { "limit", "rate" }, shed = { "shed" }, hedge = { "hedge" },
+  cache = { "cache" }, fallback = { "fallback" },
 }
 
 local places = {}
@@ -40,6 +41,18 @@ function places.of(declared, name)
     found[setting] = place_of(declared, declared[name], path)
   end
   return found
+end
+
+--- Those of a resource that has chaos besides, of which many may have the others.
+---@param found nebula.Places
+---@param chaos table see nebula.declare.chaos
+---@return nebula.Places
+function places.with_chaos(found, chaos)
+  local all = { chaos = { file = chaos.file, line = chaos.line } }
+  for setting, place in pairs(found) do
+    all[setting] = place
+  end
+  return all
 end
 
 return places

@@ -18,6 +18,7 @@ local lazy = require "nebula.lazy"
 local log = require "nebula.log"
 local outside = require "nebula.outside"
 local steps = require "nebula.front.steps"
+local told = require "nebula.front.told"
 local wait = require "nebula.wait"
 
 local behind = lazy "nebula.front.behind"
@@ -48,6 +49,7 @@ local A_TURN = 64 -- answers that took no wait, as leases that took none
 ---@field look nebula.Reads
 ---@field key string
 ---@field start_us number
+---@field tale integer in which it is told; 0: as long as it has none
 ---@field given nebula.CallOptions|nil
 ---@field n integer
 ---@field [integer] any its arguments
@@ -86,7 +88,9 @@ end
 
 local function ask(self, question, is_late)
   local at_us, is_ours = now_us(), not is_late or is_same(self, question)
+  told.enter(question)
   local value, err = question.method(self.resource, unpack(question, 1, question.n))
+  told.leave()
   if err ~= nil then return nil, err end
   local bytes = is_ours and (self.kept or self.spec.is_single) and bytes_of(self, value) or nil
   if bytes and self.kept then
@@ -104,9 +108,13 @@ function front.ask(self, question)
   local given = question.given
   local flight = question.key .. (given and given.fail_fast and "!" or "")
   local until_us = question.start_us + (given and given.deadline and call.span(given.deadline) or self.deadline_us)
-  return self.flights:ask(flight, until_us, function(is_late)
+  local value, err, waited_us = self.flights:ask(flight, until_us, function(is_late)
     return ask(self, question, is_late)
   end)
+  if waited_us then
+    told.joined(self, question, err, waited_us)
+  end
+  return value, err
 end
 
 -- --- answers that are kept --------------------------------------------------------------------------
@@ -139,12 +147,16 @@ local function from_cache(self, question)
   local age_us, spec = one and age_of(question, one), self.spec
   if one and age_us < spec.ttl_us then
     self.counts.hits = self.counts.hits + 1
+    told.hit(self, age_us)
     return true, codec.decode(one.bytes)
   elseif one and age_us < spec.ttl_us + spec.stale_us and behind.refresh(self, question) then
     self.counts.stale = self.counts.stale + 1
+    told.stale(self, age_us)
     return true, codec.decode(one.bytes), nil, stale(age_us)
   end
   self.counts.misses = self.counts.misses + 1
+  told.begin(question)
+  told.miss(self, question, age_us)
   return false
 end
 
@@ -156,6 +168,7 @@ local function instead(self, question, err)
     local age_us = one and now_us() - one.at_us
     if one and age_us < spec.ttl_us + spec.stale_if_error_us then
       self.counts.stale_if_error = self.counts.stale_if_error + 1
+      told.stale_if_error(self, question, err, age_us)
       return codec.decode(one.bytes), nil, stale(age_us, err)
     end
   end
@@ -182,6 +195,7 @@ end
 local function answer(self, question)
   local given = question.given
   if self.spec.ttl_us == 0 or given and given.cache == false or not may_be_given(wait.current()) then
+    told.begin(question)
     return found(self, question, false)
   end
   local ok, err = take_turn(self)
@@ -209,7 +223,7 @@ local function wrapped(kind, name, method)
     if not key or goes_past(given) then return method(self, ...) end
     return answer(it, {
       name = name, method = method, look = look, look_key = key, key = name .. "\0" .. key, given = given,
-      start_us = now_us(), n = select("#", ...), ...
+      start_us = now_us(), tale = 0, n = select("#", ...), ...
     })
   end
 end

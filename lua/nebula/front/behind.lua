@@ -38,6 +38,7 @@ local function copy(question)
   for name, value in pairs(question) do
     if type(name) == "string" then other[name] = value end
   end
+  other.tale = 0
   if question.given then -- whose deadline and impatience are not this one's
     other.given = other[1]
     other.given.deadline, other.given.fail_fast = nil, nil

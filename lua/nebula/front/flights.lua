@@ -88,15 +88,20 @@ local function leave(self, key, flight, me)
   end
 end
 
+local function now_us()
+  return tonumber(lib.nebula_now_us(engine))
+end
+
 -- Waits for the end of a flight, or for its turn to ask.
 local function join(self, key, flight, until_us, fn)
-  local ticket = time.within(until_us - tonumber(lib.nebula_now_us(engine)))
+  local begun_us = now_us()
+  local ticket = time.within(until_us - begun_us)
   local me = { ticket = ticket, task = wait.current() }
   flight.waiting[#flight.waiting + 1] = ticket > 0 and me or nil
   local ok, err = wait.settle(ticket)
   if not ok then
     leave(self, key, flight, me)
-    return nil, err
+    return nil, err, now_us() - begun_us
   elseif flight.next == me then
     return time.before(until_us, lead, self, key, flight, fn, true)
   elseif not (flight.err or flight.bytes) then
@@ -104,9 +109,9 @@ local function join(self, key, flight, until_us, fn)
   end
   self.waits = self.waits + 1
   if flight.err then
-    return nil, copy(flight.err)
+    return nil, copy(flight.err), now_us() - begun_us
   end
-  return codec.decode(flight.bytes)
+  return codec.decode(flight.bytes), nil, now_us() - begun_us
 end
 
 -- Whose task was abandoned does not come back.
@@ -128,6 +133,7 @@ end
 ---  and the value as bytes, if it can be copied; is_late: others have asked before
 ---@return any value
 ---@return nebula.Error|nil err
+---@return number|nil waited_us for the answer of another task, or in vain
 function Flights:ask(key, until_us, fn)
   local flight = self.by_key[key]
   if is_under_way(flight) then

@@ -6,6 +6,7 @@ local codec = require "nebula.codec"
 local declared = require "nebula.declare.front"
 local lazy = require "nebula.lazy"
 local time = require "nebula.time"
+local told = require "nebula.front.told"
 local units = require "nebula.units"
 
 local resources = lazy "nebula.resource"
@@ -89,14 +90,17 @@ end
 ---@return nebula.Error|nil err
 ---@return nebula.Instead|nil how
 function steps.take(self, question, err)
-  for _, step in ipairs(self.spec.steps) do
+  for at, step in ipairs(self.spec.steps) do
     if step.on[err.code] then
       local is_given, value, how = ways[step.way](self, step, question, err)
       if is_given then
         self.counts[step.way] = self.counts[step.way] + 1
+        told.fallback(self, question, at, step.way, err, how.age)
         how.fallback, how.because = step.way, err
         return value, nil, how
-      elseif value and value.code == "cancelled" then
+      end
+      told.no_fallback(self, question, at, step.way, value)
+      if value and value.code == "cancelled" then
         return nil, value
       end
     end

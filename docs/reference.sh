@@ -131,7 +131,7 @@ Written by `make docs` from `engine/core/record.c`.
 `nebula explain NAME` tells them as sentences; `--json` as records, in `records` of each of the `calls`, and in `events` what
 the resource did itself (`circuit_opened` and what is behind it). Each record has `what`, `at` (when, in seconds since
 1970), `attempt` (of a call, from 1), `generation` (of the declarations), and `file` and `line` of the setting that decided, when
-that is known. Times end in `_us`: microseconds. What is not in force yet leaves no records.
+that is known. Times end in `_us`: microseconds.
 
 | what | numbers and words | what it means |
 |---|---|---|

@@ -70,6 +70,30 @@ describe("a policy with functions", function()
     says('level=info text="again: query 1 true"', errors)
   end)
 
+  it("hears of what was in the last turn, and not after a failure", function()
+    declares 'on = { refused = function(e) log.error("no: %s, %d missed", e.code, e.missed) end }, circuit = { mode = "open" }'
+    local LAST = ([[
+      for _ = 1, %d do print((select(2, shop:query "select 1")).code) end
+      %s
+    ]])
+    for _, way in ipairs { "", "os.exit(0)" } do
+      local said = run(LAST:format(2, way))
+      assert.equal(("open\n"):rep(2), said.output)
+      assert.equal(2, select(2, said.errors:gsub("no: open, 0 missed", "")), way)
+    end
+    local heard, missed = 0, 0 -- of more than there is room for
+    for count in run(LAST:format(100, "os.exit(0)")).errors:gmatch "no: open, (%d+) missed" do
+      heard, missed = heard + 1, missed + tonumber(count)
+    end
+    assert.equal(100, heard + missed)
+    assert.is_true(heard >= 64)
+    local workers = run([[
+      spawn_on_all(function() use("shop"):query "select 1" end):join()
+      os.exit(0)
+    ]], "--workers", "2").errors
+    assert.equal(2, select(2, workers:gsub("no: open", "")))
+  end)
+
   it("has others for an operation, and none for those that go by another policy", function()
     tmp.write(folder, "policies/q.lua", 'policy "q" { like = "p", classify = function(e) log.info("here: %s", e.operation) end }')
     declares('classify = function(e) log.info("there: %s.", e.operation) end', 'operations = { report = "q" }')

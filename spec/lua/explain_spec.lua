@@ -151,6 +151,88 @@ describe("nebula explain", function()
       refused.file, refused.line })
   end)
 
+  it("tells what a cache and a fallback gave, with the call that they gave it for", function()
+    tmp.write(folder, "policies/front.lua", [[
+policy "front" {
+  like = "standard",
+  cache = { ttl = "1h" },
+  fallback = {
+    { last = "1h" },
+    { value = 7 },
+  },
+}]])
+    tmp.write(folder, "resources/front.lua",
+      'sqlite "front" { file = ":memory:", policy = "front", pool = { max = 1, fail_fast = true } }')
+    child = started(([[
+      local front = use "front"
+      front:exec "create table t (a)"
+      trace("00-%s-b7ad6b7169203331-01", function()
+        front:query "select a from t"
+        front:query "select a from t"
+        local lease = front:lease()
+        front:value "select 1"
+        lease:release()
+      end)
+      print "ready"
+      sleep "1h"
+    ]]):format(TRACE))
+    local answer = json.decode(ended(0, nebula("explain", "front", "--trace", TRACE, "--json")).output)
+    local calls = answer.engines[1].calls
+    local list = {}
+    for i, one in ipairs(calls) do list[i] = names(one) end
+    assert.same({ "missed", "cached", "missed refused ended fallback_none fallback" }, list)
+    assert.same({ folder .. "/policies/front.lua", 3, 0 },
+      { calls[2].records[1].file, calls[2].records[1].line, calls[2].records[1].generation })
+    local text = ended(0, nebula("explain", "front", "--trace", TRACE)).output
+    says((", generation 0, trace %s: answered from the cache, "):format(TRACE), text)
+    says(("nothing from fallback 1, the last good answer because %s/policies/front.lua:4, answered by fallback 2, a value, "
+      .. "for it failed (full) because %s/policies/front.lua:4."):format(folder, folder), text)
+    os.remove(folder .. "/resources/front.lua")
+  end)
+
+  it("tells what was done by chaos, and by whose order", function()
+    tmp.write(folder, "policies/bad.lua", '\n\nchaos "bad" {\n  on = "shop", fail = 1, code = "locked", during = "1h" }')
+    child = program.started([[use "shop":query "select 1" print "ready" sleep "1h"]], "--dir", folder, "--allow-chaos")
+    local answer = explained().engines[1]
+    local records = answer.calls[#answer.calls].records
+    local at = records[1].what == "served" and 2 or 1 -- its connection was opened for it
+    local hit, failed = records[at], records[at + 1]
+    local place = { folder .. "/policies/bad.lua", 3 }
+    assert.same({ "chaos", "fail", "locked", place }, { hit.what, hit.fault, hit.code, { hit.file, hit.line } })
+    assert.same({ "failed_by_chaos", "locked", place }, { failed.what, failed.code, { failed.file, failed.line } })
+    assert.same({ "chaos_began", place }, { answer.events[1].what, { answer.events[1].file, answer.events[1].line } })
+    local text = ended(0, nebula("explain", "shop")).output
+    says(("chaos began, for 3600s because %s/policies/bad.lua:3, generation 0."):format(folder), text)
+    says(("chaos made it fail (locked) because %s/policies/bad.lua:3, attempt 1 failed (locked) by chaos after "):format(
+      folder), text)
+    os.remove(folder .. "/policies/bad.lua")
+  end)
+
+  it("names the policies of operations and of single calls, in each worker", function()
+    tmp.write(folder, "policies/strict.lua", '\npolicy "strict" { like = "standard",\n call = { wait = "50ms" } }')
+    tmp.write(folder, "policies/other.lua", '\n\n\npolicy "other" { like = "standard",\n call = { wait = "60ms" } }')
+    tmp.write(folder, "resources/ops.lua", ('sqlite "ops" { file = %q, pool = { max = 1 }, operations = { pay = "strict" } }')
+      :format(folder .. "/ops.db"))
+    child = many.started(2, [[
+      for i = 0, 1 do
+        echo.ask(i, "local ops = use 'ops' local lease = ops:lease() "
+          .. "ops:value({ operation = 'pay' }, 'select 1') ops:value({ policy = 'other' }, 'select 1') lease:release()")
+      end
+      print "ready"
+      sleep "1h"
+    ]], "--dir", folder)
+    local answer = json.decode(ended(0, nebula("explain", "ops", "--json")).output).engines[1]
+    local list = {}
+    for _, one in ipairs(answer.calls) do
+      local first = one.records[1]
+      if first.what == "refused" then -- and no lease that was waited for
+        list[#list + 1] = ("%d %s %s:%d"):format(one.worker, first.code, first.file:match "[^/]*$", first.line)
+      end
+    end
+    assert.same({ "0 wait strict.lua:3", "0 wait other.lua:5", "1 wait strict.lua:3", "1 wait other.lua:5" }, list)
+    os.remove(folder .. "/resources/ops.lua")
+  end)
+
   it("names who does not answer, with code 1", function()
     child = started [[print "ready" sleep "1h"]]
     child:signal "STOP"

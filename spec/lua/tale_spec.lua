@@ -10,10 +10,16 @@ local WORDS = {
   { { what = "served", waited_us = 12000, max = 20 }, "waited 12ms for one of 20" },
   { { what = "refused", code = "wait", waited_us = 500000, max = 4 }, "got none of 4 (wait) after 500ms", true },
   { { what = "refused", code = "full", waited_us = 0, max = 4 }, "got none of 4 (full) at once", true },
+  { { what = "refused_by_chaos", code = "unreachable", waited_us = 500000, max = 4 },
+    "got none of 4 (unreachable, by chaos) after 500ms", true },
   { { what = "failed", code = "lost", after_us = 40000, outcome = "in_doubt", attempt = 1 },
     "attempt 1 lost after 40ms", true },
   { { what = "failed", code = "deadline", after_us = 40000, outcome = "in_doubt", attempt = 2 },
     "attempt 2 failed (deadline) after 40ms", true },
+  { { what = "failed_by_chaos", code = "lost", after_us = 40000, outcome = "in_doubt", attempt = 1 },
+    "attempt 1 lost by chaos after 40ms", true },
+  { { what = "failed_by_chaos", code = "server", after_us = 0, outcome = "failed", attempt = 3 },
+    "attempt 3 failed (server) by chaos after 0us", true },
   { { what = "counted", state = "closed", bad = 3, of = 32 }, "circuit closed at 3 of 32" },
   { { what = "again", pause_us = 61000, reason = "idempotent" }, "tried again after 61ms", true },
   { { what = "again", pause_us = 0, reason = "not_applied" }, "tried again at once", true },
@@ -39,9 +45,37 @@ local WORDS = {
   { { what = "hedged", after_us = 50000 }, "a copy was sent after 50ms", true },
   { { what = "hedge_won", copy = 2, after_us = 80000 }, "copy 2 was the first to answer, after 80ms" },
   { { what = "hedge_denied", after_us = 50000 }, "no copy was sent after 50ms, for there were too many", true },
-  { { what = "fallback", code = "lost" }, "answered by the fallback (lost)", true },
   { { what = "cached", age_us = 3000000 }, "answered from the cache, 3s old", true },
-  { { what = "chaos", code = "lost", pause_us = 10000 }, "chaos: lost after 10ms", true },
+  { { what = "stale", age_us = 7000000 }, "answered from the cache, 7s old, as a newer answer is asked for", true },
+  { { what = "missed", age_us = -1 }, "nothing in the cache", true },
+  { { what = "missed", age_us = 0 }, "too old in the cache, with 0us", true },
+  { { what = "missed", age_us = 7000000 }, "too old in the cache, with 7s", true },
+  { { what = "joined", code = "ok", waited_us = 12000 },
+    "had the answer of another task that asked the same, after 12ms" },
+  { { what = "joined", code = "lost", waited_us = 12000 },
+    "no answer (lost) from another task that asked the same, after 12ms" },
+  { { what = "stale_if_error", code = "lost", age_us = 7000000 },
+    "answered from the cache, 7s old, for it failed (lost)", true },
+  { { what = "fallback", step = 2, way = "value", code = "lost" },
+    "answered by fallback 2, a value, for it failed (lost)", true },
+  { { what = "fallback", step = 1, way = "resource", code = "lost" },
+    "answered by fallback 1, another resource, for it failed (lost)", true },
+  { { what = "fallback", step = 3, way = "call", code = "open" },
+    "answered by fallback 3, a function, for it failed (open)", true },
+  { { what = "fallback_last", step = 1, code = "open", age_us = 7000000 },
+    "answered by fallback 1, the last good answer, 7s old, for it failed (open)", true },
+  { { what = "fallback_none", step = 1, way = "last", code = "ok" },
+    "nothing from fallback 1, the last good answer", true },
+  { { what = "fallback_none", step = 2, way = "resource", code = "full" },
+    "nothing from fallback 2, another resource (full)", true },
+  { { what = "chaos", fault = "held", code = "ok", delay_us = 10000 }, "chaos held it back for 10ms", true },
+  { { what = "chaos", fault = "behind", code = "ok", delay_us = 0 }, "chaos held back what is before it", true },
+  { { what = "chaos", fault = "fail", code = "locked", delay_us = 0 }, "chaos made it fail (locked)", true },
+  { { what = "chaos", fault = "fail", code = "locked", delay_us = 10000 },
+    "chaos held it back for 10ms and made it fail (locked)", true },
+  { { what = "chaos", fault = "cut_there", code = "lost", delay_us = 0 }, "chaos cut it off on its way (lost)", true },
+  { { what = "chaos", fault = "cut_back", code = "lost", delay_us = 10000 },
+    "chaos held it back for 10ms and cut off its answer (lost)", true },
   { { what = "ended", outcome = "ok", code = "ok", after_us = 113000, attempt = 1 }, "ended ok after 113ms" },
   { { what = "ended", outcome = "ok", code = "ok", after_us = 113000, attempt = 2 },
     "ended ok after 113ms on attempt 2" },
@@ -56,6 +90,8 @@ local WORDS = {
   { { what = "circuit_opened", why = "order", bad = 0, of = 0 }, "circuit opened, for it was ordered", true },
   { { what = "circuit_half", was = "open" }, "circuit half open, and probes go", true },
   { { what = "circuit_closed", was = "half" }, "circuit closed", true },
+  { { what = "chaos_began", during_us = 600000000 }, "chaos began, for 600s", true },
+  { { what = "chaos_over", faults = 13 }, "chaos over, with 13 faults", true },
 }
 
 describe("a decision", function()
@@ -77,13 +113,15 @@ describe("a decision", function()
       count = count + 1
       assert.is_true(known[name], name)
     end
-    assert.equal(23, count)
+    assert.equal(33, count)
   end)
 
   it("of a later engine is told by its name", function()
     assert.equal("teleported", tale.words { what = "teleported" })
     assert.equal("not tried again, for mood", tale.words { what = "not_again", reason = "mood" })
     assert.equal("circuit opened, for mood", tale.words { what = "circuit_opened", why = "mood" })
+    assert.equal("chaos mood", tale.words { what = "chaos", fault = "mood", code = "ok", delay_us = 0 })
+    assert.equal("nothing from fallback 1, mood", tale.words { what = "fallback_none", step = 1, way = "mood", code = "ok" })
   end)
 
   it("is a part of the sentence of its call", function()
@@ -94,6 +132,15 @@ describe("a decision", function()
         { what = "counted", state = "closed", bad = 3, of = 32, attempt = 1 },
         { what = "again", pause_us = 61000, attempt = 1, file = AT.file, line = AT.line },
         { what = "ended", outcome = "ok", code = "ok", after_us = 113000, attempt = 2 },
+      })
+  end)
+
+  it("says where other declarations have decided than those that it began with", function()
+    assert.equal("attempt 1 lost after 40ms, by generation 4 tried again at once because policies/db.lua:9, ended ok "
+      .. "after 1s on attempt 2.", tale.sentence {
+        { what = "failed", code = "lost", after_us = 40000, attempt = 1, generation = 3 },
+        { what = "again", pause_us = 0, attempt = 1, file = AT.file, line = AT.line, generation = 4 },
+        { what = "ended", outcome = "ok", code = "ok", after_us = 1000000, attempt = 2, generation = 4 },
       })
   end)
 

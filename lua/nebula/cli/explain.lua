@@ -15,13 +15,19 @@ local function of_worker(one)
   return one.worker and (", worker %d"):format(one.worker) or ""
 end
 
+-- The lines of a file are those of its generation.
+local function of_generation(record)
+  return (", generation %d"):format(record.generation)
+end
+
 local function call_line(one)
   local trace = one.trace and ", trace " .. one.trace or ""
-  return ("call %d%s%s: %s"):format(one.call, of_worker(one), trace, tale.sentence(one.records))
+  return ("call %d%s%s%s: %s"):format(one.call, of_generation(one.records[1]), of_worker(one), trace,
+    tale.sentence(one.records))
 end
 
 local function event_line(one)
-  return ("%s%s."):format(tale.words(one), of_worker(one))
+  return ("%s%s%s."):format(tale.words(one), of_generation(one), of_worker(one))
 end
 
 -- The calls, and between them what the resource did itself, each with its line.
@@ -81,10 +87,13 @@ return {
   manual = [[
 Asks every engine of yours that runs. Each call of which there is something to tell is one sentence, the last one at the
 end: how long it waited and for one of how many, how its attempts ended, when and why it was tried again or not, what
-refused it, and how it ended; with the file and line of the setting that decided. Between the calls stands what the
-resource did itself: its circuit opened, or closed. A call that was served at once and went well leaves nothing.
-An engine keeps the last 256 decisions of each resource, in each of its workers; of a call whose first ones
-are gone the rest is told. A lease that was waited for is told as a call.
+refused it, what a cache or a fallback gave instead, what was done to it by chaos, and how it ended; with the file and
+line of the setting that decided, and the generation of the declarations. Between the calls stands what the
+resource did itself: its circuit opened, or closed; chaos began. A call that was served at once and went well leaves
+nothing.
+An engine keeps the last 256 decisions of each resource, in each of its workers, and the last 64 of a cache that
+answered, did not, or had several ask once; of a call whose first ones are gone the rest is told. A lease that was
+waited for is told as a call.
 An engine that does not answer within 2 s, and a worker that does not within one, is named on stderr, and in `silent`
 of the JSON.
 

@@ -43,6 +43,19 @@ local OPENED = {
   probe = "a probe was bad", order = "it was ordered", none = "nobody knows why",
 }
 
+local WAYS = {
+  last = "the last good answer", resource = "another resource", value = "a value", call = "a function",
+}
+
+local FAULTS = {
+  fail = "made it fail (%s)", cut_there = "cut it off on its way (%s)", cut_back = "cut off its answer (%s)",
+  behind = "held back what is before it",
+}
+
+local function how_failed(one)
+  return one.code == "lost" and "lost" or ("failed (%s)"):format(one.code)
+end
+
 --- By what an engine calls it: the words of a record.
 ---@type table<string, fun(one: table): string>
 local words = {
@@ -52,9 +65,14 @@ local words = {
   refused = function(one)
     return ("got none of %d (%s) %s%s"):format(one.max, one.code, after(one.waited_us), because(one))
   end,
+  refused_by_chaos = function(one)
+    return ("got none of %d (%s, by chaos) %s%s"):format(one.max, one.code, after(one.waited_us), because(one))
+  end,
   failed = function(one)
-    local how = one.code == "lost" and "lost" or ("failed (%s)"):format(one.code)
-    return ("attempt %d %s after %s%s"):format(one.attempt, how, span(one.after_us), because(one))
+    return ("attempt %d %s after %s%s"):format(one.attempt, how_failed(one), span(one.after_us), because(one))
+  end,
+  failed_by_chaos = function(one)
+    return ("attempt %d %s by chaos after %s%s"):format(one.attempt, how_failed(one), span(one.after_us), because(one))
   end,
   counted = function(one)
     return ("circuit %s at %d of %d"):format(one.state, one.bad, one.of)
@@ -97,14 +115,42 @@ local words = {
   hedge_denied = function(one)
     return ("no copy was sent %s, for there were too many%s"):format(after(one.after_us), because(one))
   end,
-  fallback = function(one)
-    return ("answered by the fallback (%s)%s"):format(one.code, because(one))
-  end,
   cached = function(one)
     return ("answered from the cache, %s old%s"):format(span(one.age_us), because(one))
   end,
+  stale = function(one)
+    return ("answered from the cache, %s old, as a newer answer is asked for%s"):format(span(one.age_us), because(one))
+  end,
+  missed = function(one)
+    if one.age_us < 0 then return "nothing in the cache" .. because(one) end
+    return ("too old in the cache, with %s%s"):format(span(one.age_us), because(one))
+  end,
+  joined = function(one)
+    if one.code == "ok" then
+      return ("had the answer of another task that asked the same, after %s"):format(span(one.waited_us))
+    end
+    return ("no answer (%s) from another task that asked the same, after %s"):format(one.code, span(one.waited_us))
+  end,
+  stale_if_error = function(one)
+    return ("answered from the cache, %s old, for it failed (%s)%s"):format(span(one.age_us), one.code, because(one))
+  end,
+  fallback = function(one)
+    return ("answered by fallback %d, %s, for it failed (%s)%s"):format(one.step, WAYS[one.way] or one.way, one.code,
+      because(one))
+  end,
+  fallback_last = function(one)
+    return ("answered by fallback %d, the last good answer, %s old, for it failed (%s)%s"):format(one.step,
+      span(one.age_us), one.code, because(one))
+  end,
+  fallback_none = function(one)
+    local why = one.code ~= "ok" and (" (%s)"):format(one.code) or ""
+    return ("nothing from fallback %d, %s%s%s"):format(one.step, WAYS[one.way] or one.way, why, because(one))
+  end,
   chaos = function(one)
-    return ("chaos: %s %s%s"):format(one.code, after(one.pause_us), because(one))
+    local parts = {}
+    if one.delay_us > 0 then parts[1] = ("held it back for %s"):format(span(one.delay_us)) end
+    if one.fault ~= "held" then parts[#parts + 1] = (FAULTS[one.fault] or one.fault):format(one.code) end
+    return ("chaos %s%s"):format(table.concat(parts, " and "), because(one))
   end,
   ended = function(one)
     local how = one.outcome == "ok" and "ended ok" or ("%s (%s)"):format(
@@ -122,6 +168,12 @@ local words = {
   circuit_closed = function(one)
     return "circuit closed" .. because(one)
   end,
+  chaos_began = function(one)
+    return ("chaos began, for %s%s"):format(span(one.during_us), because(one))
+  end,
+  chaos_over = function(one)
+    return ("chaos over, with %d faults%s"):format(one.faults, because(one))
+  end,
 }
 
 --- A record in words; of a sort that this program does not know, its name.
@@ -131,13 +183,16 @@ function tale.words(one)
   return words[one.what] and words[one.what](one) or one.what
 end
 
---- All of a call as one sentence.
+--- All of a call as one sentence. The declarations that it began with are said beside it, and here others that came
+--- while it was under way.
 ---@param records table[]
 ---@return string
 function tale.sentence(records)
-  local parts = {}
+  local parts, generation = {}, records[1] and records[1].generation
   for i, one in ipairs(records) do
-    parts[i] = tale.words(one)
+    local is_later = one.generation ~= generation
+    parts[i] = (is_later and ("by generation %d "):format(one.generation) or "") .. tale.words(one)
+    generation = one.generation
   end
   return table.concat(parts, ", ") .. "."
 end

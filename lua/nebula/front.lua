@@ -119,8 +119,8 @@ end
 
 -- --- answers that are kept --------------------------------------------------------------------------
 
-local function age_of(question, one)
-  return math.max(question.start_us - one.at_us, 0)
+local function age_of(one, start_us)
+  return math.max(start_us - one.at_us, 0)
 end
 
 local function stale(age_us, because)
@@ -141,15 +141,21 @@ local function take_turn(self)
   return ok, err
 end
 
--- Whether it has an answer; the answer, nil, and what it is when it is stale.
+-- A good one, as bytes.
+local function hit(self, key, start_us)
+  local one = self.kept:get(key)
+  local age_us = one and age_of(one, start_us)
+  if not one or age_us >= self.spec.ttl_us then return nil end
+  self.counts.hits = self.counts.hits + 1
+  told.hit(self, age_us)
+  return one.bytes
+end
+
+-- Whether it has an answer that is none to be given without a thought; the answer, nil, and what it is.
 local function from_cache(self, question)
   local one = self.kept:get(question.key)
-  local age_us, spec = one and age_of(question, one), self.spec
-  if one and age_us < spec.ttl_us then
-    self.counts.hits = self.counts.hits + 1
-    told.hit(self, age_us)
-    return true, codec.decode(one.bytes)
-  elseif one and age_us < spec.ttl_us + spec.stale_us and behind.refresh(self, question) then
+  local age_us, spec = one and age_of(one, question.start_us), self.spec
+  if one and age_us < spec.ttl_us + spec.stale_us and behind.refresh(self, question) then
     self.counts.stale = self.counts.stale + 1
     told.stale(self, age_us)
     return true, codec.decode(one.bytes), nil, stale(age_us)
@@ -192,15 +198,14 @@ local function may_be_given(task)
   return task and not (task.is_cancelled and not task.is_ending)
 end
 
-local function answer(self, question)
-  local given = question.given
-  if self.spec.ttl_us == 0 or given and given.cache == false or not may_be_given(wait.current()) then
-    told.begin(question)
-    return found(self, question, false)
-  end
-  local ok, err = take_turn(self)
-  if not ok then return nil, err end
-  return found(self, question, from_cache(self, question))
+local function asks_cache(self, given)
+  return self.spec.ttl_us > 0 and not (given and given.cache == false) and may_be_given(wait.current())
+end
+
+local function answer(self, question, is_missed)
+  if is_missed then return found(self, question, from_cache(self, question)) end
+  told.begin(question)
+  return found(self, question, false)
 end
 
 -- --- the methods ------------------------------------------------------------------------------------
@@ -221,10 +226,17 @@ local function wrapped(kind, name, method)
     end
     local key, given = look(self, ...)
     if not key or goes_past(given) then return method(self, ...) end
+    local whole, start_us, is_missed = name .. "\0" .. key, now_us(), asks_cache(it, given)
+    if is_missed then
+      local ok, err = take_turn(it)
+      if not ok then return nil, err end
+      local bytes = hit(it, whole, start_us)
+      if bytes then return codec.decode(bytes) end -- most have it from here, without a table
+    end
     return answer(it, {
-      name = name, method = method, look = look, look_key = key, key = name .. "\0" .. key, given = given,
-      start_us = now_us(), tale = 0, n = select("#", ...), ...
-    })
+      name = name, method = method, look = look, look_key = key, key = whole, given = given, start_us = start_us,
+      tale = 0, n = select("#", ...), ...
+    }, is_missed)
   end
 end
 

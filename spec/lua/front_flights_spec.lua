@@ -41,25 +41,29 @@ describe("of many that ask the same", function()
     return function() return one, nil, codec.encode(one, "value", 1e6) end
   end
 
-  -- All ask with this; what each has.
+  -- All ask with this; what each has, and how long those waited that did not ask themselves.
   local function all(count, fn, us)
-    local list, results = {}, {}
+    local list, results, waited = {}, {}, {}
     for i = 1, count do
-      list[i] = task(function() results[i] = { pcall(f.ask, f, "key", in_us(us or LONG), fn) } end)
+      list[i] = task(function()
+        local ok, given, err, waited_us = pcall(f.ask, f, "key", in_us(us or LONG), fn)
+        results[i], waited[i] = { ok, given, err }, waited_us
+      end)
     end
-    return list, results
+    return list, results, waited
   end
 
-  local function joined(list, results)
+  local function joined(list, ...)
     for _, one in ipairs(list) do one:join() end
-    return results
+    return ...
   end
 
   it("one asks, and each has a value of his own", function()
-    local results = joined(all(20, answering(20, value { 1 })))
+    local results, waited = joined(all(20, answering(20, value { 1 })))
     for i = 1, 20 do
       assert.same({ true, { 1 } }, results[i])
       assert.is_true(i == 1 or results[i][2] ~= results[i - 1][2])
+      assert.is_true(i == 1 and not waited[i] or i > 1 and waited[i] >= 19e3)
     end
     assert.same({ 1, 19 }, { asked, f.waits })
   end)

@@ -222,24 +222,29 @@ void tale_chaos_over(struct resource *r)
 
 /* --- in front --------------------------------------------------------------------------------- */
 
+/* What a cache decides again and again has a ring of its own. */
+static const struct {
+    enum record_what what;
+    enum nebula_setting setting;
+    bool is_apart;
+} fronts[NEBULA_FRONTS] = {
+    [NEBULA_FRONT_HIT] = {RECORD_CACHED, NEBULA_SETTING_CACHE, true},
+    [NEBULA_FRONT_STALE] = {RECORD_STALE, NEBULA_SETTING_CACHE, true},
+    [NEBULA_FRONT_MISS] = {RECORD_MISSED, NEBULA_SETTING_CACHE, true},
+    [NEBULA_FRONT_JOINED] = {RECORD_JOINED, NEBULA_SETTING_CACHE, true},
+    [NEBULA_FRONT_STALE_IF_ERROR] = {RECORD_STALE_IF_ERROR, NEBULA_SETTING_CACHE, false},
+    [NEBULA_FRONT_FALLBACK] = {RECORD_FALLBACK, NEBULA_SETTING_FALLBACK, false},
+    [NEBULA_FRONT_FALLBACK_LAST] = {RECORD_FALLBACK_LAST, NEBULA_SETTING_FALLBACK, false},
+    [NEBULA_FRONT_FALLBACK_NONE] = {RECORD_FALLBACK_NONE, NEBULA_SETTING_FALLBACK, false},
+};
+
 void tale_front(struct resource *r, struct tale *s, enum nebula_front what, int64_t a, int64_t b,
                 int64_t c)
 {
-    static const enum record_what record[NEBULA_FRONTS] = {
-        [NEBULA_FRONT_HIT] = RECORD_CACHED,
-        [NEBULA_FRONT_STALE] = RECORD_STALE,
-        [NEBULA_FRONT_MISS] = RECORD_MISSED,
-        [NEBULA_FRONT_JOINED] = RECORD_JOINED,
-        [NEBULA_FRONT_STALE_IF_ERROR] = RECORD_STALE_IF_ERROR,
-        [NEBULA_FRONT_FALLBACK] = RECORD_FALLBACK,
-        [NEBULA_FRONT_FALLBACK_LAST] = RECORD_FALLBACK_LAST,
-        [NEBULA_FRONT_FALLBACK_NONE] = RECORD_FALLBACK_NONE,
-    };
-    bool is_fallback = what >= NEBULA_FRONT_FALLBACK;
-    struct nebula_place place =
-        place_of(r, is_fallback ? NEBULA_SETTING_FALLBACK : NEBULA_SETTING_CACHE);
-    if (what < NEBULA_FRONT_STALE_IF_ERROR)
-        record_front(r, s, record[what], place, a, b, c);
+    CHECK((uint32_t)what < NEBULA_FRONTS);
+    struct nebula_place place = place_of(r, fronts[what].setting);
+    if (fronts[what].is_apart)
+        record_front(r, s, fronts[what].what, place, a, b, c);
     else
-        record_add(r, s, record[what], place, a, b, c);
+        record_add(r, s, fronts[what].what, place, a, b, c);
 }

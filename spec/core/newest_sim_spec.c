@@ -1,5 +1,6 @@
 /* newest_sim_spec.c - of several workers that say different rules of one thing, those that were said last are in force
  * for all: whoever said them, and whenever he came to have a part in it. */
+#include <stdio.h>
 #include <string.h>
 
 #include "sim/ruled.h"
@@ -61,23 +62,26 @@ static struct nebula_rules rate_of(int32_t number)
         .rate = {.shape = NEBULA_RATE_LEAKY, .tokens = number, .span_us = HOUR}};
 }
 
+static int32_t number_in(const char *text)
+{
+    int32_t number = 0;
+    assert_int_equal(sscanf(text, "shop: no more calls now than %d in 3600000 ms", &number), 1);
+    return number;
+}
+
 static int32_t rate_in_force(struct shift *w, int i, struct nebula_request request)
 {
-    struct nebula_reply reply = {.code = ERROR_OK};
-    while (reply.code == ERROR_OK) {
-        int32_t ticket = ruled_ask(&w->of[i], request);
+    for (;;) {
+        struct nebula_reply reply;
+        int32_t ticket = ruled_ask(&w->of[i], request), number = 0;
         shift_come(w, i, ticket);
         assert_int_equal(nebula_reply(w->of[i].nebula, ticket, &reply), 0);
+        if (reply.code != ERROR_OK) /* its text goes with the ticket */
+            number = number_in(reply.text);
         shift_await(w, i, ticket);
+        if (number > 0)
+            return number;
     }
-    char text[80];
-    int32_t number = 0;
-    while (++number < 8) {
-        snprintf(text, sizeof text, "%s: no more calls now than %d in 3600000 ms", "shop", number);
-        if (strcmp(text, reply.text) == 0)
-            break;
-    }
-    return number;
 }
 
 static const struct sort sorts[] = {{"circuit", circuit_of, circuit_in_force},

@@ -244,7 +244,7 @@ bool chaos_lets(struct conn *c, struct request *r)
         return true;
     if (w == NULL)
         return !is_behind(c, r) && begin(c, r);
-    if (w->request != r && !r->is_held)
+    if (w->request != r)
         tell_call(w->chaos, r, PLANTED_BEHIND, ERROR_OK, 0);
     return w->is_due && pass(w);
 }
@@ -257,7 +257,6 @@ bool chaos_eats(struct conn *c, struct request *r)
         return false;
     batch_unanswer(r);
     error_set(&why, ERROR_LOST, "%s: connection %u was cut by chaos", conn_resource(c), c->id);
-    why.is_planted = true;
     mark_cut(c);
     conn_break(c, &why);
     return true;

@@ -43,7 +43,7 @@ int32_t ledger_workers(const struct ledger *l)
 
 uint64_t ledger_stamp(struct ledger *l)
 {
-    return l == NULL ? 0 : atomic_fetch_add_explicit(&l->stamps, 1, memory_order_relaxed) + 1;
+    return l == NULL ? 0 : atomic_fetch_add_explicit(&l->stamps, 1, memory_order_relaxed);
 }
 
 /* --- things ----------------------------------------------------------------------------------- */

@@ -100,7 +100,7 @@ struct record {
     int32_t generation; /* of the declarations */
     int32_t attempt;
     enum record_what what : 16;
-    uint32_t order : 16; /* among those of calls and of what stands in front; it goes round */
+    uint32_t order : 16; /* how many there were of calls, this one among them; it goes round */
 };
 
 /* Of one resource in one worker. What was ever written is counted: a record is overwritten by the one that comes
@@ -137,7 +137,7 @@ struct record_row {
 
 const struct record_row *record_row(enum record_what what);
 
-/* a was made before b. */
+/* a, of what stands in front, was made before b, of a call. */
 static inline bool record_is_older(const struct record *a, const struct record *b)
 {
     return (int16_t)(uint16_t)(a->order - b->order) < 0;
@@ -195,7 +195,7 @@ static inline void record_fill(struct record *to, const struct resource *r, enum
 /* Of which call, and as which of all. */
 static inline void record_sign(struct record *to, const struct records *all, const struct tale *s)
 {
-    to->order = (uint16_t)(all->of_calls + all->of_front);
+    to->order = (uint16_t)all->of_calls;
     to->call = s->call;
     to->attempt = s->attempt;
     if (s->context == NULL)

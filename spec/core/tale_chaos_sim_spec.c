@@ -135,13 +135,13 @@ static void a_real_fault_behind_a_delay_is_a_real_one(void **unused)
     rig_end(&r);
 }
 
-/* The second attempt is not hit, and nothing of the first one sticks to it. */
-static void an_attempt_that_was_hit_leaves_nothing_to_the_next(void **unused)
+/* A call that chaos fails, or cuts off, and then the server. */
+static void try_again_after(bool is_cut)
 {
-    (void)unused;
     struct rig r;
     struct nebula_chaos said = failing;
     said.code = ERROR_LOST;
+    said.is_cut = is_cut;
     rig_begin(&r);
     r.spec.pool.max = 1;
     r.spec.policy.tries = 3;
@@ -166,6 +166,14 @@ static void an_attempt_that_was_hit_leaves_nothing_to_the_next(void **unused)
     assert_null(strstr(text, "failed_by_chaos 2."));
     server_calm(r.server);
     rig_end(&r);
+}
+
+/* The second attempt is not hit, and nothing of the first one sticks to it. */
+static void an_attempt_that_was_hit_leaves_nothing_to_the_next(void **unused)
+{
+    (void)unused;
+    for (int is_cut = 0; is_cut < 2; is_cut++)
+        try_again_after(is_cut == 1);
 }
 
 /* --- connections ---------------------------------------------------------------------------------- */
@@ -200,6 +208,39 @@ static void who_gets_no_connection_by_chaos_is_told_so(void **unused)
     rig_end(&r);
 }
 
+/* Of several endpoints the sentence is another one, and who it was the same. */
+static void so_it_is_where_there_are_several_to_go_to(void **unused)
+{
+    (void)unused;
+    static const char *const endpoint[] = {"shop", "beta"};
+    static const struct nebula_option option[] = {
+        {.name = "server", .value = "shop", .endpoint = 1},
+        {.name = "server", .value = "beta", .endpoint = 2}};
+    const struct nebula_chaos said = {.during_us = 3600 * (int64_t)SECOND, .connect = 1};
+    for (int is_by_chaos = 0; is_by_chaos < 2; is_by_chaos++) {
+        struct rig r;
+        struct server *beta;
+        rig_begin(&r);
+        beta = server_new("beta", 2);
+        r.spec.endpoint_name = endpoint;
+        r.spec.endpoints = 2;
+        r.spec.option = option;
+        r.spec.options = 2;
+        rig_open(&r);
+        if (is_by_chaos) {
+            say(&r, &said);
+        } else {
+            server_odds(r.server, FAULT_REFUSED, 1000);
+            server_odds(beta, FAULT_REFUSED, 1000);
+        }
+        assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_UNREACHABLE);
+        assert_non_null(strstr(tale(&r), is_by_chaos ? "refused_by_chaos 1. unreachable"
+                                                     : "refused 1. unreachable"));
+        rig_end(&r);
+        server_free(&beta);
+    }
+}
+
 /* --- where calls share one ------------------------------------------------------------------------- */
 
 static int32_t share(struct rig *r, int id)
@@ -207,6 +248,29 @@ static int32_t share(struct rig *r, int id)
     char text[16];
     snprintf(text, sizeof text, "put 1 %d", id);
     return rig_request(r, (struct nebula_request){.text = text, .is_idempotent = true});
+}
+
+/* On a lease, where they go one by one anyway. */
+static void who_only_waits_for_his_own_call_is_not_held_by_chaos(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    struct nebula_chaos said = slow;
+    begin_told(&r, 1, 0);
+    said.delay_share = 0;
+    said.connect = 0.5;
+    say(&r, &said);
+    int64_t lease = rig_lease(&r);
+    server_pace(r.server, 500 * MS);
+    int32_t first = rig_call(&r, lease, "get 1 1");
+    int32_t second = rig_request(
+        &r, (struct nebula_request){.text = "get 1 1", .lease = lease, .within_us = 100 * MS});
+    assert_int_equal(rig_await(&r, second, NULL), ERROR_DEADLINE);
+    assert_non_null(strstr(tale(&r), "failed 1. deadline 100ms failed"));
+    assert_null(strstr(tale(&r), "chaos"));
+    assert_int_equal(rig_await(&r, first, NULL), ERROR_OK);
+    rig_release(&r, lease);
+    rig_end(&r);
 }
 
 static void whoever_is_behind_one_that_is_held_is_told_so(void **unused)
@@ -356,6 +420,8 @@ int main(void)
         cmocka_unit_test(a_real_fault_behind_a_delay_is_a_real_one),
         cmocka_unit_test(an_attempt_that_was_hit_leaves_nothing_to_the_next),
         cmocka_unit_test(who_gets_no_connection_by_chaos_is_told_so),
+        cmocka_unit_test(so_it_is_where_there_are_several_to_go_to),
+        cmocka_unit_test(who_only_waits_for_his_own_call_is_not_held_by_chaos),
         cmocka_unit_test(whoever_is_behind_one_that_is_held_is_told_so),
         cmocka_unit_test(whoever_loses_his_connection_to_chaos_is_told_so),
         cmocka_unit_test(it_is_always_known_who_it_was),

@@ -180,8 +180,11 @@ static int32_t operation(struct rig *r, const struct nebula_rules *rules, bool i
 static void an_operation_names_the_policy_that_decided(void **unused)
 {
     (void)unused;
-    static const struct nebula_rules rate = {
-        .rate = {.shape = NEBULA_RATE_BUCKET, .tokens = 1, .span_us = SECOND, .burst = 1}};
+    static const struct nebula_rules none = {.asks = 0},
+                                     rate = {.rate = {.shape = NEBULA_RATE_BUCKET,
+                                                      .tokens = 1,
+                                                      .span_us = SECOND,
+                                                      .burst = 1}};
     static const struct nebula_rules limit = {.limit = {.concurrent = 1, .queue = 7}};
     static const struct nebula_rules circuit = {.circuit = {.mode = NEBULA_CIRCUIT_OPEN,
                                                             .window = 1,
@@ -205,7 +208,8 @@ static void an_operation_names_the_policy_that_decided(void **unused)
         char tale[200];
         bool is_apart = i % 2 == 1, is_wait = strstr(row[i / 2].what, "wait") != NULL;
         begin(&r, *row[i / 2].rules);
-        struct nebula_request pay = {.operation = operation(&r, row[i / 2].rules, is_apart)};
+        struct nebula_request pay = {
+            .operation = operation(&r, is_apart ? row[i / 2].rules : &none, is_apart)};
         server_pace(r.server, is_wait ? 250 * MS : 100 * MS);
         int32_t first = ruled_ask(&r, pay), second = ruled_ask(&r, pay);
         rig_await(&r, first, NULL);

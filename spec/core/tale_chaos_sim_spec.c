@@ -136,7 +136,7 @@ static void a_real_fault_behind_a_delay_is_a_real_one(void **unused)
 }
 
 /* A call that chaos fails, or cuts off, and then the server. */
-static void try_again_after(bool is_cut)
+static void try_again_after(bool is_cut, int dice)
 {
     struct rig r;
     struct nebula_chaos said = failing;
@@ -151,6 +151,8 @@ static void try_again_after(bool is_cut)
     rig_open(&r);
     assert_int_equal(nebula_places(r.nebula, r.shop, places, NEBULA_SETTINGS), 0);
     rig_hold_for(&r, MS);
+    while (dice-- > 0)
+        r.engine->world->random(r.engine->world);
     say(&r, &said);
     int32_t ticket = rig_request(
         &r,
@@ -172,8 +174,9 @@ static void try_again_after(bool is_cut)
 static void an_attempt_that_was_hit_leaves_nothing_to_the_next(void **unused)
 {
     (void)unused;
-    for (int is_cut = 0; is_cut < 2; is_cut++)
-        try_again_after(is_cut == 1);
+    try_again_after(false, 0);
+    for (int dice = 0; dice < 8; dice++) /* on either way */
+        try_again_after(true, dice);
 }
 
 /* --- connections ---------------------------------------------------------------------------------- */

@@ -146,6 +146,33 @@ static void a_call_goes_on_with_the_tale_that_was_begun_for_it(void **unused)
     rig_end(&r);
 }
 
+/* Also where it is refused at the door, and is no call. */
+static void so_does_one_that_an_open_circuit_refuses(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    const struct nebula_rules shut = {.circuit = {.mode = NEBULA_CIRCUIT_OPEN,
+                                                  .window = 1,
+                                                  .least = 1,
+                                                  .probes = 1,
+                                                  .probe_us = SECOND,
+                                                  .pause_us = SECOND,
+                                                  .pause_max_us = SECOND}};
+    begin(&r);
+    assert_int_equal(nebula_rules(r.nebula, r.shop, &shut), 0);
+    for (size_t i = 1; i < 4; i++) { /* the first one has the circuit made */
+        int64_t tale = nebula_tale(r.nebula);
+        front(&r, tale, NEBULA_FRONT_MISS, -1, 0, 0);
+        nebula_tale_in(r.nebula, tale);
+        assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OPEN);
+        front(&r, tale, NEBULA_FRONT_STALE_IF_ERROR, ERROR_OPEN, MS, 0);
+        tales_assert(&r, i,
+                     "missed 0ms (db.lua:7), circuit open 0 0, ended open 0ms failed, "
+                     "stale_if_error open 0ms (db.lua:7)");
+    }
+    rig_end(&r);
+}
+
 /* One call: the one behind it has its own, and so has whoever asks for another task. */
 static void it_is_the_next_call_of_this_task_alone(void **unused)
 {
@@ -334,6 +361,7 @@ int main(void)
         cmocka_unit_test(each_decision_is_told_with_its_numbers),
         cmocka_unit_test(what_cannot_be_is_not_told),
         cmocka_unit_test(a_call_goes_on_with_the_tale_that_was_begun_for_it),
+        cmocka_unit_test(so_does_one_that_an_open_circuit_refuses),
         cmocka_unit_test(it_is_the_next_call_of_this_task_alone),
         cmocka_unit_test(what_was_asked_for_before_is_no_part_of_it),
         cmocka_unit_test(a_cache_drives_out_nothing_but_its_own),

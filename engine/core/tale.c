@@ -24,7 +24,7 @@ static struct nebula_place place_in(const struct resource *r, const struct tale 
 static struct nebula_place place_of_guard(const struct resource *r, const struct tale *s,
                                           enum nebula_setting setting)
 {
-    return place_by(r, s->by == NULL ? NULL : s->by->guards->owner, setting);
+    return place_by(r, s->by == NULL || !s->by->is_apart ? NULL : s->by, setting);
 }
 
 static const struct nebula_policy *policy_of(const struct resource *r, const struct tale *s)

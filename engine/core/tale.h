@@ -24,10 +24,14 @@ static inline struct tale tale_apart(struct engine *e, const struct context *con
 /* Of what the acting task asks for: it goes on with the tale that was begun for it. */
 static inline struct tale tale_begin(struct engine *e, const struct context *context)
 {
-    uint64_t begun = e->task->tale;
+    struct tale s = {.context = context, .begun_us = engine_now(e)};
+    if (__builtin_expect(e->task->tale == 0, 1)) {
+        s.call = ++e->tales;
+        return s;
+    }
+    s.call = e->task->tale;
     e->task->tale = 0;
-    return (struct tale){
-        .call = begun != 0 ? begun : ++e->tales, .context = context, .begun_us = engine_now(e)};
+    return s;
 }
 
 /* A connection came: told when it took time. Or none did, and why. */

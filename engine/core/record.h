@@ -99,8 +99,8 @@ struct record {
     int32_t line;
     int32_t generation; /* of the declarations */
     int32_t attempt;
-    enum record_what what : 16;
-    uint32_t order : 16; /* how many there were of calls, this one among them; it goes round */
+    uint16_t what;  /* enum record_what */
+    uint16_t order; /* how many there were of calls, this one among them; it goes round */
 };
 
 /* Of one resource in one worker. What was ever written is counted: a record is overwritten by the one that comes

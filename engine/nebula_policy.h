@@ -68,6 +68,10 @@ enum nebula_circuit_mode {
     NEBULA_CIRCUIT_METRICS /* goes from state to state, and refuses nobody */
 };
 
+/* Of whose calls there is one. Of an endpoint's: that endpoint alone is left out, and calls are refused when there is
+ * no other one. It needs calls that are balanced over endpoints (nebula_balance(), which is told first). */
+enum nebula_circuit_per { NEBULA_CIRCUIT_PER_RESOURCE = 0, NEBULA_CIRCUIT_PER_ENDPOINT };
+
 /* What keeps failing is not called for a while. A call that is refused ends with `open`, and so does a lease; what
  * runs on a lease goes on. Failures are what blames the server: lost, no answer by the deadline, unreachable,
  * busy, server, storage, protocol. Percent are 1 to 100. */
@@ -81,6 +85,7 @@ struct nebula_circuit {
     int32_t consecutive;  /* failures in a row; 0: not looked at */
     int64_t slow_us;      /* a call that takes longer is slow; 0: none is */
     int32_t probes;       /* good ones that close it, 1 to 16 */
+    int32_t per;          /* enum nebula_circuit_per */
     int64_t probe_us;     /* how long a probe may take, positive */
     int64_t pause_us;     /* positive; doubles each time it opens again */
     int64_t pause_max_us; /* at least pause_us */
@@ -227,6 +232,7 @@ struct nebula_question {
     int64_t bad, of;          /* CIRCUIT: the calls because of which it opened */
     const char *from, *to,
         *why;                 /* CIRCUIT: "closed" "open" "half"; "failures" "slow" "probe" ... */
+    const char *endpoint;     /* CIRCUIT: whose it is; "": of all */
     const char *state, *text; /* FAILURE, RETRY, REFUSED: the server's code, and the sentence */
     int64_t missed;           /* that were told before and are lost, as nobody took them */
 };

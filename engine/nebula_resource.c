@@ -57,7 +57,7 @@ int32_t nebula_rules(struct nebula *n, int32_t resource, const struct nebula_rul
     struct error why;
     if (r == NULL)
         return border_no_resource(e, resource);
-    if (rules_check(r->name, rules, &why) != ERROR_OK)
+    if (rules_check(r, rules, &why) != ERROR_OK)
         return engine_refuse(e, why.code, "%s", why.text);
     for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
         if (!operation_rules(one, rules))
@@ -93,7 +93,7 @@ int32_t nebula_operation(struct nebula *n, int32_t resource, const char *name,
     if (r == NULL)
         return border_no_resource(e, resource);
     if (resource_check_policy(r->name, policy, &why) != ERROR_OK ||
-        rules_check(r->name, rules, &why) != ERROR_OK)
+        rules_check(r, rules, &why) != ERROR_OK)
         return engine_refuse(e, why.code, "%s", why.text);
     int32_t number = 0;
     for (struct resource *one = r; one != NULL && number >= 0; one = tenants_next(r, one))

@@ -27,6 +27,7 @@ static void fill_texts(struct nebula_question *a)
     a->from = text_of(a->from);
     a->to = text_of(a->to);
     a->why = text_of(a->why);
+    a->endpoint = text_of(a->endpoint);
     a->state = text_of(a->state);
     a->text = text_of(a->text);
 }

@@ -1,6 +1,7 @@
 #include "core/attempt.h"
 
 #include "core/batch.h"
+#include "core/circuits_at.h"
 #include "core/load.h"
 #include "core/resource.h"
 #include "core/share.h"
@@ -20,6 +21,16 @@ static void arm(struct attempt *a)
 }
 
 /* --- its end --------------------------------------------------------------------------------- */
+
+void attempt_hand_in(struct attempt *a, enum error_code code)
+{
+    uint64_t pass = a->waiter.pass;
+    if (pass == 0)
+        return;
+    a->waiter.pass = 0;
+    circuits_at_end(a->waiter.guards, a->reach, pass, code, a->was_sent,
+                    engine_now(a->engine) - a->sent_us);
+}
 
 static void end(struct attempt *a, enum outcome outcome, const struct error *why)
 {
@@ -60,6 +71,7 @@ static bool go_again(struct attempt *a)
     if (a->request.reply.error.code == ERROR_OK ||
         !(go_to_writer(a) || a->request.reply.wants_again))
         return false;
+    attempt_hand_in(a, ERROR_CANCELLED);
     a->was_sent = false;
     reply_fini(&a->request.reply);
     take(a);
@@ -122,6 +134,7 @@ static void send_on(struct attempt *a, struct conn *conn)
 {
     a->state = ATTEMPT_SENT;
     a->conn = conn;
+    a->reach = conn->reach;
     a->was_sent = true;
     a->sent_us = engine_now(a->engine);
     a->is_in_flight = true;
@@ -208,7 +221,7 @@ void attempt_begin_on(struct attempt *a, struct conn *leased)
 
 /* --- stopping it ------------------------------------------------------------------------------ */
 
-enum outcome attempt_give_up(struct attempt *a)
+static enum outcome stop(struct attempt *a)
 {
     bool was_waiting = a->state == ATTEMPT_WAITING;
     CHECK(a->state != ATTEMPT_OVER);
@@ -231,6 +244,13 @@ enum outcome attempt_give_up(struct attempt *a)
     return outcome_unanswered(a);
 }
 
+enum outcome attempt_give_up(struct attempt *a)
+{
+    enum outcome outcome = stop(a);
+    attempt_hand_in(a, ERROR_CANCELLED);
+    return outcome;
+}
+
 static void explain_deadline(struct attempt *a, struct error *out)
 {
     long long ms = (engine_now(a->engine) - a->asked_us) / 1000;
@@ -250,7 +270,7 @@ static void time_is_over(struct attempt *a)
     bool was_waiting = a->state == ATTEMPT_WAITING;
     if (!was_waiting)
         note(a, a->conn, why.code);
-    enum outcome outcome = attempt_give_up(a);
+    enum outcome outcome = stop(a);
     if (was_waiting)
         tale_refused(a->resource, &a->tale, &a->waiter, a->role, &why);
     else

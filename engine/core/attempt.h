@@ -4,6 +4,9 @@
  * said of it. A request that was sent may be the driver's still when the attempt is over, at its deadline for
  * example: it lives on with the connection that is CANCELLING, and let_go() says when the driver has no part
  * in it any more. Until then the attempt and what its request names stay where they are.
+ *
+ * Where it goes by circuits of endpoints (waiter.guards) it comes by a pass with its connection. That is its own to
+ * return when it is given up or goes on elsewhere, and the owner's to hand in when he has heard how it ended.
  */
 #ifndef CORE_ATTEMPT_H
 #define CORE_ATTEMPT_H
@@ -27,6 +30,7 @@ struct attempt {
     bool is_leased;    /* runs on the caller's lease: it is not given back */
     bool is_in_flight; /* the connection has the request */
     bool was_sent;
+    uint8_t reach; /* by the connection on which it was sent: whose its pass is */
     int32_t role;
     struct tale tale; /* of the call, the caller's to begin; it counts the attempts */
     int64_t asked_us; /* when the caller asked, which may be attempts ago */
@@ -48,5 +52,7 @@ void attempt_begin(struct attempt *a);
 void attempt_begin_on(struct attempt *a, struct conn *leased);
 /* Stops it, wherever it is. How far it has come. Not when it is over. */
 enum outcome attempt_give_up(struct attempt *a);
+/* Its pass, if it has one: it ended, and counts as this. */
+void attempt_hand_in(struct attempt *a, enum error_code code);
 
 #endif

@@ -79,12 +79,13 @@ static enum error_code noted(const struct attempt *a, enum error_code code)
     return code == ERROR_OK && request_goes_on(&a->request) ? ERROR_CANCELLED : code;
 }
 
-/* How the attempt ended counts, for those behind the retry and for what was let by on a lease. */
-static void note(struct call *c, const struct attempt *a, enum error_code code)
+/* How the attempt ended counts, for its endpoint, for those behind the retry and for what was let by on a lease. */
+static void note(struct call *c, struct attempt *a, enum error_code code)
 {
     const struct stage_end end = {.code = noted(a, code),
                                   .was_sent = a->was_sent,
                                   .took_us = engine_now(a->engine) - a->sent_us};
+    attempt_hand_in(a, end.code);
     if (a->is_leased && c->operation != NULL)
         stage_leave(c, NEBULA_STAGE_CIRCUIT, &end);
     else
@@ -154,7 +155,7 @@ static void set_end(struct call *c, const struct attempt *a, enum outcome outcom
 static void conclude(struct call *c, enum error_code counted, bool may_repeat)
 {
     note(c, c->answer, counted);
-    tale_counted(c->attempt.resource, &c->attempt.tale, c->operation, counted, c->answer->was_sent);
+    tale_counted(c->answer, &c->attempt.tale, c->operation, counted);
     if (c->error.code == ERROR_OK)
         again_over(c->operation, &c->again, ERROR_OK);
     else if (pause_before_retry(c, may_repeat))
@@ -194,8 +195,10 @@ void call_answered(struct call *c, int32_t again, enum nebula_class is)
 static void ended(struct call *c, struct attempt *a, enum outcome outcome, const struct error *why)
 {
     set_end(c, a, outcome, why);
-    if (!copies_ended(c, a, outcome))
+    if (!copies_ended(c, a, outcome)) {
+        attempt_hand_in(a, why->code);
         return;
+    }
     c->answer = a;
     if (!asked_ask(c))
         conclude(c, why->code, call_may_repeat(c));
@@ -320,7 +323,9 @@ static void let_go(struct attempt *a)
 void call_copy_ended(struct attempt *a, enum outcome outcome, const struct error *why)
 {
     struct call *c = container_of(a, struct copy, attempt)->call;
-    if (!c->copies.is_beginning)
+    if (c->copies.is_beginning)
+        attempt_hand_in(a, why->code);
+    else
         ended(c, a, outcome, why);
 }
 
@@ -455,7 +460,7 @@ static void go(struct call *c, struct conn *leased)
         return;
     }
     if (c->operation != NULL)
-        c->pass = circuits_pass_leased(c->operation->guards);
+        stage_let_by(c, leased);
     c->stages.count = 0;
     attempt_begin_on(&c->attempt, leased);
 }

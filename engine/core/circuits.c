@@ -1,16 +1,18 @@
-#include "core/circuits.h"
+#include "core/circuits_inner.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/asked.h"
+#include "core/circuits_at.h"
 #include "core/operation.h"
 #include "core/pool.h"
 #include "core/tale.h"
 
 /* What all workers have together. Of an engine that is alone it is its own, and has no ledger. */
-struct shared {
+struct circuits_shared {
     struct common common;
     _Atomic uint64_t word;
     struct circuit_policy policy;
@@ -18,13 +20,6 @@ struct shared {
     struct circuit circuit;
     int32_t seats;
     struct seat seat[]; /* by worker */
-};
-
-struct circuits {
-    struct guards *guards;
-    struct shared *shared;
-    uint64_t word; /* as the pools know it */
-    uint64_t dice; /* for when it opens next */
 };
 
 /* --- what is said ----------------------------------------------------------------------------- */
@@ -72,10 +67,19 @@ static uint64_t roll(const struct circuits *c)
     return world->random(world);
 }
 
-static struct shared *enter(struct circuits *c)
+static struct circuits_shared *enter(struct circuits *c)
 {
     common_lock(&c->shared->common);
     return c->shared;
+}
+
+/* Somebody has to be asked with each connection. */
+static bool is_each_asked(const struct resource *r)
+{
+    for (const struct operation *o = r->operations; o != NULL; o = o->next)
+        if (circuits_at_apply(o->guards))
+            return true;
+    return false;
 }
 
 /* Of no circuit the word is that of a closed one. */
@@ -83,29 +87,36 @@ static void see_one(struct pool *p)
 {
     const struct operation *o = p->resource->operations;
     const struct circuits *c = o == NULL ? NULL : o->guards->circuits;
-    if (circuit_pass(c == NULL ? 0 : c->word) == 0)
+    if (circuit_pass(c == NULL ? 0 : c->word) == 0 || is_each_asked(p->resource))
         p->gate |= GATE_CIRCUIT;
     else
         p->gate &= ~(uint32_t)GATE_CIRCUIT;
 }
 
-/* The word is another: leases ask while it is not that of a closed one. */
+/* The word is another: leases ask while it is not that of a closed one. Of an endpoint's, who waits is to be served,
+ * or refused. */
 static void look(void *circuits)
 {
     struct circuits *c = circuits;
     c->word = atomic_load_explicit(&c->shared->word, memory_order_relaxed);
-    resource_each_pool(c->guards->resource, see_one);
+    resource_each_pool(c->guards->resource, c->at == CIRCUITS_OF_ALL ? see_one : keep_soon);
 }
 
-/* Says what has become of it, for all workers. */
-static void tell(const struct circuits *c, enum circuit_state was, enum circuit_state is,
-                 const struct circuit_cause *cause, int64_t until_us)
+/* NULL: it is of all. */
+static const char *endpoint_of(const struct circuits *c)
 {
-    struct resource *r = c->guards->resource;
-    struct engine *e = r->engine;
-    int64_t left_us = until_us - engine_now(e);
+    return c->at == CIRCUITS_OF_ALL ? NULL : outlook_name(c->guards->resource->outlook, c->at);
+}
+
+static void log_move(const struct circuits *c, enum circuit_state was, enum circuit_state is,
+                     const struct circuit_cause *cause, int64_t left_us)
+{
+    const char *at = endpoint_of(c), *text = is == CIRCUIT_OPEN   ? "circuit open"
+                                             : is == CIRCUIT_HALF ? "circuit half open"
+                                                                  : "circuit closed";
     const struct log_field field[] = {
-        {.key = "resource", .text = r->name},
+        {.key = "endpoint", .text = at},
+        {.key = "resource", .text = c->guards->resource->name},
         {.key = "operation", .text = c->guards->owner->name},
         {.key = "was", .text = circuit_state_name(was)},
         {.key = "why", .text = circuit_reason(cause->why)},
@@ -113,26 +124,34 @@ static void tell(const struct circuits *c, enum circuit_state was, enum circuit_
         {.key = "of", .number = cause->of},
         {.key = "ms", .number = left_us > 0 ? left_us / 1000 : 0}, /* by order there is no end */
     };
+    int first = at == NULL, last = is == CIRCUIT_OPEN ? COUNT(field) : 4;
+    engine_log(engine_of(c), is == CIRCUIT_OPEN ? LOG_WARN : LOG_INFO, text, field + first,
+               last - first);
+}
+
+/* Says what has become of it, for all workers. */
+static void tell(const struct circuits *c, enum circuit_state was, enum circuit_state is,
+                 const struct circuit_cause *cause, int64_t until_us)
+{
+    struct resource *r = c->guards->resource;
+    int64_t left_us = until_us - engine_now(r->engine);
     asked_tell(c->guards->owner, (struct nebula_question){.what = NEBULA_TELL_CIRCUIT,
                                                           .from = circuit_state_name(was),
                                                           .to = circuit_state_name(is),
                                                           .why = circuit_reason(cause->why),
+                                                          .endpoint = endpoint_of(c),
                                                           .bad = cause->bad,
                                                           .of = cause->of,
-                                                          .pause_us = until_us - engine_now(e)});
-    engine_trace(e, TRACE_CIRCUIT, r->number, was, is, cause->why);
-    tale_moved(r, c->guards->owner, was, is, cause);
-    if (is == CIRCUIT_OPEN)
-        engine_log(e, LOG_WARN, "circuit open", field, COUNT(field));
-    else
-        engine_log(e, LOG_INFO, is == CIRCUIT_HALF ? "circuit half open" : "circuit closed", field,
-                   3);
+                                                          .pause_us = left_us});
+    engine_trace(r->engine, TRACE_CIRCUIT, r->number, was, is, cause->why);
+    tale_moved(r, c->guards->owner, c->at, was, is, cause);
+    log_move(c, was, is, cause, left_us);
 }
 
 /* After something was done with it, whose word was this before: opens the lock. */
 static void leave(struct circuits *c, uint64_t before)
 {
-    struct shared *s = c->shared;
+    struct circuits_shared *s = c->shared;
     uint64_t word = circuit_word(&s->circuit);
     if (word == before) {
         common_unlock(&s->common);
@@ -151,13 +170,22 @@ static void leave(struct circuits *c, uint64_t before)
 
 /* --- the beginning and the end ---------------------------------------------------------------- */
 
-static struct common *make(const struct ledger *l, const void *policy)
+struct beginning {
+    struct circuit_policy policy;
+    uint32_t era;
+};
+
+/* What was let pass by one that is gone must be nothing to the next one, so each has eras of its own. */
+static struct common *make(const struct ledger *l, const void *how)
 {
+    const struct beginning *b = how;
     int32_t seats = l == NULL ? 0 : ledger_workers(l);
-    struct shared *s = calloc(1, sizeof *s + (size_t)seats * sizeof s->seat[0]);
+    struct circuits_shared *s = calloc(1, sizeof *s + (size_t)seats * sizeof s->seat[0]);
     if (s == NULL)
         return NULL;
-    s->policy = *(const struct circuit_policy *)policy;
+    s->policy = b->policy;
+    s->circuit.era = b->era;
+    s->word = circuit_word(&s->circuit);
     s->seats = seats;
     return &s->common;
 }
@@ -172,41 +200,23 @@ static void take_seat(struct circuits *c)
     common_unlock(&c->shared->common);
 }
 
-static struct circuits *circuits_new(struct guards *g)
+static bool join(struct circuits *c)
 {
-    const struct circuit_policy policy = policy_of(&g->rules->circuit);
-    struct circuits *c = calloc(1, sizeof *c);
-    struct common *common = c == NULL ? NULL : guards_join(g, "circuit", make, &policy);
-    if (common == NULL) {
-        free(c);
-        return NULL;
-    }
-    c->guards = g;
-    c->shared = container_of(common, struct shared, common);
-    c->dice = roll(c);
+    const struct beginning b = {policy_of(&c->guards->rules->circuit), (uint32_t)(c->dice >> 32)};
+    char sort[32] = "circuit";
+    if (c->at != CIRCUITS_OF_ALL)
+        snprintf(sort, sizeof sort, "circuit %d", c->at);
+    struct common *common = guards_join(c->guards, sort, make, &b);
+    if (common == NULL)
+        return false;
+    c->shared = container_of(common, struct circuits_shared, common);
     take_seat(c);
     c->word = atomic_load_explicit(&c->shared->word, memory_order_relaxed);
-    return c;
-}
-
-void circuits_free(struct circuits **circuits)
-{
-    struct circuits *c = *circuits;
-    *circuits = NULL;
-    if (c == NULL)
-        return;
-    struct common *common = &c->shared->common;
-    if (c->shared->seats > 0) {
-        common_lock(common);
-        seat_leave(&c->shared->seat[engine_of(c)->worker]);
-        common_unlock(common);
-    }
-    common_leave(common);
-    free(c);
+    return true;
 }
 
 /* What was said later is in force. */
-static void say(const struct guards *g, struct shared *s)
+static void say(const struct guards *g, struct circuits_shared *s)
 {
     if (g->said < s->said)
         return;
@@ -215,44 +225,80 @@ static void say(const struct guards *g, struct shared *s)
 }
 
 /* It may be open by order from the beginning. */
-static void begin(struct guards *g)
+bool circuits_init(struct circuits *c, struct guards *g, int32_t at)
 {
-    g->circuits = circuits_new(g);
-    if (g->circuits == NULL)
-        return;
-    struct shared *s = enter(g->circuits);
+    *c = (struct circuits){.guards = g, .at = at};
+    c->dice = roll(c);
+    if (!join(c))
+        return false;
+    struct circuits_shared *s = enter(c);
     uint64_t before = circuit_word(&s->circuit);
     say(g, s);
-    circuit_look(&s->circuit, &s->policy, engine_now(g->resource->engine));
-    leave(g->circuits, before);
+    circuit_look(&s->circuit, &s->policy, engine_now(engine_of(c)));
+    leave(c, before);
+    return true;
+}
+
+void circuits_fini(struct circuits *c)
+{
+    struct common *common = &c->shared->common;
+    if (c->shared->seats > 0) {
+        common_lock(common);
+        seat_leave(&c->shared->seat[engine_of(c)->worker]);
+        common_unlock(common);
+    }
+    common_leave(common);
+}
+
+void circuits_free(struct circuits **circuits)
+{
+    struct circuits *c = *circuits;
+    *circuits = NULL;
+    if (c == NULL)
+        return;
+    circuits_fini(c);
+    free(c);
+}
+
+static void begin(struct guards *g)
+{
+    g->circuits = calloc(1, sizeof *g->circuits);
+    if (g->circuits == NULL || circuits_init(g->circuits, g, CIRCUITS_OF_ALL))
+        return;
+    free(g->circuits);
+    g->circuits = NULL;
 }
 
 /* NULL when there is none, or no memory for one: then nothing is refused. */
 static struct circuits *circuits_of(struct guards *g)
 {
-    if (g->circuits == NULL && g->rules->circuit.mode != NEBULA_CIRCUIT_NONE)
+    const struct nebula_circuit *said = &g->rules->circuit;
+    if (g->circuits == NULL && said->mode != NEBULA_CIRCUIT_NONE &&
+        said->per == NEBULA_CIRCUIT_PER_RESOURCE)
         begin(g);
     return g->circuits;
 }
 
 /* --- for who calls ---------------------------------------------------------------------------- */
 
-static struct circuits_refusal refusal(const struct circuit *c, int64_t now_us)
+static struct circuits_refusal refusal(const struct circuits *c, const struct circuit *is,
+                                       int64_t now_us)
 {
-    return (struct circuits_refusal){.cause = c->cause,
-                                     .is_half = c->state == CIRCUIT_HALF,
-                                     .left_us = c->until_us > now_us ? c->until_us - now_us : 0};
+    return (struct circuits_refusal){.cause = is->cause,
+                                     .is_half = is->state == CIRCUIT_HALF,
+                                     .at = c->at,
+                                     .left_us = is->until_us > now_us ? is->until_us - now_us : 0};
 }
 
 /* 0: *why says why not. */
 static uint64_t allow(struct circuits *c, struct circuits_refusal *why)
 {
-    struct shared *s = enter(c);
+    struct circuits_shared *s = enter(c);
     int64_t now_us = engine_now(engine_of(c));
     uint64_t before = circuit_word(&s->circuit);
     uint64_t pass = circuit_allow(&s->circuit, &s->policy, now_us);
     if (pass == 0)
-        *why = refusal(&s->circuit, now_us);
+        *why = refusal(c, &s->circuit, now_us);
     leave(c, before);
     return pass;
 }
@@ -262,11 +308,34 @@ static uint64_t word_of(const struct circuits *c)
     return atomic_load_explicit(&c->shared->word, memory_order_relaxed);
 }
 
+uint64_t circuits_take(struct circuits *c, struct circuits_refusal *why)
+{
+    uint64_t pass = circuit_pass(word_of(c));
+    return pass != 0 ? pass : allow(c, why);
+}
+
+/* What a copy of it says: the rule changes what it is asked about. */
+enum circuits_word circuits_would_say(struct circuits *c, struct circuits_refusal *why)
+{
+    if (circuit_pass(word_of(c)) != 0)
+        return CIRCUITS_PASS;
+    const struct circuits_shared *s = enter(c);
+    struct circuit copy = s->circuit;
+    const struct circuit_policy policy = s->policy;
+    common_unlock(&c->shared->common);
+    int64_t now_us = engine_now(engine_of(c));
+    uint64_t pass = circuit_allow(&copy, &policy, now_us);
+    if (pass == 0)
+        *why = refusal(c, &copy, now_us);
+    bool is_probe = copy.state == CIRCUIT_HALF && !circuit_would_refuse(pass);
+    return pass == 0 ? CIRCUITS_REFUSE : is_probe ? CIRCUITS_PROBE : CIRCUITS_PASS;
+}
+
 bool circuits_pass(struct guards *g, uint64_t *pass, struct circuits_refusal *why)
 {
     struct circuits *c = circuits_of(g);
-    *pass = c == NULL ? 0 : circuit_pass(word_of(c));
-    return c == NULL || *pass != 0 || (*pass = allow(c, why)) != 0;
+    *pass = c == NULL ? 0 : circuits_take(c, why);
+    return c == NULL || *pass != 0;
 }
 
 bool circuits_are_shut(const struct guards *g, struct circuits_refusal *why)
@@ -274,11 +343,11 @@ bool circuits_are_shut(const struct guards *g, struct circuits_refusal *why)
     struct circuits *c = g->circuits;
     if (c == NULL || (word_of(c) & CIRCUIT_STATE) != CIRCUIT_OPEN)
         return false;
-    struct shared *s = enter(c);
+    struct circuits_shared *s = enter(c);
     int64_t now_us = engine_now(engine_of(c));
     bool is_shut = circuit_is_shut(&s->circuit, &s->policy, now_us);
     if (is_shut)
-        *why = refusal(&s->circuit, now_us);
+        *why = refusal(c, &s->circuit, now_us);
     common_unlock(&s->common);
     return is_shut;
 }
@@ -287,19 +356,39 @@ uint64_t circuits_pass_leased(struct guards *g)
 {
     struct circuits *c = circuits_of(g);
     struct circuits_refusal why;
-    uint64_t pass = c == NULL ? 0 : circuit_pass(word_of(c));
-    return c == NULL || pass != 0 ? pass : allow(c, &why);
+    return c == NULL ? 0 : circuits_take(c, &why);
 }
 
-void circuits_explain(const struct guards *g, const struct circuits_refusal *r, struct error *out)
+static void explain_all(const char *name, const struct circuits_refusal *r, struct error *out)
 {
-    const char *name = g->resource->name;
     if (r->cause.why == CIRCUIT_ORDER)
         error_set(out, ERROR_OPEN, "%s: its circuit was opened by order", name);
     else
         error_set(out, ERROR_OPEN, "%s: circuit %s, %" PRId64 " of %" PRId64 " calls %s", name,
                   r->is_half ? "half open" : "open", r->cause.bad, r->cause.of,
                   r->cause.why == CIRCUIT_SLOWNESS ? "were slow" : "failed");
+}
+
+static void explain_next(const char *name, const char *endpoint, const struct circuits_refusal *r,
+                         struct error *out)
+{
+    if (r->cause.why == CIRCUIT_ORDER)
+        error_set(out, ERROR_OPEN, "%s: the circuits of its endpoints were opened by order", name);
+    else
+        error_set(out, ERROR_OPEN,
+                  "%s: the circuit of no endpoint lets it pass; next is %s, %s, %" PRId64
+                  " of %" PRId64 " calls %s",
+                  name, endpoint, r->is_half ? "half open" : "open", r->cause.bad, r->cause.of,
+                  r->cause.why == CIRCUIT_SLOWNESS ? "were slow" : "failed");
+}
+
+void circuits_explain(const struct guards *g, const struct circuits_refusal *r, struct error *out)
+{
+    const struct resource *of = g->resource;
+    if (r->at == CIRCUITS_OF_ALL)
+        explain_all(of->name, r, out);
+    else
+        explain_next(of->name, outlook_name(of->outlook, r->at), r, out);
     out->retry_after_us = r->left_us;
 }
 
@@ -325,13 +414,10 @@ bool circuits_counts(enum error_code code, bool was_sent)
     return was_sent ? !error_is_ours(code) : code == ERROR_UNREACHABLE || code == ERROR_BUSY;
 }
 
-void circuits_end(struct guards *g, uint64_t pass, enum error_code code, bool was_sent,
-                  int64_t took_us)
+void circuits_hand_in(struct circuits *c, uint64_t pass, enum error_code code, bool was_sent,
+                      int64_t took_us)
 {
-    struct circuits *c = g->circuits;
-    if (c == NULL || pass == 0)
-        return;
-    struct shared *s = enter(c);
+    struct circuits_shared *s = enter(c);
     uint64_t before = circuit_word(&s->circuit);
     if (circuits_counts(code, was_sent))
         circuit_record(&s->circuit, &s->policy, pass,
@@ -342,18 +428,29 @@ void circuits_end(struct guards *g, uint64_t pass, enum error_code code, bool wa
     leave(c, before);
 }
 
+void circuits_end(struct guards *g, uint64_t pass, enum error_code code, bool was_sent,
+                  int64_t took_us)
+{
+    if (g->circuits != NULL && pass != 0)
+        circuits_hand_in(g->circuits, pass, code, was_sent, took_us);
+}
+
+void circuits_stand(struct circuits *c, struct circuit_standing *out)
+{
+    struct circuits_shared *s = enter(c);
+    const struct circuit *is = &s->circuit;
+    bool is_closed = is->state == CIRCUIT_CLOSED;
+    *out = (struct circuit_standing){.state = (int32_t)is->state,
+                                     .bad = is_closed ? is->sum.failed : is->cause.bad,
+                                     .of = is_closed ? is->sum.all : is->cause.of};
+    common_unlock(&s->common);
+}
+
 bool circuits_standing(const struct guards *g, struct circuit_standing *out)
 {
-    if (g->circuits == NULL)
-        return false;
-    struct shared *s = enter(g->circuits);
-    const struct circuit *c = &s->circuit;
-    bool is_closed = c->state == CIRCUIT_CLOSED;
-    *out = (struct circuit_standing){.state = (int32_t)c->state,
-                                     .bad = is_closed ? c->sum.failed : c->cause.bad,
-                                     .of = is_closed ? c->sum.all : c->cause.of};
-    common_unlock(&s->common);
-    return true;
+    if (g->circuits != NULL)
+        circuits_stand(g->circuits, out);
+    return g->circuits != NULL;
 }
 
 /* --- for people ------------------------------------------------------------------------------- */
@@ -368,12 +465,10 @@ static int32_t count_probes(const struct circuit *c, int64_t now_us)
     return out;
 }
 
-bool circuits_view(const struct guards *g, struct circuits_view *out)
+void circuits_show(struct circuits *c, struct circuits_view *out)
 {
-    if (g->circuits == NULL)
-        return false;
-    int64_t now_us = engine_now(g->resource->engine);
-    struct shared *s = enter(g->circuits);
+    int64_t now_us = engine_now(engine_of(c));
+    struct circuits_shared *s = enter(c);
     uint64_t before = circuit_word(&s->circuit);
     circuit_look(&s->circuit, &s->policy, now_us);
     int64_t left_us = s->circuit.until_us - now_us;
@@ -383,15 +478,21 @@ bool circuits_view(const struct guards *g, struct circuits_view *out)
                                   .left_us = left_us > 0 ? left_us : 0,
                                   .era = s->circuit.era,
                                   .probes = count_probes(&s->circuit, now_us)};
-    leave(g->circuits, before);
-    return true;
+    leave(c, before);
+}
+
+bool circuits_view(const struct guards *g, struct circuits_view *out)
+{
+    if (g->circuits != NULL)
+        circuits_show(g->circuits, out);
+    return g->circuits != NULL;
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */
 
-static void change(struct circuits *c)
+void circuits_change(struct circuits *c)
 {
-    struct shared *s = enter(c);
+    struct circuits_shared *s = enter(c);
     uint64_t before = circuit_word(&s->circuit);
     say(c->guards, s);
     circuit_look(&s->circuit, &s->policy, engine_now(engine_of(c)));
@@ -401,10 +502,11 @@ static void change(struct circuits *c)
 /* One that is no more refuses nobody, and what is under way is handed in to nothing. */
 void circuits_changed(struct guards *g)
 {
+    const struct nebula_circuit *said = &g->rules->circuit;
     if (g->circuits == NULL)
         return;
-    if (g->rules->circuit.mode != NEBULA_CIRCUIT_NONE)
-        change(g->circuits);
+    if (said->mode != NEBULA_CIRCUIT_NONE && said->per == NEBULA_CIRCUIT_PER_RESOURCE)
+        circuits_change(g->circuits);
     else
         circuits_free(&g->circuits);
 }
@@ -415,5 +517,8 @@ void circuits_see(struct pool *p)
     if (o == NULL)
         return;
     circuits_of(o->guards);
+    for (; o != NULL; o = o->next)
+        if (o->is_apart)
+            circuits_at_choice(o->guards); /* so that they are there */
     see_one(p);
 }

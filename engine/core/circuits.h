@@ -5,6 +5,8 @@
  * for which the gate of the pools is shut meanwhile. What runs on a lease goes on: who has begun a
  * transaction is let to its end. But how it ended counts as well.
  *
+ * There is one for each endpoint instead where the rules say so: circuits_at.h.
+ *
  * A failure is what blames the server (base/error.h), and that no connection could be opened. Cancelled,
  * refused and never sent are nobody's.
  */
@@ -21,6 +23,7 @@ struct circuits; /* a worker's part in a circuit */
 struct circuits_refusal {
     struct circuit_cause cause;
     bool is_half;
+    int32_t at;      /* of this endpoint alone, see circuits_at.h; negative: of all */
     int64_t left_us; /* until it is worth asking again */
 };
 
@@ -61,7 +64,7 @@ bool circuits_view(const struct guards *g,
                    struct circuits_view *out); /* false: there is none yet */
 
 void circuits_changed(struct guards *g);
-/* A pool of it was made, or its rules are others. */
+/* A pool of it was made, or its rules are others, or those of an operation. */
 void circuits_see(struct pool *p);
 void circuits_free(struct circuits **c); /* *c may be NULL */
 

@@ -53,6 +53,7 @@ static struct copy *copy_new(struct call *c)
     a->asked_us = of->asked_us;
     a->deadline_us = of->deadline_us;
     a->waiter.key = of->waiter.key;
+    a->waiter.guards = of->waiter.guards;
     a->is_hasty = true;
     a->request.verb = of->request.verb;
     a->request.count = of->request.count;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "core/outage.h"
 #include "core/record.h"
 
 static double seconds(int64_t span_us)
@@ -28,7 +29,7 @@ static void put_fields(struct telling *t, json_t *o, const struct record *one)
             telling_text(t, o, f[i].name, f[i].word(one->number[i]));
 }
 
-static json_t *record_json(struct telling *t, const struct record *one)
+static json_t *record_json(struct telling *t, const struct resource *r, const struct record *one)
 {
     json_t *o = json_object();
     telling_text(t, o, "what", record_row(one->what)->name);
@@ -36,6 +37,8 @@ static json_t *record_json(struct telling *t, const struct record *one)
     if (one->attempt > 0)
         telling_number(t, o, "attempt", one->attempt);
     put_fields(t, o, one);
+    if (one->endpoint > 0)
+        telling_text(t, o, "endpoint", outlook_name(r->outlook, (int32_t)one->endpoint - 1));
     if (one->file != NULL) {
         telling_text(t, o, "file", one->file);
         telling_number(t, o, "line", one->line);
@@ -104,7 +107,8 @@ static void put_trace(struct telling *t, json_t *o, const struct record *one)
     telling_text(t, o, "trace", digits);
 }
 
-static json_t *call_json(struct telling *t, const struct tales *all, uint64_t call)
+static json_t *call_json(struct telling *t, const struct resource *r, const struct tales *all,
+                         uint64_t call)
 {
     json_t *o = json_object(), *list = json_array();
     const struct record *last = NULL;
@@ -112,7 +116,7 @@ static json_t *call_json(struct telling *t, const struct tales *all, uint64_t ca
         if (all->record[i]->call != call)
             continue;
         last = all->record[i];
-        telling_append(t, list, record_json(t, last));
+        telling_append(t, list, record_json(t, r, last));
     }
     CHECK(last != NULL);
     telling_number(t, o, "call", (int64_t)call);
@@ -124,23 +128,24 @@ static json_t *call_json(struct telling *t, const struct tales *all, uint64_t ca
 
 /* --- a resource ------------------------------------------------------------------------------- */
 
-static json_t *calls_json(struct telling *t, const struct order *o, const struct records *all)
+static json_t *calls_json(struct telling *t, const struct order *o, const struct resource *r)
 {
     json_t *list = json_array();
     uint64_t call[RECORDS_OF_CALLS]; /* as many as may be asked for */
     struct tales tales = {.count = 0};
-    if (all != NULL)
-        collect(all, &tales);
+    if (r->records != NULL)
+        collect(r->records, &tales);
     for (int32_t i = find(o, &tales, call); i > 0; i--)
-        telling_append(t, list, call_json(t, &tales, call[i - 1]));
+        telling_append(t, list, call_json(t, r, &tales, call[i - 1]));
     return list;
 }
 
-static json_t *events_json(struct telling *t, const struct records *all)
+static json_t *events_json(struct telling *t, const struct resource *r)
 {
     json_t *list = json_array();
+    const struct records *all = r->records;
     for (uint32_t i = 0; all != NULL && i < records_of_itself(all); i++)
-        telling_append(t, list, record_json(t, records_itself(all, i)));
+        telling_append(t, list, record_json(t, r, records_itself(all, i)));
     return list;
 }
 
@@ -152,8 +157,8 @@ json_t *explain_one(struct telling *t, const struct order *o, const struct resou
     telling_put(t, told, "now", json_real(seconds(e->world->wall_us(e->world))));
     telling_text(t, told, "name", r->name);
     telling_number(t, told, "last", o->last);
-    telling_put(t, told, "calls", calls_json(t, o, r->records));
-    telling_put(t, told, "events", events_json(t, r->records));
+    telling_put(t, told, "calls", calls_json(t, o, r));
+    telling_put(t, told, "events", events_json(t, r));
     return told;
 }
 

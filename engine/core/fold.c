@@ -153,14 +153,14 @@ void fold_head(struct telling *t, json_t *to, json_t *from)
 
 void fold_summary(struct telling *t, json_t *to, json_t *from)
 {
+    static const char *const same[] = {"circuit", "circuits", "faults"};
     add_counters(t, to, from);
     add(t, to, from, "open");
     fold_state(t, to, from);
-    if (json_object_get(to, "circuit") == NULL && json_object_get(from, "circuit") != NULL)
-        telling_put(t, to, "circuit", json_incref(json_object_get(from, "circuit")));
+    for (size_t i = 0; i < COUNT(same); i++)
+        if (json_object_get(to, same[i]) == NULL && json_object_get(from, same[i]) != NULL)
+            telling_put(t, to, same[i], json_incref(json_object_get(from, same[i])));
     fold_endpoints(t, to, from);
-    if (json_object_get(to, "faults") == NULL && json_object_get(from, "faults") != NULL)
-        telling_put(t, to, "faults", json_incref(json_object_get(from, "faults")));
 }
 
 /* --- roles ------------------------------------------------------------------------------------ */

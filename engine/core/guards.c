@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/circuits.h"
+#include "core/circuits_at.h"
 #include "core/identity.h"
 #include "core/limits.h"
 #include "core/operation.h"
@@ -29,6 +30,7 @@ void guards_free(struct guards **guards)
     if (g == NULL)
         return;
     circuits_free(&g->circuits);
+    circuits_at_free(&g->at);
     rates_free(&g->rates);
     limits_free(&g->limits);
     tokens_free(&g->tokens);
@@ -40,6 +42,7 @@ void guards_free(struct guards **guards)
 void guards_changed(struct guards *g)
 {
     circuits_changed(g);
+    circuits_at_changed(g);
     rates_changed(g);
     limits_changed(g);
 }

@@ -17,6 +17,7 @@
 #include "nebula_policy.h"
 
 struct circuits;
+struct circuits_at;
 struct limits;
 struct operation;
 struct rates;
@@ -28,6 +29,7 @@ struct guards {
     const struct nebula_rules *rules; /* by which they go; whoever has them sets it */
     uint64_t said;                    /* when they were: a ledger_stamp() */
     struct circuits *circuits;
+    struct circuits_at *at; /* one for each endpoint, instead */
     struct rates *rates;
     struct limits *limits;
     struct tokens *tokens;

@@ -1,5 +1,6 @@
 /* The keeper of a pool: has opened what is missing, closes what is too old, and sleeps until the next of
  * these is due. */
+#include "core/admit.h"
 #include "core/ear.h"
 #include "core/errand.h"
 #include "core/handover.h"
@@ -181,6 +182,7 @@ static int64_t next_look(const struct pool *p)
             sooner(&at_us, conn_idle_since(oldest) + idle_us);
     }
     sooner(&at_us, handover_late_us(p));
+    sooner(&at_us, admit_opens_us(p));
     if (handover_wish_us(p) > engine_now(p->engine))
         sooner(&at_us, handover_wish_us(p));
     for (const struct conn *c = p->conns.first; c != NULL; c = c->next) {
@@ -240,6 +242,7 @@ static void look_after(struct pool *p)
     watch_excess(p);
     handover_look(p);
     pool_serve(p);
+    admit_refuse(p);
     load_make_room(p);
     open_missing(p);
     if (!ring_is_empty(&p->starters))

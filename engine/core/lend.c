@@ -1,6 +1,6 @@
 #include "core/lend.h"
 
-#include "core/circuits.h"
+#include "core/admit.h"
 #include "core/operation.h"
 #include "core/pool.h"
 #include "core/tale.h"
@@ -77,10 +77,20 @@ static void tell_refusal(struct lend *l, const struct error *why)
     tale_refused(l->pool->resource, &s, &l->waiter, l->pool->role, why);
 }
 
+/* What runs on it is asked for itself. */
+static void return_pass(struct lend *l, const struct conn *c)
+{
+    struct waiter *w = &l->waiter;
+    if (w->pass != 0)
+        circuits_at_end(w->guards, c->reach, w->pass, ERROR_CANCELLED, false, 0);
+    w->pass = 0;
+}
+
 /* The lease belongs to the task that asked, whoever is acting now. */
 static void served(struct waiter *w, struct conn *c)
 {
     struct lend *l = container_of(w, struct lend, waiter);
+    return_pass(l, c);
     struct tale s = tale_apart(l->ticket.engine, l->ticket.task->context);
     tale_served(l->pool->resource, &s, w, l->pool->role);
     l->lease = lease_begin(c, l->ticket.task);
@@ -171,6 +181,7 @@ static inline struct lend *lend_new(struct pool *p)
     l->pool = p;
     l->lease = 0;
     l->waiter.key = e->task->key;
+    l->waiter.guards = NULL;
     return l;
 }
 
@@ -220,6 +231,7 @@ int64_t lend_next_turn(struct conn *c)
 static int64_t lend(struct lend *l, struct conn *c)
 {
     struct engine *e = l->ticket.engine;
+    return_pass(l, c);
     if (e->hits_left == 0)
         return tell_next_turn(l, c);
     e->hits_left--;
@@ -227,7 +239,7 @@ static int64_t lend(struct lend *l, struct conn *c)
     return lease_begin(c, e->task);
 }
 
-static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
+static int64_t queue(struct pool *p, struct guards *by, int64_t within_us, bool is_fail_fast)
 {
     struct engine *e = p->engine;
     const char *name = p->resource->name;
@@ -240,6 +252,7 @@ static int64_t queue(struct pool *p, int64_t within_us, bool is_fail_fast)
         return number;
     }
     struct error why;
+    l->waiter.guards = by;
     wait_within(l, within_us, is_fail_fast);
     struct conn *c = pool_take(p, &l->waiter, &why);
     if (c != NULL)
@@ -280,6 +293,24 @@ bool lend_line_up(struct engine *e, int32_t resource, int32_t role)
     return true;
 }
 
+/* By a circuit. *by: where each endpoint has one, whose. */
+static bool is_refused(struct pool *p, struct guards **by, struct error *why)
+{
+    struct engine *e = p->engine;
+    struct resource *r = p->resource;
+    struct operation *o = operation_find(r, 0);
+    struct circuits_refusal refused;
+    bool has_each = o != NULL && circuits_at_apply(o->guards);
+    *by = has_each ? o->guards : NULL;
+    if (has_each ? !admit_is_shut(p, *by, &refused) : circuits_lend(r, &refused, why))
+        return false;
+    if (has_each)
+        circuits_explain(*by, &refused, why);
+    struct tale s = tale_begin(e, e->task->context);
+    tale_circuit(r, &s, &refused);
+    return true;
+}
+
 int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_fail_fast)
 {
     struct engine *e = r->engine;
@@ -291,12 +322,9 @@ int64_t lend_begin(struct resource *r, int32_t role, int64_t within_us, bool is_
     struct pool *p = resource_pool(r, role);
     if (p == NULL)
         return engine_refuse(e, ERROR_MEMORY, "%s: no memory for a pool", r->name);
-    struct circuits_refusal refused;
+    struct guards *by = NULL;
     struct error why;
-    if ((p->gate & GATE_CIRCUIT) != 0 && !circuits_lend(r, &refused, &why)) {
-        struct tale s = tale_begin(e, e->task->context);
-        tale_circuit(r, &s, &refused);
+    if ((p->gate & GATE_CIRCUIT) != 0 && is_refused(p, &by, &why))
         return engine_refuse(e, why.code, "%s", why.text);
-    }
-    return queue(p, within_us, is_fail_fast);
+    return queue(p, by, within_us, is_fail_fast);
 }

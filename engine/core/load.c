@@ -1,5 +1,6 @@
 #include "core/load.h"
 
+#include "core/circuits_at.h"
 #include "core/pool.h"
 #include "core/resource.h"
 
@@ -37,13 +38,19 @@ static void look_at_ejected(struct pool *p)
     }
 }
 
+bool load_is_shut(const struct pool *p, int32_t at)
+{
+    return p->loads != NULL && (p->loads->shut >> at & 1) != 0;
+}
+
 static bool is_panic(const struct pool *p)
 {
     int32_t usable = 0, all = 0;
     for (int32_t i = 0; i < p->reaches; i++) {
         const struct reach *r = &p->reach[i];
         all += !reach_is_unfit(r);
-        usable += !reach_is_unfit(r) && !reach_is_down(r) && !p->loads->of[i].is_out;
+        usable += !reach_is_unfit(r) && !reach_is_down(r) && !p->loads->of[i].is_out &&
+                  !load_is_shut(p, i);
     }
     return eject_is_panic(&p->loads->policy, usable, all);
 }
@@ -79,6 +86,7 @@ static void refresh(struct pool *p)
     eject_look(&l->fleet, &l->policy, engine_now(p->engine), w->random(w));
     look_at_ejected(p);
     look_at_returns(p);
+    l->shut = circuits_at_shut_for_all(p->resource);
     l->is_panic = is_panic(p);
 }
 
@@ -130,9 +138,9 @@ static void weigh_all(struct pool *p)
     }
 }
 
-static enum balance_state state_of(const struct pool *p, int32_t at, uint32_t ready)
+static enum balance_state state_of(const struct pool *p, int32_t at, uint32_t ready, uint32_t may)
 {
-    if (!may_use(p, at))
+    if (!may_use(p, at) || (may >> at & 1) == 0)
         return BALANCE_OUT;
     if ((ready >> at & 1) != 0)
         return BALANCE_READY;
@@ -155,7 +163,7 @@ static bool may_come(const struct pool *p, int32_t at)
 {
     const struct reach *r = &p->reach[at];
     bool is_coming = r->opening > 0 && !reach_is_down(r);
-    return is_coming || (may_use(p, at) && reach_may_open(p, at));
+    return is_coming || (may_use(p, at) && !load_is_shut(p, at) && reach_may_open(p, at));
 }
 
 /* It has no connection, and that is not what it is like for a moment, while they go from worker to worker. */
@@ -200,14 +208,14 @@ uint32_t load_idle(const struct pool *p)
     return idle;
 }
 
-int32_t load_choose(struct pool *p, uint64_t key, uint32_t ready)
+int32_t load_choose(struct pool *p, uint64_t key, uint32_t ready, uint32_t may)
 {
     struct loads *l = p->loads;
     struct world *w = p->engine->world;
     refresh(p);
     weigh_all(p);
     for (int32_t i = 0; i < p->reaches; i++)
-        l->balance[i].state = state_of(p, i, ready);
+        l->balance[i].state = state_of(p, i, ready, may);
     struct balance_choice chosen =
         balance_choose((enum balance_rule)l->said.rule, l->balance, p->reaches, key, w->random(w));
     if (chosen.best >= 0 && chosen.best != chosen.ready)
@@ -301,7 +309,7 @@ void load_survey(const struct pool *p, struct choice_of *of)
 {
     bool is_one = false;
     for (int32_t i = 0; i < p->reaches; i++) {
-        if (!may_use(p, i))
+        if (!may_use(p, i) || load_is_shut(p, i))
             of[i].state = CHOICE_USELESS;
         of[i].conns = of[i].conns * BALANCE_WEIGHT_MOST / p->loads->balance[i].weight;
         is_one = is_one || (comes_first(p, i) && of[i].state == CHOICE_READY);
@@ -329,7 +337,9 @@ void load_arrived(struct pool *p, int32_t at)
 
 int64_t load_again_us(const struct pool *p, int32_t at)
 {
-    return may_use(p, at) ? 0 : p->loads->eject[at].until_us;
+    int64_t out_us = may_use(p, at) ? 0 : p->loads->eject[at].until_us;
+    int64_t shut_us = load_is_shut(p, at) ? circuits_at_again_us(p->resource, at) : 0;
+    return out_us > shut_us ? out_us : shut_us;
 }
 
 /* The one that would be lent last; NULL. */
@@ -339,11 +349,14 @@ static struct conn *last_idle(const struct pool *p, int32_t at)
     return n == NULL ? NULL : conn_of_turn(p, n);
 }
 
+/* One that is shut keeps one for its probes. */
 static struct conn *of_one_that_is_out(const struct pool *p)
 {
-    for (int32_t i = 0; i < p->reaches; i++)
-        if (!may_use(p, i) && last_idle(p, i) != NULL)
+    for (int32_t i = 0; i < p->reaches; i++) {
+        uint32_t idle = p->loads->of[i].idle.count, kept = may_use(p, i) && load_is_shut(p, i);
+        if ((!may_use(p, i) || kept > 0) && idle > kept)
             return last_idle(p, i);
+    }
     return NULL;
 }
 
@@ -428,7 +441,7 @@ void load_read(struct pool *p, int32_t at, double *number)
     const struct balance_weight *from = &l->of[at].from;
     int64_t well = e->well[0] + e->well[1], calls = well + e->failed[0] + e->failed[1];
     int64_t left_us = e->until_us - engine_now(p->engine);
-    bool is_used = state_of(p, at, load_idle(p)) != BALANCE_OUT;
+    bool is_used = state_of(p, at, load_idle(p), ~l->shut) != BALANCE_OUT;
     number[LOAD_WEIGHT] = is_used ? l->balance[at].weight : 0;
     number[LOAD_HEALTH] = from->health;
     number[LOAD_SUCCESS] = from->success;

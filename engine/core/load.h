@@ -15,7 +15,9 @@
  * vain, is nobody's failure, and neither is what the server has against a statement. An attempt to connect
  * is no call: core/reach knows what came of those.
  *
- * An endpoint that is ejected has its connections retired, and gets none until its time is over.
+ * An endpoint that is ejected has its connections retired, and gets none until its time is over. One that its
+ * circuits shut gets none either, and keeps those that it has: probes will need them. When so few are left that
+ * those ejected are used all the same, those are not: an ejection is a guess, and a circuit has counted.
  */
 #ifndef CORE_LOAD_H
 #define CORE_LOAD_H
@@ -47,6 +49,7 @@ struct loads {
     struct eject_policy policy;
     struct eject_fleet fleet;
     uint64_t uses;
+    uint32_t shut; /* the endpoints that no circuit lets be used, a bit each; circuits_at.h */
     bool is_panic;
     bool has_news; /* somebody is wanted since the keeper looked */
     struct load of[ENDPOINTS_MOST];
@@ -61,7 +64,8 @@ enum error_code load_check(const struct resource *r, const struct nebula_balance
                            struct error *e);
 /* It is so from now on, in all of its pools. False when out of memory; all is as before then. */
 bool load_say(struct resource *r, const struct nebula_balance *b);
-const char *load_rule_name(int32_t rule); /* "round-robin" */
+bool load_is_said(const struct resource *r); /* a rule */
+const char *load_rule_name(int32_t rule);    /* "round-robin" */
 /* p->loads, by what the resource says now; NULL where nothing is to be balanced. False when out of
  * memory; all is as before then. */
 bool load_init(struct pool *p);
@@ -76,8 +80,8 @@ static inline bool load_is_carrying(enum conn_state state)
 }
 uint32_t load_idle(const struct pool *p); /* a bit for each endpoint that has an idle connection */
 /* The endpoint by which the next use with this key is served, among those whose bits are in `ready`, which
- * have a connection for it; -1: none of them may be used. */
-int32_t load_choose(struct pool *p, uint64_t key, uint32_t ready);
+ * have a connection for it; -1: none of them may be used. may: those that may be, by who uses them. */
+int32_t load_choose(struct pool *p, uint64_t key, uint32_t ready, uint32_t may);
 /* c is lent, chosen or not. */
 void load_use(struct conn *c);
 /* c is in another state now than `from`; and: it came from, or goes to, another worker. */
@@ -96,9 +100,11 @@ void load_survey(const struct pool *p, struct choice_of *of);
 int32_t load_demand(const struct pool *p, int32_t waiting);
 bool load_is_wanted(const struct pool *p, int32_t at);
 bool load_is_shunned(const struct pool *p, int32_t at); /* ejected, and not all are used */
+bool load_is_shut(const struct pool *p, int32_t at);    /* by its circuits */
 void load_arrived(struct pool *p,
                   int32_t at); /* an attempt to connect to it ended, or may not be */
-int64_t load_again_us(const struct pool *p, int32_t at); /* it is ejected until then; 0: is not */
+/* It is ejected, or shut, until then; 0: it is not, or nobody knows. */
+int64_t load_again_us(const struct pool *p, int32_t at);
 /* One that is idle makes room for one that is wanted more. */
 void load_make_room(struct pool *p);
 

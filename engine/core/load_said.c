@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/load.h"
+#include "core/operation.h"
 #include "core/pool.h"
 #include "core/resource.h"
 
@@ -32,6 +33,10 @@ enum error_code load_check(const struct resource *r, const struct nebula_balance
     if (b->rule < NEBULA_CONNECTIONS || b->rule > NEBULA_STICKY)
         return error_set(e, ERROR_CONFIG, "%s: balance: there is no rule number %d", r->name,
                          b->rule);
+    if (b->rule == NEBULA_CONNECTIONS && operations_need_balance(r))
+        return error_set(
+            e, ERROR_CONFIG,
+            "%s: balance: a circuit per endpoint needs a rule: say another circuit first", r->name);
     if (b->rule == NEBULA_CONNECTIONS)
         return ERROR_OK;
     if (r->spec->endpoints < 2 || !has_choice)
@@ -60,6 +65,11 @@ static struct eject_policy policy_of(const struct nebula_balance *b)
                                  .time_us = b->time_us,
                                  .time_most_us = b->time_most_us,
                                  .panic = b->panic};
+}
+
+bool load_is_said(const struct resource *r)
+{
+    return r->balance != NULL && r->balance->rule != NEBULA_CONNECTIONS;
 }
 
 /* --- the beginning and the end ---------------------------------------------------------------- */
@@ -95,9 +105,7 @@ static struct loads *loads_new(struct pool *p)
 bool load_init(struct pool *p)
 {
     const struct nebula_balance *said = p->resource->balance;
-    bool is_wanted =
-        said != NULL && said->rule != NEBULA_CONNECTIONS && spreads(p->resource, p->role);
-    if (!is_wanted) {
+    if (!load_is_said(p->resource) || !spreads(p->resource, p->role)) {
         load_fini(p);
         return true;
     }

@@ -1,4 +1,5 @@
 /* Opening connections: how many are missing, and what came of each attempt, of ours or of another worker's. */
+#include "core/circuits_at.h"
 #include "core/handover.h"
 #include "core/load.h"
 #include "core/pool.h"
@@ -83,6 +84,7 @@ static void failed(struct pool *p, int32_t at, const struct error *why)
     p->stats.open_failed++;
     load_arrived(p, at);
     outage_failed(p, at, why);
+    circuits_at_failed(p->resource, at, why->code);
     heed_all(p);
     tell_other_roles(p);
     if (!reach_has_hope(p))

@@ -126,6 +126,19 @@ bool operation_exists(const struct resource *r, int32_t number)
     return number == 0 || numbered(r, number) != NULL;
 }
 
+static bool has_each(const struct nebula_circuit *c)
+{
+    return c->mode != NEBULA_CIRCUIT_NONE && c->per == NEBULA_CIRCUIT_PER_ENDPOINT;
+}
+
+bool operations_need_balance(const struct resource *r)
+{
+    bool is_needed = r->rules != NULL && has_each(&r->rules->circuit);
+    for (const struct operation *o = r->operations; o != NULL && !is_needed; o = o->next)
+        is_needed = o->is_apart && has_each(&o->rules->circuit);
+    return is_needed;
+}
+
 static struct operation *named(const struct resource *r, const char *name)
 {
     struct operation *o = r->operations;
@@ -210,6 +223,7 @@ int32_t operation_say(struct resource *r, const char *name, const struct nebula_
         go_by(o, kept, ledger_stamp(r->engine->ledger));
     else
         set_stages(r);
+    resource_each_pool(r, circuits_see);
     return o->number;
 }
 

@@ -34,6 +34,8 @@ struct operation {
 /* The one of this number; NULL for number 0 when nothing was said, or there is no memory for it. */
 struct operation *operation_find(struct resource *r, int32_t number);
 bool operation_exists(const struct resource *r, int32_t number);
+/* Somebody's circuit is one for each endpoint. */
+bool operations_need_balance(const struct resource *r);
 
 /* The rules of the resource from now on, which are checked. False when out of memory; all is as before then. */
 bool operation_rules(struct resource *r, const struct nebula_rules *said);

@@ -38,6 +38,11 @@ void outlook_free(struct outlook **o); /* no attempt is under way; *o may be NUL
 /* Before the first use. False when out of memory. */
 bool outlook_join(struct outlook *o);
 struct seen *outlook_seen(const struct outlook *o, int32_t at, int32_t role);
+/* What people call it; it lives as long as the engine. */
+static inline const char *outlook_name(const struct outlook *o, int32_t at)
+{
+    return o->board->endpoint[at].name;
+}
 int32_t outlook_last(const struct outlook *o, int32_t role);
 
 /* As far as is known here, one more of the role may connect, to whichever endpoint. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/admit.h"
 #include "core/ear.h"
 #include "core/handover.h"
 #include "core/lease.h"
@@ -287,7 +288,7 @@ bool pool_pass(struct conn *c)
 void pool_settled(struct pool *p, struct conn *c)
 {
     struct waiter *w = is_paused(p) ? NULL : next_waiter(p);
-    if (w != NULL && !handover_is_due(p, w->arrived_us)) {
+    if (w != NULL && !handover_is_due(p, w->arrived_us) && admit(w, c)) {
         hand_over(p, w, c);
         if (p->share > 1) /* with those behind him, maybe */
             pool_serve(p);
@@ -330,11 +331,11 @@ static bool is_lendable(struct pool *p, struct conn *c)
 }
 
 /* The idle connection that is next in turn; NULL when there is none. */
-static struct conn *next_idle(struct pool *p)
+static struct conn *next_idle(struct pool *p, struct waiter *w, uint32_t may)
 {
     for (struct conn *c = p->idle.first, *next; c != NULL; c = next) {
         next = c->after;
-        if (is_lendable(p, c))
+        if ((may >> c->reach & 1) != 0 && is_lendable(p, c) && admit(w, c))
             return c;
     }
     return NULL;
@@ -352,22 +353,26 @@ static struct conn *next_at(struct pool *p, int32_t at)
     return NULL;
 }
 
-/* That of the endpoint whose turn it is. */
-static struct conn *next_balanced(struct pool *p, uint64_t key)
+/* That of the endpoint whose turn it is, among these. */
+static struct conn *next_among(struct pool *p, struct waiter *w, uint32_t may)
 {
     int32_t at;
-    for (uint32_t left = load_idle(p); (at = load_choose(p, key, left)) >= 0; left &= ~(1U << at)) {
+    for (uint32_t left = load_idle(p) & may; (at = load_choose(p, w->key, left, may)) >= 0;
+         left &= ~(1U << at)) {
         struct conn *c = next_at(p, at);
-        if (c != NULL)
+        if (c != NULL && admit(w, c))
             return c;
     }
     return NULL;
 }
 
-static struct conn *find(struct pool *p, const struct waiter *w)
+static struct conn *find(struct pool *p, struct waiter *w)
 {
-    struct conn *c = p->loads == NULL ? next_idle(p) : next_balanced(p, w->key);
-    return c == NULL && w->may_share ? share_find(p, w->key) : c;
+    struct circuits_at_choice is = circuits_at_choice(w->guards);
+    struct conn *c = is.due == 0 || p->loads == NULL ? NULL : next_among(p, w, is.due);
+    if (c == NULL)
+        c = p->loads == NULL ? next_idle(p, w, is.may) : next_among(p, w, is.may);
+    return c == NULL && w->may_share ? share_find(p, w) : c;
 }
 
 /* Who waits for a connection that is on its way to him does not queue. */
@@ -385,6 +390,8 @@ static enum error_code refuse_newcomer(struct pool *p, const struct waiter *w, s
         return error_set(e, ERROR_CLOSED, "%s: the engine is shutting down", name);
     if ((p->gate & GATE_DRAINING) != 0)
         return error_set(e, ERROR_PAUSED, "%s: drained until it is resumed", name);
+    if (admit_refuses(p, w, e))
+        return e->code;
     if (w->is_fail_fast && is_paused(p))
         return error_set(e, ERROR_PAUSED, "%s: paused", name);
     if (w->is_fail_fast && p->trouble != NULL && !may_come(p)) {

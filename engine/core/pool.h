@@ -11,6 +11,7 @@
  *   open.c   open what is missing
  *   reach.c  where to
  *   load.c   which endpoint's turn it is
+ *   admit.c  whom an endpoint's circuit lets in
  *   reconnect.c   another connection for each
  *   drain.c  run empty
  *   keepalive.c  ask those that nobody uses
@@ -36,6 +37,7 @@
 #include "nebula.h"
 
 struct ear;
+struct guards;
 struct loads;
 struct resource;
 
@@ -71,6 +73,9 @@ struct waiter {
     bool is_fail_fast;   /* does not wait for other leases, nor through an outage */
     bool may_share;      /* a connection that carries others will do */
     uint64_t key;        /* of what it is for, 0: none; see load.h */
+    struct guards
+        *guards;   /* by their circuits of endpoints he is served; NULL: by none; circuits_at.h */
+    uint64_t pass; /* with c: that of its endpoint, his to hand in; 0: there is none */
     void (*served)(struct waiter *w, struct conn *c); /* c is LEASED and his */
     void (*refused)(struct waiter *w, const struct error *why);
 };

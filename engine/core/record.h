@@ -99,8 +99,9 @@ struct record {
     int32_t line;
     int32_t generation; /* of the declarations */
     int32_t attempt;
-    uint16_t what;  /* enum record_what */
-    uint16_t order; /* how many there were of calls, this one among them; it goes round */
+    uint8_t what;     /* enum record_what */
+    uint8_t endpoint; /* whose circuit it is of, from 1; 0: of none */
+    uint16_t order;   /* how many there were of calls, this one among them; it goes round */
 };
 
 /* Of one resource in one worker. What was ever written is counted: a record is overwritten by the one that comes
@@ -190,6 +191,7 @@ static inline void record_fill(struct record *to, const struct resource *r, enum
     to->line = place.line;
     to->generation = r->generation;
     to->what = what;
+    to->endpoint = 0;
 }
 
 /* Of which call, and as which of all. */
@@ -204,17 +206,25 @@ static inline void record_sign(struct record *to, const struct records *all, con
         memcpy(to->trace, s->context->trace, sizeof to->trace);
 }
 
-/* One more of a call. */
-static inline void record_add(struct resource *r, struct tale *s, enum record_what what,
-                              struct nebula_place place, int64_t a, int64_t b, int64_t c)
+/* It is of this endpoint; negative: of none. one may be NULL. */
+static inline void record_endpoint(struct record *one, int32_t endpoint)
+{
+    if (one != NULL && endpoint >= 0)
+        one->endpoint = (uint8_t)(endpoint + 1);
+}
+
+/* One more of a call; NULL: there is no memory for it. */
+static inline struct record *record_add(struct resource *r, struct tale *s, enum record_what what,
+                                        struct nebula_place place, int64_t a, int64_t b, int64_t c)
 {
     struct records *all = records_get(r);
     if (all == NULL)
-        return;
+        return NULL;
     struct record *to = &all->call[all->of_calls++ % RECORDS_OF_CALLS];
     record_fill(to, r, what, place, a, b, c);
     record_sign(to, all, s);
     s->is_told = true;
+    return to;
 }
 
 /* One more of what stands in front of it, and is told of most of them. */
@@ -229,13 +239,17 @@ static inline void record_front(struct resource *r, const struct tale *s, enum r
     record_sign(to, all, s);
 }
 
-/* One more of the resource itself. */
-static inline void record_itself(struct resource *r, enum record_what what,
-                                 struct nebula_place place, int64_t a, int64_t b, int64_t c)
+/* One more of the resource itself; NULL: there is no memory for it. */
+static inline struct record *record_itself(struct resource *r, enum record_what what,
+                                           struct nebula_place place, int64_t a, int64_t b,
+                                           int64_t c)
 {
     struct records *all = records_get(r);
-    if (all != NULL)
-        record_fill(&all->itself[all->of_itself++ % RECORDS_OF_ITSELF], r, what, place, a, b, c);
+    if (all == NULL)
+        return NULL;
+    struct record *to = &all->itself[all->of_itself++ % RECORDS_OF_ITSELF];
+    record_fill(to, r, what, place, a, b, c);
+    return to;
 }
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/load.h"
 #include "core/resource.h"
 #include "rules/circuit.h"
 #include "rules/hedge.h"
@@ -44,6 +45,8 @@ static enum error_code check_circuit(const char *name, const struct nebula_circu
         return error_set(e, ERROR_CONFIG, "%s: circuit: there is no mode number %d", name, c->mode);
     if (c->mode == NEBULA_CIRCUIT_NONE)
         return ERROR_OK;
+    if (!is_between(c->per, NEBULA_CIRCUIT_PER_RESOURCE, NEBULA_CIRCUIT_PER_ENDPOINT))
+        return error_set(e, ERROR_CONFIG, "%s: circuit: there is no per number %d", name, c->per);
     if (!is_between(c->window, 0, CIRCUIT_WINDOW_MOST) ||
         (c->window == 0 && !is_span(c->span_us, CIRCUIT_BUCKETS)))
         return error_set(e, ERROR_CONFIG,
@@ -150,10 +153,26 @@ static enum error_code check_order(const char *name, const uint8_t *order, struc
                : error_set(e, ERROR_CONFIG, "%s: order: each stage once, and hedge last", name);
 }
 
-enum error_code rules_check(const char *name, const struct nebula_rules *said, struct error *e)
+/* Else nobody chooses between endpoints, who could leave one out. */
+static enum error_code check_per(const struct resource *r, const struct nebula_circuit *c,
+                                 struct error *e)
 {
+    if (c->mode == NEBULA_CIRCUIT_NONE || c->per == NEBULA_CIRCUIT_PER_RESOURCE || load_is_said(r))
+        return ERROR_OK;
+    return error_set(
+        e, ERROR_CONFIG,
+        "%s: circuit: per endpoint needs calls that are balanced over endpoints: say by "
+        "which rule first",
+        r->name);
+}
+
+enum error_code rules_check(const struct resource *r, const struct nebula_rules *said,
+                            struct error *e)
+{
+    const char *name = r->name;
     if (check_again(name, &said->again, e) != ERROR_OK ||
         check_circuit(name, &said->circuit, e) != ERROR_OK ||
+        check_per(r, &said->circuit, e) != ERROR_OK ||
         check_rate(name, &said->rate, e) != ERROR_OK ||
         check_limit(name, &said->limit, e) != ERROR_OK || check_shed(name, said, e) != ERROR_OK ||
         check_hedge(name, &said->hedge, e) != ERROR_OK ||

@@ -7,7 +7,8 @@
 #include "rules/policy.h"
 
 /* Whether all of it can be; *e says what cannot, of what has this name. */
-enum error_code rules_check(const char *name, const struct nebula_rules *said, struct error *e);
+enum error_code rules_check(const struct resource *r, const struct nebula_rules *said,
+                            struct error *e);
 
 /* The same bytes for all; NULL when out of memory. */
 const struct nebula_rules *rules_keep(struct engine *e, const struct nebula_rules *said);

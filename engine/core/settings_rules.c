@@ -12,6 +12,7 @@ static const char *const budget[] = {"share", "quota", "ratio"};
 static const char *const mode[] = {"none", "automatic", "open", "closed", "metrics"};
 static const char *const rate_shape[] = {"none", "bucket", "leaky", "window"};
 static const char *const per[] = {"resource", "key", "tenant"};
+static const char *const circuit_per[] = {"resource", "endpoint"};
 static const char *const stage[] = {"none",    "rate",  "deadline", "retry",
                                     "circuit", "limit", "hedge"};
 
@@ -25,12 +26,13 @@ static json_t *again_json(const struct nebula_again *a)
 
 static json_t *circuit_json(const struct nebula_circuit *c)
 {
-    return json_pack("{s:s, s:i, s:f, s:i, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:f}", "mode",
-                     mode[c->mode], "window", c->window, "span", settings_seconds(c->span_us),
-                     "least", c->least, "percent", c->percent, "slow_percent", c->slow_percent,
-                     "consecutive", c->consecutive, "slow", settings_seconds(c->slow_us), "probes",
-                     c->probes, "probe", settings_seconds(c->probe_us), "pause",
-                     settings_seconds(c->pause_us), "pause_max", settings_seconds(c->pause_max_us));
+    return json_pack("{s:s, s:s, s:i, s:f, s:i, s:i, s:i, s:i, s:f, s:i, s:f, s:f, s:f}", "mode",
+                     mode[c->mode], "per", circuit_per[c->per], "window", c->window, "span",
+                     settings_seconds(c->span_us), "least", c->least, "percent", c->percent,
+                     "slow_percent", c->slow_percent, "consecutive", c->consecutive, "slow",
+                     settings_seconds(c->slow_us), "probes", c->probes, "probe",
+                     settings_seconds(c->probe_us), "pause", settings_seconds(c->pause_us),
+                     "pause_max", settings_seconds(c->pause_max_us));
 }
 
 static json_t *rate_json(const struct nebula_rate *r)

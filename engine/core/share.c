@@ -1,5 +1,6 @@
 #include "core/share.h"
 
+#include "core/admit.h"
 #include "core/load.h"
 
 #define PATIENCE_US 10000 /* with one that nobody waits for: as a rule it is over at once */
@@ -43,12 +44,26 @@ static uint32_t endpoints_with_room(const struct pool *p)
     return endpoints;
 }
 
-struct conn *share_find(struct pool *p, uint64_t key)
+/* The next in turn that he has a pass for. */
+static struct conn *admitted(struct pool *p, struct waiter *w, uint32_t endpoints)
 {
+    struct conn *c;
+    while ((c = next_in_turn(p, endpoints)) != NULL && !admit(w, c))
+        endpoints &= ~(1U << c->reach);
+    return c;
+}
+
+struct conn *share_find(struct pool *p, struct waiter *w)
+{
+    uint32_t may = circuits_at_choice(w->guards).may;
     if (p->loads == NULL)
-        return next_in_turn(p, UINT32_MAX);
-    int32_t at = load_choose(p, key, endpoints_with_room(p));
-    return at < 0 ? NULL : next_in_turn(p, 1U << at);
+        return admitted(p, w, may);
+    struct conn *c = NULL;
+    uint32_t left = endpoints_with_room(p) & may;
+    for (int32_t at; c == NULL && (at = load_choose(p, w->key, left, may)) >= 0;
+         left &= ~(1U << at))
+        c = admitted(p, w, 1U << at);
+    return c;
 }
 
 /* Behind the others that have room: in turn. */

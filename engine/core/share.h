@@ -17,8 +17,8 @@
 
 /* A call may share with others what it runs on. */
 bool share_may(const struct pool *p, const struct request *r);
-/* A connection that has room for one more, for what has this key; NULL when there is none. */
-struct conn *share_find(struct pool *p, uint64_t key);
+/* A connection that has room for one more, for him; NULL when there is none. */
+struct conn *share_find(struct pool *p, struct waiter *w);
 /* c, whatever it was, has no room for others any more. Idempotent. */
 void share_withdraw(struct conn *c);
 bool share_is_offered(const struct conn *c); /* it has room, and is in the turn for that */

@@ -1,6 +1,6 @@
 #include "core/stages.h"
 
-#include "core/circuits.h"
+#include "core/admit.h"
 #include "core/limits.h"
 #include "core/rates.h"
 #include "core/tokens.h"
@@ -69,14 +69,38 @@ static void leave_deadline(struct call *c, const struct stage_end *end)
 
 /* --- circuit ---------------------------------------------------------------------------------- */
 
+/* Of all calls; or each attempt asks the one of the endpoint that it goes to, if there is any left. */
+static bool passes_circuit(struct call *c)
+{
+    struct attempt *a = &c->attempt;
+    struct guards *g = c->operation->guards;
+    bool has_each = circuits_at_apply(g);
+    a->waiter.guards = has_each ? g : NULL;
+    if (!has_each)
+        return circuits_pass(g, &c->pass, &c->refused);
+    struct pool *p = resource_pool(a->resource, a->role);
+    return p == NULL || !admit_is_shut(p, g, &c->refused);
+}
+
 static enum stage_verdict enter_circuit(struct call *c)
 {
-    if (circuits_pass(c->operation->guards, &c->pass, &c->refused))
+    if (passes_circuit(c))
         return STAGE_GO;
     tale_circuit(c->attempt.resource, tale_of(c), &c->refused);
     error_clear(&c->error);
     c->error.code = ERROR_OPEN; /* and call_explain() says why */
     return STAGE_REFUSE;
+}
+
+void stage_let_by(struct call *c, const struct conn *leased)
+{
+    struct guards *g = c->operation->guards;
+    if (!circuits_at_apply(g)) {
+        c->pass = circuits_pass_leased(g);
+        return;
+    }
+    c->attempt.waiter.guards = g;
+    c->attempt.waiter.pass = circuits_at_pass_leased(g, leased->reach);
 }
 
 static void leave_circuit(struct call *c, const struct stage_end *end)

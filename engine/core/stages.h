@@ -29,5 +29,7 @@ void stage_abandon(struct call *c, enum nebula_stage stage);
 /* The limit let it in after so long, or did not, for this reason: told. */
 void stage_limited(struct call *c, int64_t waited_us, enum error_code code);
 void stage_leave(struct call *c, enum nebula_stage stage, const struct stage_end *end);
+/* It runs on a lease: then it is in none, and circuits hear how it ended. */
+void stage_let_by(struct call *c, const struct conn *leased);
 
 #endif

@@ -1,6 +1,7 @@
 #include "core/tale.h"
 
-#include "core/circuits.h"
+#include "core/attempt.h"
+#include "core/circuits_at.h"
 #include "core/operation.h"
 #include "core/pool.h"
 
@@ -126,31 +127,44 @@ void tale_not_again(struct resource *r, struct tale *s, enum outcome outcome)
 
 /* --- the circuit ------------------------------------------------------------------------------ */
 
-void tale_counted(struct resource *r, struct tale *s, const struct operation *o,
-                  enum error_code code, bool was_sent)
+static void add_circuit(struct resource *r, struct tale *s, enum record_what what, int32_t endpoint,
+                        int64_t state, int64_t bad, int64_t of)
+{
+    struct record *one =
+        record_add(r, s, what, place_of_guard(r, s, NEBULA_SETTING_CIRCUIT), state, bad, of);
+    record_endpoint(one, endpoint);
+}
+
+/* Of all calls, or of the endpoint that the attempt was sent to. */
+void tale_counted(const struct attempt *a, struct tale *s, const struct operation *o,
+                  enum error_code code)
 {
     struct circuit_standing is;
-    if (o != NULL && error_blames_server(code) && circuits_counts(code, was_sent) &&
-        circuits_standing(o->guards, &is))
-        record_add(r, s, RECORD_COUNTED, place_of_guard(r, s, NEBULA_SETTING_CIRCUIT), is.state,
-                   is.bad, is.of);
+    if (o == NULL || !error_blames_server(code) || !circuits_counts(code, a->was_sent))
+        return;
+    if (circuits_standing(o->guards, &is))
+        add_circuit(a->resource, s, RECORD_COUNTED, -1, is.state, is.bad, is.of);
+    else if (a->was_sent && circuits_at_standing(o->guards, a->reach, &is))
+        add_circuit(a->resource, s, RECORD_COUNTED, a->reach, is.state, is.bad, is.of);
 }
 
 void tale_circuit(struct resource *r, struct tale *s, const struct circuits_refusal *why)
 {
-    record_add(r, s, RECORD_CIRCUIT, place_of_guard(r, s, NEBULA_SETTING_CIRCUIT),
-               why->is_half ? CIRCUIT_HALF : CIRCUIT_OPEN, why->cause.bad, why->cause.of);
+    add_circuit(r, s, RECORD_CIRCUIT, why->at, why->is_half ? CIRCUIT_HALF : CIRCUIT_OPEN,
+                why->cause.bad, why->cause.of);
 }
 
-void tale_moved(struct resource *r, const struct operation *o, enum circuit_state was,
-                enum circuit_state is, const struct circuit_cause *cause)
+void tale_moved(struct resource *r, const struct operation *o, int32_t endpoint,
+                enum circuit_state was, enum circuit_state is, const struct circuit_cause *cause)
 {
     struct nebula_place place = place_by(r, o, NEBULA_SETTING_CIRCUIT);
+    struct record *one;
     if (is == CIRCUIT_OPEN)
-        record_itself(r, RECORD_CIRCUIT_OPENED, place, cause->why, cause->bad, cause->of);
+        one = record_itself(r, RECORD_CIRCUIT_OPENED, place, cause->why, cause->bad, cause->of);
     else
-        record_itself(r, is == CIRCUIT_HALF ? RECORD_CIRCUIT_HALF : RECORD_CIRCUIT_CLOSED, place,
-                      was, 0, 0);
+        one = record_itself(r, is == CIRCUIT_HALF ? RECORD_CIRCUIT_HALF : RECORD_CIRCUIT_CLOSED,
+                            place, was, 0, 0);
+    record_endpoint(one, endpoint);
 }
 
 /* --- the other rules -------------------------------------------------------------------------- */

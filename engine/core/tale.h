@@ -13,6 +13,7 @@
 #include "core/task.h"
 #include "rules/circuit.h"
 
+struct attempt;
 struct circuits_refusal;
 struct waiter;
 
@@ -48,13 +49,13 @@ void tale_chaos(struct resource *r, struct tale *s, enum record_planted what, en
 void tale_chaos_began(struct resource *r, int64_t during_us);
 void tale_chaos_over(struct resource *r);
 /* That counts for the circuit, where there is one. o: by which it goes; NULL: by the declaration alone. */
-void tale_counted(struct resource *r, struct tale *s, const struct operation *o,
-                  enum error_code code, bool was_sent);
+void tale_counted(const struct attempt *a, struct tale *s, const struct operation *o,
+                  enum error_code code);
 /* The circuit refused an attempt. */
 void tale_circuit(struct resource *r, struct tale *s, const struct circuits_refusal *why);
-/* It has moved, here. */
-void tale_moved(struct resource *r, const struct operation *o, enum circuit_state was,
-                enum circuit_state is, const struct circuit_cause *cause);
+/* It has moved, here: that of an endpoint, or negative. */
+void tale_moved(struct resource *r, const struct operation *o, int32_t endpoint,
+                enum circuit_state was, enum circuit_state is, const struct circuit_cause *cause);
 /* It has to wait so long for its turn by the rate, or is refused: then not before. */
 void tale_rate(struct resource *r, struct tale *s, int64_t wait_us, bool is_refused);
 void tale_early(struct resource *r, struct tale *s, int64_t left_us, int64_t median_us);

@@ -9,6 +9,8 @@
 #include "core/share.h"
 #include "sim/fleet.h"
 
+static struct waiter anybody;
+
 static void begin(struct rig *r, int32_t max, int32_t pipeline)
 {
     rig_begin(r);
@@ -95,7 +97,7 @@ static void as_many_as_were_said_and_one_more_as_each_ends(void **unused)
         ticket[i] = share(&r);
     struct conn *c = rig_pool(&r)->conns.first;
     assert_int_equal(c->sharers, 2);
-    assert_null(share_find(rig_pool(&r), 0));
+    assert_null(share_find(rig_pool(&r), &anybody));
     assert_int_equal(rig_await(&r, ticket[0], NULL), ERROR_OK);
     assert_int_equal(c->sharers, 2); /* the third, at once */
     await_all(&r, ticket + 1, 3);
@@ -132,16 +134,16 @@ static void one_that_is_not_clean_or_leaves_takes_no_more(void **unused)
     int32_t ticket = share(&r);
     struct pool *p = rig_pool(&r);
     struct conn *c = p->conns.first;
-    assert_ptr_equal(share_find(p, 0), c);
+    assert_ptr_equal(share_find(p, &anybody), c);
     c->session = SESSION_DIRTY;
-    assert_null(share_find(p, 0));
+    assert_null(share_find(p, &anybody));
     assert_false(share_is_offered(c));
     c->session = 0;
     int32_t other = share(&r); /* waits */
     assert_int_equal(p->waiters.count, 1);
     assert_int_equal(rig_await(&r, ticket, NULL), ERROR_OK);
     conn_retire(c);
-    assert_null(share_find(p, 0));
+    assert_null(share_find(p, &anybody));
     assert_int_equal(rig_await(&r, other, NULL), ERROR_OK);
     rig_end(&r);
 }
@@ -164,7 +166,7 @@ static void where_calls_are_balanced_those_that_have_room_are_chosen_from(void *
         assert_true(c->sharers > 0 && c->next->sharers > 0);
         conn_retire(c);
         for (int i = 0; i < 10; i++)
-            assert_ptr_equal(share_find(pool, 0), c->next);
+            assert_ptr_equal(share_find(pool, &anybody), c->next);
         await_all(&p.rig, ticket, 4);
         fleet_end(&p);
     }

@@ -184,6 +184,9 @@ local function read_resource(one, kind, known_rows, known_policies)
   local policy, named = read_policy(one, settings, from_env, known_policies)
   local told = not one.failed and tell(one, kind, settings)
   local balanced = told and settings.balance ~= "connections" and balance.read(one, settings, told)
+  if told and not balanced and (policy and policy.rules or named) then
+    balance.check_absent(one, settings, told, policy, named)
+  end
   if one.failed then
     return nil
   end

@@ -102,7 +102,8 @@ local fields_of = {}
 function fields_of.circuit(question)
   return {
     from = c.string(question.from), to = c.string(question.to), why = c.string(question.why),
-    bad = tonumber(question.bad), of = tonumber(question.of), pause = math.max(seconds(question.pause_us), 0),
+    endpoint = c.string(question.endpoint), bad = tonumber(question.bad), of = tonumber(question.of),
+    pause = math.max(seconds(question.pause_us), 0),
   }
 end
 

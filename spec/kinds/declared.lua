@@ -50,9 +50,10 @@ function declared.use(text, policies)
 end
 
 ---The complaints about a text.
+---@param policies? table<string, string> as in use()
 ---@return string lines
-function declared.complaints(text)
-  local _, errors = read(text)
+function declared.complaints(text, policies)
+  local _, errors = read(text, policies)
   local lines = {}
   for at, one in ipairs(errors or {}) do lines[at] = tostring(one) end
   return table.concat(lines, "\n")

@@ -73,6 +73,37 @@ describe("a balance", function()
   end)
 end)
 
+describe("a circuit for each endpoint", function()
+  local POLICIES = {
+    each = 'return policy "each" { circuit = { per = "endpoint" } }', plain = 'return policy "plain" { circuit = {} }',
+  }
+
+  it("is taken where calls are balanced", function()
+    local one = declared.use([[
+      postgres "each_one" { host = "a,b", balance = "p2c", policy = "each", operations = { pay = { policy = "each", apart = true } } }
+      postgres "plain_one" { host = "a,b", policy = "plain", operations = { pay = "each", free = { policy = "plain", apart = true } } }
+    ]], POLICIES)
+    assert.equal("endpoint", declared.inspect(one).rules.circuit.per)
+  end)
+
+  it("is refused elsewhere, with what to do", function()
+    local rows = {
+      { 'postgres "a" { host = "a,b", policy = "each" }',
+        'a.policy: the policy "each" has a circuit per endpoint, which needs calls that are spread over them: say '
+          .. 'balance = "p2c" here, or circuit = { per = "resource" } there' },
+      { 'postgres "a" { host = "a", policy = "each" }',
+        'a.policy: the policy "each" has a circuit per endpoint, which needs several of them, or circuit = '
+          .. '{ per = "resource" } there' },
+      { 'sqlite "a" { file = "f", operations = { pay = { policy = "each", apart = true } } }',
+        'a.operations.pay: the policy "each" has a circuit per endpoint, which needs several of them' },
+    }
+    for _, row in ipairs(rows) do
+      local said = declared.complaints(row[1], POLICIES)
+      assert.is_truthy(said:find(row[2], 1, true), said)
+    end
+  end)
+end)
+
 describe("an endpoint", function()
   local function one(changes)
     local o = { endpoint = "a:1", weight = 42, health = 1, success = 0.98, speed = 0.4286, slow_start = 1,

@@ -30,12 +30,12 @@ describe("a policy", function()
   end)
 
   it("has a circuit as soon as one is said", function()
-    assert.same({ circuit = { mode = 1, window = 32, span_us = 0, least = 8, percent = 50, slow_percent = 80,
+    assert.same({ circuit = { mode = 1, per = 0, window = 32, span_us = 0, least = 8, percent = 50, slow_percent = 80,
       consecutive = 0, slow_us = 0, probes = 2, probe_us = 5e6, pause_us = 1e6, pause_max_us = 30e6 } },
       rules "circuit = {}")
     local got = rules [[circuit = { mode = "metrics", window = "30s", least = 20, percent = 1, slow = "2s",
       slow_percent = 100, consecutive = 7, probes = 16, probe = "3s", pause = "4s", pause_max = "5s" }]]
-    assert.same({ mode = 4, window = 0, span_us = 30e6, least = 20, percent = 1, slow_percent = 100, consecutive = 7,
+    assert.same({ mode = 4, per = 0, window = 0, span_us = 30e6, least = 20, percent = 1, slow_percent = 100, consecutive = 7,
       slow_us = 2e6, probes = 16, probe_us = 3e6, pause_us = 4e6, pause_max_us = 5e6 }, got.circuit)
     for mode, code in pairs { automatic = 1, open = 2, closed = 3, metrics = 4 } do
       assert.equal(code, rules(('circuit = { mode = "%s" }'):format(mode)).circuit.mode)

@@ -18,6 +18,7 @@ describe("a policy is refused", function()
     { "rate = {}", 'rate: is said as limit = { rate = "200/s" }' },
     { "bulkhead = {}", "bulkhead: is said as limit = { concurrent = 32, queue = 64 }" },
     { "cirucit = {}", 'cirucit: unknown setting; did you mean "circuit"?' },
+    { 'circuit = { per = "key" }', 'circuit.per: "key" is not possible here; known: endpoint, resource' },
     { "circuit = { window = 0 }", "circuit.window: is no number of calls from 1 to 1000" },
     { "circuit = { window = 1001 }", "circuit.window: is no number of calls from 1 to 1000" },
     { "circuit = { window = 1.5 }", "circuit.window: is no number of calls from 1 to 1000" },

@@ -30,7 +30,7 @@ postgres("shop") {
     assert.same({
       deadline_us = 5e6, wait_us = 5e5, tries = 3, pause_us = 5e4, pause_max_us = 2e6, budget = 20, budget_least = 3,
       rules = { circuit = {
-        mode = 1, window = 32, span_us = 0, least = 8, percent = 50, slow_percent = 80, consecutive = 0, slow_us = 0,
+        mode = 1, per = 0, window = 32, span_us = 0, least = 8, percent = 50, slow_percent = 80, consecutive = 0, slow_us = 0,
         probes = 2, probe_us = 5e6, pause_us = 1e6, pause_max_us = 30e6,
       } },
     }, orders.policy)

@@ -37,9 +37,21 @@ now|pay: limit: 0 of 1 under way, 4 wait; 1 went at once or in turn, 0 refused, 
     end
   end)
 
+  it("says how that of each endpoint stands", function()
+    assert.equal([[
+now|circuit of a closed, and never was open
+|circuit of b open: 3 of 3 failed, half open in 2s; opened 1 times
+|limit: 0 of 2 under way, 0 wait; 9 went at once or in turn, 0 refused, 0 shed]], lines_of { { operation = "", circuits = {
+        { endpoint = "a", state = "closed" },
+        { endpoint = "b", state = "open", why = "consecutive", bad = 3, of = 3, trips = 1, half_in = 2 },
+      }, limit = { under_way = 0, most = 2, waiting = 0, ran = 9, refused = 0, shed = 0 } } })
+  end)
+
   it("is marked in the list while a circuit is not closed", function()
     assert.equal("ready", guards.mark({}, "ready"))
     assert.equal("ready, circuit open", guards.mark({ circuit = "open" }, "ready"))
     assert.equal("ready, circuit half open", guards.mark({ circuit = "half" }, "ready"))
+    assert.equal("ready, circuit of a:1 open, circuit of b:2 half open",
+      guards.mark({ circuits = { ["b:2"] = "half", ["a:1"] = "open" } }, "ready"))
   end)
 end)

@@ -172,7 +172,7 @@ describe("inspect", function()
 
   it("has the same in JSON, with times in seconds", function()
     local told = json.decode(program.ended(0, program.nebula("inspect", "one", "--dir", folder, "--json")).output)
-    assert.same({ mode = "metrics", window = 0, span = 6, least = 7, percent = 8, slow_percent = 9, consecutive = 10,
+    assert.same({ mode = "metrics", per = "resource", window = 0, span = 6, least = 7, percent = 8, slow_percent = 9, consecutive = 10,
       slow = 0.011, probes = 12, probe = 0.013, pause = 0.014, pause_max = 0.015 }, told.rules.circuit)
     assert.same({ shape = "constant", jitter = "none", budget = "quota", capacity = 500, success = 0.003, cost = 0.004,
       cost_lost = 0.005 }, told.rules.again)

@@ -92,6 +92,13 @@ local WORDS = {
   { { what = "circuit_closed", was = "half" }, "circuit closed", true },
   { { what = "chaos_began", during_us = 600000000 }, "chaos began, for 600s", true },
   { { what = "chaos_over", faults = 13 }, "chaos over, with 13 faults", true },
+  { { what = "circuit_opened", why = "failures", bad = 16, of = 32, endpoint = "b:1" },
+    "circuit of b:1 opened, for 16 of 32 calls failed", true },
+  { { what = "circuit_half", was = "open", endpoint = "b:1" }, "circuit of b:1 half open, and probes go", true },
+  { { what = "circuit_closed", was = "half", endpoint = "b:1" }, "circuit of b:1 closed", true },
+  { { what = "counted", state = "open", bad = 3, of = 3, endpoint = "b:1" }, "circuit of b:1 open at 3 of 3" },
+  { { what = "circuit", state = "half", bad = 3, of = 3, endpoint = "b:1" },
+    "refused by the circuits of all endpoints, next is b:1, half at 3 of 3", true },
 }
 
 describe("a decision", function()

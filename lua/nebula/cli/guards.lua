@@ -1,5 +1,7 @@
 --- guards: how ls and inspect show what the rules of a resource know now: its circuit, and who is under way and waits.
 
+local keys = require "nebula.keys"
+local plain = require "nebula.plain"
 local show = require "nebula.cli.show"
 local units = require "nebula.units"
 
@@ -10,8 +12,13 @@ local guards = {}
 ---@param state string
 ---@return string
 function guards.mark(r, state)
-  if not r.circuit then return state end
-  return ("%s, %s"):format(state, show.paint("red", r.circuit == "half" and "circuit half open" or "circuit open"))
+  local parts = { state }
+  if r.circuit then parts[2] = show.paint("red", r.circuit == "half" and "circuit half open" or "circuit open") end
+  for _, name in ipairs(keys(r.circuits or {})) do
+    local is = r.circuits[name] == "half" and "half open" or "open"
+    parts[#parts + 1] = show.paint("red", ("circuit of %s %s"):format(plain(name), is))
+  end
+  return table.concat(parts, ", ")
 end
 
 local WHY = {
@@ -47,7 +54,10 @@ function guards.show(list, line)
   for _, one in ipairs(list or {}) do
     local of = one.operation == "" and "" or one.operation .. ": "
     if one.circuit then line("now", "%scircuit %s", of, circuit(one.circuit)) end
-    if one.limit then line(one.circuit and "" or "now", "%slimit: %s", of, limit(one.limit)) end
+    for i, each in ipairs(one.circuits or {}) do
+      line(i == 1 and "now" or "", "%scircuit of %s %s", of, plain(each.endpoint), circuit(each))
+    end
+    if one.limit then line((one.circuit or one.circuits) and "" or "now", "%slimit: %s", of, limit(one.limit)) end
   end
 end
 

@@ -32,7 +32,8 @@ end
 
 function tell.circuit(c)
   return {
-    mode = word(numbers.codes.mode, c.mode), window = c.window, span = seconds(c.span_us), least = c.least,
+    mode = word(numbers.codes.mode, c.mode), per = word(numbers.codes.circuit_per, c.per), window = c.window,
+    span = seconds(c.span_us), least = c.least,
     percent = c.percent, slow_percent = c.slow_percent, consecutive = c.consecutive, slow = seconds(c.slow_us),
     probes = c.probes, probe = seconds(c.probe_us), pause = seconds(c.pause_us), pause_max = seconds(c.pause_max_us),
   }
@@ -137,7 +138,7 @@ local function opens(c)
 end
 
 function say.circuit(c, line)
-  line("circuit", "%s: opens when %s", c.mode, opens(c))
+  line("circuit", "%s%s: opens when %s", c.mode, c.per == "endpoint" and ", one for each endpoint" or "", opens(c))
   line("", "for %s, then up to %s; closes after %d good probes of %s", span(c.pause), span(c.pause_max), c.probes,
     span(c.probe))
 end

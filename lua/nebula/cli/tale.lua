@@ -23,6 +23,11 @@ local function because(one)
   return one.file and (" because %s:%d"):format(plain(one.file, true), one.line) or ""
 end
 
+-- Whose circuit it is, where each endpoint has one.
+local function of(one)
+  return one.endpoint and " of " .. plain(one.endpoint) or ""
+end
+
 local function after(us)
   return us > 0 and "after " .. span(us) or "at once"
 end
@@ -75,7 +80,7 @@ local words = {
     return ("attempt %d %s by chaos after %s%s"):format(one.attempt, how_failed(one), span(one.after_us), because(one))
   end,
   counted = function(one)
-    return ("circuit %s at %d of %d"):format(one.state, one.bad, one.of)
+    return ("circuit%s %s at %d of %d"):format(of(one), one.state, one.bad, one.of)
   end,
   again = function(one)
     return ("tried again %s%s"):format(after(one.pause_us), because(one))
@@ -84,7 +89,8 @@ local words = {
     return ("not tried again, for %s%s"):format(REASONS[one.reason] or one.reason, because(one))
   end,
   circuit = function(one)
-    return ("refused by the circuit, %s at %d of %d%s"):format(one.state, one.bad, one.of, because(one))
+    local whose = one.endpoint and "circuits of all endpoints, next is " .. plain(one.endpoint) or "circuit"
+    return ("refused by the %s, %s at %d of %d%s"):format(whose, one.state, one.bad, one.of, because(one))
   end,
   rate_served = function(one)
     return ("waited %s for its turn by the rate%s"):format(span(one.waited_us), because(one))
@@ -160,13 +166,13 @@ local words = {
   end,
   circuit_opened = function(one)
     local why = (OPENED[one.why] or one.why):format(one.bad, one.of)
-    return ("circuit opened, for %s%s"):format(why, because(one))
+    return ("circuit%s opened, for %s%s"):format(of(one), why, because(one))
   end,
   circuit_half = function(one)
-    return "circuit half open, and probes go" .. because(one)
+    return ("circuit%s half open, and probes go%s"):format(of(one), because(one))
   end,
   circuit_closed = function(one)
-    return "circuit closed" .. because(one)
+    return ("circuit%s closed%s"):format(of(one), because(one))
   end,
   chaos_began = function(one)
     return ("chaos began, for %s%s"):format(span(one.during_us), because(one))

@@ -49,6 +49,36 @@ local function check(one, settings, told)
   if said.most ~= nil then check_most(one, settings.eject.most, count) end
 end
 
+-- So that one of them can be left out.
+local function has_each(policy)
+  local circuit = policy and policy.rules and policy.rules.circuit
+  return circuit and circuit.per ~= 0
+end
+
+local function refuse_each(one, told, path, name)
+  local few = told.endpoints and #told.endpoints > 1 and 'calls that are spread over them: say balance = "p2c" here'
+    or "several of them"
+  one:fail(path, ("the policy %q has a circuit per endpoint, which needs %s, or circuit = { per = \"resource\" } there")
+    :format(name, few))
+end
+
+--- Reports what goes by circuits of endpoints, where calls are not balanced.
+---@param one nebula.Declaration
+---@param settings table of the resource, checked
+---@param told nebula.Told
+---@param policy table|nil in the engine's units
+---@param operations table<string, nebula.DeclaredOperation>|nil
+function balance.check_absent(one, settings, told, policy, operations)
+  if has_each(policy) then
+    refuse_each(one, told, { "policy" }, settings.policy)
+  end
+  for name, each in pairs(operations or {}) do
+    if each.is_apart and has_each(each.policy) then
+      refuse_each(one, told, { "operations", name }, each.policy_name)
+    end
+  end
+end
+
 --- What the engine is told of it, fields of struct nebula_balance.
 ---@param one nebula.Declaration which knows whom to tell of a mistake
 ---@param settings table of the resource, checked

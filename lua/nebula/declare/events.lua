@@ -18,7 +18,7 @@ end
 
 local on = {
   circuit = question(events.answers.told, "Hears that the state of the circuit is another: e.resource e.operation "
-    .. "e.from e.to e.why e.bad e.of e.pause."),
+    .. "e.from e.to e.why e.bad e.of e.pause, and e.endpoint, whose it is, or \"\"."),
   retry = question(events.answers.told, "Hears that a call is tried again: e.resource e.operation e.code e.outcome "
     .. "e.attempts e.pause e.text."),
   refused = question(events.answers.told, "Hears that a rule refused a call: e.resource e.operation e.code e.text "

@@ -13,6 +13,7 @@ numbers.codes = {
   jitter = { full = 0, equal = 1, fifth = 2, none = 3 },
   budget = { quota = 1, ratio = 2 }, -- a share is 0
   mode = { automatic = 1, open = 2, closed = 3, metrics = 4 },
+  circuit_per = { resource = 0, endpoint = 1 },
   rate_shape = { bucket = 1, leaky = 2, window = 3 },
   per = { resource = 0, key = 1, tenant = 2 },
   priority = { normal = 0, critical = 1, batch = 2 },
@@ -69,7 +70,8 @@ end
 
 local function circuit(said)
   return said and {
-    mode = codes.mode[said.mode], window = said.window.calls or 0, span_us = said.window.us or 0, least = said.least,
+    mode = codes.mode[said.mode], per = codes.circuit_per[said.per], window = said.window.calls or 0,
+    span_us = said.window.us or 0, least = said.least,
     percent = said.percent, slow_percent = said.slow_percent, consecutive = said.consecutive, slow_us = said.slow,
     probes = said.probes, probe_us = said.probe, pause_us = said.pause, pause_max_us = said.pause_max,
   } or nil

@@ -120,6 +120,8 @@ local circuit = {
   mode = enum({ "automatic", "open", "closed", "metrics" },
     "automatic: it opens and closes by what comes of calls; open: all are refused; closed: none is, and they are "
       .. "counted; metrics: it opens and closes, and refuses none."),
+  per = enum({ "resource", "endpoint" },
+    "resource: there is one; endpoint: each has one and is left out alone, where `balance` spreads the calls."),
   window = {
     type = "window", default = 32, min = 10, max = 1000, class = "live", check = is_too_long,
     text = "What is looked at: the last calls (a number) or those of the last time (\"30s\").",

@@ -1,6 +1,5 @@
 #include "core/circuits_inner.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +147,12 @@ static void tell(const struct circuits *c, enum circuit_state was, enum circuit_
     log_move(c, was, is, cause, left_us);
 }
 
+static void tell_all(struct circuits_shared *s)
+{
+    for (int32_t i = 0; i < s->seats; i++)
+        seat_tell(&s->seat[i]);
+}
+
 /* After something was done with it, whose word was this before: opens the lock. */
 static void leave(struct circuits *c, uint64_t before)
 {
@@ -160,8 +165,7 @@ static void leave(struct circuits *c, uint64_t before)
     const struct circuit_cause cause = s->circuit.cause;
     int64_t until_us = s->circuit.until_us;
     atomic_store_explicit(&s->word, word, memory_order_relaxed);
-    for (int32_t i = 0; i < s->seats; i++)
-        seat_tell(&s->seat[i]);
+    tell_all(s);
     common_unlock(&s->common);
     c->dice = roll(c);
     look(c);
@@ -331,6 +335,28 @@ enum circuits_word circuits_would_say(struct circuits *c, struct circuits_refusa
     return pass == 0 ? CIRCUITS_REFUSE : is_probe ? CIRCUITS_PROBE : CIRCUITS_PASS;
 }
 
+static int64_t first_permit_us(const struct circuit_probes *r)
+{
+    int64_t first_us = INT64_MAX;
+    for (int32_t i = 0; i < CIRCUIT_PROBES_MOST; i++)
+        if (r->permit[i].number != 0 && r->permit[i].until_us < first_us)
+            first_us = r->permit[i].until_us;
+    return first_us;
+}
+
+int64_t circuits_opens_us(struct circuits *c)
+{
+    struct circuits_shared *s = enter(c);
+    const struct circuit *is = &s->circuit;
+    int64_t at_us = INT64_MAX;
+    if (is->state == CIRCUIT_HALF)
+        at_us = first_permit_us(&is->kept.probes);
+    else if (is->state == CIRCUIT_OPEN && is->mode != CIRCUIT_FORCED_OPEN)
+        at_us = is->until_us;
+    common_unlock(&s->common);
+    return at_us;
+}
+
 bool circuits_pass(struct guards *g, uint64_t *pass, struct circuits_refusal *why)
 {
     struct circuits *c = circuits_of(g);
@@ -357,39 +383,6 @@ uint64_t circuits_pass_leased(struct guards *g)
     struct circuits *c = circuits_of(g);
     struct circuits_refusal why;
     return c == NULL ? 0 : circuits_take(c, &why);
-}
-
-static void explain_all(const char *name, const struct circuits_refusal *r, struct error *out)
-{
-    if (r->cause.why == CIRCUIT_ORDER)
-        error_set(out, ERROR_OPEN, "%s: its circuit was opened by order", name);
-    else
-        error_set(out, ERROR_OPEN, "%s: circuit %s, %" PRId64 " of %" PRId64 " calls %s", name,
-                  r->is_half ? "half open" : "open", r->cause.bad, r->cause.of,
-                  r->cause.why == CIRCUIT_SLOWNESS ? "were slow" : "failed");
-}
-
-static void explain_next(const char *name, const char *endpoint, const struct circuits_refusal *r,
-                         struct error *out)
-{
-    if (r->cause.why == CIRCUIT_ORDER)
-        error_set(out, ERROR_OPEN, "%s: the circuits of its endpoints were opened by order", name);
-    else
-        error_set(out, ERROR_OPEN,
-                  "%s: the circuit of no endpoint lets it pass; next is %s, %s, %" PRId64
-                  " of %" PRId64 " calls %s",
-                  name, endpoint, r->is_half ? "half open" : "open", r->cause.bad, r->cause.of,
-                  r->cause.why == CIRCUIT_SLOWNESS ? "were slow" : "failed");
-}
-
-void circuits_explain(const struct guards *g, const struct circuits_refusal *r, struct error *out)
-{
-    const struct resource *of = g->resource;
-    if (r->at == CIRCUITS_OF_ALL)
-        explain_all(of->name, r, out);
-    else
-        explain_next(of->name, outlook_name(of->outlook, r->at), r, out);
-    out->retry_after_us = r->left_us;
 }
 
 bool circuits_lend(struct resource *r, struct circuits_refusal *refused, struct error *why)
@@ -425,6 +418,8 @@ void circuits_hand_in(struct circuits *c, uint64_t pass, enum error_code code, b
                        engine_now(engine_of(c)), c->dice);
     else
         circuit_return(&s->circuit, pass);
+    if (c->at != CIRCUITS_OF_ALL && s->circuit.state == CIRCUIT_HALF)
+        tell_all(s); /* there is a permit that somebody may wait for */
     leave(c, before);
 }
 

@@ -130,7 +130,7 @@ uint64_t circuits_at_pass_leased(struct guards *g, int32_t at)
 
 /* --- how it ended ----------------------------------------------------------------------------- */
 
-/* A permit that is free again is no news to others, and may be what somebody here waits for. */
+/* A permit that is free again is no news where nobody else is, and may be what somebody waits for. */
 void circuits_at_end(struct guards *g, int32_t at, uint64_t pass, enum error_code code,
                      bool was_sent, int64_t took_us)
 {
@@ -162,18 +162,20 @@ uint32_t circuits_at_shut_for_all(const struct resource *r)
     return shut;
 }
 
+static int64_t opens_us(struct circuits_at *x, int32_t at)
+{
+    struct circuits_refusal why;
+    return x != NULL && is_shut(x, at, &why) ? circuits_opens_us(&x->of[at]) : INT64_MAX;
+}
+
 int64_t circuits_at_again_us(const struct resource *r, int32_t at)
 {
-    int64_t now_us = engine_now(r->engine), again_us = 0;
-    struct circuits_refusal why;
+    int64_t again_us = INT64_MAX;
     for (const struct operation *o = r->operations; o != NULL; o = o->next) {
-        struct circuits_at *x = o->is_apart ? o->guards->at : NULL;
-        if (x == NULL || !is_shut(x, at, &why) || why.left_us == 0)
-            continue;
-        if (again_us == 0 || now_us + why.left_us < again_us)
-            again_us = now_us + why.left_us;
+        int64_t at_us = o->is_apart ? opens_us(o->guards->at, at) : INT64_MAX;
+        again_us = at_us < again_us ? at_us : again_us;
     }
-    return again_us;
+    return again_us == INT64_MAX ? 0 : again_us;
 }
 
 /* --- for people ------------------------------------------------------------------------------- */

@@ -38,7 +38,8 @@ void circuits_at_end(struct guards *g, int32_t at, uint64_t pass, enum error_cod
 /* An attempt to connect to it failed. */
 void circuits_at_failed(struct resource *r, int32_t at, enum error_code code);
 
-/* The endpoints that no guards of the resource let be used; and when that is over for this one, 0: nobody knows. */
+/* The endpoints that no guards of the resource let be used; and when time alone lets one more pass at this one, where
+ * some do not, 0: never. */
 uint32_t circuits_at_shut_for_all(const struct resource *r);
 int64_t circuits_at_again_us(const struct resource *r, int32_t at);
 

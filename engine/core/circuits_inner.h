@@ -25,6 +25,8 @@ uint64_t circuits_take(struct circuits *c, struct circuits_refusal *why);
  * nothing. */
 enum circuits_word { CIRCUITS_PASS = 0, CIRCUITS_PROBE, CIRCUITS_REFUSE };
 enum circuits_word circuits_would_say(struct circuits *c, struct circuits_refusal *why);
+/* When time alone lets one more pass; INT64_MAX: never. */
+int64_t circuits_opens_us(struct circuits *c);
 void circuits_hand_in(struct circuits *c, uint64_t pass, enum error_code code, bool was_sent,
                       int64_t took_us);
 void circuits_change(struct circuits *c); /* goes by what its guards' rules say now */

@@ -85,18 +85,9 @@ static bool hand_on(struct pool *p, struct conn *c)
     return false;
 }
 
-/* What nobody may use here he may not use there. NULL: there is none. */
-static struct conn *first_of_use(const struct pool *p)
-{
-    struct conn *c = p->idle.first;
-    while (c != NULL && load_is_shut(p, c->reach))
-        c = c->after;
-    return c;
-}
-
 static bool has_one_for_others(const struct pool *p)
 {
-    return first_of_use(p) != NULL && handover_is_due(p, first_arrival_us(p));
+    return p->idle.first != NULL && handover_is_due(p, first_arrival_us(p));
 }
 
 static void shut_gate(struct pool *p)
@@ -118,7 +109,7 @@ static void serve(struct soon *s)
     struct pool *p = container_of(s, struct pool, hand);
     bool is_wanted = true;
     while (is_wanted) {
-        while (has_one_for_others(p) && (is_wanted = hand_on(p, first_of_use(p))))
+        while (has_one_for_others(p) && (is_wanted = hand_on(p, p->idle.first)))
             continue;
         pool_serve(p); /* what others do not want any more, or those here waited for longer */
         is_wanted = is_wanted && has_one_for_others(p);

@@ -38,9 +38,9 @@ static void look_at_ejected(struct pool *p)
     }
 }
 
-bool load_is_shut(const struct pool *p, int32_t at)
+static bool is_shut(const struct pool *p, int32_t at)
 {
-    return p->loads != NULL && (p->loads->shut >> at & 1) != 0;
+    return (p->loads->shut >> at & 1) != 0;
 }
 
 static bool is_panic(const struct pool *p)
@@ -49,8 +49,8 @@ static bool is_panic(const struct pool *p)
     for (int32_t i = 0; i < p->reaches; i++) {
         const struct reach *r = &p->reach[i];
         all += !reach_is_unfit(r);
-        usable += !reach_is_unfit(r) && !reach_is_down(r) && !p->loads->of[i].is_out &&
-                  !load_is_shut(p, i);
+        usable +=
+            !reach_is_unfit(r) && !reach_is_down(r) && !p->loads->of[i].is_out && !is_shut(p, i);
     }
     return eject_is_panic(&p->loads->policy, usable, all);
 }
@@ -163,7 +163,7 @@ static bool may_come(const struct pool *p, int32_t at)
 {
     const struct reach *r = &p->reach[at];
     bool is_coming = r->opening > 0 && !reach_is_down(r);
-    return is_coming || (may_use(p, at) && !load_is_shut(p, at) && reach_may_open(p, at));
+    return is_coming || (may_use(p, at) && !is_shut(p, at) && reach_may_open(p, at));
 }
 
 /* It has no connection, and that is not what it is like for a moment, while they go from worker to worker. */
@@ -309,7 +309,7 @@ void load_survey(const struct pool *p, struct choice_of *of)
 {
     bool is_one = false;
     for (int32_t i = 0; i < p->reaches; i++) {
-        if (!may_use(p, i) || load_is_shut(p, i))
+        if (!may_use(p, i) || is_shut(p, i))
             of[i].state = CHOICE_USELESS;
         of[i].conns = of[i].conns * BALANCE_WEIGHT_MOST / p->loads->balance[i].weight;
         is_one = is_one || (comes_first(p, i) && of[i].state == CHOICE_READY);
@@ -338,7 +338,7 @@ void load_arrived(struct pool *p, int32_t at)
 int64_t load_again_us(const struct pool *p, int32_t at)
 {
     int64_t out_us = may_use(p, at) ? 0 : p->loads->eject[at].until_us;
-    int64_t shut_us = load_is_shut(p, at) ? circuits_at_again_us(p->resource, at) : 0;
+    int64_t shut_us = is_shut(p, at) ? circuits_at_again_us(p->resource, at) : 0;
     return out_us > shut_us ? out_us : shut_us;
 }
 
@@ -353,7 +353,7 @@ static struct conn *last_idle(const struct pool *p, int32_t at)
 static struct conn *of_one_that_is_out(const struct pool *p)
 {
     for (int32_t i = 0; i < p->reaches; i++) {
-        uint32_t idle = p->loads->of[i].idle.count, kept = may_use(p, i) && load_is_shut(p, i);
+        uint32_t idle = p->loads->of[i].idle.count, kept = may_use(p, i) && is_shut(p, i);
         if ((!may_use(p, i) || kept > 0) && idle > kept)
             return last_idle(p, i);
     }

@@ -100,7 +100,6 @@ void load_survey(const struct pool *p, struct choice_of *of);
 int32_t load_demand(const struct pool *p, int32_t waiting);
 bool load_is_wanted(const struct pool *p, int32_t at);
 bool load_is_shunned(const struct pool *p, int32_t at); /* ejected, and not all are used */
-bool load_is_shut(const struct pool *p, int32_t at);    /* by its circuits */
 void load_arrived(struct pool *p,
                   int32_t at); /* an attempt to connect to it ended, or may not be */
 /* It is ejected, or shut, until then; 0: it is not, or nobody knows. */

@@ -287,8 +287,8 @@ bool pool_pass(struct conn *c)
 
 void pool_settled(struct pool *p, struct conn *c)
 {
-    struct waiter *w = is_paused(p) ? NULL : next_waiter(p);
-    if (w != NULL && !handover_is_due(p, w->arrived_us) && admit(w, c)) {
+    struct waiter *w = is_paused(p) || next_waiter(p) == NULL ? NULL : admit_first(p, c);
+    if (w != NULL) {
         hand_over(p, w, c);
         if (p->share > 1) /* with those behind him, maybe */
             pool_serve(p);
@@ -299,81 +299,6 @@ void pool_settled(struct pool *p, struct conn *c)
 }
 
 /* --- taking and giving ----------------------------------------------------------------------- */
-
-static void retire_old(struct conn *c)
-{
-    struct error why;
-    error_set(&why, ERROR_CLOSED, "%s: connection %u reached the end of its life", conn_resource(c),
-              c->id);
-    conn_close(c, &why);
-}
-
-/* One that was idle for too long is asked first, for each waiter one; it comes to them when it has
- * answered. */
-static void ask(struct pool *p, struct conn *c)
-{
-    uint32_t wanted = p->waiters.count > 0 ? p->waiters.count : 1;
-    if (p->count[CONN_CHECKING] < wanted)
-        care_check(c);
-}
-
-/* May be lent without a question; else it is asked, or closed. */
-static bool is_lendable(struct pool *p, struct conn *c)
-{
-    CHECK(c->state == CONN_IDLE);
-    if (pool_is_fresh(p, c, engine_now(p->engine)))
-        return true;
-    if (engine_now(p->engine) < c->life_end_us)
-        ask(p, c);
-    else
-        retire_old(c);
-    return false;
-}
-
-/* The idle connection that is next in turn; NULL when there is none. */
-static struct conn *next_idle(struct pool *p, struct waiter *w, uint32_t may)
-{
-    for (struct conn *c = p->idle.first, *next; c != NULL; c = next) {
-        next = c->after;
-        if ((may >> c->reach & 1) != 0 && is_lendable(p, c) && admit(w, c))
-            return c;
-    }
-    return NULL;
-}
-
-static struct conn *next_at(struct pool *p, int32_t at)
-{
-    struct list *idle = &p->loads->of[at].idle;
-    for (struct list_node *n = list_head(idle), *next; n != NULL; n = next) {
-        next = list_next(idle, n);
-        struct conn *c = conn_of_turn(p, n);
-        if (is_lendable(p, c))
-            return c;
-    }
-    return NULL;
-}
-
-/* That of the endpoint whose turn it is, among these. */
-static struct conn *next_among(struct pool *p, struct waiter *w, uint32_t may)
-{
-    int32_t at;
-    for (uint32_t left = load_idle(p) & may; (at = load_choose(p, w->key, left, may)) >= 0;
-         left &= ~(1U << at)) {
-        struct conn *c = next_at(p, at);
-        if (c != NULL && admit(w, c))
-            return c;
-    }
-    return NULL;
-}
-
-static struct conn *find(struct pool *p, struct waiter *w)
-{
-    struct circuits_at_choice is = circuits_at_choice(w->guards);
-    struct conn *c = is.due == 0 || p->loads == NULL ? NULL : next_among(p, w, is.due);
-    if (c == NULL)
-        c = p->loads == NULL ? next_idle(p, w, is.may) : next_among(p, w, is.may);
-    return c == NULL && w->may_share ? share_find(p, w) : c;
-}
 
 /* Who waits for a connection that is on its way to him does not queue. */
 static bool may_come(const struct pool *p)
@@ -422,7 +347,7 @@ struct conn *pool_take(struct pool *p, struct waiter *w, struct error *e)
     node_init(&w->node);
     if (!pool_is_closed(p) && (p->gate & GATE_DRAINING) == 0 && next_waiter(p) == NULL &&
         !handover_is_due(p, w->arrived_us)) {
-        struct conn *c = find(p, w);
+        struct conn *c = admit_find(p, w);
         if (c != NULL) {
             lend(c);
             return c;
@@ -445,7 +370,7 @@ struct conn *pool_take_idle(struct pool *p, struct waiter *w, struct error *e)
     node_init(&w->node);
     if (!pool_is_closed(p) && (p->gate & GATE_DRAINING) == 0 && list_is_empty(&p->waiters) &&
         !handover_is_due(p, w->arrived_us))
-        c = find(p, w);
+        c = admit_find(p, w);
     if (c != NULL)
         lend(c);
     else
@@ -457,8 +382,7 @@ void pool_serve(struct pool *p)
 {
     struct waiter *w;
     struct conn *c;
-    while (!pool_is_closed(p) && (w = next_waiter(p)) != NULL &&
-           !handover_is_due(p, w->arrived_us) && (c = find(p, w)) != NULL)
+    while (!pool_is_closed(p) && next_waiter(p) != NULL && (w = admit_next(p, &c)) != NULL)
         hand_over(p, w, c);
 }
 

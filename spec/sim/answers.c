@@ -357,6 +357,11 @@ static void give_back(struct worker *w)
     }
 }
 
+bool answers_are_in_order(const struct play *p, const struct op *op)
+{
+    return play_is_seen(p, op) && !policies_leave_out(p, op->resource);
+}
+
 /* Nobody is served after one who came 5 ms later in the same queue. Without memory the driver may
  * turn a statement away before its server hears of it, and so may chaos: it cannot be seen who was served. */
 void answers_inspect(const struct worker *w)
@@ -367,7 +372,8 @@ void answers_inspect(const struct worker *w)
         const struct op *op = &w->op[t];
         if ((op->kind != OP_LEASE && op->kind != OP_CALL) || op->is_served || !play_is_seen(p, op))
             continue;
-        if (!op->is_ruled && w->newest_served[op->resource][op->role] > op->begun_us + FAIR_US &&
+        if (!op->is_ruled && answers_are_in_order(p, op) &&
+            w->newest_served[op->resource][op->role] > op->begun_us + FAIR_US &&
             op->wait_until_us > now_us)
             law_broken("%s: somebody who came %lld us later was served first",
                        p->declared[op->resource].spec.name,

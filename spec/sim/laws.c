@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "core/circuits_at.h"
 #include "core/ear.h"
 #include "core/handover.h"
 #include "core/hold.h"
@@ -9,6 +10,7 @@
 #include "core/share.h"
 #include "core/task.h"
 #include "play.h"
+#include "unlikely.h"
 
 /* Where we look, and at what time. */
 struct view {
@@ -227,21 +229,66 @@ static bool is_another_connecting(const struct pool *p)
     return node_is_listed(&p->look.node);
 }
 
+int32_t laws_waits_for(const struct pool *p, int64_t since_us)
+{
+    struct list_node *n = list_head(&p->waiters);
+    const struct waiter *w = n == NULL ? NULL : container_of(n, struct waiter, node);
+    return w != NULL && w->arrived_us < since_us ? (int32_t)circuits_at_choice(w->guards).may : 0;
+}
+
+/* The endpoints by which somebody who waits may be served, a bit each. */
+static uint32_t may_serve(const struct view *v)
+{
+    uint32_t may = 0;
+    const struct list *all = &v->pool->waiters;
+    for (struct list_node *n = list_head(all); n != NULL; n = list_next(all, n)) {
+        const struct waiter *w = container_of(n, struct waiter, node);
+        if (w->deadline_us > v->now_us)
+            may |= circuits_at_choice(w->guards).may;
+    }
+    return may;
+}
+
+/* Time makes an endpoint one that may be tried, and so do others: that is seen when the loop turns. */
+static bool is_seen_by_now(const struct view *v, bool is_beside)
+{
+    int64_t *since_us = &v->w->beside_us[v->resource][v->pool->role];
+    if (!is_beside || *since_us == 0)
+        *since_us = is_beside ? v->now_us : 0;
+    bool has_each = v->d->balance.rule != NEBULA_CONNECTIONS;
+    return is_beside && (!has_each || v->now_us > *since_us + SLACK_US + v->w->late_us);
+}
+
+static void inspect_beside(const struct view *v, uint32_t turning)
+{
+    const struct pool *p = v->pool;
+    uint32_t may = may_serve(v), idle = 0, fresh = 0;
+    for (const struct conn *c = p->idle.first; c != NULL; c = c->after) {
+        idle |= 1U << c->reach;
+        fresh |= (uint32_t)pool_is_fresh(p, c, v->now_us) << c->reach;
+    }
+    if ((idle & ~may) != 0)
+        unlikely_met(ENDPOINT_IS_LEFT_OUT);
+    bool is_unasked = (idle & may) != 0 && p->waiters.count > turning;
+    if (!is_seen_by_now(v, (fresh & may) != 0 || is_unasked))
+        return;
+    if ((fresh & may) != 0)
+        law_broken("%s: %u wait beside a connection that is idle", v->d->spec.name,
+                   p->waiters.count);
+    law_broken("%s: %u wait, and nobody asks whether the idle ones live", v->d->spec.name,
+               p->waiters.count);
+}
+
 /* Somebody waits: then no usable connection is idle, and if none is on its way, one will be. */
 static void inspect_progress(const struct view *v)
 {
     const struct pool *p = v->pool;
-    if (p->waiters.count == 0 || p->resource->is_paused || v->w->engine->is_stopping)
+    if (p->waiters.count == 0 || p->resource->is_paused || v->w->engine->is_stopping) {
+        v->w->beside_us[v->resource][p->role] = 0;
         return;
-    for (const struct conn *c = p->idle.first; c != NULL; c = c->after)
-        if (pool_is_fresh(p, c, v->now_us))
-            law_broken("%s: %u wait beside connection %u, which is idle", v->d->spec.name,
-                       p->waiters.count, c->id);
-    uint32_t turning = p->count[CONN_OPENING] + p->count[CONN_CHECKING] + p->count[CONN_RESETTING] +
-                       p->count[CONN_CANCELLING];
-    if (p->idle.first != NULL && p->waiters.count > turning)
-        law_broken("%s: %u wait, and nobody asks whether the idle ones live", v->d->spec.name,
-                   p->waiters.count);
+    }
+    inspect_beside(v, p->count[CONN_OPENING] + p->count[CONN_CHECKING] + p->count[CONN_RESETTING] +
+                          p->count[CONN_CANCELLING]);
     bool is_full = pool_all(p) >= p->size.max || p->asks_since_us != INT64_MAX;
     bool is_pausing = v->now_us <= p->open_again_us + SLACK_US && timer_is_armed(&p->keeper);
     uint32_t coming = (uint32_t)pool_all(p) - pool_count(p, CONN_IDLE) - p->count[CONN_LISTENING];

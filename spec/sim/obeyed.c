@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "core/call.h"
-#include "core/circuits.h"
+#include "core/circuits_at.h"
 #include "core/operation.h"
 #include "core/resource.h"
 #include "core/stages.h"
@@ -45,6 +45,11 @@ static bool is_copied(const struct call *c)
 
 /* --- after each step -------------------------------------------------------------------------- */
 
+static bool is_probe(uint64_t pass, uint32_t era)
+{
+    return pass >> CIRCUIT_ERA_SHIFT == era && (uint32_t)pass >> CIRCUIT_NUMBER_SHIFT != 0;
+}
+
 /* All calls of all workers that go by the same. */
 struct calls {
     int32_t under, waiting, probes;
@@ -57,8 +62,7 @@ static void count_call(struct calls *s, const struct call *c, uint32_t era)
         unlikely_met(SERVED_ELSEWHERE);
     s->under += state == LIMITED_IN || state == LIMITED_SERVED;
     s->waiting += state == LIMITED_WAITING;
-    s->probes +=
-        c->pass >> CIRCUIT_ERA_SHIFT == era && (uint32_t)c->pass >> CIRCUIT_NUMBER_SHIFT != 0;
+    s->probes += is_probe(c->pass, era);
 }
 
 static struct calls count_calls(const struct play *p, int i, bool is_apart, uint32_t era)
@@ -132,6 +136,49 @@ static void inspect_circuit(const struct play *p, int i, const struct calls *s,
                    p->declared[i].spec.name, s->probes, v->probes);
 }
 
+/* An attempt of an endpoint: it has gone there, or has nothing to hand in. */
+static bool is_probe_at(const struct attempt *a, int32_t at, uint32_t era)
+{
+    if (a->waiter.pass != 0 && (a->waiter.guards == NULL || a->state == ATTEMPT_WAITING))
+        law_broken("an attempt has a pass, and goes nowhere");
+    return a->reach == at && is_probe(a->waiter.pass, era);
+}
+
+static int32_t count_probes_of(const struct worker *w, const struct guards *g, int32_t at,
+                               uint32_t era)
+{
+    int32_t probes = 0;
+    for (int32_t t = 1; t < w->engine->tickets.size; t++) {
+        const struct call *c = call_at(w, t);
+        if (c == NULL || c->operation == NULL || c->operation->guards != g)
+            continue;
+        probes += is_probe_at(&c->attempt, at, era);
+        for (const struct copy *copy = c->copies.first; copy != NULL; copy = copy->next)
+            probes += is_probe_at(&copy->attempt, at, era);
+    }
+    return probes;
+}
+
+/* Each permit of an endpoint's circuit is that of one attempt, in some worker. */
+static void inspect_endpoint(const struct play *p, int i, bool is_apart, int32_t at)
+{
+    struct calls s = {.probes = 0};
+    struct circuits_view v = {.era = 0};
+    bool is_seen = false;
+    for (int n = 0; n < p->workers && !is_seen; n++) {
+        struct guards *g = guards_of(&p->worker[n], i, is_apart);
+        is_seen = g != NULL && circuits_at_view(g, at, &v);
+    }
+    for (int n = 0; n < p->workers && is_seen; n++) {
+        struct guards *g = guards_of(&p->worker[n], i, is_apart);
+        s.probes += g == NULL ? 0 : count_probes_of(&p->worker[n], g, at, v.era);
+    }
+    if (is_seen)
+        inspect_circuit(p, i, &s, &v);
+    if (is_seen && v.probes > 0)
+        unlikely_met(ENDPOINT_PROBED);
+}
+
 static void inspect_guards(struct play *p, int i, bool is_apart)
 {
     struct circuits_view v = {.era = 0};
@@ -140,6 +187,8 @@ static void inspect_guards(struct play *p, int i, bool is_apart)
     inspect_limit(p, i, is_apart, &s);
     if (has_circuit)
         inspect_circuit(p, i, &s, &v);
+    for (int32_t at = 0; at < p->declared[i].spec.endpoints; at++)
+        inspect_endpoint(p, i, is_apart, at);
 }
 
 /* --- each call -------------------------------------------------------------------------------- */
@@ -217,6 +266,8 @@ static void meet_refusal(const struct op *op, const struct nebula_reply *r)
         unlikely_met(RATE_REFUSES);
     if (r->code == ERROR_OPEN)
         unlikely_met(opened_by == w->index ? CIRCUIT_REFUSES : CIRCUIT_REFUSES_ELSEWHERE);
+    if (strstr(r->text, "no endpoint lets it pass") != NULL)
+        unlikely_met(ENDPOINTS_REFUSE);
     if (r->code == ERROR_SHED)
         unlikely_met(LIMIT_SHEDS);
     if (r->code == ERROR_FULL)
@@ -242,6 +293,13 @@ static void meet_copies(const struct call *c, const struct nebula_reply *r)
         unlikely_met(COPIES_FAIL);
 }
 
+/* To the writer, by a reader that did not do it; who has a circuit may refuse it there. */
+static bool was_sent_on(const struct op *op, const struct nebula_reply *r)
+{
+    const struct nebula_spec *spec = &op->actor->worker->play->declared[op->resource].spec;
+    return spec->roles > 1 && r->role == spec->writer && r->code == ERROR_OPEN;
+}
+
 /* The server has never heard of what was refused at the door. */
 void obeyed_answered(const struct op *op, int32_t ticket, const struct nebula_reply *r)
 {
@@ -254,7 +312,7 @@ void obeyed_answered(const struct op *op, int32_t ticket, const struct nebula_re
     meet_refusal(op, r);
     if (r->outcome == OUTCOME_OK || (r->outcome != OUTCOME_FAILED && r->attempts == 0))
         law_broken("refused with %s, and its outcome is %d", code, r->outcome);
-    if (r->attempts == 0 && op->heard > 0)
+    if (r->attempts == 0 && op->heard > 0 && !was_sent_on(op, r))
         law_broken("refused with %s, and its server has heard of it", code);
 }
 

@@ -17,6 +17,7 @@
 
 #include "core/engine.h"
 #include "ledger_trace.h"
+#include "nebula_balance.h"
 #include "nebula_policy.h"
 #include "server.h"
 #include "world_sim.h"
@@ -60,6 +61,7 @@ struct declared {
     struct server *server;
     struct nebula_spec spec;
     struct rulebook rulebook;
+    struct nebula_balance balance; /* over its endpoints; by a rule, or never said */
     struct nebula_option option[2];
     int32_t max; /* as it is now */
     int64_t resized_us;
@@ -185,6 +187,7 @@ struct worker {
     int64_t newest_served[DECLARED]
                          [SERVER_ROLES]; /* begun_us of the newest who was served in this step */
     int32_t waiters_left[DECLARED][SERVER_ROLES]; /* see struct declared */
+    int64_t beside_us[DECLARED][SERVER_ROLES];    /* somebody waits since then beside an idle one */
     int64_t idle_since_us[DECLARED][CONNS];       /* by the connection's number */
     int64_t late_us;                              /* so long it did not look, before it did again */
     struct tracer tracer;
@@ -298,6 +301,8 @@ const struct nebula_policy *policies_of(const struct play *p, const struct op *o
 void policies_lose(struct play *p); /* a worker is about to be gone */
 /* All have said the last edition. */
 bool policies_are_said(const struct play *p, int i);
+/* Its calls and leases may wait for one endpoint beside another one, which serves who comes later. */
+bool policies_leave_out(const struct play *p, int i);
 void policies_answer(struct worker *w); /* what its engine asks about failures */
 /* The most that may be under way by what was said lately: of all, or of those apart. */
 int32_t policies_bound(const struct play *p, int i, bool is_apart);
@@ -324,6 +329,8 @@ void play_served(struct play *p, struct op *op);
 bool play_writes(const struct op *op);
 /* Its server hears of it as soon as it is served: chaos has not held it back, nor thrown it away. */
 bool play_is_seen(const struct play *p, const struct op *op);
+bool answers_are_in_order(const struct play *p,
+                          const struct op *op); /* that, and the first comes first */
 void claim_all(struct play *p, const int64_t *id, int64_t count, enum claim claim);
 void play_heard(struct witness *w, const struct heard *h);
 
@@ -332,6 +339,8 @@ void play_heard(struct witness *w, const struct heard *h);
 void laws_inspect(struct play *p);
 struct pool *laws_pool(const struct worker *w, int32_t resource, int32_t role); /* NULL: none */
 /* At the moment in which a start ends well. */
+/* The endpoints that would do for the first who waits, and came before that, a bit each. */
+int32_t laws_waits_for(const struct pool *p, int64_t since_us);
 void laws_expect_started(const struct worker *w, int32_t resource);
 /* At the moment in which a connection is lent. */
 void laws_expect_staying(const struct worker *w, int32_t resource, uint32_t conn);

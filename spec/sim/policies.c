@@ -136,7 +136,7 @@ static void roll_order(struct play *p, uint8_t order[NEBULA_STAGES - 1])
     }
 }
 
-static struct nebula_rules roll_rules(struct play *p, bool is_slow)
+static struct nebula_rules roll_rules(struct play *p, bool is_slow, bool has_balance)
 {
     struct nebula_rules r;
     memset(&r, 0, sizeof r);
@@ -151,6 +151,8 @@ static struct nebula_rules roll_rules(struct play *p, bool is_slow)
         r.again = roll_again(p);
     if (chance(p, 500))
         r.circuit = roll_circuit(p);
+    if (has_balance && chance(p, 700))
+        r.circuit.per = NEBULA_CIRCUIT_PER_ENDPOINT;
     if (chance(p, 400))
         r.rate = roll_rate(p);
     if (chance(p, 600))
@@ -172,11 +174,12 @@ static struct nebula_rules roll_rules(struct play *p, bool is_slow)
 /* --- saying ----------------------------------------------------------------------------------- */
 
 /* How long a call may take stays as it is, so that each knows when to be answered. */
-static void roll_edition(struct play *p, struct rulebook *b)
+static void roll_edition(struct play *p, struct declared *d)
 {
+    struct rulebook *b = &d->rulebook;
     memcpy(b->before, b->rules, sizeof b->before);
     for (int o = 0; o < OPERATIONS; o++) {
-        b->rules[o] = roll_rules(p, b->is_slow);
+        b->rules[o] = roll_rules(p, b->is_slow, d->balance.rule != NEBULA_CONNECTIONS);
         b->policy[o].tries = (int32_t)roll(p, 1, 4);
         b->policy[o].pause_us = roll(p, 0, 20 * MS);
     }
@@ -200,7 +203,7 @@ void policies_roll(struct play *p, int i)
         b->policy[o].wait_us = roll(p, 1 * MS, SECOND);
     }
     if (b->is_used && chance(p, DECLARED_AT_FIRST))
-        roll_edition(p, b);
+        roll_edition(p, d);
 }
 
 static bool say_operation(struct play *p, struct worker *w, int i, int32_t o)
@@ -233,6 +236,17 @@ static void remember_bounds(struct play *p, int i)
     }
 }
 
+/* What is let pass by one that is no more is nobody's. */
+static bool may_forget(const struct rulebook *b)
+{
+    bool may = false;
+    for (int o = 0; o < OPERATIONS; o += APART) {
+        const struct nebula_circuit *is = &b->rules[o].circuit, *was = &b->before[o].circuit;
+        may |= is->mode == NEBULA_CIRCUIT_NONE || is->per != was->per;
+    }
+    return may;
+}
+
 bool policies_say(struct play *p, struct worker *w, int i)
 {
     struct rulebook *b = &p->declared[i].rulebook;
@@ -242,8 +256,7 @@ bool policies_say(struct play *p, struct worker *w, int i)
     obeyed_meet_saying(w, i);
     remember_bounds(p, i);
     raise_copies(w, i);
-    if (b->rules[0].circuit.mode == NEBULA_CIRCUIT_NONE ||
-        b->rules[APART].circuit.mode == NEBULA_CIRCUIT_NONE)
+    if (may_forget(b))
         b->unbroken_us = world_time_us();
     bool is_said = nebula_rules(w->nebula, w->number[i], &b->rules[0]) == 0 &&
                    say_operation(p, w, i, WITH) && say_operation(p, w, i, APART);
@@ -263,6 +276,12 @@ bool policies_are_said(const struct play *p, int i)
     return have;
 }
 
+bool policies_leave_out(const struct play *p, int i)
+{
+    const struct declared *d = &p->declared[i];
+    return d->rulebook.is_used && d->balance.rule != NEBULA_CONNECTIONS;
+}
+
 void policies_act(struct play *p)
 {
     int i = (int)roll(p, 0, DECLARED - 1);
@@ -272,7 +291,7 @@ void policies_act(struct play *p)
         return;
     if (policies_are_said(p, i) && chance(p, 300)) {
         remember_bounds(p, i);
-        roll_edition(p, b);
+        roll_edition(p, &p->declared[i]);
     }
     if (w->edition[i] != b->edition || chance(p, 100)) /* the same again is nothing new */
         policies_say(p, w, i);

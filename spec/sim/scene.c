@@ -101,6 +101,30 @@ static void roll_endpoints(struct play *p, struct nebula_spec *spec)
         spec->role_choice[i] = (uint8_t)roll(p, 0, NEBULA_SPREAD | NEBULA_FALL_BACK);
 }
 
+static bool has_choice(const struct nebula_spec *spec)
+{
+    bool has_one = false;
+    for (int32_t i = 0; i < spec->roles; i++)
+        has_one |= (spec->role_choice[i] & NEBULA_SPREAD) != 0;
+    return has_one && spec->endpoints > 1;
+}
+
+/* By any rule, and none is ejected: that they all lead to one server would be one too many to be told apart. By dice
+ * that are thrown nowhere else, so that other plays stay what they are. */
+static void roll_balance(const struct play *p, struct declared *d)
+{
+    struct dice dice = {.state = ~p->dice.state};
+    if (!has_choice(&d->spec) || !dice_hits(&dice, 500))
+        return;
+    d->balance = (struct nebula_balance){
+        .rule = (int32_t)dice_between(&dice, NEBULA_ROUND_ROBIN, NEBULA_STICKY),
+        .window_us = SECOND,
+        .most = 0.5,
+        .time_us = SECOND,
+        .time_most_us = SECOND,
+        .slow_start_us = dice_between(&dice, 0, SECOND)};
+}
+
 static void declare(struct play *p, int i)
 {
     static const char *const name[DECLARED] = {"alpha", "beta", "gamma"};
@@ -133,6 +157,7 @@ static void declare(struct play *p, int i)
         .policy = roll_policy(p),
     };
     roll_endpoints(p, &d->spec);
+    roll_balance(p, d);
     policies_roll(p, i);
     if (has_writer)
         server_writer(d->server, 1);
@@ -149,8 +174,11 @@ static void declare(struct play *p, int i)
 
 bool scene_declare(struct play *p, struct worker *w, int i)
 {
+    const struct nebula_balance *balance = &p->declared[i].balance;
     w->number[i] = nebula_declare(w->nebula, &p->declared[i].spec);
-    if (w->number[i] <= 0 && !p->is_starved)
+    bool is_told = w->number[i] > 0 && (balance->rule == NEBULA_CONNECTIONS ||
+                                        nebula_balance(w->nebula, w->number[i], balance) == 0);
+    if (!is_told && !p->is_starved)
         law_broken("%s was refused: %s", p->declared[i].spec.name, nebula_error(w->nebula));
     return w->number[i] > 0 && (policies_say(p, w, i) || p->is_starved);
 }

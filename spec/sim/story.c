@@ -366,6 +366,7 @@ const struct story_row stories[STORIES] = {
     {"hedges", story_hedges, 1, 1, 0},
     {"operations", story_operations, 1, 1, 0},
     {"tenants", story_tenants, 1, 1, 2},
+    {"circuits of endpoints", story_endpoints, 2, 2, 0},
 };
 
 /* --- begin and end ---------------------------------------------------------------------------- */

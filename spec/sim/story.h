@@ -12,7 +12,7 @@
 #include "rig.h"
 
 #define STORY_IDS 32
-#define STORIES 22
+#define STORIES 23
 
 struct story {
     struct rig rig;
@@ -36,6 +36,7 @@ void story_listeners(struct story *s);
 void story_rules(struct story *s);
 void story_rules_again(struct story *s);
 void story_hedges(struct story *s);
+void story_endpoints(struct story *s);
 void story_operations(struct story *s);
 void story_tenants(struct story *s);
 

@@ -5,6 +5,7 @@
 #include "core/limits.h"
 #include "core/operation.h"
 #include "core/tenant.h"
+#include "nebula_balance.h"
 #include "nebula_policy.h"
 #include "story.h"
 
@@ -197,6 +198,46 @@ void story_rules_again(struct story *s)
     await(s, 8, second);
     say(s, &rules);
     story_add(s, 0, 8 + AT_ONCE, 0);
+    end(s);
+}
+
+static void read_elsewhere(struct story *s)
+{
+    story_say(s, (struct nebula_request){.text = "get 9 1", .role = 1, .within_us = 300 * MS});
+}
+
+/* Each of two endpoints has a circuit, which one role spreads over and one stays with; one of them is open for a while,
+ * then both by order, and in the end there is one of all again. */
+void story_endpoints(struct story *s)
+{
+    struct nebula *n = s->rig.nebula;
+    struct nebula_rules rules = {.circuit = circuit};
+    const struct nebula_balance balance = {
+        .rule = NEBULA_ROUND_ROBIN, .window_us = SECOND, .time_us = SECOND, .time_most_us = SECOND};
+    if (nebula_balance(n, s->rig.shop, &balance) != 0)
+        nebula_balance(n, s->rig.shop, &balance);
+    rules.circuit.per = NEBULA_CIRCUIT_PER_ENDPOINT;
+    say(s, &rules);
+    read_elsewhere(s);
+    server_order(s->rig.server, FAULT_LOST_BEFORE);
+    server_order(s->rig.server, FAULT_LOST_AFTER);
+    story_add(s, 0, 1, 0);
+    read_elsewhere(s);
+    nebula_ask(n, "{\"verb\":\"inspect\",\"name\":\"shop\"}");
+    nebula_ask(n, "{\"verb\":\"explain\",\"name\":\"shop\"}");
+    story_release(s, story_lease(s));
+    rig_pass(&s->rig, 30 * MS);
+    story_add(s, 0, 2, 0);
+    server_crash(s->twin, world_time_us() + 50 * MS);
+    read_elsewhere(s);
+    rules.circuit.mode = NEBULA_CIRCUIT_OPEN;
+    say(s, &rules);
+    story_add(s, 0, 3, 0);
+    rules.circuit.per = NEBULA_CIRCUIT_PER_RESOURCE;
+    rules.circuit.mode = NEBULA_CIRCUIT_AUTOMATIC;
+    say(s, &rules);
+    story_add(s, 0, 4, 0);
+    read_elsewhere(s);
     end(s);
 }
 

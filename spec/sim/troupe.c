@@ -370,7 +370,7 @@ static void inspect_cap(const struct play *p, struct declared *d, int32_t role)
 /* One of the pools of all workers, and what they are together. */
 struct sight {
     const struct pool *any;
-    int32_t conns, permits, waiting, spare, listening;
+    int32_t conns, permits, listening, waiting, spare; /* the last two: endpoints, a bit each */
 };
 
 static void look_at(struct sight *s, const struct worker *w, const struct pool *p)
@@ -385,13 +385,12 @@ static void look_at(struct sight *s, const struct worker *w, const struct pool *
     int32_t closing = p->driver->detach == NULL ? (int32_t)p->count[CONN_CLOSING] : 0;
     bool is_room_coming =
         closing > 0 && p->stake.permits != NULL && permits_claims(&p->stake) <= closing;
-    const struct list_node *first = list_head(&p->waiters);
     int64_t long_ago_us = world_time_us() - FAIR_US;
-    s->waiting += is_counted_on && first != NULL && is_helped &&
-                  container_of(first, struct waiter, node)->arrived_us < long_ago_us;
-    bool is_spare = is_counted_on && !is_room_coming;
+    if (is_counted_on && is_helped)
+        s->waiting |= laws_waits_for(p, long_ago_us);
+    bool is_spare = is_counted_on && !is_room_coming && p->waiters.count == 0; /* else for those */
     for (const struct conn *c = p->idle.first; c != NULL && is_spare; c = c->after)
-        s->spare += pool_is_fresh(p, c, world_time_us()) && c->since_us < long_ago_us;
+        s->spare |= (pool_is_fresh(p, c, world_time_us()) && c->since_us < long_ago_us) << c->reach;
 }
 
 /* Each permit that is out is that of a connection, or waits somewhere to become one. */
@@ -414,7 +413,7 @@ static void inspect_permits(const struct declared *d, const struct sight *s)
 static void inspect_spare(struct play *p, int i, const struct sight *s)
 {
     int64_t *since_us = &p->beside_us[i][s->any->role], now_us = world_time_us();
-    bool is_beside = s->waiting > 0 && s->spare > 0 && now_us >= p->all_awake_us + FAIR_US;
+    bool is_beside = (s->waiting & s->spare) != 0 && now_us >= p->all_awake_us + FAIR_US;
     if (!is_beside)
         *since_us = 0;
     else if (*since_us == 0)
@@ -449,7 +448,7 @@ static bool is_passed_over(const struct play *p, const struct op *op, int64_t ne
 {
     int64_t since_us = op->begun_us > p->all_awake_us ? op->begun_us : p->all_awake_us;
     return (op->kind == OP_LEASE || op->kind == OP_CALL) && !op->is_served && !op->is_ruled &&
-           play_is_seen(p, op) && newest_us > since_us + FAIR_US &&
+           answers_are_in_order(p, op) && newest_us > since_us + FAIR_US &&
            op->wait_until_us > world_time_us();
 }
 

@@ -63,6 +63,9 @@ enum unlikely_kind {
     X(CIRCUIT_CLOSES, MEETING, "and closes") \
     X(CIRCUIT_REFUSES, MEETING, "a circuit refuses where it was opened") \
     X(CIRCUIT_REFUSES_ELSEWHERE, MEETING, "a circuit refuses in another worker") \
+    X(ENDPOINT_PROBED, MEETING, "a call is the probe of one of several endpoints") \
+    X(ENDPOINTS_REFUSE, MEETING, "the circuits of all endpoints are open") \
+    X(ENDPOINT_IS_LEFT_OUT, MEETING, "somebody waits beside an idle connection to one that is open") \
     X(LIMIT_WAITS, MEETING, "a call waits for others to end") \
     X(LIMIT_IS_FULL, MEETING, "so many wait already") \
     X(LIMIT_IS_LATE, MEETING, "one waits for too long") \

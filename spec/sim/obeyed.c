@@ -126,11 +126,11 @@ static void inspect_limit(struct play *p, int i, bool is_apart, const struct cal
 }
 
 /* What is said meanwhile to be none is forgotten. */
-static void inspect_circuit(const struct play *p, int i, const struct calls *s,
+static void inspect_circuit(const struct play *p, int i, bool is_apart, const struct calls *s,
                             const struct circuits_view *v)
 {
-    const struct rulebook *b = &p->declared[i].rulebook;
-    bool is_forgotten = b->unbroken_us > 0 && world_time_us() < b->unbroken_us + 10 * SECOND;
+    int64_t unbroken_us = p->declared[i].rulebook.unbroken_us[is_apart];
+    bool is_forgotten = unbroken_us > 0 && world_time_us() < unbroken_us + 10 * SECOND;
     if (v->probes > s->probes && !is_forgotten)
         law_broken("%s: %d calls are probes, and %d permits of its circuit are out",
                    p->declared[i].spec.name, s->probes, v->probes);
@@ -174,7 +174,7 @@ static void inspect_endpoint(const struct play *p, int i, bool is_apart, int32_t
         s.probes += g == NULL ? 0 : count_probes_of(&p->worker[n], g, at, v.era);
     }
     if (is_seen)
-        inspect_circuit(p, i, &s, &v);
+        inspect_circuit(p, i, is_apart, &s, &v);
     if (is_seen && v.probes > 0)
         unlikely_met(ENDPOINT_PROBED);
 }
@@ -186,7 +186,7 @@ static void inspect_guards(struct play *p, int i, bool is_apart)
     const struct calls s = count_calls(p, i, is_apart, v.era);
     inspect_limit(p, i, is_apart, &s);
     if (has_circuit)
-        inspect_circuit(p, i, &s, &v);
+        inspect_circuit(p, i, is_apart, &s, &v);
     for (int32_t at = 0; at < p->declared[i].spec.endpoints; at++)
         inspect_endpoint(p, i, is_apart, at);
 }

@@ -51,8 +51,9 @@ struct rulebook {
     struct nebula_rules rules[OPERATIONS],
         before[OPERATIONS]; /* of this edition, and of the last one */
     int32_t bound_left[2];  /* more were allowed, of all and of those apart */
-    int64_t unbroken_us;    /* when somebody said last that there is no circuit */
-    int32_t opened_by;      /* this worker opened the circuit last */
+    int64_t
+        unbroken_us[2]; /* when somebody said last that one is no more, of all and of those apart */
+    int32_t opened_by;  /* this worker opened the circuit last */
     /* A worker went before all had said this edition: until they have said the next, an older one may hold. */
     int32_t unsure;
 };

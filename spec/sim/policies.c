@@ -149,9 +149,9 @@ static struct nebula_rules roll_rules(struct play *p, bool is_slow, bool has_bal
     }
     if (chance(p, 500))
         r.again = roll_again(p);
-    if (chance(p, 500))
+    if (chance(p, has_balance ? 900 : 500))
         r.circuit = roll_circuit(p);
-    if (has_balance && chance(p, 700))
+    if (has_balance && chance(p, 800))
         r.circuit.per = NEBULA_CIRCUIT_PER_ENDPOINT;
     if (chance(p, 400))
         r.rate = roll_rate(p);
@@ -237,14 +237,15 @@ static void remember_bounds(struct play *p, int i)
 }
 
 /* What is let pass by one that is no more is nobody's. */
-static bool may_forget(const struct rulebook *b)
+static void remember_forgetting(struct rulebook *b)
 {
-    bool may = false;
-    for (int o = 0; o < OPERATIONS; o += APART) {
+    for (int is_apart = 0; is_apart <= 1; is_apart++) {
+        int o = is_apart ? APART : 0;
         const struct nebula_circuit *is = &b->rules[o].circuit, *was = &b->before[o].circuit;
-        may |= is->mode == NEBULA_CIRCUIT_NONE || is->per != was->per;
+        if (was->mode != NEBULA_CIRCUIT_NONE &&
+            (is->mode == NEBULA_CIRCUIT_NONE || is->per != was->per))
+            b->unbroken_us[is_apart] = world_time_us();
     }
-    return may;
 }
 
 bool policies_say(struct play *p, struct worker *w, int i)
@@ -256,8 +257,7 @@ bool policies_say(struct play *p, struct worker *w, int i)
     obeyed_meet_saying(w, i);
     remember_bounds(p, i);
     raise_copies(w, i);
-    if (may_forget(b))
-        b->unbroken_us = world_time_us();
+    remember_forgetting(b);
     bool is_said = nebula_rules(w->nebula, w->number[i], &b->rules[0]) == 0 &&
                    say_operation(p, w, i, WITH) && say_operation(p, w, i, APART);
     if (is_said)

@@ -195,10 +195,8 @@ void call_answered(struct call *c, int32_t again, enum nebula_class is)
 static void ended(struct call *c, struct attempt *a, enum outcome outcome, const struct error *why)
 {
     set_end(c, a, outcome, why);
-    if (!copies_ended(c, a, outcome)) {
-        attempt_hand_in(a, why->code);
+    if (!copies_ended(c, a, outcome))
         return;
-    }
     c->answer = a;
     if (!asked_ask(c))
         conclude(c, why->code, call_may_repeat(c));

@@ -21,38 +21,6 @@ struct circuits_shared {
     struct seat seat[]; /* by worker */
 };
 
-/* --- what is said ----------------------------------------------------------------------------- */
-
-static enum circuit_mode mode_of(int32_t said)
-{
-    switch (said) {
-    case NEBULA_CIRCUIT_OPEN:
-        return CIRCUIT_FORCED_OPEN;
-    case NEBULA_CIRCUIT_CLOSED:
-        return CIRCUIT_FORCED_CLOSED;
-    case NEBULA_CIRCUIT_METRICS:
-        return CIRCUIT_METRICS_ONLY;
-    default:
-        return CIRCUIT_AUTOMATIC;
-    }
-}
-
-static struct circuit_policy policy_of(const struct nebula_circuit *said)
-{
-    return (struct circuit_policy){.mode = mode_of(said->mode),
-                                   .window = said->window,
-                                   .span_us = said->span_us,
-                                   .least = said->least,
-                                   .percent = said->percent,
-                                   .slow_percent = said->slow_percent,
-                                   .slow_us = said->slow_us,
-                                   .consecutive = said->consecutive,
-                                   .probes = said->probes,
-                                   .probe_us = said->probe_us,
-                                   .pause_us = said->pause_us,
-                                   .pause_max_us = said->pause_max_us};
-}
-
 /* --- touching --------------------------------------------------------------------------------- */
 
 static struct engine *engine_of(const struct circuits *c)
@@ -206,7 +174,8 @@ static void take_seat(struct circuits *c)
 
 static bool join(struct circuits *c)
 {
-    const struct beginning b = {policy_of(&c->guards->rules->circuit), (uint32_t)(c->dice >> 32)};
+    const struct beginning b = {circuits_policy(&c->guards->rules->circuit),
+                                (uint32_t)(c->dice >> 32)};
     char sort[32] = "circuit";
     if (c->at != CIRCUITS_OF_ALL)
         snprintf(sort, sizeof sort, "circuit %d", c->at);
@@ -224,7 +193,7 @@ static void say(const struct guards *g, struct circuits_shared *s)
 {
     if (g->said < s->said)
         return;
-    s->policy = policy_of(&g->rules->circuit);
+    s->policy = circuits_policy(&g->rules->circuit);
     s->said = g->said;
 }
 

@@ -15,6 +15,8 @@ struct circuits {
     uint64_t dice;                  /* for when it opens next */
 };
 
+struct circuit_policy circuits_policy(const struct nebula_circuit *said);
+
 /* Joins the one of these calls. False when out of memory. */
 bool circuits_init(struct circuits *c, struct guards *g, int32_t at);
 void circuits_fini(struct circuits *c);

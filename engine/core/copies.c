@@ -208,6 +208,8 @@ bool copies_ended(struct call *c, struct attempt *a, enum outcome outcome)
                        now_of(c) - c->attempt.sent_us);
     if (step.next == HEDGE_ANSWER)
         copies_give_up(c, a);
+    else
+        attempt_hand_in(a, c->error.code);
     return step.next == HEDGE_ANSWER;
 }
 

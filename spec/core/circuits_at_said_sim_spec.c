@@ -322,6 +322,70 @@ static void all_that_is_told_names_the_endpoint(void **unused)
     fleet_end(&p);
 }
 
+/* --- all workers -------------------------------------------------------------------------------- */
+
+/* A second worker beside that of the fleet, under one ledger. */
+struct pair {
+    struct fleet fleet;
+    struct nebula_ledger *ledger;
+    struct rig second;
+};
+
+static void open_one(struct pair *p, struct rig *r, int32_t worker)
+{
+    const struct nebula_options options = {.log_level = 4, .log_fd = -1, .name = "pair"};
+    r->nebula = nebula_open_worker(p->ledger, worker, &options, NULL, 0);
+    assert_non_null(r->nebula);
+    r->engine = (struct engine *)(void *)r->nebula;
+    r->shop = nebula_declare(r->nebula, &p->fleet.rig.spec);
+    assert_int_equal(nebula_balance(r->nebula, r->shop, &p->fleet.balance), 0);
+    assert_int_equal(say_circuit(r->nebula, r->shop, &usual), 0);
+}
+
+static int32_t ask_in(struct pair *p, struct rig *r)
+{
+    int32_t ticket = rig_call(r, 0, "get 1 1");
+    while (!rig_is_answered(r, ticket)) {
+        rig_pass(&p->fleet.rig, 0);
+        rig_pass(&p->second, 0);
+        world_move(world_time_us() + MS);
+    }
+    return rig_await(r, ticket, NULL);
+}
+
+static void workers_have_one_of_each_endpoint(void **unused)
+{
+    (void)unused;
+    struct pair p;
+    begin(&p.fleet, 3);
+    p.ledger = nebula_ledger_new(2);
+    p.second = p.fleet.rig;
+    struct rig *of[2] = {&p.fleet.rig, &p.second};
+    for (int w = 0; w < 2; w++)
+        open_one(&p, of[w], w);
+    for (int i = 0; i < 60; i++)
+        assert_int_equal(ask_in(&p, of[i % 2]), ERROR_OK);
+    fleet_break(&p.fleet, BROKEN, true);
+    int failed = 0;
+    for (int i = 0; i < 200 && state(&p.fleet, BROKEN) != CIRCUIT_OPEN; i++)
+        failed += ask_in(&p, of[i % 2]) != ERROR_OK;
+    assert_int_equal(failed, IN_A_ROW); /* of both together */
+    fleet_heard(&p.fleet, BROKEN);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(ask_in(&p, of[i % 2]), ERROR_OK);
+    assert_int_equal(fleet_heard(&p.fleet, BROKEN), 0);
+    fleet_break(&p.fleet, BROKEN, false);
+    for (int w = 0; w < 2; w++)
+        rig_pass(of[w], 10 * SECOND);
+    for (int i = 0; i < 60 && state(&p.fleet, BROKEN) != CIRCUIT_CLOSED; i++)
+        assert_int_equal(ask_in(&p, of[1]), ERROR_OK); /* the other one hears of it */
+    assert_int_equal(state(&p.fleet, BROKEN), CIRCUIT_CLOSED);
+    nebula_close(&p.second.nebula);
+    nebula_close(&p.fleet.rig.nebula);
+    nebula_ledger_free(&p.ledger);
+    fleet_end(&p.fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +399,7 @@ int main(void)
         cmocka_unit_test(an_operation_that_is_apart_has_its_own),
         cmocka_unit_test(it_needs_calls_that_are_balanced),
         cmocka_unit_test(all_that_is_told_names_the_endpoint),
+        cmocka_unit_test(workers_have_one_of_each_endpoint),
     };
     return cmocka_run_group_tests_name("what counts for the circuit of an endpoint", tests, NULL,
                                        NULL);

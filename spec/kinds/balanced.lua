@@ -29,13 +29,14 @@ end
 local count, used = 0, {}
 
 ---A resource of all three, which are alike.
-function balanced.use(settings)
+---@param rules? string settings of its policy
+function balanced.use(settings, rules)
   count = count + 1
   local first = server[1]
-  used[#used + 1] = declared.use(([[policy "balanced" { call = { deadline = "5s", wait = "5s" }, retry = { tries = 1 } }
+  used[#used + 1] = declared.use(([[policy "balanced" { call = { deadline = "5s", wait = "5s" }, retry = { tries = 1 }, %s }
     postgres "balanced%d" { host = { %s }, dbname = %q, user = %q, password = %q, target_session_attrs = "any",
-      policy = "balanced", pool = { max = 24, connecting = 8, min = 6 }, %s }]]):format(count,
-    table.concat(host, ", "), first.dbname, first.user, first.password, settings))
+      policy = "balanced", pool = { max = 24, connecting = 8, min = 6 }, %s }]]):format(rules or "",
+    count, table.concat(host, ", "), first.dbname, first.user, first.password, settings))
   return used[#used]
 end
 

@@ -140,6 +140,27 @@ static void each_copy_is_counted_where_it_went(void **unused)
     fleet_end(&p);
 }
 
+static void no_copy_goes_to_one_that_is_open(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    begin(&p, 2);
+    open_all(&p);
+    mute(&p);
+    const struct nebula_rules rules = {
+        .circuit = usual, .hedge = {.copies = 2, .delay_us = 10 * MS, .percent = 100, .burst = 10}};
+    assert_int_equal(nebula_rules(p.rig.nebula, p.rig.shop, &rules), 0);
+    server_pace(p.server[0], 100 * MS);
+    fleet_heard(&p, BROKEN);
+    for (int i = 0; i < 5; i++) {
+        const struct nebula_request request = {.text = "get 1 1", .is_idempotent = true};
+        assert_int_equal(rig_await(&p.rig, rig_request(&p.rig, request), NULL), ERROR_OK);
+    }
+    assert_int_equal(fleet_heard(&p, BROKEN), 0);
+    server_pace(p.server[0], 0);
+    fleet_end(&p);
+}
+
 /* --- said and changed --------------------------------------------------------------------------- */
 
 static void other_numbers_leave_what_is_known(void **unused)
@@ -279,7 +300,10 @@ static void it_needs_calls_that_are_balanced(void **unused)
     said.mode = NEBULA_CIRCUIT_NONE;
     said.per = NEBULA_CIRCUIT_PER_RESOURCE;
     say(&p, &said);
+    assert_int_equal(ask(&p), ERROR_OK);
     assert_int_equal(nebula_operation(n, p.rig.shop, "pay", &p.rig.spec.policy, &rules, true), 1);
+    assert_true((rig_pool(&p.rig)->gate & GATE_CIRCUIT) !=
+                0); /* its calls ask with each connection */
     assert_int_equal(nebula_balance(n, p.rig.shop, &p.balance), -ERROR_CONFIG);
     p.balance.rule = NEBULA_ROUND_ROBIN;
     fleet_end(&p);
@@ -394,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_lease_of_one_that_is_half_open_takes_no_permit),
         cmocka_unit_test(calls_that_share_connections_are_told_apart),
         cmocka_unit_test(each_copy_is_counted_where_it_went),
+        cmocka_unit_test(no_copy_goes_to_one_that_is_open),
         cmocka_unit_test(other_numbers_leave_what_is_known),
         cmocka_unit_test(a_pass_of_one_is_never_handed_in_at_another),
         cmocka_unit_test(an_operation_that_is_apart_has_its_own),

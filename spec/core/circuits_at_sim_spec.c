@@ -239,6 +239,65 @@ static void who_waits_beside_an_open_one_is_its_probe(void **unused)
     fleet_end(&p);
 }
 
+/* Nor does time pass: there is no circuit any more. */
+static void who_waits_beside_an_open_one_is_served_when_it_is_none(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    struct nebula_circuit none = {.mode = NEBULA_CIRCUIT_NONE};
+    begin(&p, 2);
+    p.rig.spec.pool.max = 2;
+    open_all(&p);
+    mute(&p);
+    int64_t held = rig_lease(&p.rig);
+    int32_t ticket = rig_call(&p.rig, 0, "get 1 1");
+    rig_pass(&p.rig, SECOND);
+    assert_false(rig_is_answered(&p.rig, ticket));
+    say(&p, &none);
+    rig_pass(&p.rig, 10 * MS);
+    assert_true(rig_is_answered(&p.rig, ticket));
+    assert_int_equal(rig_await(&p.rig, ticket, NULL), ERROR_OK);
+    rig_release(&p.rig, held);
+    fleet_end(&p);
+}
+
+static void who_is_not_what_the_role_needs_is_none_that_is_left(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    begin(&p, 2);
+    server_odds(p.server[BROKEN], FAULT_UNFIT, 1000);
+    fleet_open(&p);
+    say(&p, &usual);
+    assert_int_equal(fail_of(&p, 30), 0);
+    assert_true(reach_is_unfit(&rig_pool(&p.rig)->reach[BROKEN]));
+    break_one(&p, 0);
+    assert_int_equal(ask(&p), ERROR_OPEN);
+    fleet_end(&p);
+}
+
+/* It goes to none but the one where it is. */
+static void a_role_that_stays_is_refused_by_its_own(void **unused)
+{
+    (void)unused;
+    struct fleet p;
+    const struct nebula_request stays = {.text = "get 1 1", .role = 1};
+    begin(&p, 2);
+    p.rig.spec.roles = 2;
+    p.rig.spec.role_name[1] = "stays";
+    open_all(&p);
+    assert_int_equal(rig_await(&p.rig, rig_request(&p.rig, stays), NULL), ERROR_OK);
+    break_one(&p, 0);
+    assert_int_equal(rig_await(&p.rig, rig_request(&p.rig, stays), NULL), ERROR_OPEN);
+    assert_int_equal(fail_of(&p, 10), 0);
+    fleet_break(&p, 0, false);
+    rig_pass(&p.rig, 10 * SECOND);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rig_await(&p.rig, rig_request(&p.rig, stays), NULL), ERROR_OK);
+    assert_int_equal(state(&p, 0), CIRCUIT_CLOSED);
+    fleet_end(&p);
+}
+
 /* --- probes ------------------------------------------------------------------------------------ */
 
 /* Half open, and as many calls as there are probes are under way there. */
@@ -324,6 +383,9 @@ int main(void)
         cmocka_unit_test(when_all_are_open_calls_and_leases_are_refused),
         cmocka_unit_test(who_waits_is_refused_when_the_last_one_opens),
         cmocka_unit_test(who_waits_beside_an_open_one_is_its_probe),
+        cmocka_unit_test(who_waits_beside_an_open_one_is_served_when_it_is_none),
+        cmocka_unit_test(who_is_not_what_the_role_needs_is_none_that_is_left),
+        cmocka_unit_test(a_role_that_stays_is_refused_by_its_own),
         cmocka_unit_test(so_many_probes_are_sent_at_once_and_no_more),
         cmocka_unit_test(a_probe_that_is_cancelled_or_late_gives_its_permit_back),
     };

@@ -193,8 +193,8 @@ static void max_ejection_percent(void **unused)
     are_ejected(&c, "b");
 }
 
-/* always_eject_one_host, false by default: a tenth of five is nobody. What Envoy did before it had this setting, to
- * eject one at any rate, leaves nobody where there are two that take turns. */
+/* always_eject_one_host, false by default: a tenth of five is nobody. Before it had this setting Envoy ejected one
+ * at any rate. */
 static void always_eject_one_host(void **unused)
 {
     (void)unused;

@@ -64,7 +64,7 @@ static void its_idle_connections_stay_and_are_not_lent(void **unused)
     int32_t conns = fleet_conns(&p, BROKEN);
     assert_true(conns > 0 && fleet_loads(&p)->of[BROKEN].idle.count > 0);
     fleet_heard(&p, BROKEN);
-    int64_t lease[9];
+    int64_t lease[7];
     for (size_t i = 0; i < COUNT(lease); i++) {
         lease[i] = rig_lease(&p.rig);
         assert_int_equal(lease_find(&p.rig.engine->leases, lease[i])->reach, 0);

@@ -190,7 +190,7 @@ static inline void record_fill(struct record *to, const struct resource *r, enum
     to->file = place.file;
     to->line = place.line;
     to->generation = r->generation;
-    to->what = what;
+    to->what = (uint8_t)what;
     to->endpoint = 0;
 }
 

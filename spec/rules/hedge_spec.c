@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "support/aborts.h"
 
 #define MS 1000
 #define SECOND 1000000
@@ -369,6 +370,27 @@ static void what_would_be_later_than_time_is_never(void **unused)
     assert_int_equal(hedge_ended(&h, &usual, HEDGE_NON_FATAL, INT64_MAX).next, HEDGE_ANSWER);
 }
 
+/* --- what cannot be --------------------------------------------------------------------------- */
+
+static void send_one_that_is_answered(void)
+{
+    struct hedge h = {.is_over = true};
+    hedge_sent(&h, &usual, BEGIN_US);
+}
+
+static void end_one_that_was_not_sent(void)
+{
+    struct hedge h = {.open = 0};
+    hedge_ended(&h, &usual, HEDGE_WELL, BEGIN_US);
+}
+
+static void what_is_not_under_way_is_neither_sent_nor_ended(void **unused)
+{
+    (void)unused;
+    assert_true(aborts(send_one_that_is_answered));
+    assert_true(aborts(end_one_that_was_not_sent));
+}
+
 /* --- the budget ------------------------------------------------------------------------------- */
 
 /* '.' is a call, '!' a copy more. Behind it: '+' there was one, '-' there was none. */
@@ -429,6 +451,13 @@ static void many_calls_are_so_many_times_one(void **unused)
     assert_int_equal(hedge_return(0), 0);
 }
 
+static void a_share_is_rounded_to_the_nearest(void **unused)
+{
+    (void)unused;
+    const struct hedge_policy p = {.share = 1.57 / 100}; /* which is a little less */
+    assert_int_equal(hedge_earn(&p, 1000000, 1), 984300);
+}
+
 static void a_smaller_burst_is_waited_for(void **unused)
 {
     (void)unused;
@@ -458,8 +487,10 @@ int main(void)
         cmocka_unit_test(another_policy_holds_for_the_next_copy),
         cmocka_unit_test(a_timer_that_comes_early_is_told_when),
         cmocka_unit_test(what_would_be_later_than_time_is_never),
+        cmocka_unit_test(what_is_not_under_way_is_neither_sent_nor_ended),
         cmocka_unit_test(the_budget_is_a_share_of_calls_and_a_burst),
         cmocka_unit_test(many_calls_are_so_many_times_one),
+        cmocka_unit_test(a_share_is_rounded_to_the_nearest),
         cmocka_unit_test(a_smaller_burst_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,6 +182,33 @@ static void beyond_the_tolerance_more_has_to_be_gained(void **unused)
     }
 }
 
+/* To the last bit, as long as calls take longer than at rest. */
+static void time_alone_makes_it_forget(void **unused)
+{
+    (void)unused;
+    static const struct {
+        int64_t pause_us;
+        double passed_us;
+    } row[] = {{0, 0},
+               {1, 1},
+               {120 * MS, 120 * MS},
+               {10 * SECOND - 1, 10 * SECOND - 1},
+               {10 * SECOND, 10 * SECOND},
+               {10 * SECOND + 1, 10 * SECOND},
+               {HOUR, 10 * SECOND},
+               {-HOUR, 0}};
+    for (size_t i = 0; i < COUNT(row); i++) {
+        trials_begin(&t, 100);
+        trials_tell(&t, TWENTY "SSSS");
+        double rest = l->rest;
+        t.now_us += row[i].pause_us - 120 * MS;
+        trials_tell(&t, "S");
+        assert_true(l->lately > l->rest);
+        if (l->rest != rest + row[i].passed_us / HOUR)
+            fail_msg("row %zu: %.17g, before it %.17g", i, l->rest, rest);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +216,7 @@ int main(void)
         cmocka_unit_test(few_calls_say_less),
         cmocka_unit_test(a_pair_has_bounds),
         cmocka_unit_test(beyond_the_tolerance_more_has_to_be_gained),
+        cmocka_unit_test(time_alone_makes_it_forget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,7 @@ static void a_call_counts_in_its_trial_alone(void **unused)
                {2, UINT32_MAX, 2, 1},
                {0, 0, 6, 0},
                {UINT32_MAX, 2, 2, 1},
+               {UINT32_MAX, UINT32_MAX, 2, 0},
                {2147483650U, 2147483652U, 2147483652U, 1},
                {3000000000U, 0, 3000000000U, 1}};
     for (size_t i = 0; i < COUNT(row); i++) {

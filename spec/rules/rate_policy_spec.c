@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "support/aborts.h"
 
 #define MS 1000
 #define SECOND 1000000
@@ -145,6 +146,46 @@ static void a_clock_that_went_back_is_waited_for(void **unused)
     expect(&c, &w, 1, 0, RATE_REFUSE, BEGIN_US + 1200 * MS);
 }
 
+/* --- what is no policy ------------------------------------------------------------------------ */
+
+static void take_by(int64_t tokens, int64_t span_us, int64_t burst, int64_t cost)
+{
+    const struct rate_limit p = {.shape = RATE_LEAKY,
+                                 .rate = {.tokens = tokens, .span_us = span_us, .burst = burst}};
+    struct rate r = {.since_us = 0};
+    rate_take(&r, &p, cost, INT64_MAX, BEGIN_US);
+}
+
+static void take_in_no_span(void)
+{
+    take_by(10, 0, 1, 1);
+}
+
+static void take_of_less_than_no_tokens(void)
+{
+    take_by(-1, SECOND, 1, 1);
+}
+
+static void take_of_less_than_no_burst(void)
+{
+    take_by(10, SECOND, -1, 1);
+}
+
+static void take_nothing(void)
+{
+    take_by(10, SECOND, 1, 0);
+}
+
+static void what_is_no_policy_is_not_gone_by(void **unused)
+{
+    (void)unused;
+    assert_true(aborts(take_in_no_span));
+    assert_true(aborts(take_of_less_than_no_tokens));
+    assert_true(aborts(take_of_less_than_no_burst));
+    assert_true(aborts(take_nothing));
+    take_by(0, 1, 0, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +193,7 @@ int main(void)
         cmocka_unit_test(parts_of_a_token_outlive_the_policy_too),
         cmocka_unit_test(more_tokens_than_a_word_holds_are_that_many),
         cmocka_unit_test(a_clock_that_went_back_is_waited_for),
+        cmocka_unit_test(what_is_no_policy_is_not_gone_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

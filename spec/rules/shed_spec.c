@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "support/aborts.h"
 
 #define MS 1000
 #define SECOND 1000000
@@ -207,6 +208,18 @@ static void a_queue_sheds_when_it_stood_for_an_interval(void **unused)
     }
 }
 
+static void the_shortest_most_is_one(void **unused)
+{
+    (void)unused;
+    static const struct shed_policy p = {.interval_us = 100 * MS,
+                                         .of = {[SHED_NORMAL] = {.target_us = 1, .most_us = 1}}};
+    struct shed s = {.of = {{.count = 0}}};
+    assert_false(shed_refuses(&s, &p, SHED_NORMAL, 100 * MS, 1, BEGIN_US));
+    assert_true(shed_refuses(&s, &p, SHED_NORMAL, 100 * MS, 1, BEGIN_US + 100 * MS));
+    assert_true(shed_refuses(&s, &p, SHED_NORMAL, 2, 1, BEGIN_US + 100 * MS));
+    assert_false(shed_refuses(&s, &p, SHED_NORMAL, 1, 1, BEGIN_US + 100 * MS));
+}
+
 static void each_class_is_looked_at_by_itself(void **unused)
 {
     (void)unused;
@@ -328,6 +341,18 @@ static void who_is_due_first_goes_first(void **unused)
     }
 }
 
+static void come_of_no_class(void)
+{
+    struct shed s = {.of = {{.count = 0}}};
+    shed_refuses(&s, &usual, SHED_CLASSES, 0, 1, BEGIN_US);
+}
+
+static void there_is_no_other_class(void **unused)
+{
+    (void)unused;
+    assert_true(aborts(come_of_no_class));
+}
+
 static void each_class_has_a_name(void **unused)
 {
     (void)unused;
@@ -345,6 +370,7 @@ int main(void)
         cmocka_unit_test(what_was_due_while_none_came_out_is_made_up_for),
         cmocka_unit_test(a_queue_that_stood_still_for_long_begins_anew),
         cmocka_unit_test(a_queue_sheds_when_it_stood_for_an_interval),
+        cmocka_unit_test(the_shortest_most_is_one),
         cmocka_unit_test(each_class_is_looked_at_by_itself),
         cmocka_unit_test(without_a_target_nobody_is_shed),
         cmocka_unit_test(an_interval_of_nothing_sheds_at_once),
@@ -352,6 +378,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_goes_back_is_not_waited_for),
         cmocka_unit_test(the_end_of_time_is_no_other),
         cmocka_unit_test(who_is_due_first_goes_first),
+        cmocka_unit_test(there_is_no_other_class),
         cmocka_unit_test(each_class_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@ case $build in
 *) is_slow=0 ;;
 esac
 shift
-[ $# -gt 0 ] || set -- faults sim model kinds library core rules lua hostile support # what takes long first: then no processor waits at the end
+[ $# -gt 0 ] || set -- faults sim model kinds library mutants core rules lua hostile support # what takes long first: then no processor waits at the end
 
 head_of() {
     head -n 12 "$1"

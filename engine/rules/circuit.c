@@ -283,7 +283,7 @@ static void answer(struct circuit *c, const struct circuit_policy *p, uint64_t p
 static bool has_seen(const struct circuit *c, const struct circuit_policy *p)
 {
     return c->state == CIRCUIT_CLOSED && c->mode == p->mode && c->window == p->window &&
-           c->window > 0 && c->span_us == p->span_us;
+           c->window > 0;
 }
 
 void circuit_look(struct circuit *c, const struct circuit_policy *p, int64_t now_us)

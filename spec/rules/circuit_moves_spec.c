@@ -240,6 +240,9 @@ static void what_would_have_been_refused_counts_for_nothing(void **unused)
         assert_string_equal(circuit_story_says(&s), i == 0 ? "half 0+2" : "closed 0+0/0");
         circuit_story_tell(&s, i == 0 ? "@a-@ma.b." : ".");
     }
+    s.circuit.era = 0; /* as theirs, after 2^32 of them */
+    circuit_record(&s.circuit, &s.policy, in_open, CIRCUIT_FAILED, s.now_us, 0);
+    assert_string_equal(circuit_story_says(&s), "closed 0+0/1");
 }
 
 /* Whichever is the first to come by it. */

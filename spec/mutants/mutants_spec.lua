@@ -193,6 +193,11 @@ describe("make mutants", function()
     assert.equal(22, tonumber((row(ran, "engine/rules/bad.c"):match "^%d+")))
   end)
 
+  it("finds nothing where nothing can be planted", function()
+    tmp.write(folder, "engine/rules/none.h", "struct none;\n")
+    assert.equal(0, run("engine/rules/none.h").code)
+  end)
+
   it("says what it cannot do", function()
     local ran = run "engine/rules/ugly.c"
     assert.equal(1, ran.code)

@@ -17,6 +17,12 @@ function report.new(known)
   return setmetatable({ known = known, rows = {}, complaints = 0, is_seen = {} }, Report)
 end
 
+local function new_row(file)
+  local row = { file = file }
+  for _, column in ipairs(COLUMNS) do row[column] = 0 end
+  return row
+end
+
 -- The lines around these bytes, the number of the first one, and what they become.
 local function shown(text, mistake)
   local before = text:sub(1, mistake.from - 1)
@@ -51,8 +57,7 @@ end
 ---@param source spec.source
 ---@param verdicts spec.verdicts
 function Report:add(source, verdicts)
-  local row = { file = source.file }
-  for _, column in ipairs(COLUMNS) do row[column] = 0 end
+  local row = new_row(source.file)
   row.planted = #source.mistakes
   for _, mistake in ipairs(source.mistakes) do
     local verdict = verdicts:of(mistake)
@@ -94,10 +99,10 @@ function Report:close(is_all)
     end
   end
   print_row("file", COLUMNS, "killed")
-  local all = { file = "all" }
+  local all = new_row "all"
   for _, row in ipairs(self.rows) do
     print_counts(row)
-    for _, column in ipairs(COLUMNS) do all[column] = (all[column] or 0) + row[column] end
+    for _, column in ipairs(COLUMNS) do all[column] = all[column] + row[column] end
   end
   if #self.rows > 1 then print_counts(all) end
   return self.complaints == 0 and percent(all) >= LEAST

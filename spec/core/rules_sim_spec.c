@@ -1,39 +1,8 @@
-/* rules_sim_spec.c - the other rules in force in virtual time: who is too late, with what retries are paid, what operations are,
- * and the order. */
+/* rules_sim_spec.c - the other rules in force in virtual time: with what retries are paid, what operations are, and the order. */
 #include <string.h>
 
 #include "sim/memory.h"
 #include "sim/ruled.h"
-
-/* --- deadline ------------------------------------------------------------------------------------ */
-
-static void who_will_hardly_make_it_is_not_begun(void **unused)
-{
-    (void)unused;
-    struct rig r;
-    ruled_begin(&r, 2, (struct nebula_rules){.early = {.least = 5, .percent = 0}});
-    server_pace(r.server, 100 * MS);
-    for (int i = 0; i < 5; i++)
-        assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
-    rig_pass(&r, 20 * MS);
-    int64_t before = server_heard(r.server);
-    int32_t ticket = ruled_ask(&r, (struct nebula_request){.within_us = 50 * MS});
-    rig_come(&r, ticket);
-    struct nebula_reply reply;
-    assert_int_equal(nebula_reply(r.nebula, ticket, &reply), 0);
-    assert_int_equal(reply.code, ERROR_DEADLINE);
-    assert_int_equal(reply.outcome, OUTCOME_FAILED);
-    assert_non_null(
-        strstr(reply.text, "not begun with 50 ms left, as half of such calls take more than 1"));
-    rig_await(&r, ticket, NULL);
-    assert_int_equal(server_heard(r.server), before);
-    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK); /* it has a second */
-    ruled_say(&r, (struct nebula_rules){.early = {.least = 5, .percent = 100}});
-    ticket = ruled_ask(&r, (struct nebula_request){.within_us = 50 * MS});
-    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_DEADLINE);
-    assert_int_equal(server_heard(r.server), before + 2); /* it went */
-    rig_end(&r);
-}
 
 /* --- retry --------------------------------------------------------------------------------------- */
 
@@ -253,7 +222,6 @@ static void without_memory_all_is_as_before(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_will_hardly_make_it_is_not_begun),
         cmocka_unit_test(retries_may_be_paid_with_tokens),
         cmocka_unit_test(the_shape_and_the_jitter_are_in_force),
         cmocka_unit_test(an_operation_has_a_policy_of_its_own),

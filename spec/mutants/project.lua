@@ -124,11 +124,11 @@ function Project:held(program, objects, names)
   return held
 end
 
--- What verdicts depend on: the file, the specs without a mistake, and how they are built.
-function Project:digest(source)
+-- What verdicts depend on: the file, these specs without a mistake, and how they are built.
+function Project:digest(source, specs)
   local words = { "sh", "-c", 'cat - "$0" "$@" | sha256sum', source.file, folder = self.folder,
     text = source.is_sanitized and "sanitized" or "plain" }
-  for _, spec in ipairs(source.specs) do words[#words + 1] = spec.program end
+  for _, spec in ipairs(specs) do words[#words + 1] = spec.program end
   return (project.must(words):match "^%x+")
 end
 
@@ -137,9 +137,9 @@ end
 ---@field text string
 ---@field mistakes spec.mistake[]
 ---@field objects string[] that are compiled with each mistake
----@field specs { program: string, objects: string[], kills: integer, seconds: table<table, number>? }[]
+---@field specs { program: string, objects: string[], kills: integer, digest: string, seconds: table<table, number>? }[]
 ---@field is_sanitized boolean? with the sanitizers, too
----@field digest string
+---@field digest string of all that the verdicts depend on; that of a spec is for who was killed by it
 
 ---@param file string
 ---@param specs string[] C files, of which those count whose programs hold the file
@@ -161,7 +161,8 @@ function Project:source(file, specs, is_sanitized)
     end
     if #held > 0 then table.insert(source.specs, { program = program, objects = held, kills = 0 }) end
   end
-  source.digest = self:digest(source)
+  for _, spec in ipairs(source.specs) do spec.digest = self:digest(source, { spec }) end
+  source.digest = self:digest(source, source.specs)
   return source
 end
 

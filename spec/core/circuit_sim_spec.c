@@ -259,8 +259,11 @@ static void each_attempt_counts(void **unused)
     server_odds(r.server, FAULT_UNSENT, 1000);
     int32_t ticket = rig_call(&r, 0, "get 1 1");
     struct nebula_reply reply;
-    assert_int_equal(rig_await(&r, ticket, &reply), ERROR_OPEN);
+    rig_come(&r, ticket);
+    assert_int_equal(nebula_reply(r.nebula, ticket, &reply), 0);
+    assert_string_equal(reply.text, "shop: circuit open, 3 of 3 calls failed");
     assert_int_equal(reply.attempts, IN_A_ROW);
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_OPEN);
     server_calm(r.server);
     rig_end(&r);
 }

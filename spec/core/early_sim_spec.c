@@ -93,8 +93,9 @@ static void a_call_that_was_cut_off_would_have_taken_longer(void **unused)
     rig_end(&r);
 }
 
-/* Neither how long somebody waited for a connection nor how long it takes to fail says how long a call takes. */
-static void what_was_not_sent_or_failed_does_not_count(void **unused)
+/* Neither how long somebody waited for a connection, nor how long it takes to fail, nor when nobody waited any more says how
+ * long a call takes. */
+static void what_was_not_sent_or_failed_or_cancelled_does_not_count(void **unused)
 {
     (void)unused;
     struct rig r;
@@ -109,6 +110,13 @@ static void what_was_not_sent_or_failed_does_not_count(void **unused)
     server_pace(r.server, 100 * MS);
     for (int i = 0; i < 4; i++)
         assert_int_equal(rig_say(&r, 0, "fail 1 1"), ERROR_QUERY);
+    for (int i = 0; i < 4; i++) {
+        int32_t ticket = ruled_ask(&r, get);
+        rig_pass(&r, 90 * MS);
+        nebula_cancel(r.nebula, ticket);
+        assert_int_equal(rig_await(&r, ticket, NULL), ERROR_CANCELLED);
+        rig_pass(&r, 100 * MS);
+    }
     assert_true(is_begun(&r, 50 * MS));
     rig_end(&r);
 }
@@ -143,7 +151,7 @@ int main(void)
         cmocka_unit_test(it_says_how_much_was_left_and_how_much_they_take),
         cmocka_unit_test(it_is_the_half_of_them),
         cmocka_unit_test(a_call_that_was_cut_off_would_have_taken_longer),
-        cmocka_unit_test(what_was_not_sent_or_failed_does_not_count),
+        cmocka_unit_test(what_was_not_sent_or_failed_or_cancelled_does_not_count),
         cmocka_unit_test(a_share_of_them_goes_all_the_same),
     };
     return cmocka_run_group_tests_name("who is too late", tests, NULL, NULL);

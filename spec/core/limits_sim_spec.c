@@ -64,6 +64,7 @@ static void who_waits_too_long_is_told_so(void **unused)
     assert_int_equal(
         ruled_says(&r, third, "shop: waited 500 ms for one of 2 calls under way to end"),
         ERROR_WAIT);
+    assert_int_equal(ruled_limit(&r).waiting, 0); /* who left is not served in somebody's stead */
     assert_int_equal(rig_await(&r, first, NULL), ERROR_OK);
     assert_int_equal(rig_await(&r, second, NULL), ERROR_OK);
     assert_int_equal(ruled_limit(&r).under, 0);

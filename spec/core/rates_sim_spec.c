@@ -43,6 +43,7 @@ static void who_may_wait_for_the_rate_goes_in_turn(void **unused)
     ruled_begin(&r, 5, (struct nebula_rules){.rate = leaky});
     for (int i = 0; i < 5; i++)
         ticket[i] = ruled_ask(&r, get);
+    assert_int_equal(rig_count(&r, CONN_LEASED), 1); /* the first goes at once */
     for (int i = 0; i < 4; i++) {
         assert_int_equal(rig_is_answered(&r, ticket[i]), 0);
         rig_pass(&r, i == 0 ? 20 * MS : 100 * MS);

@@ -70,6 +70,7 @@ static void who_waits_for_another_call_to_end(void **unused)
             last = ruled_ask(&r, get);
     assert_int_equal(rig_await(&r, last, NULL), ERROR_FULL);
     tales_assert(&r, 1, "limit_refused full 0ms 2 (db.lua:20), ended full 0ms failed");
+    assert_int_equal(tales_number(&r, "limit_refused", "waited_us"), 0);
     assert_int_equal(rig_await(&r, third, NULL), ERROR_DEADLINE);
     tales_assert(&r, 2, "limit_refused deadline 200ms 2, ended deadline 200ms failed");
     assert_int_equal(rig_await(&r, second, NULL), ERROR_WAIT);
@@ -83,6 +84,23 @@ static void who_waits_for_another_call_to_end(void **unused)
     assert_int_equal(rig_await(&r, second, NULL), ERROR_OK);
     tales_assert(&r, 4, "limit_served 100ms 1 (db.lua:20), ended 1. ok 200ms ok");
     rig_end(&r);
+}
+
+/* The other call is cancelled before any time passes; or after 1 us. */
+static void who_did_not_wait_is_not_told_of(void **unused)
+{
+    (void)unused;
+    for (int64_t wait_us = 0; wait_us <= 1; wait_us++) {
+        struct rig r;
+        begin(&r, (struct nebula_rules){.limit = {.concurrent = 1, .queue = 2}});
+        int32_t first = ruled_ask(&r, get), second = ruled_ask(&r, get);
+        rig_pass(&r, wait_us);
+        nebula_cancel(r.nebula, first);
+        assert_int_equal(rig_await(&r, second, NULL), ERROR_OK);
+        rig_await(&r, first, NULL);
+        assert_int_equal(tales_number(&r, "limit_served", "waited_us"), wait_us > 0 ? wait_us : -1);
+        rig_end(&r);
+    }
 }
 
 static void who_is_shed(void **unused)
@@ -359,6 +377,7 @@ int main(void)
         cmocka_unit_test(who_waits_for_the_rate_or_is_refused_by_it),
         cmocka_unit_test(who_would_hardly_make_it),
         cmocka_unit_test(who_waits_for_another_call_to_end),
+        cmocka_unit_test(who_did_not_wait_is_not_told_of),
         cmocka_unit_test(who_is_shed),
         cmocka_unit_test(a_copy_that_goes_and_answers_first),
         cmocka_unit_test(a_copy_that_may_not_be_paid_for),

@@ -37,6 +37,12 @@ static void what_is_too_large_is_not_kept(void **unused)
     large[ROOM_SIZE] = 'x';
     rooms_give(&r, large, ROOM_SIZE + 1);
     assert_int_equal(r.count, 0);
+    char *room = rooms_take(&r, ROOM_SIZE, 8);
+    rooms_give(&r, room, ROOM_SIZE);
+    large = rooms_take(&r, ROOM_SIZE + 1, ROOM_SIZE + 1); /* nor is it one that was kept */
+    assert_true(large != room);
+    assert_int_equal(r.count, ROOMS_MOST == 0 ? 0 : 1);
+    rooms_give(&r, large, ROOM_SIZE + 1);
     rooms_fini(&r);
 }
 

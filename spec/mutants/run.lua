@@ -23,7 +23,7 @@ local FLOORS = {
   {
     files = "engine/core/stages.c engine/core/again.c engine/core/copies.c engine/core/rooms.c engine/core/batch.c " ..
       "engine/core/attempt.c engine/core/call.c",
-    specs = "spec/core/*_sim_spec.c spec/sim/*_spec.c",
+    specs = "spec/core/*_sim_spec.c spec/core/rooms_spec.c spec/core/batch_spec.c spec/sim/*_spec.c",
     without = "spec/core/leave_sim_spec.c spec/core/listen_dice_sim_spec.c spec/core/listen_workers_sim_spec.c " ..
       "spec/core/load_dice_sim_spec.c",
   },

@@ -193,6 +193,29 @@ static void a_copy_that_fails_last_has_not_won(void **unused)
     rig_end(&r);
 }
 
+/* Calls that share one would be slow together. */
+static void a_copy_has_a_connection_of_its_own(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.spec.pool.max = 3;
+    r.spec.pool.pipeline = 4;
+    rig_open(&r);
+    int64_t lease[3] = {rig_lease(&r), rig_lease(&r), rig_lease(&r)};
+    for (int i = 0; i < 3; i++)
+        rig_release(&r, lease[i]);
+    ruled_say(&r, thrice);
+    server_pace(r.server, 60 * MS);
+    int32_t ticket = ruled_ask(&r, twice);
+    assert_int_equal(rig_pool(&r)->sharers, 1);
+    rig_pass(&r, 55 * MS);
+    assert_int_equal(rig_pool(&r)->sharers, 1);
+    assert_int_equal(rig_count(&r, CONN_LEASED), 2);
+    assert_int_equal(rig_await(&r, ticket, NULL), ERROR_OK);
+    rig_end(&r);
+}
+
 /* --- when there is none -------------------------------------------------------------------------- */
 
 /* It waits for its connection for longer than the delay, and then it takes too long. */
@@ -336,6 +359,7 @@ int main(void)
         cmocka_unit_test(none_goes_after_the_deadline),
         cmocka_unit_test(what_fails_is_told_as_failed),
         cmocka_unit_test(a_copy_that_fails_last_has_not_won),
+        cmocka_unit_test(a_copy_has_a_connection_of_its_own),
         cmocka_unit_test(who_waited_has_one_when_it_is_sent),
         cmocka_unit_test(who_is_given_up_while_it_waits_is_not_in_doubt),
         cmocka_unit_test(a_batch_has_none),

@@ -230,6 +230,7 @@ static void who_is_late_is_cancelled_soon_after_he_is_the_first(void **unused)
     rig_pass(&r, 4 * MS);
     assert_int_equal(rig_pool(&r)->stats.cancels, 1);
     rig_pass(&r, SECOND);
+    assert_int_equal(rig_pool(&r)->sharers, 0); /* nor is he counted any more */
     assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
     rig_end(&r);
 }
@@ -247,6 +248,8 @@ static void who_is_late_and_is_the_first_is_cancelled_at_once(void **unused)
     assert_int_equal(rig_await(&r, late, NULL), ERROR_DEADLINE);
     assert_int_equal(rig_pool(&r)->stats.cancels, 1);
     rig_await(&r, behind, NULL);
+    rig_pass(&r, SECOND);
+    assert_int_equal(rig_pool(&r)->sharers, 0);
     rig_end(&r);
 }
 

@@ -73,6 +73,34 @@ static void yes_is_another_attempt_and_no_is_none(void **unused)
     rig_end(&r);
 }
 
+/* It would be: no is none, as usual is one, yes is one. */
+static void no_is_none_though_it_may_be_repeated(void **unused)
+{
+    (void)unused;
+    for (int32_t again = -1; again <= 1; again++) {
+        struct rig r;
+        struct nebula_question q;
+        struct nebula_reply reply;
+        rig_begin(&r);
+        r.spec.policy.tries = 2;
+        r.spec.policy.budget_least = 100;
+        rig_open(&r);
+        rig_hold_for(&r, MS);
+        ruled_say(&r, (struct nebula_rules){.asks = BIT(ASK_FAILURE)});
+        server_odds(r.server, FAULT_LOST_BEFORE, 1000);
+        int32_t ticket =
+            rig_request(&r, (struct nebula_request){.text = "get 1 1", .is_idempotent = true});
+        rig_pass(&r, 20 * MS);
+        server_calm(r.server);
+        assert_true(nebula_question(r.nebula, &q));
+        assert_true(q.may_repeat);
+        assert_int_equal(nebula_answer(r.nebula, ticket, again, NEBULA_CLASS_USUAL), 0);
+        assert_int_equal(rig_await(&r, ticket, &reply), again == 0 ? ERROR_LOST : ERROR_OK);
+        assert_int_equal(reply.attempts, again == 0 ? 1 : 2);
+        rig_end(&r);
+    }
+}
+
 static void what_is_in_doubt_is_not_done_again_whoever_says_so(void **unused)
 {
     (void)unused;
@@ -145,6 +173,31 @@ static void without_an_answer_it_is_as_usual_after_a_second(void **unused)
     assert_int_equal(rig_await(&r, ticket, NULL), ERROR_QUERY);
     assert_int_equal(nebula_answer(r.nebula, ticket, 1, NEBULA_CLASS_USUAL), -ERROR_STALE);
     rig_end(&r);
+}
+
+/* It is answered by the host, which knows its ticket, or by the time. */
+static void who_is_answered_before_the_host_asks_is_asked_about_no_more(void **unused)
+{
+    (void)unused;
+    for (int by_the_host = 0; by_the_host < 2; by_the_host++) {
+        struct rig r;
+        struct nebula_question q;
+        rig_begin(&r);
+        rig_open(&r);
+        rig_hold_for(&r, MS);
+        ruled_say(&r, (struct nebula_rules){.asks = BIT(ASK_FAILURE)});
+        int32_t ticket = rig_request(
+            &r, (struct nebula_request){.text = "fail 1 1", .within_us = 5 * (int64_t)SECOND});
+        rig_pass(&r, 20 * MS);
+        assert_int_equal(r.engine->asked.count, 1);
+        if (by_the_host)
+            assert_int_equal(nebula_answer(r.nebula, ticket, 0, NEBULA_CLASS_USUAL), 0);
+        rig_come(&r, ticket);
+        assert_int_equal(r.engine->asked.count, 0);
+        assert_false(nebula_question(r.nebula, &q));
+        assert_int_equal(rig_await(&r, ticket, NULL), ERROR_QUERY);
+        rig_end(&r);
+    }
 }
 
 static void nor_is_it_waited_for_beyond_the_deadline(void **unused)
@@ -267,9 +320,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_question_says_what_there_is),
         cmocka_unit_test(yes_is_another_attempt_and_no_is_none),
+        cmocka_unit_test(no_is_none_though_it_may_be_repeated),
         cmocka_unit_test(what_is_in_doubt_is_not_done_again_whoever_says_so),
         cmocka_unit_test(the_circuit_counts_what_it_was_said_to_be),
         cmocka_unit_test(without_an_answer_it_is_as_usual_after_a_second),
+        cmocka_unit_test(who_is_answered_before_the_host_asks_is_asked_about_no_more),
         cmocka_unit_test(nor_is_it_waited_for_beyond_the_deadline),
         cmocka_unit_test(who_is_cancelled_is_not_asked_about),
         cmocka_unit_test(what_cannot_be_an_answer_is_refused),

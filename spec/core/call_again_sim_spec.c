@@ -186,6 +186,7 @@ static void each_outcome_is_counted(void **unused)
     static const struct said said[] = {{.code = ERROR_QUERY},
                                        {.code = ERROR_SERVER, .is_partial = true},
                                        {.code = ERROR_OK},
+                                       {.code = ERROR_OK},
                                        {.code = ERROR_SERVER, .is_partial = true}};
     struct rig r;
     script_begin(&r, said, COUNT(said));

@@ -88,8 +88,10 @@ static void an_operation_has_a_policy_of_its_own(void **unused)
         rig_await(&r, ruled_ask(&r, (struct nebula_request){.operation = apart}), NULL), ERROR_OK);
     assert_int_equal(rig_request(&r, (struct nebula_request){.text = "get 1 1", .operation = 3}),
                      -ERROR_USAGE);
-    assert_int_equal(rig_request(&r, (struct nebula_request){.text = "get 1 1", .priority = 3}),
-                     -ERROR_USAGE);
+    for (int32_t priority = -1; priority <= 3; priority += 4)
+        assert_int_equal(
+            rig_request(&r, (struct nebula_request){.text = "get 1 1", .priority = priority}),
+            -ERROR_USAGE);
     rig_end(&r);
 }
 

@@ -161,6 +161,8 @@ static void a_driver_without_batches_gets_none(void **unused)
     for (int32_t verb = NEBULA_RUN; verb <= NEBULA_PREPARE; verb++)
         assert_int_equal(script_ask(&r, (struct nebula_request){.lease = lease, .verb = verb}).code,
                          0);
+    const struct nebula_request stream = {.lease = lease, .verb = NEBULA_STREAM, .window = 1};
+    assert_int_equal(script_ask(&r, stream).code, 0);
     rig_release(&r, lease);
     rig_end(&r);
 }

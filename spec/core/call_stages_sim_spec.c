@@ -200,28 +200,54 @@ static void an_attempt_counts_when_it_was_sent(void **unused)
     }
 }
 
+/* --- what is a failure --------------------------------------------------------------------------- */
+
+#define IN_A_ROW 3
+
+/* It opens for 10 s. */
+static const struct nebula_circuit circuit = {.mode = NEBULA_CIRCUIT_AUTOMATIC,
+                                              .window = 10,
+                                              .least = 10,
+                                              .percent = 50,
+                                              .consecutive = IN_A_ROW,
+                                              .probes = 1,
+                                              .probe_us = SECOND,
+                                              .pause_us = 10 * (int64_t)SECOND,
+                                              .pause_max_us = 10 * (int64_t)SECOND};
+
 /* What the host is asked about has failed, also when nobody waits for the answer. */
 static void who_is_cancelled_while_the_host_is_asked_has_failed(void **unused)
 {
     (void)unused;
     struct rig r;
-    const struct nebula_circuit circuit = {.mode = NEBULA_CIRCUIT_AUTOMATIC,
-                                           .window = 10,
-                                           .least = 10,
-                                           .percent = 50,
-                                           .consecutive = 3,
-                                           .probes = 1,
-                                           .probe_us = SECOND,
-                                           .pause_us = 10 * (int64_t)SECOND,
-                                           .pause_max_us = 10 * (int64_t)SECOND};
     begin(&r, (struct nebula_rules){.circuit = circuit, .asks = 1U << NEBULA_ASK_FAILURE});
     server_odds(r.server, FAULT_LOST_BEFORE, 1000);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < IN_A_ROW; i++) {
         int32_t ticket = ruled_ask(&r, get);
         rig_pass(&r, 20 * MS);
         nebula_cancel(r.nebula, ticket);
         assert_int_equal(rig_await(&r, ticket, NULL), ERROR_CANCELLED);
     }
+    server_calm(r.server);
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OPEN);
+    rig_end(&r);
+}
+
+/* What goes on well with a stream is no call, and what does not is a failure. */
+static void a_stream_that_is_lost_is_one(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    begin(&r, (struct nebula_rules){.circuit = circuit});
+    int64_t lease = rig_lease(&r);
+    struct nebula_request rows = {
+        .lease = lease, .verb = NEBULA_STREAM, .text = "rows 1 9", .window = 1};
+    struct nebula_request pull = {.lease = lease, .verb = NEBULA_PULL, .text = "", .window = 1};
+    assert_int_equal(rig_await(&r, rig_request(&r, rows), NULL), ERROR_OK);
+    server_odds(r.server, FAULT_LOST_BEFORE, 1000);
+    assert_int_equal(rig_await(&r, rig_request(&r, pull), NULL), ERROR_LOST);
+    for (int i = 1; i < IN_A_ROW; i++)
+        assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_LOST);
     server_calm(r.server);
     assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OPEN);
     rig_end(&r);
@@ -274,6 +300,7 @@ int main(void)
         cmocka_unit_test(who_pauses_leaves_what_is_before_the_retry_at_its_end),
         cmocka_unit_test(an_attempt_counts_when_it_was_sent),
         cmocka_unit_test(who_is_cancelled_while_the_host_is_asked_has_failed),
+        cmocka_unit_test(a_stream_that_is_lost_is_one),
         cmocka_unit_test(it_waits_for_both_together_as_long),
         cmocka_unit_test(a_large_call_leaves_no_room),
     };

@@ -181,24 +181,6 @@ static void what_goes_on_with_a_stream_is_no_call(void **unused)
     rig_end(&r);
 }
 
-/* What goes on well is none, and what does not is a failure. */
-static void a_stream_that_is_lost_is_a_failure(void **unused)
-{
-    (void)unused;
-    struct rig r;
-    begin(&r, &usual);
-    int64_t lease = rig_lease(&r);
-    struct nebula_request rows = {
-        .lease = lease, .verb = NEBULA_STREAM, .text = "rows 1 9", .window = 1};
-    struct nebula_request pull = {.lease = lease, .verb = NEBULA_PULL, .text = "", .window = 1};
-    assert_int_equal(rig_await(&r, rig_request(&r, rows), NULL), ERROR_OK);
-    server_odds(r.server, FAULT_LOST_BEFORE, 1000);
-    assert_int_equal(rig_await(&r, rig_request(&r, pull), NULL), ERROR_LOST);
-    fail_calls(&r, IN_A_ROW - 1);
-    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OPEN);
-    rig_end(&r);
-}
-
 static void what_fails_on_leases_counts_too(void **unused)
 {
     (void)unused;
@@ -490,7 +472,6 @@ int main(void)
         cmocka_unit_test(a_lease_is_refused_and_one_that_is_held_goes_on),
         cmocka_unit_test(whoever_comes_to_a_line_is_refused_too),
         cmocka_unit_test(what_goes_on_with_a_stream_is_no_call),
-        cmocka_unit_test(a_stream_that_is_lost_is_a_failure),
         cmocka_unit_test(what_fails_on_leases_counts_too),
         cmocka_unit_test(what_the_server_refuses_and_who_waits_in_vain_are_no_failures),
         cmocka_unit_test(no_answer_by_the_deadline_is_one),

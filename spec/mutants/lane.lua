@@ -15,7 +15,7 @@ local LINK = 0.05 -- s, what it takes to link one
 local COMMAND_MOST = 600000 -- ms
 -- Plays of the simulation: whoever finds something seldom needs more. Memory is not zero, as with the sanitizers of make test. Of
 -- what is asked for otherwise nothing is.
-local ASKED = { SEEDS = "200", MALLOC_PERTURB_ = "165", SEED = false, NEBULA_PROVE = false }
+local ASKED = { SEEDS = "50", MALLOC_PERTURB_ = "165", SEED = false, NEBULA_PROVE = false }
 -- Nothing goes on when who started it is gone.
 local BOUNDED = [[ulimit -c 0; ulimit -v "$0"; ulimit -t "$1"; shift; exec setpriv --pdeathsig KILL "$@"]]
 local BY_THE_CLOCK = { [128 + 9] = true, [128 + 24] = true } -- SIGKILL, SIGXCPU

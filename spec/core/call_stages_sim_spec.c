@@ -27,6 +27,19 @@ static void begin(struct rig *r, struct nebula_rules rules)
         tales_forget(r);
 }
 
+#define IN_A_ROW 3
+
+/* It opens for 10 s. */
+static const struct nebula_circuit circuit = {.mode = NEBULA_CIRCUIT_AUTOMATIC,
+                                              .window = 10,
+                                              .least = 10,
+                                              .percent = 50,
+                                              .consecutive = IN_A_ROW,
+                                              .probes = 1,
+                                              .probe_us = SECOND,
+                                              .pause_us = 10 * (int64_t)SECOND,
+                                              .pause_max_us = 10 * (int64_t)SECOND};
+
 /* --- orders -------------------------------------------------------------------------------------- */
 
 /* Behind the retry each attempt has a permit of its own, before it the call has one for all of them. */
@@ -50,6 +63,9 @@ static void who_pauses_has_left_what_is_behind_the_retry(void **unused)
         {{NEBULA_STAGE_RATE, NEBULA_STAGE_LIMIT, NEBULA_STAGE_DEADLINE, NEBULA_STAGE_CIRCUIT,
           NEBULA_STAGE_RETRY, NEBULA_STAGE_HEDGE},
          1},
+        {{NEBULA_STAGE_CIRCUIT, NEBULA_STAGE_LIMIT, NEBULA_STAGE_RETRY, NEBULA_STAGE_RATE,
+          NEBULA_STAGE_DEADLINE, NEBULA_STAGE_HEDGE},
+         1},
     };
     for (size_t i = 0; i < COUNT(row); i++) {
         struct rig r;
@@ -57,6 +73,7 @@ static void who_pauses_has_left_what_is_behind_the_retry(void **unused)
         struct nebula_rules rules = {
             .rate = {.shape = NEBULA_RATE_BUCKET, .tokens = 100, .span_us = SECOND, .burst = 10},
             .limit = {.concurrent = 2, .queue = 1},
+            .circuit = circuit,
             .early = {.least = 1000}};
         memcpy(rules.order, row[i].order, sizeof rules.order);
         begin(&r, rules);
@@ -202,19 +219,6 @@ static void an_attempt_counts_when_it_was_sent(void **unused)
 
 /* --- what is a failure --------------------------------------------------------------------------- */
 
-#define IN_A_ROW 3
-
-/* It opens for 10 s. */
-static const struct nebula_circuit circuit = {.mode = NEBULA_CIRCUIT_AUTOMATIC,
-                                              .window = 10,
-                                              .least = 10,
-                                              .percent = 50,
-                                              .consecutive = IN_A_ROW,
-                                              .probes = 1,
-                                              .probe_us = SECOND,
-                                              .pause_us = 10 * (int64_t)SECOND,
-                                              .pause_max_us = 10 * (int64_t)SECOND};
-
 /* What the host is asked about has failed, also when nobody waits for the answer. */
 static void who_is_cancelled_while_the_host_is_asked_has_failed(void **unused)
 {
@@ -274,6 +278,25 @@ static void it_waits_for_both_together_as_long(void **unused)
     rig_end(&r);
 }
 
+/* Who is held, and not who is refused. */
+static void who_has_to_wait_for_his_turn_is_the_last_that_did(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_open_warm(&r, 3);
+    ruled_say(&r, (struct nebula_rules){.limit = {.concurrent = 1, .queue = 1}});
+    int32_t first = ruled_ask(&r, get);
+    assert_true(rig_ticket(&r) != first);
+    int32_t second = ruled_ask(&r, get);
+    assert_int_equal(rig_ticket(&r), second);
+    int32_t third = ruled_ask(&r, get);
+    assert_int_equal(rig_ticket(&r), second);
+    assert_int_equal(rig_await(&r, third, NULL), ERROR_FULL);
+    assert_int_equal(rig_await(&r, second, NULL), ERROR_OK);
+    assert_int_equal(rig_await(&r, first, NULL), ERROR_OK);
+    rig_end(&r);
+}
+
 /* The memory of one that is larger than most is not kept for the next. */
 static void a_large_call_leaves_no_room(void **unused)
 {
@@ -302,6 +325,7 @@ int main(void)
         cmocka_unit_test(who_is_cancelled_while_the_host_is_asked_has_failed),
         cmocka_unit_test(a_stream_that_is_lost_is_one),
         cmocka_unit_test(it_waits_for_both_together_as_long),
+        cmocka_unit_test(who_has_to_wait_for_his_turn_is_the_last_that_did),
         cmocka_unit_test(a_large_call_leaves_no_room),
     };
     return cmocka_run_group_tests_name("stages of a call", tests, NULL, NULL);

@@ -22,11 +22,11 @@ local BY_THE_CLOCK = { [128 + 9] = true, [128 + 24] = true } -- SIGKILL, SIGXCPU
 local INTERRUPTED = { [128 + 1] = true, [128 + 2] = true, [128 + 15] = true }
 local CANNOT_RUN = { [126] = true, [127] = true }
 
--- How a program is built. Without what a debugger needs the same code is the same object.
-local PLAIN = { says = "", object = ".o", compile = " -g0", link = " -Wl,-S", memory = "2000000" } -- kB of addresses
+-- How a program is built. Without what a debugger needs, or who links all as a whole, the same code is the same object.
+local PLAIN = { says = "", object = ".o", compile = " -g0 -fno-lto", link = " -Wl,-S", memory = "2000000" } -- kB of addresses
 local SANITIZERS = " -fsanitize=address,undefined -fno-sanitize-recover=all"
 local SANITIZED = {
-  says = " with the sanitizers", object = ".sanitized.o", compile = " -g0 -O1 -w" .. SANITIZERS, link = SANITIZERS,
+  says = " with the sanitizers", object = ".sanitized.o", compile = " -g0 -O1 -w -fno-lto" .. SANITIZERS, link = SANITIZERS,
   memory = "unlimited",
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/refused.h"
+#include "sim/memory.h"
 #include "sim/tales.h"
 
 /* Open by order: it refuses all. */
@@ -43,6 +44,11 @@ static void where_nothing_is_asked_before_the_circuit(void **unused)
          .is_short = false,
          .has_limit = true,
          .order = {NEBULA_STAGE_LIMIT, NEBULA_STAGE_CIRCUIT, NEBULA_STAGE_RETRY, NEBULA_STAGE_RATE,
+                   NEBULA_STAGE_DEADLINE, NEBULA_STAGE_HEDGE}},
+        {.is_open = true,
+         .is_short = false,
+         .has_rate = true,
+         .order = {NEBULA_STAGE_RATE, NEBULA_STAGE_CIRCUIT, NEBULA_STAGE_RETRY, NEBULA_STAGE_LIMIT,
                    NEBULA_STAGE_DEADLINE, NEBULA_STAGE_HEDGE}},
     };
     for (size_t i = 0; i < COUNT(row); i++) {
@@ -146,10 +152,38 @@ static void it_has_a_tale(void **unused)
         tales_forget(&r);
     assert_int_equal(rig_await(&r, ruled_ask(&r, get), NULL), ERROR_OPEN);
     tales_assert(&r, 1, "circuit open 0 0 (db.lua:12), ended open 0ms failed");
-    assert_int_equal(rig_await(&r, ruled_ask(&r, (struct nebula_request){.operation = pay}), NULL),
-                     ERROR_OPEN);
-    tales_assert(&r, 2, "circuit open 0 0, ended open 0ms failed");
+    for (size_t calls = 2; calls <= 3;
+         calls++) { /* the first one makes the circuit, and is told of it */
+        int32_t ticket = ruled_ask(&r, (struct nebula_request){.operation = pay});
+        assert_int_equal(refused_of(ticket_find(r.engine, ticket)) != NULL, calls == 3);
+        assert_int_equal(rig_await(&r, ticket, NULL), ERROR_OPEN);
+        tales_assert(&r, calls, "circuit open 0 0, ended open 0ms failed");
+    }
     rig_end(&r);
+}
+
+/* Once the one, once the other is what it cannot have: its room, or a ticket. */
+static void without_memory_it_leaves_nothing(void **unused)
+{
+    (void)unused;
+    int refused[3] = {0};
+    for (int64_t nth = 1; nth <= 2; nth++) {
+        struct rig r;
+        ruled_begin(&r, 2, (struct nebula_rules){.circuit = shut});
+        const struct resource *shop = table_get(&r.engine->resources, r.shop);
+        int64_t begun = shop->users;
+        for (int i = 0; i < RIG_TICKETS - 4; i++) {
+            memory_fail(nth);
+            int32_t ticket = ruled_ask(&r, get);
+            memory_fail(0);
+            assert_true(ticket > 0 || ticket == -ERROR_MEMORY);
+            refused[nth] += ticket < 0;
+            begun += ticket > 0;
+            assert_int_equal(shop->users, begun);
+        }
+        rig_end(&r);
+    }
+    assert_true(refused[1] > 0 && refused[2] > 0);
 }
 
 int main(void)
@@ -160,6 +194,7 @@ int main(void)
         cmocka_unit_test(it_is_counted_as_any_call),
         cmocka_unit_test(the_host_hears_of_it_if_it_wants_to),
         cmocka_unit_test(it_has_a_tale),
+        cmocka_unit_test(without_memory_it_leaves_nothing),
     };
     return cmocka_run_group_tests_name("refused at the door", tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@ local report = require "nebula.declare.report"
 local rows = require "nebula.declare.rows"
 local shape = require "nebula.shape"
 local sources = require "nebula.declare.sources"
+local strategies = require "nebula.declare.strategies"
 local suggest = require "nebula.suggest"
 
 local balance = lazy "nebula.declare.balance"
@@ -42,6 +43,7 @@ local chaos = lazy "nebula.declare.chaos"
 ---@field balance table<string, number>|nil how calls spread over them: see nebula.declare.balance
 ---@field chaos table|nil faults on purpose: see nebula.declare.chaos
 ---@field places nebula.Places|nil where the settings of its policy stand
+---@field strategy nebula.Strategy|nil what says how large its pools are
 ---@field file string
 ---@field line integer
 
@@ -73,7 +75,7 @@ local function report_failures(list, errors, reports)
 end
 
 local function report_unknown(list, unknown, kinds, reports)
-  local names = { "policy", "chaos", "env" }
+  local names = { "policy", "strategy", "chaos", "env" }
   for name in pairs(kinds) do
     names[#names + 1] = name
   end
@@ -89,7 +91,7 @@ local function report_unknown(list, unknown, kinds, reports)
 end
 
 local function split(list, records, reports)
-  local resources, lists, last = {}, { policy = {}, chaos = {} }, nil
+  local resources, lists, last = {}, { policy = {}, strategy = {}, chaos = {} }, nil
   for _, record in ipairs(records) do
     if type(record[3]) ~= "number" then -- the tree was cut off in the one before
       reports:add(list[last[2]].file, last[3], 1, "", "here the declarations begin to hold more than 500,000 values")
@@ -99,7 +101,7 @@ local function split(list, records, reports)
     table.insert(lists[record[1]] or resources, one)
     last = record
   end
-  return resources, lists.policy, lists.chaos
+  return resources, lists
 end
 
 -- resources -------------------------------------------------------------------------------------------
@@ -159,6 +161,27 @@ local function read_policy(one, settings, from_env, known_policies)
   return policy, named or nil
 end
 
+-- The strategy that its pool names, if it does.
+local function read_strategy(one, settings, from_env, known_strategies)
+  local name, strategy, why = settings.pool.strategy, nil, nil
+  if name then
+    strategy, why = known_strategies:get(name, from_env.pool)
+  end
+  if why then
+    one:fail({ "pool", "strategy" }, why)
+  end
+  return strategy
+end
+
+-- Whether its size is anybody's to say.
+local function check_strategy(one, told)
+  if told.tenants then
+    one:fail({ "pool", "strategy" }, "a resource of tenants has none: each of them has a pool of his own")
+  elseif told.is_data then
+    one:fail({ "pool", "strategy" }, "its one connection is its data, so its size is nobody's to say")
+  end
+end
+
 --- The connections of all its pools.
 local function connections_of(one)
   local all = 0
@@ -179,13 +202,17 @@ local function bounded(one)
   return one
 end
 
-local function read_resource(one, kind, known_rows, known_policies)
+local function read_resource(one, kind, known_rows, known)
   local settings, from_env = one:check(known_rows)
-  local policy, named = read_policy(one, settings, from_env, known_policies)
+  local policy, named = read_policy(one, settings, from_env, known.policies)
+  local strategy = read_strategy(one, settings, from_env, known.strategies)
   local told = not one.failed and tell(one, kind, settings)
   local balanced = told and settings.balance ~= "connections" and balance.read(one, settings, told)
   if told and not balanced and (policy and policy.rules or named) then
     balance.check_absent(one, settings, told, policy, named)
+  end
+  if told and strategy then
+    check_strategy(one, told)
   end
   if one.failed then
     return nil
@@ -195,11 +222,12 @@ local function read_resource(one, kind, known_rows, known_policies)
     pool = engine_pool(told.pool and joined(settings.pool, told.pool) or settings.pool),
     options = told.options, roles = told.roles, role_max = told.role_max, role_is_fixed = told.role_is_fixed,
     is_data = told.is_data, role_choice = told.role_choice, reads = told.reads, endpoints = told.endpoints,
-    balance = balanced or nil, tenant = told.tenant, tenants = told.tenants, file = one.source.file, line = one.line,
+    balance = balanced or nil, strategy = strategy, tenant = told.tenant, tenants = told.tenants,
+    file = one.source.file, line = one.line,
   }
 end
 
-local function read_resources(declared, kinds, known_policies)
+local function read_resources(declared, kinds, known)
   local list, by_name, rows_of = {}, {}, {}
   for _, one in ipairs(declared) do
     local kind, other = kinds[one.kind], by_name[one.name]
@@ -208,7 +236,7 @@ local function read_resources(declared, kinds, known_policies)
       one:fail({}, ("there is already a resource of this name, in %s:%d"):format(other.source.file, other.line))
     end
     by_name[one.name] = other or one
-    list[#list + 1] = read_resource(one, kind, rows_of[kind], known_policies)
+    list[#list + 1] = read_resource(one, kind, rows_of[kind], known)
   end
   front.check(list, by_name)
   return list
@@ -234,24 +262,25 @@ function declare.read(what)
   local records, failures = evaluate(list, what.kinds)
   report_failures(list, failures, reports)
   report_unknown(list, records[1], what.kinds, reports)
-  local declared, declared_policies, declared_chaos = split(list, records[2], reports)
-  local known_policies = policies.collect(declared_policies)
-  known_policies:check(declared_policies)
-  local resources = read_resources(declared, what.kinds, known_policies)
-  if #declared_chaos > 0 then
-    chaos.collect(declared_chaos, declared, resources)
+  local declared, others = split(list, records[2], reports)
+  local known = { policies = policies.collect(others.policy), strategies = strategies.collect(others.strategy) }
+  known.policies:check(others.policy)
+  known.strategies:check(others.strategy)
+  local resources = read_resources(declared, what.kinds, known)
+  if #others.chaos > 0 then
+    chaos.collect(others.chaos, declared, resources)
   end
   local errors = reports:list()
   if errors then
     return nil, errors
   end
   for _, one in ipairs(resources) do
-    one.places = known_policies:where(one.policy_name)
+    one.places = known.policies:where(one.policy_name)
     if one.chaos then
       one.places = places.with_chaos(one.places, one.chaos)
     end
   end
-  return { resources = resources, policies = known_policies, asked = asked_of(list), warnings = reports:warnings() }
+  return { resources = resources, policies = known.policies, asked = asked_of(list), warnings = reports:warnings() }
 end
 
 return declare

@@ -144,7 +144,7 @@ postgres "orders" {
       "38:5: orders.pool.life_jitter: is more than 50",
       "39:5: orders.pool.check: a function cannot stand here",
       "43:5: orders.pool.connect: is less than 1ms",
-      "44:5: orders.pool.strategy: not yet in force",
+      '44:5: orders.pool.strategy: there is no strategy "adaptive"',
       '48:5: orders.pool.start_withn: unknown setting; did you mean "start_within"?',
       "52:3: orders.health: not yet in force",
       "53:3: orders.circuit: is said in a policy: policy",
@@ -203,8 +203,8 @@ sqlite "asked" {
     assert.equal([[
 policies/p.lua:2:8: '<name>' expected near '='
 resources/a.lua:1:1: unknown name "sqlit"; did you mean "sqlite"?
-resources/a.lua:2:28: unknown name "unheard"; known: chaos, env, policy, postgres, sqlite
-resources/a.lua:3:1: strategy: not yet in force
+resources/a.lua:2:28: unknown name "unheard"; known: chaos, env, policy, postgres, sqlite, strategy
+resources/a.lua:3:1: s.size: is missing
 resources/a.lua:5:1: attempt to concatenate a nil value
 resources/b.lua:1:22: b.file: expected a text, got a boolean]], (errors_of {
       ["policies/p.lua"] = "\nlocal  = 5",

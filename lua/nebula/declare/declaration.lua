@@ -5,7 +5,7 @@ local report = require "nebula.declare.report"
 local shape = require "nebula.shape"
 
 ---@class nebula.Declaration
----@field kind string "policy" or "chaos" for one of these
+---@field kind string "policy", "strategy" or "chaos" for one of these
 ---@field name string
 ---@field settings table
 ---@field source nebula.Source

@@ -3,8 +3,8 @@
 -- It runs in the judge after strings.lua. room.kinds has the names of the kinds. The records are two lists:
 --
 --   1  { name=, source=, line= } for every unknown name that was used
---   2  { kind, source, line, name, settings } for every declaration in order; kind is "policy" or "chaos" for one
---      of these, and the place is that of the name
+--   2  { kind, source, line, name, settings } for every declaration in order; kind is "policy", "strategy" or
+--      "chaos" for one of these, and the place is that of the name
 --
 -- All are lists because lists are copied in order: of a tree that is cut off, everything but its end is known.
 --
@@ -238,6 +238,7 @@ local names = {
   table = closed(tables, "table."),
   env = env,
   policy = declare "policy",
+  strategy = declare "strategy",
   chaos = declare "chaos",
 }
 for kind in pairs(room.kinds) do

@@ -70,6 +70,10 @@ rows.pool = {
   },
   connect = span("5s", "Bound of one attempt to connect, and of one check or reset.", 1000),
   start_within = span("0s", "How long the first connections are tried for when the program starts; 0s: once."),
+  strategy = {
+    type = "string", max = 64, class = "live",
+    text = "The name of the strategy that says, again and again, how many connections of min to max there may be.",
+  },
 }
 
 rows.policy = rules.policy
@@ -145,7 +149,7 @@ rows.resource = {
   credential = { type = "string", not_yet = "give the kind's own settings, from env()" },
   health = { type = "table", not_yet = "pool.check asks a connection before it is lent" },
   depends_on = { type = "list", not_yet = "resources are started in the order of their declarations" },
-  strategy = { type = "string", not_yet = "pool.min and pool.max are what sizes a pool" },
+  strategy = { type = "string", instead = 'is said of the pool: pool = { strategy = "mine" }' },
   tenant = { type = "string", not_yet = "declare a resource for each tenant" },
   tags = { type = "map", not_yet = "nothing groups resources" },
 }
@@ -155,9 +159,8 @@ for name, row in pairs(rows.policy) do
       instead = ('is said in a policy: policy "mine" { %s = ... }'):format(row.instead and "limit" or name) }
   end
 end
-rows.pool.strategy = rows.resource.strategy
 
 --- Names that will mean something in a declaration file one day.
-rows.names_not_yet = { strategy = true, kind = true, credential = true, tenant = true, graph = true }
+rows.names_not_yet = { kind = true, credential = true, tenant = true, graph = true }
 
 return rows

@@ -1,0 +1,92 @@
+-- Strategies as they are declared: what they may say, who may name them, and what is wrong with the rest.
+
+local declared = require "spec.support.declared"
+local strategies = require "nebula.declare.strategies"
+
+local SHOP = 'sqlite "shop" { file = "shop.db", pool = { min = 2, max = 20, strategy = "busy" } }'
+
+local function read(strategy, resource)
+  return declared.read { ["policies/s.lua"] = strategy, ["resources/a.lua"] = resource or SHOP }
+end
+
+local function mistakes_of(strategy, resource)
+  return declared.errors_of { ["policies/s.lua"] = strategy, ["resources/a.lua"] = resource or SHOP }
+end
+
+local function has(expected, text)
+  assert(text:find(expected, 1, true), expected .. " is not in:\n" .. text)
+end
+
+describe("a strategy", function()
+  it("is what a pool names, with its function where questions find it", function()
+    local set, _, folder = read 'return strategy "busy" {\n  every = "1s",\n  size = function(pool) return pool.in_use end,\n}'
+    local file = folder .. "/policies/s.lua"
+    assert.same({ name = "busy", every_us = 1000000,
+      size = { kind = "strategy", name = "busy", path = "size", file = file, line = 3 } }, set.resources[1].strategy)
+    assert.equal(file, set.asked[1].file)
+    assert.equal(20, set.resources[1].pool.max)
+  end)
+
+  it("is asked every five seconds when it does not say how often, and every 100 ms at most", function()
+    assert.equal(5000000, read('strategy "busy" { size = function() end }').resources[1].strategy.every_us)
+    assert.equal(100000, read('strategy "busy" { every = "100ms", size = function() end }').resources[1].strategy.every_us)
+    has("policies/s.lua:1:19: busy.every: is less than 100ms", mistakes_of 'strategy "busy" { every = "99ms", size = function() end }')
+    has("busy.every: is less than 100ms", mistakes_of 'strategy "busy" { every = "0s", size = function() end }')
+    has("busy.every: is more than 365d", mistakes_of 'strategy "busy" { every = "366d", size = function() end }')
+    has("busy.every: 5 will not do", mistakes_of 'strategy "busy" { every = 5, size = function() end }')
+  end)
+
+  it("has a size that is a function", function()
+    has("busy.size: is missing", mistakes_of 'strategy "busy" { every = "1s" }')
+    for _, size in ipairs { "5", '"5"', "{}", "true" } do
+      has("policies/s.lua:1:19: busy.size: expected a function", mistakes_of(('strategy "busy" { size = %s }'):format(size)))
+    end
+    has("busy.size: is a function of the language: write one here", mistakes_of 'strategy "busy" { size = tonumber }')
+    has('busy.sise: unknown setting; did you mean "size"?', mistakes_of 'strategy "busy" { sise = function() end }')
+    has("busy.every: a function cannot stand here", mistakes_of 'strategy "busy" { every = function() end, size = function() end }')
+  end)
+
+  it("may be used by nobody, and is looked at all the same", function()
+    local set = read('strategy "idle" { size = function() end }', 'sqlite "shop" { file = "x" }')
+    assert.is_nil(set.resources[1].strategy)
+    assert.is_truthy(set.asked)
+    has("idle.every", mistakes_of('strategy "idle" { every = "1ms", size = function() end }', 'sqlite "shop" { file = "x" }'))
+  end)
+
+  it("may stand in any file, behind who names it, and is there once", function()
+    assert.equal("busy", read("", SHOP .. '\nstrategy "busy" { size = function() end }').resources[1].strategy.name)
+    has("busy: there is already a strategy of this name, in", mistakes_of(
+      'strategy "busy" { size = function() end }\nstrategy "busy" { size = function() end }'))
+    assert.is_truthy(read 'policy "busy" { like = "standard" }\nstrategy "busy" { size = function() end }')
+  end)
+
+  it("has a name that exists", function()
+    has('resources/a.lua:1:63: shop.pool.strategy: there is no strategy "busy"; did you mean "bus"?',
+      mistakes_of 'strategy "bus" { size = function() end }')
+    has("shop.pool.strategy: expected a text, got a number", mistakes_of("", 'sqlite "shop" { file = "x", pool = { strategy = 5 } }'))
+    has('shop.strategy: is said of the pool: pool = { strategy = "mine" }',
+      mistakes_of("", 'sqlite "shop" { file = "x", strategy = "busy" }'))
+    has("has no name; write strategy", mistakes_of("strategy {}", 'sqlite "shop" { file = "x" }'))
+    has("a name begins with a letter", mistakes_of('strategy "5" { size = function() end }', 'sqlite "shop" { file = "x" }'))
+  end)
+
+  it("does not repeat a name that comes from the environment", function()
+    local said = mistakes_of("", 'sqlite "shop" { file = "x", pool = { strategy = env("NO_SUCH", "hunter2") } }')
+    has("there is no strategy of this name", said)
+    assert.is_nil(said:find("hunter2", 1, true))
+  end)
+
+  it("takes the place of one that ships", function()
+    local set = read('strategy "adaptive" { every = "7s", size = function() end }', (SHOP:gsub("busy", "adaptive")))
+    assert.equal(7000000, set.resources[1].strategy.every_us)
+  end)
+
+  it("has a manual of all that it gets, which is no more than a question may have", function()
+    local text = strategies.rows.size.text
+    for _, field in ipairs(strategies.fields) do
+      assert.is_truthy(text:find("pool." .. field[1] .. "[ %.]"), field[1])
+      assert.is_true(#field[2] > 0 and field[3]:sub(-1) == ".", field[1])
+    end
+    assert.is_true(#strategies.fields <= 32)
+  end)
+end)

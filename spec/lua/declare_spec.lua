@@ -100,7 +100,7 @@ postgres "orders" {
       return t, a, b
     end,
     connect = "0s",
-    strategy = "adaptive",
+    strategy = "adaptiv",
     --[==[
       start = "1s",
     ]==]
@@ -144,7 +144,7 @@ postgres "orders" {
       "38:5: orders.pool.life_jitter: is more than 50",
       "39:5: orders.pool.check: a function cannot stand here",
       "43:5: orders.pool.connect: is less than 1ms",
-      '44:5: orders.pool.strategy: there is no strategy "adaptive"',
+      '44:5: orders.pool.strategy: there is no strategy "adaptiv"; did you mean "adaptive"?',
       '48:5: orders.pool.start_withn: unknown setting; did you mean "start_within"?',
       "52:3: orders.health: not yet in force",
       "53:3: orders.circuit: is said in a policy: policy",

@@ -1,7 +1,7 @@
 --- strategies: what was declared as strategies, which say how large the pools that name them are.
 --
--- `size` is a question (engine/question.h) that is asked by nebula.strategies. It has no default: without an answer a pool
--- stays as large as it is.
+-- `size` is a question (engine/question.h) that is asked by nebula.strategies. It has no default: without an answer a
+-- pool stays as large as it is.
 
 local keys = require "nebula.keys"
 local shape = require "nebula.shape"
@@ -67,8 +67,8 @@ strategies.rows = {
   every = spans.span("5s", "How often it is asked, for each pool; up to a tenth is taken off.", 100000),
   size = {
     type = "question", required = true, class = "live", answer = strategies.answer,
-    text = "How many connections there may be: a number, rounded up, and kept within pool.min and pool.max; nil: as many as "
-      .. "now. " .. names() .. ".",
+    text = "How many connections there may be: a number, rounded up, and kept within pool.min and pool.max; nil: as many "
+      .. "as now. " .. names() .. ".",
   },
 }
 

@@ -309,6 +309,38 @@ void nebula_tale_in(struct nebula *n, int64_t tale);
 void nebula_front(struct nebula *n, int32_t resource, int64_t tale, int32_t what, int64_t a,
                   int64_t b, int64_t c);
 
+/* --- strategies ------------------------------------------------------------------------------- */
+
+/* A strategy says how many connections the pool of a role may have just now, between min and max. Its host asks it, again
+ * and again, in the worker that is home of the pool: of all that use it there is one. */
+struct nebula_strategy {
+    const char *name, *file; /* copied; of the file NULL: nobody knows */
+    int32_t line;
+    int64_t every_us; /* how often it is asked */
+};
+/* From now on the resource has this one, in this worker; to be shown. Not for one of tenants, nor one whose session is
+ * its data. 0 or a negative code. */
+int32_t nebula_strategy(struct nebula *n, int32_t resource, const struct nebula_strategy *said);
+
+struct nebula_bounds {
+    int32_t min, max; /* as declared, or as nebula_resize() left them */
+    int32_t size;     /* how many there may be now */
+};
+/* 1: this worker is to ask for the pool of that role. 0: another one is, or nobody, because it was not used yet, is
+ * paused or drained, or its kind says max. Or a negative code. */
+int32_t nebula_home(struct nebula *n, int32_t resource, int32_t role, struct nebula_bounds *out);
+
+struct nebula_sized {
+    int32_t size;    /* 0: it stays as it is */
+    double answer;   /* what the size was made of; to be shown */
+    const char *why; /* copied; there was no answer; NULL: there was */
+};
+/* What came of asking. As many connections the pool may have from now on, in all workers; what lies beyond the bounds
+ * counts as the nearer one, also when these change. What is too much closes as it does by nebula_resize(). 0 or a
+ * negative code. */
+int32_t nebula_size(struct nebula *n, int32_t resource, int32_t role,
+                    const struct nebula_sized *told);
+
 /* ffi] */
 
 #pragma GCC visibility pop

@@ -140,6 +140,23 @@ static void fold_guards(struct telling *t, json_t *to, json_t *from)
     }
 }
 
+/* A pool was asked for by whoever was home of it: of two the later one knows. */
+static void fold_sizes(struct telling *t, json_t *to, json_t *from)
+{
+    size_t i;
+    json_t *one, *own, *pools = json_object_get(json_object_get(to, "strategy"), "pools");
+    json_array_foreach(json_object_get(json_object_get(from, "strategy"), "pools"), i, one)
+    {
+        own = twin_of(pools, "role", one);
+        if (own == NULL)
+            telling_append(t, pools, json_incref(one));
+        else if (json_real_value(json_object_get(one, "asked")) >
+                     json_real_value(json_object_get(own, "asked")) &&
+                 (json_object_clear(own) != 0 || json_object_update(own, one) != 0))
+            t->has_failed = true;
+    }
+}
+
 void fold_head(struct telling *t, json_t *to, json_t *from)
 {
     json_t *services = json_object_get(from, "services"); /* worker 0 has those of all */
@@ -276,6 +293,7 @@ static void fold_one(struct telling *t, json_t *to, json_t *from)
     json_t *pool, *pools = json_object_get(to, "pools");
     fold_summary(t, to, from);
     fold_guards(t, to, from);
+    fold_sizes(t, to, from);
     json_array_foreach(json_object_get(from, "pools"), i, pool)
     {
         json_t *own = twin_of(pools, "role", pool);

@@ -12,6 +12,7 @@
 #include "core/pool.h"
 #include "core/resource.h"
 #include "core/settings.h"
+#include "core/sizing.h"
 #include "core/task.h"
 
 static double seconds(int64_t span_us)
@@ -303,6 +304,8 @@ static json_t *resource_json(struct telling *t, const struct resource *r)
     telling_put(t, o, "limits", settings_policy(r));
     if (r->balance != NULL)
         telling_put(t, o, "balance", settings_balance(r));
+    if (r->sizing != NULL)
+        telling_put(t, o, "strategy", sizing_json(t, r));
     if (r->rules != NULL)
         telling_put(t, o, "rules", settings_rules(r));
     if (r->operations != NULL)

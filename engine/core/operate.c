@@ -83,7 +83,7 @@ static struct bounds bounds_of(const struct resource *r, struct bounds b)
 {
     struct fill_policy size = {.min = r->min, .max = r->max};
     if (b.role >= 0)
-        size = resource_size(r, b.role);
+        size = resource_bounds(r, b.role);
     b.min = b.min < 0 ? size.min : b.min;
     b.max = b.max < 0 ? size.max : b.max;
     return b;
@@ -95,7 +95,7 @@ static enum error_code check_role(const struct resource *r, struct bounds b, str
     const char *role_name = r->spec->role_name[b.role];
     if (r->spec->role_is_fixed[b.role])
         return error_set(why, ERROR_USAGE, "%s: the %s has %d connections, which its kind says",
-                         r->name, role_name, resource_size(r, b.role).max);
+                         r->name, role_name, resource_bounds(r, b.role).max);
     if (b.role > 0 && b.min > 0)
         return error_set(why, ERROR_USAGE, "%s: only the %s keeps a minimum", r->name,
                          r->spec->role_name[0]);
@@ -141,5 +141,20 @@ enum error_code operate_resize(struct resource *r, int32_t role, int32_t min, in
             return why->code;
     for (struct resource *one = r; one != NULL; one = tenants_next(r, one))
         resize(one, b);
+    return ERROR_OK;
+}
+
+enum error_code operate_size(struct resource *r, int32_t role, int32_t size, struct error *why)
+{
+    if (refuse(r, why) != ERROR_OK)
+        return why->code;
+    if (r->spec->role_is_fixed[role] || r->tenants != NULL)
+        return error_set(why, ERROR_USAGE, "%s: the size of the %s is no strategy's to say",
+                         r->name, r->spec->role_name[role]);
+    r->is_resized = true;
+    r->size[role] = size;
+    struct pool *p = resource_peek(r, role);
+    if (p != NULL)
+        keep_resize(p);
     return ERROR_OK;
 }

@@ -22,4 +22,7 @@ enum error_code operate_drain(struct resource *r, int64_t within_us, struct erro
 enum error_code operate_resize(struct resource *r, int32_t role, int32_t min, int32_t max,
                                struct error *why);
 
+/* What a strategy says of one role, from 1 on: between the bounds, as a resize to it would be; see sizing.h. */
+enum error_code operate_size(struct resource *r, int32_t role, int32_t size, struct error *why);
+
 #endif

@@ -17,6 +17,7 @@ const char *order_name(enum order_what what)
         [ORDER_LS] = "ls",           [ORDER_INSPECT] = "inspect",     [ORDER_STATS] = "stats",
         [ORDER_EXPLAIN] = "explain", [ORDER_PAUSE] = "pause",         [ORDER_RESUME] = "resume",
         [ORDER_DRAIN] = "drain",     [ORDER_RECONNECT] = "reconnect", [ORDER_RESIZE] = "resize",
+        [ORDER_SIZE] = "size",
     };
     CHECK((size_t)what < ORDERS);
     return name[what];
@@ -107,7 +108,7 @@ static bool read_members(const json_t *request, struct order *o, struct error *w
 static void no_such_verb(struct error *why)
 {
     error_set(why, ERROR_USAGE, "no such verb; there are:");
-    for (enum order_what i = 0; i < ORDERS; i++)
+    for (enum order_what i = 0; i < ORDER_SIZE; i++)
         error_append(why, "%s %s", i == 0 ? "" : ",", order_name(i));
 }
 
@@ -124,8 +125,10 @@ bool order_read(const json_t *request, struct order *o, struct error *why)
         error_set(why, ERROR_USAGE, "a request is a JSON object with the member \"verb\"");
         return false;
     }
-    while (o->what < ORDERS && strcmp(order_name(o->what), verb) != 0)
+    while (o->what < ORDER_SIZE && strcmp(order_name(o->what), verb) != 0)
         o->what++;
+    if (o->what == ORDER_SIZE)
+        o->what = ORDERS;
     if (o->what == ORDERS)
         no_such_verb(why);
     else if (o->what != ORDER_LS && o->name == NULL)
@@ -168,6 +171,8 @@ static enum error_code obey(struct resource *r, const struct order *o, struct er
         return operate_reconnect(r, o->percent, o->every_us, o->number, why);
     case ORDER_RESIZE:
         return resize(r, o, why);
+    case ORDER_SIZE:
+        return operate_size(r, o->pool, o->size, why);
     case ORDER_LS:
     case ORDER_INSPECT:
     case ORDER_STATS:

@@ -21,6 +21,7 @@ enum order_what {
     ORDER_DRAIN,
     ORDER_RECONNECT,
     ORDER_RESIZE,
+    ORDER_SIZE, /* a strategy's: nobody asks for it by name */
     ORDERS
 };
 
@@ -32,6 +33,7 @@ struct order {
     int64_t number;   /* of those that are done: the larger one is the later one; see crew.h */
     int64_t within_us, every_us;
     int32_t percent, min, max; /* -1: as it is */
+    int32_t pool, size;        /* SIZE: the number of a role, and how many it may have */
     int32_t last;              /* EXPLAIN: at most so many calls, */
     bool has_trace;            /* of this trace alone */
     uint8_t trace[TRACE_ID_SIZE];

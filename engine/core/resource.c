@@ -379,6 +379,7 @@ void resource_free(struct resource **resource)
     chaos_free(&r->chaos);
     places_return(r->engine, &r->places);
     free(r->records);
+    free(r->sizing);
     free(r->balance);
     drop_secrets(r);
     driver_return(r->driver);
@@ -402,12 +403,21 @@ struct resource *resource_find(const struct engine *e, const char *name)
     return index_get(&e->names, name);
 }
 
-struct fill_policy resource_size(const struct resource *r, int32_t role)
+struct fill_policy resource_bounds(const struct resource *r, int32_t role)
 {
     int32_t own = r->role_max[role];
     return (struct fill_policy){.min = role == 0 ? r->min : 0,
                                 .max = own > 0 ? own : r->max,
                                 .connecting = r->spec->pool.connecting};
+}
+
+struct fill_policy resource_size(const struct resource *r, int32_t role)
+{
+    struct fill_policy size = resource_bounds(r, role);
+    int32_t least = size.min > 0 ? size.min : 1, said = r->size[role];
+    if (said > 0 && said < size.max)
+        size.max = said > least ? said : least;
+    return size;
 }
 
 /* For the pools of whatever resource there is. False when out of memory. */

@@ -20,12 +20,13 @@ struct outlook;
 struct places;
 struct pool;
 struct records;
+struct sizing;
 struct tenants;
 
 struct resource {
     struct engine *engine;
     int32_t number;
-    bool is_resized; /* its bounds were ordered, so they are those of all workers */
+    bool is_resized; /* its bounds, or a size, were ordered, so they are those of all workers */
     bool is_paused, is_draining;
     uint32_t last_conn;      /* number of the newest connection */
     int32_t users;           /* calls and errands that have a pointer to it */
@@ -43,12 +44,14 @@ struct resource {
     struct chaos *chaos;              /* faults on purpose, NULL: there are none */
     struct places *places;            /* of its settings, NULL: nobody told; core/places.h */
     struct records *records;          /* what was decided, NULL: nothing yet; core/record.h */
+    struct sizing *sizing;            /* its strategy, NULL: it has none; core/sizing.h */
     int32_t generation; /* of the declarations, for those records; 0 until they can be read anew */
     uint64_t calls, retries, failed, in_doubt, faults;
     const char *name, *file; /* the file may be NULL */
     int32_t line, options;
     const struct nebula_option *option;
     int32_t min, max, role_max[ROLES_MOST]; /* of connections; they change while it runs */
+    int32_t size[ROLES_MOST];               /* what a strategy says of each; 0: nothing */
     const struct nebula_spec *spec;         /* the rest of its declaration, see core/alike.h */
     char bytes[];                           /* options, their values, and the name */
 };
@@ -62,7 +65,9 @@ bool resource_is_in_use(struct resource *r);
 
 struct resource *resource_find(const struct engine *e,
                                const char *name); /* NULL if there is none */
-struct fill_policy resource_size(const struct resource *r, int32_t role); /* of the role's pool */
+/* Of the role's pool: the bounds, and what is in force, which is less where a strategy says so. */
+struct fill_policy resource_bounds(const struct resource *r, int32_t role);
+struct fill_policy resource_size(const struct resource *r, int32_t role);
 /* The pool of a role, made at first use. NULL when out of memory. */
 struct pool *resource_pool(struct resource *r, int32_t role);
 /* The same if it was made already, else NULL. */

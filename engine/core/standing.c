@@ -13,9 +13,9 @@ enum mode { MODE_OPEN = 0, MODE_PAUSED, MODE_DRAINED };
 
 /* What holds for one resource; the numbers are those of the orders, 0: none was given. */
 struct stand {
-    int64_t mode_number, bounds_number;
+    int64_t mode_number, bounds_number, size_number[ROLES_MOST];
     enum mode mode;
-    int32_t min, max, role_max[ROLES_MOST];
+    int32_t min, max, role_max[ROLES_MOST], size[ROLES_MOST];
 };
 
 struct entry {
@@ -92,17 +92,19 @@ static struct stand *find_or_make(struct standings *s, const char *name)
 }
 
 /* Where the number of its sort stands; NULL: nothing of it stays. */
-static int64_t *number_of(struct stand *one, enum order_what what)
+static int64_t *number_of(struct stand *one, const struct order *o)
 {
-    if (what == ORDER_RESIZE)
+    if (o->what == ORDER_RESIZE)
         return &one->bounds_number;
-    bool is_mode = what == ORDER_PAUSE || what == ORDER_RESUME || what == ORDER_DRAIN;
+    if (o->what == ORDER_SIZE)
+        return &one->size_number[o->pool];
+    bool is_mode = o->what == ORDER_PAUSE || o->what == ORDER_RESUME || o->what == ORDER_DRAIN;
     return is_mode ? &one->mode_number : NULL;
 }
 
 static void write_down(struct stand *one, const struct resource *r, const struct order *o)
 {
-    int64_t *number = number_of(one, o->what);
+    int64_t *number = number_of(one, o);
     if (number == NULL || *number > o->number)
         return;
     *number = o->number;
@@ -110,6 +112,8 @@ static void write_down(struct stand *one, const struct resource *r, const struct
         one->min = r->min;
         one->max = r->max;
         memcpy(one->role_max, r->role_max, sizeof one->role_max);
+    } else if (o->what == ORDER_SIZE) {
+        one->size[o->pool] = o->size;
     } else if (r->is_draining) {
         one->mode = MODE_DRAINED;
     } else {
@@ -126,7 +130,7 @@ bool standing_is_later(const struct resource *r, const struct order *o)
         return false;
     common_lock(&s->common);
     struct stand *one = find(s, r->name);
-    const int64_t *number = one == NULL ? NULL : number_of(one, o->what);
+    const int64_t *number = one == NULL ? NULL : number_of(one, o);
     bool is_later = number != NULL && *number > o->number;
     common_unlock(&s->common);
     return is_later;
@@ -168,6 +172,10 @@ void standing_take(struct resource *r, const struct resource *mould)
     if (own.mode_number > of_all.mode_number) {
         r->is_paused = own.mode == MODE_PAUSED;
         r->is_draining = own.mode == MODE_DRAINED;
+    }
+    for (int32_t role = 0; role < ROLES_MOST; role++) {
+        r->is_resized = r->is_resized || own.size[role] > 0;
+        r->size[role] = own.size[role];
     }
     if (own.bounds_number <= of_all.bounds_number)
         return;

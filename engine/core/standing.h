@@ -1,4 +1,4 @@
-/* standing.h - what was ordered of resources and still holds in all workers: pauses, drains, bounds.
+/* standing.h - what was ordered of resources and still holds in all workers: pauses, drains, bounds, sizes.
  *
  * Orders that were given in different workers reach the others in any order. Each has a number, and what
  * stands here is the latest: an older one that comes behind it is left alone, so all workers end alike.

@@ -97,6 +97,7 @@ end
 ---@param answer nebula.Row what it answers, one table for all times: the `answer` of the question's row
 ---@param fields table<string, string|number|boolean> at most 32; of a text the first 4096 bytes
 ---@return boolean|number|string|table|nil answer nil: it has none, the default stands
+---@return nebula.Breach|nil why it has none, as was said in the log
 function asking.ask(asked, answer, fields)
   if opened == nil and given then
     open()

@@ -9,6 +9,7 @@ local worker = require "nebula.worker"
 
 -- Calls in C get what their server says. What would not be in force is refused.
 local IN_LUA = "the policy %s has a cache or a fallback, which stand in front of calls in Lua alone"
+local SIZED_IN_LUA = "its pool has a strategy, which is asked in Lua alone: see nebula_size()"
 local ASKED_IN_LUA = "the policy %s has functions, which are asked in Lua alone"
 
 local function said(errors)
@@ -24,7 +25,9 @@ local function tell(resources, policies)
   local refusals = {}
   for _, one in ipairs(resources) do
     local number, why
-    if one.policy.front or one.policy.asks then
+    if one.strategy then
+      why = SIZED_IN_LUA
+    elseif one.policy.front or one.policy.asks then
       why = (one.policy.front and IN_LUA or ASKED_IN_LUA):format(one.policy_name)
     else
       number, why = specs.with(one, worker.declare)

@@ -2,23 +2,15 @@
 --
 -- The host calls it from the top of its loop, outside of every task, with what the engine asks or tells
 -- (nebula_question()). Loaded when a policy has such a function.
---
--- All questions of a worker together take at most a fifth of its time: when many calls fail at once, and a function
--- takes nearly all that it may, the rest of them are decided as usual until the second is over.
 
-local asking = require "nebula.asking"
 local c = require "nebula.c"
-local log = require "nebula.log"
 local rows = require "nebula.declare.events"
+local thrift = require "nebula.thrift"
 local worker = require "nebula.worker"
 
 c.also "nebula_policy.h"
 
 local lib, engine, answers = c.lib, c.engine, rows.answers
-
-local SECOND_US = 1000000
-local SHARE_US = 200000       -- of each second
-local SAY_US = 10 * SECOND_US -- between two lines that it was not enough
 
 local OUTCOME = { [0] = "ok", "failed", "in_doubt" }
 local CLASS = {
@@ -34,33 +26,6 @@ local HEARD = {
 ---@field asks table<string, any>
 
 local by_resource = {} ---@type table<string, table<integer, nebula.Hearers>> by the operation's number
-local second_us, spent_us, said_us = -SECOND_US, 0, -SAY_US
-
-local function now()
-  return tonumber(lib.nebula_now_us(engine))
-end
-
-local function has_time()
-  local now_us = now()
-  if now_us - second_us >= SECOND_US then
-    second_us, spent_us = now_us, 0
-  end
-  if spent_us < SHARE_US then
-    return true
-  end
-  if now_us - said_us >= SAY_US then
-    said_us = now_us
-    log.warn("functions of policies take a fifth of the worker's time: until the second is over all is as usual")
-  end
-  return false
-end
-
-local function ask(asked, answer, fields)
-  local begun_us = now()
-  local given = asking.ask(asked, answer, fields)
-  spent_us = spent_us + now() - begun_us
-  return given
-end
 
 -- Of a resource that is another one for each tenant its name has that of the tenant behind an @.
 local function hearers_of(question)
@@ -85,10 +50,10 @@ end
 
 local function answer_failure(question, name, hearers)
   local again, class = -1, 0
-  if hearers and has_time() then
+  if hearers and thrift.has_time() then
     local fields, asks = failure_of(question, name, hearers), hearers.asks
-    local is = asks.class and ask(asks.class, answers.class, fields)
-    local may = asks.again and ask(asks.again, answers.again, fields)
+    local is = asks.class and thrift.ask(asks.class, answers.class, fields)
+    local may = asks.again and thrift.ask(asks.again, answers.again, fields)
     class = CLASS[is] or 0
     if may ~= nil then
       again = may and 1 or 0
@@ -121,12 +86,12 @@ end
 local function hear(question, name, hearers)
   local what = HEARD[question.what]
   local asked = hearers and hearers.asks[what]
-  if not asked or not has_time() then
+  if not asked or not thrift.has_time() then
     return
   end
   local fields = fields_of[what](question)
   fields.resource, fields.operation, fields.missed = name, hearers.name, tonumber(question.missed)
-  ask(asked, answers.told, fields)
+  thrift.ask(asked, answers.told, fields)
 end
 
 local function hear_one(question)

@@ -77,6 +77,7 @@ local function main()
 
   self.is_of_worker = true
   local ok, err = resources.start()
+  resources.watch()
   mail.urge(0, "crew.ready", not ok and tostring(err) or nil)
   while not is_leaving and not (drain_us and lib.nebula_now_us(engine) >= drain_us) do
     pause()

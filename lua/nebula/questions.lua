@@ -62,6 +62,7 @@ end
 ---@param at integer
 ---@param fields table<string, string|number|boolean> at most 32; of a text the first 4096 bytes
 ---@return boolean|number|string|table|nil answer nil: it has none, the default stands
+---@return nebula.Breach|nil why it has none, as was told
 function Questions:ask(at, fields)
   local answer, breach = self.judge:ask(at, fields)
   local lines, lost = self.judge:lines()
@@ -72,7 +73,7 @@ function Questions:ask(at, fields)
     breach.file, breach.asked = self.sources[breach.source].file, self.list[at]
     self.tell(setmetatable(breach, Breach))
   end
-  return answer
+  return answer, breach
 end
 
 --- What the state takes of memory, in bytes.

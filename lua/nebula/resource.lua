@@ -17,6 +17,7 @@ local events = lazy "nebula.events"
 local front = lazy "nebula.front"
 local listen = lazy "nebula.listen"
 local operations = lazy "nebula.operations"
+local strategies = lazy "nebula.strategies"
 local lib, engine = c.lib, c.engine
 
 ---@class nebula.Resource
@@ -31,6 +32,7 @@ local lib, engine = c.lib, c.engine
 local warm = {} ---@type { resource: nebula.Resource, is_awaited: boolean }[] those with `min`, in order
 
 local is_holding_told -- the host knows whom to tell of leases that are held for too long
+local is_sized        -- there is a strategy
 
 local resources = {}
 
@@ -164,6 +166,11 @@ function resources.declare(spec)
   if spec.policy.asks then
     events.hear(spec.name, 0, "", spec.policy.asks)
   end
+  if spec.strategy then
+    code = strategies.declare(self, spec.strategy)
+    if code < 0 then return nil, errors.from_code(spec.name, code) end
+    is_sized = true
+  end
   if named then
     self.operations = named
   end
@@ -203,6 +210,13 @@ function resources.start()
     return true
   end)
   return not first or nil, first
+end
+
+--- Begins to ask the strategies how large pools are to be, in tasks below this one.
+function resources.watch()
+  if is_sized then
+    strategies.begin()
+  end
 end
 
 --- A declared resource.

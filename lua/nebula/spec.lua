@@ -28,6 +28,7 @@ local rules = lazy "nebula.rules"
 ---@field endpoints string[]|nil
 ---@field balance table<string, number>|nil how calls spread over them: fields of struct nebula_balance
 ---@field chaos table|nil faults on purpose: see nebula.declare.chaos
+---@field strategy nebula.Strategy|nil what says how large its pools are
 ---@field places nebula.Places|nil where the settings of its policy stand
 ---@field file string
 ---@field line integer

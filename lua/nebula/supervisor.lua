@@ -148,6 +148,7 @@ local function supervise(given)
     say(tostring(err))
     return 1
   end
+  resources.watch()
   local flow = tasks.task(given.chunk, unpack(given.arguments))
   tree.work = flow
   local signum = follow(flow)

@@ -4,6 +4,7 @@ local balance = require "nebula.cli.balance"
 local c = require "nebula.c"
 local folder = require "nebula.cli.folder"
 local rules = require "nebula.cli.rules"
+local strategy = require "nebula.cli.strategy"
 
 local function secrets_of(resources)
   local secrets = {}
@@ -32,7 +33,7 @@ function declared.told(r, resources)
     name = r.name, kind = r.kind.name, policy = r.policy_name, file = r.file, line = r.line, options = options,
     note = folder.note, balance = balance.told(r.balance), endpoints = r.endpoints, roles = r.endpoints and r.roles,
     disturbed_by = r.chaos and ("%s:%d"):format(r.chaos.file, r.chaos.line),
-    rules = rules.told(l.rules), operations = rules.told_operations(r.operations),
+    strategy = strategy.told(r.strategy), rules = rules.told(l.rules), operations = rules.told_operations(r.operations),
     pool = {
       min = p.min, max = p.max, queue = p.queue, connecting = p.connecting, fail_fast = p.fail_fast,
       order = p.fifo and "fifo" or "lifo", idle = p.idle_us / 1e6, life = p.life_us / 1e6, life_jitter = p.life_jitter,

@@ -8,6 +8,7 @@ local keys = require "nebula.keys"
 local plain = require "nebula.plain"
 local rules = require "nebula.cli.rules"
 local show = require "nebula.cli.show"
+local strategy = require "nebula.cli.strategy"
 local suggest = require "nebula.suggest"
 local units = require "nebula.units"
 
@@ -39,6 +40,7 @@ local function show_settings(r)
     p.life_jitter, span(p.check), span(p.connect), span(p.start_within))
   line("", "keepalive %s, hold %s%s", unless_never(p.keepalive), unless_never(p.hold),
     p.hold_action == "reclaim" and ", then it is taken away" or "")
+  strategy.show(r.strategy, p, line)
   line("policy", "%s: deadline %s, of it %s in the queue", r.policy, span(l.deadline), span(l.wait))
   line("", "%d tries, pauses up to %s, then up to %s%s", l.tries, span(l.pause), span(l.pause_max),
     rules.has_tokens(r.rules) and "" or ("; retries: %d %% of calls and %d a second"):format(l.budget, l.budget_least))
@@ -177,6 +179,7 @@ local function show_resource(answer)
   show_settings(r)
   show_options(r.options)
   line("calls", "%d, %d failed, %d in doubt, %d retries", r.calls, r.failed, r.in_doubt, r.retries)
+  strategy.show_answers(r.strategy, answer.now, line)
   show_pools(r.pools)
   show_windows(r.pools)
   show_endpoints(r.pools)
@@ -244,6 +247,8 @@ calls that went well, speed beside the fastest, slow start; which of these count
 moving mean of their latency, and for how much longer it is ejected and why.
 Of each role is shown what its last two to four minutes were like: how long connections were waited for and held (half,
 95 and 99 in 100 leases no longer than that, and the longest), how much of max was leased, and which max would do.
+Where a strategy says how large a pool is, its max is what the strategy answered last, within the bounds: what that
+was, how long ago, and why there is no newer answer if there is none.
 Times are how long ago; of a connection: its state and since when, when it was created and last used, and how
 many leases it has served. Of a process with several workers all is told as one, and how it is spread over them.
 An engine that does not answer within 2 s (its workflow computes, or its process was stopped), and a worker that does

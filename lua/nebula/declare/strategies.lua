@@ -67,8 +67,8 @@ strategies.rows = {
   every = spans.span("5s", "How often it is asked, for each pool; up to a tenth is taken off.", 100000),
   size = {
     type = "question", required = true, class = "live", answer = strategies.answer,
-    text = "How many connections there may be: a number, rounded up, and kept within pool.min and pool.max; nil: as many "
-      .. "as now. " .. names() .. ".",
+    text = "How many connections there may be: a number, rounded up, and kept within pool.min and pool.max; nil: as "
+      .. "many as now. " .. names() .. ".",
   },
 }
 

@@ -1,7 +1,7 @@
 --- strategies: asks how large pools are to be, and sees to it that they are.
 --
--- Each resource with a strategy has a task of its own in every worker, which belongs to the worker, so no call waits for
--- it. Of them that one asks which is home of the pool; it gathers the figures of all. What is answered holds in all
+-- Each resource with a strategy has a task of its own in every worker, which belongs to it, so no call waits for
+-- that. Of them that one asks which is home of the pool; it gathers the figures of all. What is answered holds in all
 -- workers (nebula_size()). Without an answer, or where a worker's figures are missing, the pool stays as it is.
 
 local c = require "nebula.c"

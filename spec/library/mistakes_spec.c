@@ -67,6 +67,11 @@ static void what_stands_in_front_of_calls_in_lua_is_refused_in_c(void **state)
     assert_int_equal(declare(n, "policy 'p' { cache = { entries = 5 } }\n"
                                 "sqlite 'a' { file = 'x', policy = 'p' }"),
                      1);
+    assert_int_equal(declare(n, "strategy 's' { size = function() end }\n"
+                                "sqlite 'b' { file = 'x', pool = { strategy = 's' } }"),
+                     -NEBULA_ERROR_CONFIG);
+    assert_string_equal(nebula_error(n), "text:2:1: its pool has a strategy, which is asked in Lua "
+                                         "alone: see nebula_size()");
     nebula_close(&n);
 }
 

@@ -5,6 +5,7 @@ local keys = require "nebula.keys"
 local kind = require "nebula.kind"
 local rows = require "nebula.declare.rows"
 local services = require "nebula.service"
+local strategies = require "nebula.declare.strategies"
 local worker = require "nebula.worker"
 
 -- Types that are not called as they are written.
@@ -78,6 +79,13 @@ connections, `restart` with a new program. A setting that is known but not yet i
 
 print_table("Every resource", "`KIND \"name\" { ... }` in `resources/*.lua`.", rows.resource)
 print_table("A policy", "`return policy \"name\" { ... }` in `policies/*.lua`.", rows.policy)
+print_table("A strategy", "`return strategy \"name\" { ... }` in `policies/*.lua`; a pool names it.", strategies.rows)
+print "\nWhat its `size` gets:\n"
+print "| field | unit | what it tells |"
+print "|---|---|---|"
+for _, field in ipairs(strategies.fields) do
+  print(("| `pool.%s` | %s | %s |"):format(field[1], field[2], cell(field[3])))
+end
 print_table("Chaos", "`chaos \"name\" { ... }` in either of these: faults on purpose, only with `--allow-chaos`.", chaos.rows)
 print_table("A service", "`service \"name\" { ... }` in `services/*.lua`, for `nebula serve`.", services.rows)
 local kinds = kind.known(worker.home)

@@ -5,14 +5,15 @@ local declared = require "nebula.declare.strategies"
 local json = require "cjson"
 local process = require "spec.support.process"
 local program = require "spec.support.program"
+local sizes = require "spec.support.sized"
 local tmp = require "spec.support.tmp"
 
 local ended, eventually, nebula, over, says = program.ended, clock.eventually, program.nebula, program.over, program.says
 
 describe("a strategy", function()
-  local folder, child
+  local sized, child
 
-  before_each(function() folder = tmp.folder() end)
+  before_each(function() sized = sizes.new() end)
 
   after_each(function()
     if child then
@@ -21,26 +22,9 @@ describe("a strategy", function()
     end
   end)
 
-  local function declares(name, size, pool)
-    tmp.write(folder, ("policies/%s.lua"):format(name),
-      ('local few = 3\nreturn strategy %q { every = "100ms",\n  size = %s }\n'):format(name, size))
-    tmp.write(folder, ("resources/%s.lua"):format(name), ('sqlite %q { file = "%s/%s.db", pool = { %s, strategy = %q } }\n')
-      :format(name, folder, name, pool or "min = 2, max = 20", name))
-  end
-
-  local function words_of(text, ...)
-    local words = { "run", "--log", "logfmt", ... }
-    words[#words + 1] = tmp.write(folder, "flow.lua", text)
-    return words
-  end
-
-  local function run(text, ...)
-    return ended(0, nebula(unpack(words_of(text, ...))))
-  end
-
   -- One that says "ready" and goes on.
   local function start(text, ...)
-    child = process.start(program.command(unpack(words_of("io.stdout:setvbuf 'line'\n" .. text, ...))))
+    child = process.start(program.command(unpack(sized:words("io.stdout:setvbuf 'line'\n" .. text, ...))))
     assert.equal("ready", child:line())
   end
 
@@ -64,7 +48,7 @@ describe("a strategy", function()
   end
 
   it("is told all that its manual says, and nothing else", function()
-    declares("busy", [[function(pool)
+    sized:declares("busy", [[function(pool)
       local names, numbers = {}, 0
       for name, value in pairs(pool) do
         names[#names + 1] = name
@@ -75,7 +59,7 @@ describe("a strategy", function()
       log.info("%d %s %s", pool.leases, tostring(pool.hold_p50_s > 0.01 and pool.hold_p50_s < 1),
         tostring(pool.utilisation > 0 and pool.utilisation < 1))
     end]], "min = 0, max = 3")
-    local errors = run([[
+    local errors = sized:run([[
       local busy = use "busy"
       local lease = busy:lease()
       sleep "30ms"
@@ -101,8 +85,8 @@ describe("a strategy", function()
   end)
 
   it("makes a pool smaller and larger, and the log says from what to what, and where", function()
-    declares("busy", "function(pool) return pool.in_use + pool.waiting end")
-    local said = run [[
+    sized:declares("busy", "function(pool) return pool.in_use + pool.waiting end")
+    local said = sized:run [[
       local busy, tasks = use "busy", {}
       local function max() return busy:stats().roles.reader.max end
       busy:lease():release()
@@ -130,9 +114,9 @@ describe("a strategy", function()
 
   it("has its answer rounded up and kept within the bounds, of which it hears once", function()
     for name, size in pairs { half = "4.2", none = "0", minus = "-3", large = "1e300", most = "20", least = "1e-300" } do
-      declares(name, ("function() return %s end"):format(size))
+      sized:declares(name, ("function() return %s end"):format(size))
     end
-    local said = run(sizes_of { "half", "none", "minus", "large", "most", "least" })
+    local said = sized:run(sizes_of { "half", "none", "minus", "large", "most", "least" })
     assert.equal("half\t5\nnone\t2\nminus\t2\nlarge\t20\nmost\t20\nleast\t2\n", said.output)
     for name, text in pairs { minus = "answered -3 for the reader, which has 2 to 20 connections: it counts as 2",
       large = "answered 1e+300 for the reader, which has 2 to 20 connections: it counts as 20" } do
@@ -156,9 +140,9 @@ describe("a strategy", function()
     local names = {}
     for name, one in pairs(wrong) do
       names[#names + 1] = name
-      declares(name, ("function() %s end"):format(one[1]))
+      sized:declares(name, ("function() %s end"):format(one[1]))
     end
-    local said = run(sizes_of(names))
+    local said = sized:run(sizes_of(names))
     for name, one in pairs(wrong) do
       says(("%s\t%d\n"):format(name, name == "fine" and 6 or 20), said.output)
       if one[2] then
@@ -171,7 +155,7 @@ describe("a strategy", function()
   end)
 
   it("that fails later leaves its last good answer in force", function()
-    declares("busy", 'function(pool) if pool.size == 20 then return 5 end error "enough" end')
+    sized:declares("busy", 'function(pool) if pool.size == 20 then return 5 end error "enough" end')
     start [[
       use "busy":lease():release()
       print "ready"
@@ -192,13 +176,13 @@ describe("a strategy", function()
   end)
 
   it("is shown from the files, too", function()
-    declares("busy", "function() return few end")
-    says("strategy     busy, of 2 to 20 connections, every 100ms, ", ended(0, nebula("inspect", "busy", "--dir", folder)).output)
-    assert.equal("1 resource, no mistakes\n", ended(0, nebula("check", folder)).output)
+    sized:declares("busy", "function() return few end")
+    says("strategy     busy, of 2 to 20 connections, every 100ms, ", ended(0, nebula("inspect", "busy", "--dir", sized.folder)).output)
+    assert.equal("1 resource, no mistakes\n", ended(0, nebula("check", sized.folder)).output)
   end)
 
   it("answers within the bounds that an operator leaves it", function()
-    declares("busy", "function() return 8 end")
+    sized:declares("busy", "function() return 8 end")
     start [[
       use "busy":lease():release()
       print "ready"
@@ -215,7 +199,7 @@ describe("a strategy", function()
   end)
 
   it("is not asked while its resource is paused, and ends with the program", function()
-    declares("busy", "function(pool) log.info('asked') return 8 end")
+    sized:declares("busy", "function(pool) log.info('asked') return 8 end")
     start [[
       use "busy":lease():release()
       use "busy":pause()
@@ -236,74 +220,10 @@ describe("a strategy", function()
     assert.is_nil(said.errors:find("strategies.lua", 1, true))
   end)
 
-  it("is asked by one of several workers, with the figures of all, and holds in all", function()
-    declares("busy", 'function(pool) log.info("asked: %d leased", pool.in_use) return pool.in_use + pool.waiting end')
-    local said = run([[
-      local sizes = spawn_on_all(function()
-        local busy, lease, other = use "busy", nil, nil
-        lease, other = busy:lease(), busy:lease()
-        sleep "500ms"
-        local max = require("nebula.c").new "int64_t[12]"
-        local c = require "nebula.c"
-        c.lib.nebula_stats(c.engine, c.lib.nebula_find(c.engine, "busy"), 0, max, 12)
-        lease:release()
-        other:release()
-        return tonumber(max[11])
-      end):join()
-      for i = 1, sizes.n do print(sizes[i]) end
-    ]], "--workers", "3")
-    assert.equal("6\n6\n6\n", said.output)
-    says("asked: 6 leased", said.errors)
-    local _, times = said.errors:gsub("asked: %d leased", "")
-    assert.is_true(times >= 2 and times <= 8, said.errors) -- not three times as often
-    local _, changes = said.errors:gsub("may have 6 connections", "")
-    assert.equal(1, changes, said.errors)
-  end)
-
-  it("is not asked where a worker's figures are missing", function()
-    declares("busy", 'function(pool) return pool.in_use + pool.waiting end', "min = 0, max = 20")
-    local said = run([[
-      local busy = use "busy"
-      local lease = busy:lease()
-      spawn_on_all(function() use("busy"):lease():release() end):join()
-      local there = spawn_on_all(function(until_s)
-        if require("nebula.worker").index == 1 then while os.time() < until_s do end end
-      end, os.time() + 4)
-      sleep "300ms"
-      local before = busy:stats().roles.reader.max
-      sleep "1500ms"
-      print(busy:stats().roles.reader.max == before)
-      there:join()
-      sleep "500ms"
-      print(busy:stats().roles.reader.max)
-    ]], "--workers", "2")
-    assert.equal("true\n1\n", said.output)
-  end)
-
-  it("moves no other resource when each of many takes all the time that it may", function()
-    for i = 1, 16 do
-      declares("busy" .. i, "function(pool) local n = 0 for _ = 1, 24000 do n = n + 1 end return 8 end")
-    end
-    tmp.write(folder, "resources/calm.lua", 'sqlite "calm" { file = ":memory:", pool = { max = 1 } }\n')
-    local said = run [[
-      for i = 1, 16 do use("busy" .. i):lease():release() end
-      local now = os.clock
-      local calm, slow, all, until_s = use "calm", 0, 0, now() + 1.5
-      while now() < until_s do
-        local begun = now()
-        calm:query "select 1"
-        sleep "0s"
-        all, slow = all + 1, slow + (now() - begun > 0.02 and 1 or 0)
-      end
-      print(all > 500, slow / all < 0.01)
-    ]]
-    assert.equal("true\ttrue\n", said.output)
-  end)
-
   it("that ships makes a pool as large as its load", function()
-    tmp.write(folder, "resources/r.lua",
-      ('sqlite "shop" { file = "%s/shop.db", pool = { min = 2, max = 50, strategy = "adaptive" } }\n'):format(folder))
-    local said = run [[
+    tmp.write(sized.folder, "resources/r.lua",
+      ('sqlite "shop" { file = "%s/shop.db", pool = { min = 2, max = 50, strategy = "adaptive" } }\n'):format(sized.folder))
+    local said = sized:run [[
       local shop, tasks = use "shop", {}
       for i = 1, 20 do
         tasks[i] = task(function()

@@ -7,7 +7,8 @@ return operate.command {
   manual = [[
 At once, until the program ends: the declaration stays as it is. Who waits is served as far as there is room now; what
 is too much closes, idle connections at once and the others when they are given back. Without --role it is pool.min and
-pool.max, which hold for every role that has no max of its own.]],
+pool.max, which hold for every role that has no max of its own. Where a strategy says how large the pool is, these are
+the bounds between which it does.]],
   said = "resized",
   options = {
     { name = "min", value = "N", text = "connections kept open without any traffic" },

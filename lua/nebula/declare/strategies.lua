@@ -55,20 +55,12 @@ strategies.fields = {
   { "advised", "connections", "What `nebula inspect` recommends; 0 where fewer than 100 leases tell nothing." },
 }
 
-local function names()
-  local list = {}
-  for i, field in ipairs(strategies.fields) do
-    list[i] = "pool." .. field[1]
-  end
-  return table.concat(list, " ")
-end
-
 strategies.rows = {
-  every = spans.span("5s", "How often it is asked, for each pool; up to a tenth is taken off.", 100000),
+  every = spans.span("5s", "How often it is asked, of each pool; up to a tenth is taken off.", 100000),
   size = {
     type = "question", required = true, class = "live", answer = strategies.answer,
-    text = "How many connections there may be: a number, rounded up, and kept within pool.min and pool.max; nil: as "
-      .. "many as now. " .. names() .. ".",
+    text = "How many connections there may be: a number, which is rounded up and kept within pool.min and pool.max; "
+      .. "nil: as many as now.",
   },
 }
 

@@ -1,0 +1,77 @@
+-- Strategies of programs that do something else, too: in several workers, and beside other resources.
+
+local program = require "spec.support.program"
+local sizes = require "spec.support.sized"
+local tmp = require "spec.support.tmp"
+
+local says = program.says
+
+describe("a strategy", function()
+  local sized
+
+  before_each(function() sized = sizes.new() end)
+
+  it("is asked by one of several workers, with the figures of all, and holds in all", function()
+    sized:declares("busy", 'function(pool) log.info("asked: %d leased", pool.in_use) return pool.in_use + pool.waiting end')
+    local said = sized:run([[
+      local sizes = spawn_on_all(function()
+        local busy, lease, other = use "busy", nil, nil
+        lease, other = busy:lease(), busy:lease()
+        sleep "500ms"
+        local max = require("nebula.c").new "int64_t[12]"
+        local c = require "nebula.c"
+        c.lib.nebula_stats(c.engine, c.lib.nebula_find(c.engine, "busy"), 0, max, 12)
+        lease:release()
+        other:release()
+        return tonumber(max[11])
+      end):join()
+      for i = 1, sizes.n do print(sizes[i]) end
+    ]], "--workers", "3")
+    assert.equal("6\n6\n6\n", said.output)
+    says("asked: 6 leased", said.errors)
+    local _, times = said.errors:gsub("asked: %d leased", "")
+    assert.is_true(times >= 2 and times <= 8, said.errors) -- not three times as often
+    local _, changes = said.errors:gsub("may have 6 connections", "")
+    assert.equal(1, changes, said.errors)
+  end)
+
+  it("is not asked where a worker's figures are missing", function()
+    sized:declares("busy", 'function(pool) return pool.in_use + pool.waiting end', "min = 0, max = 20")
+    local said = sized:run([[
+      local busy = use "busy"
+      local lease = busy:lease()
+      spawn_on_all(function() use("busy"):lease():release() end):join()
+      local there = spawn_on_all(function(until_s)
+        if require("nebula.worker").index == 1 then while os.time() < until_s do end end
+      end, os.time() + 4)
+      sleep "300ms"
+      local before = busy:stats().roles.reader.max
+      sleep "1500ms"
+      print(busy:stats().roles.reader.max == before)
+      there:join()
+      sleep "500ms"
+      print(busy:stats().roles.reader.max)
+    ]], "--workers", "2")
+    assert.equal("true\n1\n", said.output)
+  end)
+
+  it("moves no other resource when each of many takes all the time that it may", function()
+    for i = 1, 16 do
+      sized:declares("busy" .. i, "function(pool) local n = 0 for _ = 1, 24000 do n = n + 1 end return 8 end")
+    end
+    tmp.write(sized.folder, "resources/calm.lua", 'sqlite "calm" { file = ":memory:", pool = { max = 1 } }\n')
+    local said = sized:run [[
+      for i = 1, 16 do use("busy" .. i):lease():release() end
+      local now = os.clock
+      local calm, slow, all, until_s = use "calm", 0, 0, now() + 1.5
+      while now() < until_s do
+        local begun = now()
+        calm:query "select 1"
+        sleep "0s"
+        all, slow = all + 1, slow + (now() - begun > 0.02 and 1 or 0)
+      end
+      print(all > 500, slow / all < 0.01)
+    ]]
+    assert.equal("true\ttrue\n", said.output)
+  end)
+end)

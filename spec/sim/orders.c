@@ -88,19 +88,64 @@ static void remember_bounds(struct play *p, int i)
     }
 }
 
+void play_declared(struct declared *d)
+{
+    d->least = d->spec.pool.min;
+    d->max = d->most = d->spec.pool.max;
+    d->size = 0;
+}
+
+/* What bounds and strategy make of one another. */
+static void set_max(struct declared *d)
+{
+    d->max = d->most;
+    if (d->size > 0 && d->size < d->most)
+        d->max = larger(d->size, larger(d->least, 1));
+    troupe_cap(d, 0);
+}
+
 static void resize(struct play *p, int i)
 {
     struct declared *d = &p->declared[i];
     int32_t max = (int32_t)roll(p, 1, 8), min = chance(p, 500) ? 0 : (int32_t)roll(p, 0, max);
-    int32_t before = d->max;
+    int32_t least = d->least, most = d->most;
     remember_bounds(p, i);
-    d->max = max; /* as it is when those who came first are served */
-    troupe_cap(d, 0);
+    d->least = min;
+    d->most = max;
+    set_max(d); /* as it is when those who came first are served */
     bool is_done = ask(p, "{\"verb\":\"resize\",\"name\":\"%s\",\"min\":%d,\"max\":%d}",
                        d->spec.name, min, max);
-    d->max = is_done ? max : before;
+    if (!is_done) {
+        d->least = least;
+        d->most = most;
+    }
     d->resized_us = world_time_us();
-    troupe_cap(d, 0);
+    set_max(d);
+}
+
+/* Whoever is home would say it, and who is changes: so it may be any. */
+static void answer_size(struct play *p, int i)
+{
+    struct declared *d = &p->declared[i];
+    struct worker *w = troupe_pick(p);
+    const struct nebula_sized told = {.size = (int32_t)roll(p, 1, 9), .answer = 1};
+    int32_t before = d->size;
+    if (w == NULL)
+        return;
+    const struct resource *r = table_get(&w->engine->resources, w->number[i]);
+    if (r == NULL || r->size[0] == told.size || r->sizing == NULL)
+        return; /* which would be no news to him, and so to nobody */
+    play_note(p, "%s is to have %d", d->spec.name, told.size);
+    remember_bounds(p, i);
+    d->size = told.size;
+    set_max(d);
+    if (nebula_size(w->nebula, w->number[i], 0, &told) < 0) {
+        d->size = before;
+        if (!p->is_starved && !p->is_stopping)
+            law_broken("a size was refused: %s", nebula_error(w->nebula));
+    }
+    d->resized_us = world_time_us();
+    set_max(d);
 }
 
 static void pause_or_drain(struct play *p, struct declared *d)
@@ -186,7 +231,7 @@ void play_operate(struct play *p)
 {
     int i = (int)roll(p, 0, DECLARED - 1);
     struct declared *d = &p->declared[i];
-    int64_t what = roll(p, 0, 11);
+    int64_t what = roll(p, 0, 12);
     if (what < 4 && d->is_paused) {
         resume(p, i);
     } else if (what < 2 && !p->is_faultless) {
@@ -201,5 +246,7 @@ void play_operate(struct play *p)
         resize(p, i);
     } else if (what == 11) {
         renew(p, i);
+    } else if (what == 12) {
+        answer_size(p, i);
     }
 }

@@ -64,7 +64,8 @@ struct declared {
     struct rulebook rulebook;
     struct nebula_balance balance; /* over its endpoints; by a rule, or never said */
     struct nebula_option option[2];
-    int32_t max; /* as it is now */
+    int32_t least, most, size; /* the bounds, and what a strategy said last; 0: nothing */
+    int32_t max;               /* as it is by these */
     int64_t resized_us;
     bool is_paused;
     /* All connections were renewed: nobody gets one again that was opened before. */
@@ -289,6 +290,7 @@ void play_tell(struct play *p); /* somebody tells something */
 /* --- orders.c --------------------------------------------------------------------------------- */
 
 void play_resume(struct play *p);  /* whatever is paused, everywhere */
+void play_declared(struct declared *d); /* its bounds are as it says, and no strategy said anything */
 void play_operate(struct play *p); /* an operator does something, to a resource or to its server */
 
 /* --- policies.c ------------------------------------------------------------------------------- */

@@ -165,7 +165,7 @@ static void declare(struct play *p, int i)
     server_cap(d->server, 1, 1);
     server_watch(d->server, &p->witness);
     roll_odds(p, d->server);
-    d->max = d->spec.pool.max;
+    play_declared(d);
     d->chaos_us = -1;
     d->conns_left[0] = !p->is_starved      ? 0
                        : d->max > MAX_MOST ? d->max
@@ -180,6 +180,10 @@ bool scene_declare(struct play *p, struct worker *w, int i)
                                         nebula_balance(w->nebula, w->number[i], balance) == 0);
     if (!is_told && !p->is_starved)
         law_broken("%s was refused: %s", p->declared[i].spec.name, nebula_error(w->nebula));
+    const struct nebula_strategy strategy = {.name = "any", .every_us = SECOND};
+    if (w->number[i] > 0 && nebula_strategy(w->nebula, w->number[i], &strategy) < 0 &&
+        !p->is_starved)
+        law_broken("a strategy was refused: %s", nebula_error(w->nebula));
     return w->number[i] > 0 && (policies_say(p, w, i) || p->is_starved);
 }
 

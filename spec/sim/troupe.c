@@ -130,7 +130,7 @@ static bool is_anybody_left(const struct play *p)
 
 static void begin_anew(struct declared *d)
 {
-    d->max = d->spec.pool.max;
+    play_declared(d);
     for (int32_t role = 0; role < SERVER_ROLES; role++)
         troupe_cap(d, role); /* the first of his turns may open one */
     d->is_paused = false;

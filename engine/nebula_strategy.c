@@ -13,8 +13,7 @@ static struct resource *find(struct engine *e, int32_t resource, int32_t role, i
     if (r == NULL)
         *code_out = border_no_resource(e, resource);
     else if (role < 0 || role >= r->spec->roles)
-        *code_out =
-            engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->name, (int)role);
+        *code_out = engine_refuse(e, ERROR_USAGE, "%s has no role number %d", r->name, (int)role);
     return *code_out == 0 ? r : NULL;
 }
 
@@ -60,8 +59,7 @@ int32_t nebula_size(struct nebula *n, int32_t resource, int32_t role,
         return engine_refuse(e, ERROR_USAGE, "%s has no strategy, or a size below 0", r->name);
     struct order o = {.what = ORDER_SIZE, .pool = role, .size = told->size};
     struct error why;
-    if (told->size > 0 && told->size != r->size[role] &&
-        answer_order(r, &o, &why) != ERROR_OK)
+    if (told->size > 0 && told->size != r->size[role] && answer_order(r, &o, &why) != ERROR_OK)
         return engine_refuse(e, why.code, "%s", why.text);
     sizing_note(r, role, told);
     return 0;

@@ -140,20 +140,32 @@ static void fold_guards(struct telling *t, json_t *to, json_t *from)
     }
 }
 
-/* A pool was asked for by whoever was home of it: of two the later one knows. */
+/* Those of the one in which `when` is later. */
+static void take_later(struct telling *t, json_t *to, const json_t *from, const char *when,
+                       const char *what)
+{
+    if (json_real_value(json_object_get(from, when)) <= json_real_value(json_object_get(to, when)))
+        return;
+    json_object_del(to, what);
+    if (json_object_get(from, what) != NULL)
+        telling_put(t, to, what, json_incref(json_object_get(from, what)));
+    telling_put(t, to, when, json_incref(json_object_get(from, when)));
+}
+
+/* A pool was asked for by whoever was home of it. */
 static void fold_sizes(struct telling *t, json_t *to, json_t *from)
 {
     size_t i;
-    json_t *one, *own, *pools = json_object_get(json_object_get(to, "strategy"), "pools");
+    json_t *one, *pools = json_object_get(json_object_get(to, "strategy"), "pools");
     json_array_foreach(json_object_get(json_object_get(from, "strategy"), "pools"), i, one)
     {
-        own = twin_of(pools, "role", one);
-        if (own == NULL)
+        json_t *own = twin_of(pools, "role", one);
+        if (own == NULL) {
             telling_append(t, pools, json_incref(one));
-        else if (json_real_value(json_object_get(one, "asked")) >
-                     json_real_value(json_object_get(own, "asked")) &&
-                 (json_object_clear(own) != 0 || json_object_update(own, one) != 0))
-            t->has_failed = true;
+            continue;
+        }
+        take_later(t, own, one, "asked", "why");
+        take_later(t, own, one, "answered", "answer");
     }
 }
 

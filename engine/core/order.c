@@ -125,10 +125,8 @@ bool order_read(const json_t *request, struct order *o, struct error *why)
         error_set(why, ERROR_USAGE, "a request is a JSON object with the member \"verb\"");
         return false;
     }
-    while (o->what < ORDER_SIZE && strcmp(order_name(o->what), verb) != 0)
+    while (o->what < ORDERS && (o->what == ORDER_SIZE || strcmp(order_name(o->what), verb) != 0))
         o->what++;
-    if (o->what == ORDER_SIZE)
-        o->what = ORDERS;
     if (o->what == ORDERS)
         no_such_verb(why);
     else if (o->what != ORDER_LS && o->name == NULL)

@@ -414,9 +414,9 @@ struct fill_policy resource_bounds(const struct resource *r, int32_t role)
 struct fill_policy resource_size(const struct resource *r, int32_t role)
 {
     struct fill_policy size = resource_bounds(r, role);
-    int32_t least = size.min > 0 ? size.min : 1, said = r->size[role];
+    int32_t said = r->size[role];
     if (said > 0 && said < size.max)
-        size.max = said > least ? said : least;
+        size.max = said > size.min ? said : size.min;
     return size;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/order.h"
+#include "core/permits.h"
 #include "core/sizing.h"
 #include "sim/told.h"
 
@@ -42,7 +43,7 @@ static void a_size_is_kept_between_the_bounds(void **unused)
     static const struct {
         int32_t min, max, size, is;
     } row[] = {
-        {2, 20, 0, 20}, {2, 20, 1, 2},   {2, 20, 2, 2},   {2, 20, 3, 3},          {2, 20, 19, 19},
+        {2, 20, 0, 20},  {2, 20, 1, 2},   {2, 20, 2, 2}, {2, 20, 3, 3},          {2, 20, 19, 19},
         {2, 20, 20, 20}, {2, 20, 21, 20}, {0, 20, 1, 1}, {2, 20, INT32_MAX, 20}, {5, 5, 7, 5},
     };
     for (size_t i = 0; i < COUNT(row); i++) {
@@ -70,6 +71,9 @@ static void bounds_that_move_take_the_size_along(void **unused)
     struct nebula_bounds bounds;
     assert_int_equal(nebula_home(r.nebula, r.shop, 0, &bounds), 0); /* nobody used it yet */
     assert_true(bounds.min == 0 && bounds.max == 40 && bounds.size == 8);
+    assert_int_equal(nebula_resize(r.nebula, r.shop, 0, 9, -1), 0); /* max stays as it was */
+    assert_int_equal(nebula_home(r.nebula, r.shop, 0, &bounds), 0);
+    assert_true(bounds.min == 9 && bounds.max == 40 && bounds.size == 9);
     rig_end(&r);
 }
 
@@ -135,6 +139,8 @@ static void a_role_whose_kind_says_max_is_left_alone(void **unused)
     assert_int_equal(nebula_strategy(r.nebula, r.shop, &busy), 0);
     const struct resource *shop = table_get(&r.engine->resources, r.shop);
     assert_int_equal(said(&r, 1, 2), -ERROR_USAGE);
+    assert_int_equal(nebula_lease(r.nebula, r.shop, 1, SECOND, false), 0);
+    rig_release(&r, rig_lease_of(&r, rig_ticket(&r)));
     assert_int_equal(nebula_home(r.nebula, r.shop, 1, &bounds), 0);
     assert_int_equal(said(&r, 2, 1), 0);
     assert_int_equal(resource_size(shop, 0).max, 9);
@@ -287,10 +293,34 @@ static void of_two_answers_the_later_one_holds_and_a_resize_moves_neither(void *
     shift_end(&w);
 }
 
+/* He was there when it was said, or not, and joins the pool while nobody in it has heard of it. */
+static void a_size_holds_for_all_though_who_joins_hears_of_it_first(void **unused)
+{
+    (void)unused;
+    for (int joins = 1; joins < 3; joins++) {
+        struct shift w;
+        begin_all(&w, 3);
+        open_one(&w, 0);
+        open_one(&w, 1);
+        rig_release(&w.of[0], shift_lend(&w, 0));
+        w.is_stuck[0] = true;
+        assert_int_equal(said(&w.of[1], 0, 1), 0);
+        open_one(&w, 2);
+        struct rig *one = &w.of[joins];
+        assert_int_equal(nebula_lease(one->nebula, one->shop, 0, SECOND, false), 0);
+        int32_t ticket = rig_ticket(one);
+        assert_int_equal(rig_pool(one)->stake.permits->max, 1);
+        w.is_stuck[0] = false;
+        assert_int_equal(shift_await(&w, joins, ticket), ERROR_OK);
+        assert_int_equal(server_wires(w.of[0].server, 0), 1);
+        shift_end(&w);
+    }
+}
+
 static json_t *told_pool(const json_t *inspected)
 {
-    return json_array_get(
-        told_at(told_at(told_at(inspected, "resource"), "strategy"), "pools"), 0);
+    const json_t *strategy = told_at(told_at(inspected, "resource"), "strategy");
+    return json_array_get(told_at(strategy, "pools"), 0);
 }
 
 static void the_later_answer_is_told_and_why_there_is_none(void **unused)
@@ -316,6 +346,9 @@ static void the_later_answer_is_told_and_why_there_is_none(void **unused)
         told = told_in(&w, i, TOLD_INSPECT);
         assert_string_equal(told_text(told_pool(told), "why"), "it failed");
         assert_int_equal(told_number(told_pool(told), "size"), 5);
+        assert_int_equal((int)json_real_value(told_at(told_pool(told), "answer")), 5);
+        assert_true(json_real_value(told_at(told_pool(told), "asked")) >
+                    json_real_value(told_at(told_pool(told), "answered")));
         json_decref(told);
     }
     shift_pass(&w, SECOND);
@@ -325,6 +358,7 @@ static void the_later_answer_is_told_and_why_there_is_none(void **unused)
         told = told_in(&w, i, TOLD_INSPECT);
         assert_null(json_object_get(told_pool(told), "why"));
         assert_int_equal((int)json_real_value(told_at(told_pool(told), "answer")), 4);
+        assert_true(json_real_value(told_at(told_pool(told), "answered")) > 0);
         json_decref(told);
     }
     shift_end(&w);
@@ -344,6 +378,7 @@ int main(void)
         cmocka_unit_test(of_all_workers_one_asks_and_another_one_when_it_leaves),
         cmocka_unit_test(a_size_holds_in_all_and_for_who_comes_later),
         cmocka_unit_test(of_two_answers_the_later_one_holds_and_a_resize_moves_neither),
+        cmocka_unit_test(a_size_holds_for_all_though_who_joins_hears_of_it_first),
         cmocka_unit_test(the_later_answer_is_told_and_why_there_is_none),
     };
     return cmocka_run_group_tests_name("sizing", tests, NULL, NULL);

@@ -289,8 +289,9 @@ void play_tell(struct play *p); /* somebody tells something */
 
 /* --- orders.c --------------------------------------------------------------------------------- */
 
-void play_resume(struct play *p);  /* whatever is paused, everywhere */
-void play_declared(struct declared *d); /* its bounds are as it says, and no strategy said anything */
+void play_resume(struct play *p); /* whatever is paused, everywhere */
+void play_declared(
+    struct declared *d);           /* its bounds are as it says, and no strategy said anything */
 void play_operate(struct play *p); /* an operator does something, to a resource or to its server */
 
 /* --- policies.c ------------------------------------------------------------------------------- */

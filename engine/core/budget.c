@@ -71,7 +71,7 @@ static struct bucket *enter(struct budget *b, int64_t now_us)
     if (b->purse != NULL)
         common_lock(&b->purse->common);
     bucket_fill(bucket, &b->policy, now_us);
-    bucket_put(bucket, &b->policy, b->earned);
+    bucket_earn(bucket, &b->policy, b->earned);
     b->earned = 0;
     return bucket;
 }

@@ -27,8 +27,8 @@
  * attempts and pauses together.
  *
  * The budget keeps retries from multiplying the load of a server that is already in trouble. It
- * belongs to the resource as a whole: each call puts a share of a token in, each second a few whole
- * ones, each retry takes one out. Whose it is, and how it is counted, is for core/budget;
+ * belongs to the resource as a whole: each call puts a share of a token in, or each second a few whole
+ * ones where that is more, and each retry takes one out. Whose it is, and how it is counted, is for core/budget;
  * rules/throttle has two others, which go by what came of the calls.
  *
  * Times are in us. A value of the dice is more likely than another by bound / 2^64 at most, which

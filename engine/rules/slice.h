@@ -5,7 +5,7 @@
  * time fills up to its burst less that. A slice is settled 10 ms after it was taken: what is left goes back.
  *
  * The bound: in any span of t, at most rate * t + burst tokens are used, in all slices together, and what was
- * put in besides. For let T be the tokens in the bucket and in all slices, and L those of one bucket that
+ * earned besides. For let T be the tokens in the bucket and in all slices, and L those of one bucket that
  * nobody takes ahead from, used at the same times. Taking and giving back change neither, using one takes it
  * from both. Time brings both as much, but L stops at burst; and T, where k were used since the bucket was
  * touched last, at burst - k. L is no less than that then. So T <= L always, and L >= 0 is the bound.
@@ -29,6 +29,7 @@ struct bucket {
     int64_t micros;   /* millionths of a token */
     int64_t rest;     /* what time has brought, and is no millionth yet */
     int64_t since_us; /* when time brought something last */
+    int64_t ahead;    /* micros that time brought, and nobody has earned since: a span's worth at most */
     int64_t held;     /* tokens in slices, after it was touched last */
 };
 
@@ -37,8 +38,9 @@ int64_t slice_size(const struct rate_policy *p);
 void bucket_init(struct bucket *b, int64_t micros, int64_t now_us);
 /* The first thing of each touch: what time has brought. */
 void bucket_fill(struct bucket *b, const struct rate_policy *p, int64_t now_us);
-/* What something else brings: so many millionths. */
-void bucket_put(struct bucket *b, const struct rate_policy *p, int64_t micros);
+/* What is earned: so many millionths. What time brought in the last span was brought instead of that, so a bucket gets
+ * what time brings or what is earned, whichever is more. */
+void bucket_earn(struct bucket *b, const struct rate_policy *p, int64_t micros);
 /* Whole tokens, `most` at most: they are in a slice from here on. */
 int64_t bucket_take(struct bucket *b, int64_t most);
 /* From a slice, unused. */

@@ -1,9 +1,9 @@
 -- How many requests a server gets for each call while all of them fail, by its own count.
 --
--- The budget for retries of policies/standard.lua is a fifth of the calls, and three a second besides, of which the first
--- three are there from the beginning. So of what comes to 200 calls a second 1.2 requests each are the most, but for those
--- few. What was saved up while all went well, for 1,000 calls at most, may be spent in an outage on top: it is a fifth of
--- the calls from before.
+-- The budget for retries of policies/standard.lua is a fifth of the calls, or three a second where that is more, of which the
+-- first three are there from the beginning. So of what comes to 200 calls a second 1.2 requests each are the most. What was
+-- saved up while all went well, for 1,000 calls at most, may be spent in an outage on top: it is a fifth of the calls from
+-- before.
 
 local clock = require "spec.support.clock"
 local desk = require "spec.support.desk"

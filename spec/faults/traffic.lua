@@ -189,13 +189,12 @@ function traffic.shown(counts)
 end
 
 ---The budget's promise, counted by the server since the traffic began: beside the first request of each id a fifth as
----many, and three more for each second and the one before.
+---many, and those three that are there from the beginning.
 ---@param server spec.desk
 ---@return number requests to each id
 function traffic:is_within_budget(server)
   local counts = server:counts()
-  local seconds = (self.ends[#self.ends].at - self.ends[1].at) / 1000
-  local most = 1.2 * self:ended().all + 3 * (math.ceil(seconds) + 1)
+  local most = 1.2 * self:ended().all + 3
   assert(counts.seen <= most, ("%d requests for %d ids of %d calls"):format(counts.seen, counts.ids, self:ended().all))
   assert(counts.most <= self.tries)
   return counts.seen / counts.ids

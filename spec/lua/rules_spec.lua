@@ -150,7 +150,7 @@ describe("inspect", function()
   hedge        2 copies after 20ms; 5 % of calls, burst 10
 ]], shown "two")
     program.says([[
-               3 tries, pauses up to 50ms, then up to 2s; retries: 20 % of calls and 3 a second
+               3 tries, pauses up to 50ms, then up to 2s; retries: 20 % of calls, at least 3 a second
   retry        linear pauses, jitter full
   circuit      open: opens when told to
 ]], shown "three")

@@ -351,7 +351,7 @@ static struct budget begin(const struct retry_policy *p)
 
 static void call(struct budget *b, const struct retry_policy *p)
 {
-    bucket_put(&b->bucket, &b->rate, retry_share(p));
+    bucket_earn(&b->bucket, &b->rate, retry_share(p));
 }
 
 static int64_t spend_all(struct budget *b, int64_t now_us)
@@ -375,7 +375,10 @@ static void retries_are_a_share_of_calls(void **unused)
         {100, 0, 7, 7},
         {0, 0, 1000, 0},
         {0, 3, 0, 3},
-        {20, 3, 10, 5},
+        {20, 3, 10, 3}, /* whichever is more: these are of the first second */
+        {20, 3, 15, 3},
+        {20, 3, 20, 4},
+        {20, 3, 100, 20},
         {1, 0, 99, 0},
         {1, 0, 100, 1},
         /* what is saved up has a bound */
@@ -415,6 +418,31 @@ static void time_brings_the_least_back(void **unused)
     assert_int_equal(spend_all(&b, INT64_MAX), 3);
 }
 
+/* Calls that come evenly, for a minute; all retries that there may be are made at once. */
+static int64_t in_a_minute(const struct retry_policy *p, int32_t per_s)
+{
+    struct budget b = begin(p);
+    int64_t spent = spend_all(&b, 0);
+    for (int32_t i = 1; i <= 60 * per_s; i++) {
+        spent += spend_all(&b, i * (int64_t)SECOND / per_s);
+        call(&b, p);
+        spent += spend_all(&b, i * (int64_t)SECOND / per_s);
+    }
+    return spent;
+}
+
+/* So all attempts together are 1.2 times the calls where these are more than a few, and the least is for those that are not. */
+static void it_is_the_share_or_the_least_whichever_is_more(void **unused)
+{
+    (void)unused;
+    static const struct retry_policy p = {.budget = 20, .budget_least = 3};
+    static const struct {
+        int32_t per_s, retries;
+    } row[] = {{1, 180}, {5, 180}, {10, 180}, {15, 180}, {20, 240}, {200, 2400}, {1000, 12000}};
+    for (size_t i = 0; i < COUNT(row); i++)
+        assert_in_range(in_a_minute(&p, row[i].per_s), row[i].retries, row[i].retries + 3);
+}
+
 static void a_budget_of_nothing_never_gives(void **unused)
 {
     (void)unused;
@@ -444,6 +472,7 @@ int main(void)
         cmocka_unit_test(retries_are_a_share_of_calls),
         cmocka_unit_test(a_call_puts_its_percent_in),
         cmocka_unit_test(time_brings_the_least_back),
+        cmocka_unit_test(it_is_the_share_or_the_least_whichever_is_more),
         cmocka_unit_test(a_budget_of_nothing_never_gives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

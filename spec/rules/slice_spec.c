@@ -93,7 +93,7 @@ static void no_time_changes_nothing(void **unused)
     struct bucket b;
     bucket_init(&b, 0, 0);
     bucket_fill(&b, &p, 9);
-    bucket_put(&b, &p, RATE_TOKEN);
+    bucket_earn(&b, &p, RATE_TOKEN);
     bucket_fill(&b, &p, 9);
     assert_int_equal(take_all(&b), 1);
     bucket_fill(&b, &p, 10);
@@ -137,7 +137,7 @@ static void what_is_given_back_finds_its_room(void **unused)
     bucket_init(&b, 10 * RATE_TOKEN, 0);
     assert_int_equal(bucket_take(&b, 8), 8);
     bucket_settle(&b, 8);
-    bucket_put(&b, &p, 5 * RATE_TOKEN); /* for which there is none */
+    bucket_earn(&b, &p, 5 * RATE_TOKEN); /* for which there is none */
     bucket_give(&b, &p, 8);
     bucket_settle(&b, 0);
     assert_int_equal(bucket_take(&b, 100), 10);
@@ -163,7 +163,7 @@ static void a_clock_that_goes_back_brings_nothing(void **unused)
 /* One bucket, of which each token is taken when it is used. Slow: it steps through each microsecond that
  * matters by itself, and counts in millionths of a millionth. */
 struct model {
-    double tokens;
+    double tokens, ahead;
     int64_t now_us;
 };
 
@@ -172,13 +172,18 @@ static void model_pass(struct model *m, const struct rate_policy *p, int64_t now
     if (now_us <= m->now_us)
         return;
     double brought = (double)(now_us - m->now_us) * (double)p->tokens / (double)p->span_us;
-    double most = m->tokens > (double)p->burst ? m->tokens : (double)p->burst;
-    m->tokens = m->tokens + brought > most ? most : m->tokens + brought;
+    double room = m->tokens > (double)p->burst ? 0 : (double)p->burst - m->tokens;
+    double added = brought > room ? room : brought;
+    m->tokens += added;
+    m->ahead = m->ahead + added > (double)p->tokens ? (double)p->tokens : m->ahead + added;
     m->now_us = now_us;
 }
 
-static void model_put(struct model *m, const struct rate_policy *p, double tokens)
+static void model_earn(struct model *m, const struct rate_policy *p, double tokens)
 {
+    double paid = tokens < m->ahead ? tokens : m->ahead;
+    m->ahead -= paid;
+    tokens -= paid;
     double most = (double)(p->burst + p->extra);
     m->tokens = m->tokens + tokens > most ? most : m->tokens + tokens;
 }
@@ -281,13 +286,13 @@ static void leave_or_come(struct play *y, int i)
     y->is_late[i] = false;
 }
 
-static void put_in(struct play *y)
+static void earn(struct play *y)
 {
     int64_t micros = roll(y, 3 * RATE_TOKEN);
     bucket_fill(&y->bucket, &y->policy, y->now_us);
-    bucket_put(&y->bucket, &y->policy, micros);
+    bucket_earn(&y->bucket, &y->policy, micros);
     bucket_settle(&y->bucket, held(y));
-    model_put(&y->model, &y->policy, (double)micros / RATE_TOKEN);
+    model_earn(&y->model, &y->policy, (double)micros / RATE_TOKEN);
 }
 
 static void act(struct play *y)
@@ -305,7 +310,7 @@ static void act(struct play *y)
     else if (what < 500)
         pass(y, roll(y, 200));
     else if (what < 550)
-        put_in(y);
+        earn(y);
     else if (!y->is_gone[i])
         for (int64_t n = roll(y, 30); n > 0; n--)
             ask(y, i);
@@ -323,7 +328,7 @@ static void begin(struct play *y, uint64_t seed)
     y->policy.extra = roll(y, 3) == 0 ? roll(y, 1000) : 0;
     int64_t first = roll(y, y->policy.burst + 1);
     bucket_init(&y->bucket, first * RATE_TOKEN, y->now_us);
-    y->model = (struct model){.tokens = (double)first, .now_us = y->now_us};
+    y->model = (struct model){.tokens = (double)first, .ahead = (double)first, .now_us = y->now_us};
     for (int i = 0; i < WORKERS; i++)
         y->taken_us[i] = INT64_MAX;
 }

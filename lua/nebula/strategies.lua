@@ -118,10 +118,7 @@ local function turn(one)
   if not numbers then return end
   local why = missing(numbers)
   for i, role in ipairs(one.resource.roles) do
-    local of_role = numbers.roles[role]
-    if of_role.window then
-      look(one, i, role, of_role, why)
-    end
+    look(one, i, role, numbers.roles[role], why)
   end
 end
 

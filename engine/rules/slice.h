@@ -29,8 +29,9 @@ struct bucket {
     int64_t micros;   /* millionths of a token */
     int64_t rest;     /* what time has brought, and is no millionth yet */
     int64_t since_us; /* when time brought something last */
-    int64_t ahead;    /* micros that time brought, and nobody has earned since: a span's worth at most */
-    int64_t held;     /* tokens in slices, after it was touched last */
+    int64_t
+        ahead; /* micros that time brought, and nobody has earned since: a span's worth at most */
+    int64_t held; /* tokens in slices, after it was touched last */
 };
 
 int64_t slice_size(const struct rate_policy *p);

@@ -4,6 +4,7 @@
 #include "core/answer.h"
 #include "core/order.h"
 #include "core/sizing.h"
+#include "core/tale.h"
 
 /* NULL, refused with a sentence, when there is no such role. */
 static struct resource *find(struct engine *e, int32_t resource, int32_t role, int32_t *code_out)
@@ -59,8 +60,12 @@ int32_t nebula_size(struct nebula *n, int32_t resource, int32_t role,
         return engine_refuse(e, ERROR_USAGE, "%s has no strategy, or a size below 0", r->name);
     struct order o = {.what = ORDER_SIZE, .pool = role, .size = told->size};
     struct error why;
+    int32_t was = resource_size(r, role).max;
     if (told->size > 0 && told->size != r->size[role] && answer_order(r, &o, &why) != ERROR_OK)
         return engine_refuse(e, why.code, "%s", why.text);
+    int32_t is = resource_size(r, role).max;
+    if (is != was)
+        tale_sized(r, role, was, is);
     sizing_note(r, role, told);
     return 0;
 }

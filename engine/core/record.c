@@ -140,6 +140,8 @@ static const struct record_row row[RECORDS] = {
         "From here on faults happen on purpose, for that time at most."},
     [RECORD_CHAOS_OVER] = {"chaos_over", {{"faults"}},
         "They do not any more; so many there were ever."},
+    [RECORD_SIZED] = {"sized", {{"pool"}, {"from"}, {"to"}},
+        "The strategy made one of its pools, the one of the role with that number from 1, smaller or larger: so many connections it may have."},
 };
 /* clang-format on */
 

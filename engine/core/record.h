@@ -61,6 +61,7 @@ enum record_what {
     RECORD_CIRCUIT_CLOSED,
     RECORD_CHAOS_BEGAN,
     RECORD_CHAOS_OVER,
+    RECORD_SIZED,
     RECORDS
 };
 

@@ -4,6 +4,7 @@
 #include "core/circuits_at.h"
 #include "core/operation.h"
 #include "core/pool.h"
+#include "core/sizing.h"
 
 static const struct nebula_place nowhere;
 
@@ -232,6 +233,13 @@ void tale_chaos_over(struct resource *r)
 {
     record_itself(r, RECORD_CHAOS_OVER, place_of(r, NEBULA_SETTING_CHAOS), (int64_t)r->faults, 0,
                   0);
+}
+
+void tale_sized(struct resource *r, int32_t role, int32_t from, int32_t to)
+{
+    const struct nebula_strategy *by = &r->sizing->said;
+    const struct nebula_place place = {.file = by->file, .line = by->line};
+    record_itself(r, RECORD_SIZED, place, role + 1, from, to);
 }
 
 /* --- in front --------------------------------------------------------------------------------- */

@@ -47,6 +47,8 @@ void tale_chaos(struct resource *r, struct tale *s, enum record_planted what, en
                 int64_t delay_us);
 /* Chaos began, for so long; or is over. */
 void tale_chaos_began(struct resource *r, int64_t during_us);
+/* Its strategy says so many connections of this role, and said so many before. */
+void tale_sized(struct resource *r, int32_t role, int32_t from, int32_t to);
 void tale_chaos_over(struct resource *r);
 /* That counts for the circuit, where there is one. o: by which it goes; NULL: by the declaration alone. */
 void tale_counted(const struct attempt *a, struct tale *s, const struct operation *o,

@@ -10,6 +10,7 @@
 #include "core/order.h"
 #include "core/permits.h"
 #include "core/sizing.h"
+#include "core/record.h"
 #include "sim/told.h"
 
 static const struct nebula_strategy busy = {
@@ -53,6 +54,34 @@ static void a_size_is_kept_between_the_bounds(void **unused)
         assert_int_equal(size_of(&r), row[i].is);
         rig_end(&r);
     }
+}
+
+/* Only when it is another one: what is beyond the bounds is not. */
+static void each_change_is_told_with_its_place(void **unused)
+{
+    (void)unused;
+    static const struct {
+        int32_t size, from, to;
+    } row[] = {{8, 20, 8}, {8, 0, 0}, {3, 8, 3}, {1, 3, 2}, {2, 0, 0}, {99, 2, 20}, {20, 0, 0}};
+    struct rig r;
+    begin(&r, 2, 20);
+    const struct resource *shop = table_get(&r.engine->resources, r.shop);
+    uint64_t changes = 0;
+    for (size_t i = 0; i < COUNT(row); i++) {
+        assert_int_equal(said(&r, 0, row[i].size), 0);
+        changes += row[i].to > 0;
+        assert_int_equal(shop->records->of_itself, changes);
+        if (row[i].to == 0)
+            continue;
+        const struct record *last = records_itself(shop->records, (uint32_t)changes - 1);
+        assert_int_equal(last->what, RECORD_SIZED);
+        assert_int_equal(last->number[0], 1);
+        assert_int_equal(last->number[1], row[i].from);
+        assert_int_equal(last->number[2], row[i].to);
+        assert_string_equal(last->file, "policies/busy.lua");
+        assert_int_equal(last->line, 3);
+    }
+    rig_end(&r);
 }
 
 /* The bounds are the operator's, and what is between them the strategy's. */
@@ -368,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_size_is_kept_between_the_bounds),
+        cmocka_unit_test(each_change_is_told_with_its_place),
         cmocka_unit_test(bounds_that_move_take_the_size_along),
         cmocka_unit_test(growing_serves_who_waits_and_shrinking_cuts_off_nobody),
         cmocka_unit_test(it_is_asked_for_while_it_is_used),

@@ -92,6 +92,7 @@ local WORDS = {
   { { what = "circuit_closed", was = "half" }, "circuit closed", true },
   { { what = "chaos_began", during_us = 600000000 }, "chaos began, for 600s", true },
   { { what = "chaos_over", faults = 13 }, "chaos over, with 13 faults", true },
+  { { what = "sized", pool = 2, from = 2, to = 10 }, "pool 2 may have 10 connections, and had 2", true },
   { { what = "circuit_opened", why = "failures", bad = 16, of = 32, endpoint = "b:1" },
     "circuit of b:1 opened, for 16 of 32 calls failed", true },
   { { what = "circuit_half", was = "open", endpoint = "b:1" }, "circuit of b:1 half open, and probes go", true },
@@ -120,7 +121,7 @@ describe("a decision", function()
       count = count + 1
       assert.is_true(known[name], name)
     end
-    assert.equal(33, count)
+    assert.equal(34, count)
   end)
 
   it("of a later engine is told by its name", function()

@@ -43,7 +43,8 @@ local function show_settings(r)
   strategy.show(r.strategy, p, line)
   line("policy", "%s: deadline %s, of it %s in the queue", r.policy, span(l.deadline), span(l.wait))
   line("", "%d tries, pauses up to %s, then up to %s%s", l.tries, span(l.pause), span(l.pause_max),
-    rules.has_tokens(r.rules) and "" or ("; retries: %d %% of calls, at least %d a second"):format(l.budget, l.budget_least))
+    rules.has_tokens(r.rules) and ""
+      or ("; retries: %d %% of calls, at least %d a second"):format(l.budget, l.budget_least))
   rules.show(r.rules, line)
   rules.show_operations(r.operations, line)
   guards.show(r.guards, line)

@@ -180,6 +180,9 @@ local words = {
   chaos_over = function(one)
     return ("chaos over, with %d faults%s"):format(one.faults, because(one))
   end,
+  sized = function(one)
+    return ("pool %d may have %d connections, and had %d%s"):format(one.pool, one.to, one.from, because(one))
+  end,
 }
 
 --- A record in words; of a sort that this program does not know, its name.

@@ -454,7 +454,7 @@ static void many_calls_are_so_many_times_one(void **unused)
 static void a_share_is_rounded_to_the_nearest(void **unused)
 {
     (void)unused;
-    const struct hedge_policy p = {.share = 1.57 / 100}; /* which is a little less */
+    const struct hedge_policy p = {.share = 0.0157}; /* a million times that is a little less */
     assert_int_equal(hedge_earn(&p, 1000000, 1), 984300);
 }
 

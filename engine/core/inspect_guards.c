@@ -35,6 +35,17 @@ static json_t *circuits_json(struct telling *t, const struct operation *of)
     return list;
 }
 
+static json_t *found_json(struct telling *t, const struct limits_view *v)
+{
+    json_t *o = json_object();
+    telling_number(t, o, "limit", v->found);
+    if (v->latency_us > 0) {
+        telling_put(t, o, "latency", json_real((double)v->latency_us / 1e6));
+        telling_put(t, o, "least", json_real((double)v->least_us / 1e6));
+    }
+    return o;
+}
+
 static json_t *limit_json(struct telling *t, const struct limits_view *v)
 {
     json_t *o = json_object();
@@ -45,6 +56,8 @@ static json_t *limit_json(struct telling *t, const struct limits_view *v)
     telling_number(t, o, "queued", v->queued);
     telling_number(t, o, "refused", v->refused);
     telling_number(t, o, "shed", v->shed);
+    if (v->found > 0)
+        telling_put(t, o, "found", found_json(t, v));
     return o;
 }
 

@@ -350,6 +350,14 @@ void limits_leave(struct guards *g, struct limited *one)
 
 /* --- for people -------------------------------------------------------------------------------- */
 
+static void view_found(const struct shared *s, struct limits_view *out)
+{
+    struct limit_view v = limit_view(&s->limit, &s->policy);
+    out->found = v.limit;
+    out->latency_us = v.latency_us;
+    out->least_us = v.rest_us;
+}
+
 bool limits_view(struct guards *g, struct limits_view *out)
 {
     if (g->limits == NULL)
@@ -362,6 +370,8 @@ bool limits_view(struct guards *g, struct limits_view *out)
                                 .queued = s->bulkhead.queued,
                                 .refused = s->bulkhead.refused,
                                 .shed = s->thrown};
+    if (s->said.is_adaptive)
+        view_found(s, out);
     common_unlock(&s->common);
     return true;
 }

@@ -57,6 +57,8 @@ void limits_free(struct limits **l); /* *l may be NULL; no call of this worker i
 /* For people. */
 struct limits_view {
     int32_t under, waiting, most;
+    int32_t found;                /* about which `most` is tried; 0: it is declared */
+    int64_t latency_us, least_us; /* and what by: of calls now, and the lowest; 0: nobody knows */
     int64_t ran, queued, refused, shed;
 };
 bool limits_view(struct guards *g, struct limits_view *out); /* false: there is none yet */

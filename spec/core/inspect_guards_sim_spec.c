@@ -62,6 +62,38 @@ static void each_operation_that_is_apart_has_its_own(void **unused)
     rig_end(&r);
 }
 
+/* Of a limit that is adaptive: the number, and what it was found by as soon as somebody knows. */
+static void what_was_found_is_shown_beside_what_is_tried(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    ruled_begin(&r, 9,
+                (struct nebula_rules){.limit = {.concurrent = 4,
+                                                .queue = 9,
+                                                .is_adaptive = true,
+                                                .min = 1,
+                                                .max = 50,
+                                                .tolerance = 200}});
+    server_pace(r.server, 10 * MS);
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OK);
+    assert_guards(
+        &r, 0,
+        "{\"operation\":\"\",\"limit\":{\"under_way\":0,\"most\":3,\"waiting\":0,\"ran\":1,"
+        "\"queued\":0,\"refused\":0,\"shed\":0,\"found\":{\"limit\":4}}}");
+    for (int i = 0; i < 240; i++) {
+        int32_t ticket[9];
+        for (int n = 0; n < 9; n++)
+            ticket[n] = ruled_ask(&r, get);
+        for (int n = 0; n < 9; n++)
+            assert_int_equal(rig_await(&r, ticket[n], NULL), ERROR_OK);
+    }
+    char *text = guards_of(&r, 0);
+    assert_non_null(strstr(text, "\"latency\":0.01"));
+    assert_non_null(strstr(text, "\"least\":0.01"));
+    free(text);
+    rig_end(&r);
+}
+
 static void open_in(struct rig *r, const char *state)
 {
     json_t *answer = ask(r, "{\"verb\":\"ls\"}");
@@ -118,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_operation_that_is_apart_has_its_own),
+        cmocka_unit_test(what_was_found_is_shown_beside_what_is_tried),
         cmocka_unit_test(a_circuit_that_is_not_closed_is_seen_in_the_list),
         cmocka_unit_test(of_all_workers_there_is_one),
     };

@@ -53,6 +53,42 @@ static void so_do_those_that_the_server_refuses(void **unused)
     rig_end(&r);
 }
 
+/* What is tried is not what was found. */
+static void what_was_found_is_told(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    int32_t ticket[9];
+    ruled_begin(&r, 9, found);
+    server_pace(r.server, 10 * MS);
+    make_calls(&r, 1, get, ERROR_OK);
+    assert_int_equal(ruled_limit(&r).found, 4);
+    assert_int_equal(ruled_limit(&r).latency_us, 0);
+    assert_int_equal(ruled_limit(&r).least_us, 0);
+    for (int i = 0; i < 10 * ROUNDS; i++) {
+        for (int n = 0; n < 9; n++)
+            ticket[n] = ruled_ask(&r, get);
+        for (int n = 0; n < 9; n++)
+            assert_int_equal(rig_await(&r, ticket[n], NULL), ERROR_OK);
+    }
+    struct limits_view v = ruled_limit(&r);
+    assert_true(v.found >= 1 && v.found != v.most);
+    assert_in_range(v.latency_us, 9 * MS, 12 * MS);
+    assert_in_range(v.least_us, 9 * MS, v.latency_us);
+    rig_end(&r);
+}
+
+static void one_that_is_declared_is_not_found(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    ruled_begin(&r, 5, (struct nebula_rules){.limit = {.concurrent = 2, .queue = 2}});
+    make_calls(&r, 1, get, ERROR_OK);
+    assert_int_equal(ruled_limit(&r).most, 2);
+    assert_int_equal(ruled_limit(&r).found, 0);
+    rig_end(&r);
+}
+
 static void where_most_fail_the_bound_is_halved(void **unused)
 {
     (void)unused;
@@ -105,6 +141,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_that_go_well_end_a_trial),
         cmocka_unit_test(so_do_those_that_the_server_refuses),
+        cmocka_unit_test(what_was_found_is_told),
+        cmocka_unit_test(one_that_is_declared_is_not_found),
         cmocka_unit_test(where_most_fail_the_bound_is_halved),
         cmocka_unit_test(what_was_not_sent_counts_for_nothing),
         cmocka_unit_test(what_nobody_waits_for_any_more_counts_for_nothing),

@@ -25,6 +25,14 @@ now|pay: limit: 0 of 1 under way, 4 wait; 1 went at once or in turn, 0 refused, 
     assert.equal("", lines_of(nil))
   end)
 
+  it("says what limit was found, and by calls that took how long", function()
+    local limit = { under_way = 9, most = 11, waiting = 4, ran = 1, refused = 0, shed = 0, found = { limit = 10 } }
+    assert.equal("now|limit: 9 of 11 under way, 4 wait; 1 went at once or in turn, 0 refused, 0 shed; found 10",
+      lines_of { { operation = "", limit = limit } })
+    limit.found.latency, limit.found.least = 0.0123, 0.0101
+    assert.matches("; found 10, by calls of 12ms, 10ms at least$", lines_of { { operation = "", limit = limit } })
+  end)
+
   it("says why a circuit opened, and for how long", function()
     for expected, said in pairs {
       ["now|circuit open: 3 of 32 failed, half open in 1500ms; opened 2 times"] = { state = "open", why = "failures", bad = 3,

@@ -42,9 +42,16 @@ local function circuit(said)
   return ("%s: %s%s; opened %d times"):format(state, why, half, said.trips)
 end
 
+-- An adaptive one tries a few more and a few less than it has found.
+local function found(said)
+  if not said then return "" end
+  local took = said.latency and (", by calls of %s, %s at least"):format(span(said.latency), span(said.least)) or ""
+  return ("; found %d%s"):format(said.limit, took)
+end
+
 local function limit(said)
-  return ("%d of %d under way, %d wait; %d went at once or in turn, %d refused, %d shed"):format(said.under_way,
-    said.most, said.waiting, said.ran, said.refused, said.shed)
+  return ("%d of %d under way, %d wait; %d went at once or in turn, %d refused, %d shed%s"):format(said.under_way,
+    said.most, said.waiting, said.ran, said.refused, said.shed, found(said.found))
 end
 
 --- A line for each thing that is known: what it is about, and the sentence.

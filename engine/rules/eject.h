@@ -7,6 +7,8 @@
  * - of a window, a share of successes below mean - factor x standard deviation of the shares of all that
  *   had enough calls, when those are enough endpoints.
  *
+ * A share of failures that is too much whatever the others do is for a circuit of each endpoint (rules/circuit).
+ *
  * No more than a share of all are out at a time; who would be one too many stays, and is judged again.
  * One is out for `time` x how often it was out lately, `time_most` at most, and up to a tenth less by the
  * dice, so that not all come back together; each window in which it is in takes one off that count.

@@ -109,6 +109,21 @@ static void consecutive_gateway_failure(void **unused)
     }
 }
 
+/* split_external_local_origin_errors, false by default: whoever did not answer twice and then answers 500 has failed three
+ * times. Ours are never counted apart: who cannot be reached at all is down, which is another matter than to be ejected. */
+static void split_external_local_origin_errors(void **unused)
+{
+    (void)unused;
+    static const enum error_code did[] = {ERROR_DEADLINE, ERROR_DEADLINE, ERROR_SERVER};
+    struct cluster c;
+    begin(&c, HOSTS);
+    for (size_t i = 0; i < COUNT(did); i++)
+        answers(&c, 0, !error_blames_server(did[i]), 1);
+    assert_int_equal(c.host[0].streak, 3);
+    fails(&c, 0, 2);
+    are_ejected(&c, "a");
+}
+
 /* enforcing_consecutive_5xx, 0: it is looked at, and nothing is done. Here it is not looked at. */
 static void enforcing_consecutive_5xx(void **unused)
 {
@@ -164,6 +179,45 @@ static void a_host_that_becomes_healthy_is_ejected_for_less(void **unused)
     pass(&c, 20);
     fails(&c, 0, 5);
     assert_int_equal(c.host[0].until_us - c.now_us, 60 * (int64_t)SECOND);
+}
+
+/* From the longest time to the base time it takes max_ejection_time / base_ejection_time x interval: 100 s with the defaults.
+ * A second sooner it is a step more. */
+static void it_takes_a_while_until_the_base_time_is_enough(void **unused)
+{
+    (void)unused;
+    static const struct {
+        int64_t well_s, out_s;
+    } row[] = {{0, 300}, {10, 300}, {19, 300}, {20, 270}, {90, 60}, {99, 60}, {100, 30}, {900, 30}};
+    for (size_t i = 0; i < COUNT(row); i++) {
+        struct cluster c;
+        begin(&c, HOSTS);
+        for (int times = 1; times <= 10; times++) {
+            fails(&c, 0, 5);
+            c.now_us = c.host[0].until_us;
+        }
+        for (int64_t s = 0; s < row[i].well_s; s++) {
+            pass(&c, 1);
+            answers(&c, 0, true, 1);
+        }
+        fails(&c, 0, 5);
+        assert_int_equal(c.host[0].until_us - c.now_us, row[i].out_s * SECOND);
+    }
+}
+
+/* successful_active_health_check_uneject_host, true by default: who answers a check is back at once. Here nobody is checked
+ * for that: what the calls were is known, and a check says less. However well calls go that were under way, it stays out. */
+static void successful_active_health_check_uneject_host(void **unused)
+{
+    (void)unused;
+    struct cluster c;
+    begin(&c, HOSTS);
+    fails(&c, 0, 5);
+    c.now_us = 29 * (int64_t)SECOND;
+    answers(&c, 0, true, 100);
+    are_ejected(&c, "a");
+    pass(&c, 1);
+    are_ejected(&c, "");
 }
 
 /* max_ejection_time_jitter is added, and 0 by default. Ours is taken off, a tenth at most, so that time_most is a bound. */
@@ -318,16 +372,24 @@ static void failure_percentage(void **unused)
 
 /* --- the panic threshold ----------------------------------------------------------------------------- */
 
-/* With fewer than half of the hosts left all are used, as if none was ejected. */
+/* "Panic threshold" of the overview of load balancing: with fewer than half of the hosts left all are used, as if none was
+ * ejected. The shares are those of its tables, of a hundred hosts; where it has two priorities, and the first is not in
+ * panic because the second has room, ours has nobody else: each role is alone. */
 static void healthy_panic_threshold(void **unused)
 {
     (void)unused;
-    assert_false(eject_is_panic(&envoy, 5, 10));
-    assert_true(eject_is_panic(&envoy, 4, 10));
-    assert_false(eject_is_panic(&envoy, 1, 2));
+    static const struct {
+        int32_t healthy;
+        bool is_panic;
+    } row[] = {{100, false}, {72, false}, {71, false}, {65, false}, {60, false},
+               {50, false},  {49, true},  {25, true},  {5, true},   {0, true}};
     struct eject_policy never = envoy;
     never.panic = 0;
-    assert_false(eject_is_panic(&never, 0, 10));
+    for (size_t i = 0; i < COUNT(row); i++) {
+        assert_int_equal(eject_is_panic(&envoy, row[i].healthy, 100), row[i].is_panic);
+        assert_false(eject_is_panic(&never, row[i].healthy, 100));
+    }
+    assert_false(eject_is_panic(&envoy, 1, 2));
 }
 
 int main(void)
@@ -335,10 +397,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(consecutive_5xx),
         cmocka_unit_test(consecutive_gateway_failure),
+        cmocka_unit_test(split_external_local_origin_errors),
         cmocka_unit_test(enforcing_consecutive_5xx),
         cmocka_unit_test(base_ejection_time),
         cmocka_unit_test(max_ejection_time),
         cmocka_unit_test(a_host_that_becomes_healthy_is_ejected_for_less),
+        cmocka_unit_test(it_takes_a_while_until_the_base_time_is_enough),
+        cmocka_unit_test(successful_active_health_check_uneject_host),
         cmocka_unit_test(max_ejection_time_jitter),
         cmocka_unit_test(max_ejection_percent),
         cmocka_unit_test(always_eject_one_host),

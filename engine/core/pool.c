@@ -143,8 +143,9 @@ static inline void leave_queue(struct pool *p, struct waiter *w)
     }
     p->gate &= ~(uint32_t)GATE_QUEUE;
     handover_unask(p);
-    if ((p->gate & GATE_DRAINING) != 0)
-        keep_soon(p); /* nobody has a use for what is idle any more */
+    bool is_left = p->is_asked && p->idle.first != NULL; /* he could not use it, and others may */
+    if (is_left || (p->gate & GATE_DRAINING) != 0)
+        keep_soon(p); /* nobody here has a use for what is idle any more */
 }
 
 static void note_refusal(struct pool *p, enum error_code code)

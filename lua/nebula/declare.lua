@@ -208,7 +208,7 @@ local function read_resource(one, kind, known_rows, known)
   local strategy = read_strategy(one, settings, from_env, known.strategies)
   local told = not one.failed and tell(one, kind, settings)
   local balanced = told and settings.balance ~= "connections" and balance.read(one, settings, told)
-  if told and not balanced and (policy and policy.rules or named) then
+  if told and not balanced and (numbers.has_each(policy) or named) then
     balance.check_absent(one, settings, told, policy, named)
   end
   if told and strategy then

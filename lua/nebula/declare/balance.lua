@@ -1,6 +1,7 @@
 --- balance: how the calls of a resource spread over its endpoints, as its declaration says it. Its settings are in
 --- rows.lua; this is loaded for a resource that has one.
 
+local numbers = require "nebula.declare.numbers"
 local balance = {}
 
 --- The rules by name: enum nebula_rule of nebula_balance.h.
@@ -49,12 +50,6 @@ local function check(one, settings, told)
   if said.most ~= nil then check_most(one, settings.eject.most, count) end
 end
 
--- So that one of them can be left out.
-local function has_each(policy)
-  local circuit = policy and policy.rules and policy.rules.circuit
-  return circuit and circuit.per ~= 0
-end
-
 local function refuse_each(one, told, path, name)
   local few = told.endpoints and #told.endpoints > 1 and 'calls that are spread over them: say balance = "p2c" here'
     or "several of them"
@@ -69,11 +64,11 @@ end
 ---@param policy table|nil in the engine's units
 ---@param operations table<string, nebula.DeclaredOperation>|nil
 function balance.check_absent(one, settings, told, policy, operations)
-  if has_each(policy) then
+  if numbers.has_each(policy) then
     refuse_each(one, told, { "policy" }, settings.policy)
   end
   for name, each in pairs(operations or {}) do
-    if each.is_apart and has_each(each.policy) then
+    if each.is_apart and numbers.has_each(each.policy) then
       refuse_each(one, told, { "operations", name }, each.policy_name)
     end
   end

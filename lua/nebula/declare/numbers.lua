@@ -213,4 +213,12 @@ function numbers.with_limit(policy, connections, queue)
   return copy
 end
 
+--- Whether it has a circuit for each endpoint.
+---@param policy table|nil in the engine's units
+---@return boolean|nil
+function numbers.has_each(policy)
+  local circuit = policy and policy.rules and policy.rules.circuit
+  return circuit and circuit.per ~= 0
+end
+
 return numbers

@@ -105,7 +105,8 @@ local function join(self, key, flight, until_us, fn)
   elseif flight.next == me then
     return time.before(until_us, lead, self, key, flight, fn, true)
   elseif not (flight.err or flight.bytes) then
-    return time.before(until_us, fn, true) -- the answer cannot be copied
+    local value, failed = time.before(until_us, fn, true) -- the answer cannot be copied
+    return value, failed
   end
   self.waits = self.waits + 1
   if flight.err then

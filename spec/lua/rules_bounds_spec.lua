@@ -85,7 +85,7 @@ local function passing(texts)
   for from = 1, #texts, AT_ONCE do
     local is_wrong = {}
     local set, errors = read(texts, from, from + AT_ONCE - 1, is_wrong)
-    for _, e in ipairs(errors or {}) do is_wrong[tonumber(e.path:match "^p(%d+)")] = true end
+    for _, e in ipairs(errors or {}) do is_wrong[tonumber(e.path:match "^[pr](%d+)")] = true end
     set = set or assert(read(texts, from, from + AT_ONCE - 1, is_wrong))
     for _, resource in ipairs(set.resources) do
       local i = tonumber(resource.name:match "%d+")

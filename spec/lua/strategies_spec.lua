@@ -240,7 +240,7 @@ describe("a strategy", function()
       end
       for i = 1, 20 do tasks[i]:join() end
       local max = shop:stats().roles.reader.max
-      print(max >= 20 and max <= 30, max)
+      print(max >= 20 and max <= 40, max) -- a quarter more, and who is late holds for longer
     ]]
     says("true", said.output)
     says("policies/adaptive.lua:", said.errors)

@@ -217,8 +217,8 @@ end
 ---@param policy table|nil in the engine's units
 ---@return boolean|nil
 function numbers.has_each(policy)
-  local circuit = policy and policy.rules and policy.rules.circuit
-  return circuit and circuit.per ~= 0
+  local said = policy and policy.rules and policy.rules.circuit
+  return said and said.per ~= 0
 end
 
 return numbers

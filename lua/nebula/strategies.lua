@@ -25,7 +25,7 @@ local lib, engine = c.lib, c.engine
 ---@field is_beyond table<string, true> the roles of which it was said that an answer lies beyond the bounds
 
 local all = {}   ---@type nebula.Sized[]
-local gone = {}  ---@type table<string, string> why a strategy is asked no more
+local gone = {}  ---@type table<string, string> why a function is asked no more, by the name of its own strategy
 
 local bounds, sized = c.new "struct nebula_bounds", c.new "struct nebula_sized"
 
@@ -65,9 +65,9 @@ local function ask(one, role, numbers)
   end
   local answer, breach = thrift.ask(strategy.size, declared.answer, fields_of(one, role, numbers))
   if breach and breach.is_last then
-    gone[strategy.name] = tostring(breach)
+    gone[strategy.size.name] = tostring(breach)
   end
-  return answer, breach and tostring(breach) or gone[strategy.name] or "it answered with nil"
+  return answer, breach and tostring(breach) or gone[strategy.size.name] or "it answered with nil"
 end
 
 -- To have less than min is what a quiet pool wants; other answers beyond the bounds are worth a line, once.
@@ -94,9 +94,10 @@ local function tell(one, i, size, answer, why)
   end
 end
 
--- The pool may be another worker's by now, and its bounds may be others.
+-- While the figures came the pool may have become another worker's, its bounds may have changed; and of one that was
+-- first used meanwhile there are none.
 local function look(one, i, role, numbers, why)
-  if not is_due(one, i) then return end
+  if not (numbers.window and is_due(one, i)) then return end
   local answer
   if not why then
     answer, why = ask(one, role, numbers)

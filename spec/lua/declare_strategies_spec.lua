@@ -46,6 +46,34 @@ describe("a strategy", function()
     has("busy.every: a function cannot stand here", mistakes_of 'strategy "busy" { every = function() end, size = function() end }')
   end)
 
+  it("may be like another one, and has that one's function", function()
+    local file = ", size = function() end }"
+    local like = 'strategy "fast" { every = "1s"' .. file .. '\nstrategy "busy" { like = "fast", every = "1m" }'
+    local set, _, folder = read(like)
+    assert.same({ name = "busy", every_us = 60000000, size = { kind = "strategy", name = "fast", path = "size",
+      file = folder .. "/policies/s.lua", line = 1 } }, set.resources[1].strategy)
+    assert.equal(1, #set.asked)
+    local own = 'strategy "fast" { every = "1s"' .. file .. '\nstrategy "busy" { like = "fast"' .. file
+    assert.equal(1000000, read(own).resources[1].strategy.every_us)
+    assert.equal("busy", read(own).resources[1].strategy.size.name)
+    local ships = read 'strategy "busy" { like = "adaptive", every = "30s" }'
+    assert.equal("adaptive", ships.resources[1].strategy.size.name)
+    assert.matches("policies/adaptive.lua$", ships.resources[1].strategy.size.file)
+  end)
+
+  it("is like one that exists, and not like itself", function()
+    assert.equal('policies/s.lua:1:19: busy.like: there is no strategy "bus"; did you mean "busy"?',
+      mistakes_of 'strategy "busy" { like = "bus" }')
+    assert.equal("policies/s.lua:1:19: busy.like: goes round in a circle: busy -> busy", mistakes_of 'strategy "busy" { like = "busy" }')
+    assert.equal("policies/s.lua:1:19: busy.size: expected a function, got a number",
+      mistakes_of 'strategy "busy" { size = 5 }\nstrategy "calm" { like = "busy" }')
+    assert.equal("policies/s.lua:1:1: busy.size: is missing",
+      mistakes_of 'strategy "busy" { every = "1s" }\nstrategy "calm" { like = "busy" }')
+    has("busy.like: expected a text", mistakes_of 'strategy "busy" { like = 5 }')
+    assert.equal("policies/s.lua:1:19: busy.like: is written here, and does not come from the environment",
+      mistakes_of 'strategy "busy" { like = env("NO_SUCH", "adaptive") }')
+  end)
+
   it("may be used by nobody, and is looked at all the same", function()
     local set = read('strategy "idle" { size = function() end }', 'sqlite "shop" { file = "x" }')
     assert.is_nil(set.resources[1].strategy)

@@ -179,6 +179,26 @@ describe("a strategy", function()
     says("fails: enough", shown)
   end)
 
+  it("that is like another one is told why the function of both is asked no more", function()
+    sized:declares("busy", 'function() error "enough" end')
+    sized:declares("other", "nil, like = 'busy'")
+    start [[
+      use "busy":lease():release()
+      use "other":lease():release()
+      print "ready"
+      sleep "1h"
+    ]]
+    for _, name in ipairs { "busy", "other" } do
+      eventually(name .. " is asked no more", function()
+        local pool = inspected(name).strategy.pools[1]
+        return pool and pool.why:find("from now on", 1, true)
+      end)
+      clock.pause(250)
+      says("from now on", inspected(name).strategy.pools[1].why)
+    end
+    says("strategy     other, of 2 to 20 connections, every 100ms, ", ended(0, nebula("inspect", "other")).output)
+  end)
+
   it("is shown from the files, too", function()
     sized:declares("busy", "function() return few end")
     says("strategy     busy, of 2 to 20 connections, every 100ms, ", ended(0, nebula("inspect", "busy", "--dir", sized.folder)).output)

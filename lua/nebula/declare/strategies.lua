@@ -3,12 +3,8 @@
 -- `size` is a question (engine/question.h) that is asked by nebula.strategies. It has no default: without an answer a
 -- pool stays as large as it is.
 
-local keys = require "nebula.keys"
-local shape = require "nebula.shape"
+local named = require "nebula.declare.named"
 local spans = require "nebula.declare.spans"
-local suggest = require "nebula.suggest"
-
-local HINTS = 50 -- so many unknown names are compared with so many known ones: it takes time
 
 ---@class nebula.Strategy
 ---@field name string
@@ -16,8 +12,7 @@ local HINTS = 50 -- so many unknown names are compared with so many known ones: 
 ---@field size nebula.Asked
 
 ---@class nebula.Strategies
----@field private declared table<string, nebula.Declaration>
----@field private read table<string, nebula.Strategy>
+---@field private known nebula.Named
 local Strategies = {}
 Strategies.__index = Strategies
 
@@ -56,54 +51,34 @@ strategies.fields = {
 }
 
 strategies.rows = {
+  like = { type = "string", max = 64, class = "live", text = "The strategy that says what this one does not." },
   every = spans.span("5s", "How often it is asked, of each pool; up to a tenth is taken off.", 100000),
   size = {
-    type = "question", required = true, class = "live", answer = strategies.answer,
+    type = "question", class = "live", answer = strategies.answer,
     text = "How many connections there may be: a number, which is rounded up and kept within pool.min and pool.max; "
-      .. "nil: as many as now.",
+      .. "nil: as many as now. There is no default.",
   },
 }
+
+local function read(one, base)
+  local settings = one:check(strategies.rows, base)
+  if one.settings.size == nil and one.settings.like == nil then
+    one:fail({ "size" }, "is missing")
+  end
+  return settings
+end
 
 --- Collects the declared strategies by name; those of a later layer replace those of an earlier one.
 ---@param declarations nebula.Declaration[]
 ---@return nebula.Strategies
 function strategies.collect(declarations)
-  local by_name = {}
-  for _, one in ipairs(declarations) do
-    local other = by_name[one.name]
-    if other and other.source.layer == one.source.layer then
-      one:fail({}, ("there is already a strategy of this name, in %s:%d"):format(other.source.file, other.line))
-    else
-      by_name[one.name] = one
-    end
-  end
-  return setmetatable({ declared = by_name, read = {}, hints = 0 }, Strategies)
-end
-
---- The whole settings of a declared strategy, errors reported; on errors they are not to be used.
-function Strategies:resolve(one)
-  if not self.read[one.name] then
-    local settings = one:check(strategies.rows)
-    self.read[one.name] = { name = one.name, every_us = settings.every, size = settings.size }
-  end
-  return self.read[one.name]
+  return setmetatable({ known = named.collect("strategy", declarations, read) }, Strategies)
 end
 
 --- Checks every strategy that somebody declared. Those that ship are right, and wait until they are asked for.
 ---@param declarations nebula.Declaration[]
 function Strategies:check(declarations)
-  for _, one in ipairs(declarations) do
-    if self.declared[one.name] == one and one.source.layer > 1 then
-      self:resolve(one)
-    end
-  end
-end
-
--- What an unknown name may have meant.
-function Strategies:suggest(name)
-  self.hints = self.hints + 1
-  local known = self.hints <= HINTS and keys(self.declared) or {}
-  return #known <= HINTS and suggest(name, known) or ""
+  self.known:check(declarations)
 end
 
 --- A strategy by its name; nil and why there is none. What did not pass is not to be used.
@@ -112,10 +87,12 @@ end
 ---@return nebula.Strategy|nil
 ---@return string|nil why
 function Strategies:get(name, is_secret)
-  local one = self.declared[name]
-  if one then return self:resolve(one) end
-  return nil, ("there is no strategy %s%s"):format(is_secret and "of this name" or shape.quote(name),
-    self:suggest(not is_secret and name))
+  local one, why = self.known:find(name, is_secret)
+  if not one then
+    return nil, why
+  end
+  local settings = self.known:resolve(one)
+  return { name = name, every_us = settings.every, size = settings.size }
 end
 
 return strategies

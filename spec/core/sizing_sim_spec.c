@@ -9,8 +9,9 @@
 
 #include "core/order.h"
 #include "core/permits.h"
-#include "core/sizing.h"
 #include "core/record.h"
+#include "core/sizing.h"
+#include "sim/memory.h"
 #include "sim/told.h"
 
 static const struct nebula_strategy busy = {
@@ -202,6 +203,27 @@ static void what_makes_no_sense_is_refused(void **unused)
     rig_end(&r);
 }
 
+static void without_memory_it_has_none_and_then_one(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    rig_open(&r);
+    int64_t nth = 1;
+    for (;; nth++) {
+        memory_fail(nth);
+        int32_t code = nebula_strategy(r.nebula, r.shop, &busy);
+        memory_fail(0);
+        if (code == 0)
+            break;
+        assert_int_equal(code, -ERROR_MEMORY);
+        assert_int_equal(said(&r, 0, 3), -ERROR_USAGE); /* it has none */
+    }
+    assert_true(nth > 3);
+    assert_int_equal(said(&r, 0, 3), 0);
+    rig_end(&r);
+}
+
 static void one_whose_session_is_its_data_has_none(void **unused)
 {
     (void)unused;
@@ -209,6 +231,20 @@ static void one_whose_session_is_its_data_has_none(void **unused)
     rig_begin(&r);
     r.spec.is_data = true;
     r.spec.pool.min = r.spec.pool.max = 1;
+    rig_open(&r);
+    assert_int_equal(nebula_strategy(r.nebula, r.shop, &busy), -ERROR_CONFIG);
+    rig_end(&r);
+}
+
+static void a_resource_of_tenants_has_none(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    rig_begin(&r);
+    r.option.value = "{tenant}";
+    r.option.has_tenant = true;
+    r.spec.tenant = "^%a+$";
+    r.spec.tenants = 2;
     rig_open(&r);
     assert_int_equal(nebula_strategy(r.nebula, r.shop, &busy), -ERROR_CONFIG);
     rig_end(&r);
@@ -346,10 +382,55 @@ static void a_size_holds_for_all_though_who_joins_hears_of_it_first(void **unuse
     }
 }
 
+static const json_t *told_strategy(const json_t *inspected)
+{
+    return told_at(told_at(inspected, "resource"), "strategy");
+}
+
 static json_t *told_pool(const json_t *inspected)
 {
-    const json_t *strategy = told_at(told_at(inspected, "resource"), "strategy");
-    return json_array_get(told_at(strategy, "pools"), 0);
+    return json_array_get(told_at(told_strategy(inspected), "pools"), 0);
+}
+
+static void what_is_declared_anew_keeps_what_was_answered(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin_all(&w, 1);
+    open_one(&w, 0);
+    use(&w, 1);
+    assert_int_equal(said(&w.of[0], 0, 5), 0);
+    const struct nebula_strategy other = {.name = "calm", .every_us = 250 * MS};
+    assert_int_equal(nebula_strategy(w.of[0].nebula, w.of[0].shop, &other), 0);
+    json_t *told = told_in(&w, 0, TOLD_INSPECT);
+    assert_string_equal(told_text(told_strategy(told), "name"), "calm");
+    assert_string_equal(told_text(told_strategy(told), "file"), "");
+    assert_int_equal((int)(json_real_value(told_at(told_strategy(told), "every")) * 1000), 250);
+    assert_int_equal((int)json_real_value(told_at(told_pool(told), "answer")), 5);
+    json_decref(told);
+    shift_end(&w);
+}
+
+/* Also when what was said first is heard last; and who comes later finds each of them. */
+static void each_role_has_a_size_of_its_own_in_all_workers(void **unused)
+{
+    (void)unused;
+    struct shift w;
+    begin_all(&w, 3);
+    w.spec->roles = 2;
+    w.spec->role_name[1] = "other";
+    open_one(&w, 0);
+    open_one(&w, 1);
+    assert_int_equal(said(&w.of[0], 1, 3), 0);
+    assert_int_equal(said(&w.of[1], 0, 5), 0);
+    shift_pass(&w, MS);
+    open_one(&w, 2);
+    for (int i = 0; i < 3; i++) {
+        const struct resource *shop = table_get(&w.of[i].engine->resources, w.of[i].shop);
+        assert_int_equal(resource_size(shop, 0).max, 5);
+        assert_int_equal(resource_size(shop, 1).max, 3);
+    }
+    shift_end(&w);
 }
 
 static void the_later_answer_is_told_and_why_there_is_none(void **unused)
@@ -361,13 +442,23 @@ static void the_later_answer_is_told_and_why_there_is_none(void **unused)
     open_one(&w, 1);
     use(&w, 2);
     json_t *told = told_in(&w, 0, TOLD_INSPECT);
-    const json_t *strategy = told_at(told_at(told, "resource"), "strategy");
+    const json_t *strategy = told_strategy(told);
     assert_string_equal(told_text(strategy, "name"), "busy");
     assert_string_equal(told_text(strategy, "file"), "policies/busy.lua");
     assert_int_equal(told_number(strategy, "line"), 3);
     assert_int_equal(json_array_size(told_at(strategy, "pools")), 0);
     json_decref(told);
     assert_int_equal(said(&w.of[1], 0, 5), 0);
+    struct world *world = w.of[1].engine->world;
+    double now = (double)world->wall_us(world) / 1e6;
+    for (int i = 0; i < 2; i++) {
+        told = told_in(&w, i, TOLD_INSPECT); /* worker 0 was never asked */
+        assert_int_equal((int)json_real_value(told_at(told_pool(told), "answer")), 5);
+        double asked = json_real_value(told_at(told_pool(told), "asked"));
+        assert_true(asked > now - 0.001 && asked < now + 0.001);
+        assert_true(json_real_value(told_at(told_pool(told), "answered")) == asked);
+        json_decref(told);
+    }
     shift_pass(&w, SECOND);
     const struct nebula_sized none = {.size = 0, .why = "it failed"};
     assert_int_equal(nebula_size(w.of[0].nebula, w.of[0].shop, 0, &none), 0);
@@ -403,12 +494,16 @@ int main(void)
         cmocka_unit_test(it_is_asked_for_while_it_is_used),
         cmocka_unit_test(a_role_whose_kind_says_max_is_left_alone),
         cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(without_memory_it_has_none_and_then_one),
         cmocka_unit_test(one_whose_session_is_its_data_has_none),
+        cmocka_unit_test(a_resource_of_tenants_has_none),
         cmocka_unit_test(nobody_orders_it_by_the_socket),
         cmocka_unit_test(of_all_workers_one_asks_and_another_one_when_it_leaves),
         cmocka_unit_test(a_size_holds_in_all_and_for_who_comes_later),
         cmocka_unit_test(of_two_answers_the_later_one_holds_and_a_resize_moves_neither),
         cmocka_unit_test(a_size_holds_for_all_though_who_joins_hears_of_it_first),
+        cmocka_unit_test(what_is_declared_anew_keeps_what_was_answered),
+        cmocka_unit_test(each_role_has_a_size_of_its_own_in_all_workers),
         cmocka_unit_test(the_later_answer_is_told_and_why_there_is_none),
     };
     return cmocka_run_group_tests_name("sizing", tests, NULL, NULL);

@@ -1,7 +1,10 @@
 -- Strategies as they are declared: what they may say, who may name them, and what is wrong with the rest.
 
+local declare = require "nebula.declare"
 local declared = require "spec.support.declared"
 local strategies = require "nebula.declare.strategies"
+local tmp = require "spec.support.tmp"
+local worker = require "nebula.worker"
 
 local SHOP = 'sqlite "shop" { file = "shop.db", pool = { min = 2, max = 20, strategy = "busy" } }'
 
@@ -102,6 +105,35 @@ describe("a strategy", function()
     local said = mistakes_of("", 'sqlite "shop" { file = "x", pool = { strategy = env("NO_SUCH", "hunter2") } }')
     has("there is no strategy of this name", said)
     assert.is_nil(said:find("hunter2", 1, true))
+    said = mistakes_of('strategy "hunter" { size = function() end }',
+      'sqlite "shop" { file = "x", pool = { strategy = env("NO_SUCH", "hunter2") } }')
+    assert.is_nil(said:find("did you mean", 1, true))
+  end)
+
+  it("takes the place of one of an earlier folder, wrong as that may be", function()
+    local folders = {}
+    for i, every in ipairs { "1ms", "2s" } do
+      folders[i] = tmp.folder()
+      tmp.write(folders[i], "policies/s.lua", ('strategy "busy" { every = %q, size = function() end }'):format(every))
+    end
+    tmp.write(folders[2], "resources/a.lua", SHOP)
+    local set = assert(declare.read { home = ".", dirs = folders, kinds = declared.kinds })
+    assert.equal(2000000, set.resources[1].strategy.every_us)
+  end)
+
+  it("is not for tenants, nor for who lives in memory", function()
+    local kinds = require("nebula.kind").load { worker.home .. "/resources/postgres.lua", worker.home .. "/resources/sqlite.lua" }
+    local function refused(resource)
+      local folder = tmp.folder()
+      tmp.write(folder, "resources/a.lua", resource)
+      local _, errors = declare.read { home = worker.home, dirs = { folder }, kinds = kinds }
+      assert.equal(1, #errors)
+      return tostring(errors[1])
+    end
+    has("one.pool.strategy: a resource of tenants has none: each of them has a pool of his own",
+      refused 'postgres "one" { host = "h", dbname = "shop_{tenant}", user = "u", pool = { strategy = "adaptive" } }')
+    has("one.pool.strategy: its one connection is its data, so its size is nobody's to say",
+      refused 'sqlite "one" { file = ":memory:", pool = { max = 1, strategy = "adaptive" } }')
   end)
 
   it("takes the place of one that ships", function()

@@ -222,6 +222,42 @@ describe("a strategy", function()
     says("busy, of 0 to 30 connections", ended(0, nebula("inspect", "busy")).output)
   end)
 
+  it("is not asked while functions have taken their time, and that is told", function()
+    sized:declares("busy", "function() return 8 end")
+    start [[
+      local thrift = require "nebula.thrift"
+      local has_time = thrift.has_time
+      thrift.has_time = function() return false end
+      use "busy":lease():release()
+      print "ready"
+      sleep "600ms"
+      thrift.has_time = has_time
+      sleep "1h"
+    ]]
+    eventually("there is no time", function()
+      local pool = inspected("busy").strategy.pools[1]
+      return pool and pool.why == "functions of policies take a fifth of the worker's time" and pool.size == 20
+    end)
+    eventually("there is", function() return size_of "busy" == 8 end)
+  end)
+
+  it("is no task of the workflow, of which a drain tells what is open", function()
+    sized:declares("busy", "function() return 8 end")
+    tmp.write(sized.folder, "policies/busy.lua", 'strategy "busy" { size = function() return 8 end }') -- every 5s
+    start([[
+      use "busy":lease():release()
+      defer(function() sleep "10s" end)
+      print "ready"
+      sleep "1h"
+    ]], "--drain", "100ms")
+    child:signal "TERM"
+    local said = over(child)
+    child = nil
+    says("still open: the task of the workflow", said.errors)
+    local _, tasks = said.errors:gsub("still open: the task", "")
+    assert.equal(1, tasks, said.errors)
+  end)
+
   it("is not asked while its resource is paused, and ends with the program", function()
     sized:declares("busy", "function(pool) log.info('asked') return 8 end")
     start [[
@@ -242,27 +278,5 @@ describe("a strategy", function()
     assert.is_true(clock.now() - begun < 3000)
     says("draining", said.errors)
     assert.is_nil(said.errors:find("strategies.lua", 1, true))
-  end)
-
-  it("that ships makes a pool as large as its load", function()
-    tmp.write(sized.folder, "resources/r.lua",
-      ('sqlite "shop" { file = "%s/shop.db", pool = { min = 2, max = 50, strategy = "adaptive" } }\n'):format(sized.folder))
-    local said = sized:run [[
-      local shop, tasks = use "shop", {}
-      for i = 1, 20 do
-        tasks[i] = task(function()
-          for _ = 1, 100 do
-            local lease = shop:lease()
-            sleep "20ms"
-            lease:release()
-          end
-        end)
-      end
-      for i = 1, 20 do tasks[i]:join() end
-      local max = shop:stats().roles.reader.max
-      print(max >= 20 and max <= 40, max) -- a quarter more, and who is late holds for longer
-    ]]
-    says("true", said.output)
-    says("policies/adaptive.lua:", said.errors)
   end)
 end)

@@ -1,4 +1,4 @@
--- Strategies of programs that do something else, too: in several workers, and beside other resources.
+-- Strategies of programs that do something else, too: in several workers, beside other resources, and the one that ships.
 
 local program = require "spec.support.program"
 local sizes = require "spec.support.sized"
@@ -91,5 +91,27 @@ describe("a strategy", function()
       print(all > 500, slow / all < 0.01)
     ]]
     assert.equal("true\ttrue\n", said.output)
+  end)
+
+  it("that ships makes a pool as large as its load", function()
+    tmp.write(sized.folder, "resources/r.lua",
+      ('sqlite "shop" { file = "%s/shop.db", pool = { min = 2, max = 50, strategy = "adaptive" } }\n'):format(sized.folder))
+    local said = sized:run [[
+      local shop, tasks = use "shop", {}
+      for i = 1, 20 do
+        tasks[i] = task(function()
+          for _ = 1, 100 do
+            local lease = shop:lease()
+            sleep "20ms"
+            lease:release()
+          end
+        end)
+      end
+      for i = 1, 20 do tasks[i]:join() end
+      local max = shop:stats().roles.reader.max
+      print(max >= 20 and max <= 30, max)
+    ]]
+    says("true", said.output)
+    says("policies/adaptive.lua:", said.errors)
   end)
 end)

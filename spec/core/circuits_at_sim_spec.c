@@ -219,17 +219,24 @@ static void who_waits_is_refused_when_the_last_one_opens(void **unused)
     fleet_end(&p);
 }
 
+/* The other one of two connections is held. */
+static int32_t wait_beside_an_open_one(struct fleet *p, int64_t *held)
+{
+    begin(p, 2);
+    p->rig.spec.pool.max = 2;
+    open_all(p);
+    mute(p);
+    *held = rig_lease(&p->rig);
+    return rig_call(&p->rig, 0, "get 1 1");
+}
+
 /* Nobody comes home meanwhile: time alone serves him. */
 static void who_waits_beside_an_open_one_is_its_probe(void **unused)
 {
     (void)unused;
     struct fleet p;
-    begin(&p, 2);
-    p.rig.spec.pool.max = 2;
-    open_all(&p);
-    mute(&p);
-    int64_t held = rig_lease(&p.rig);
-    int32_t ticket = rig_call(&p.rig, 0, "get 1 1");
+    int64_t held;
+    int32_t ticket = wait_beside_an_open_one(&p, &held);
     rig_pass(&p.rig, 5 * SECOND);
     assert_false(rig_is_answered(&p.rig, ticket));
     rig_pass(&p.rig, 6 * SECOND);
@@ -245,12 +252,8 @@ static void who_waits_beside_an_open_one_is_served_when_it_is_none(void **unused
     (void)unused;
     struct fleet p;
     struct nebula_circuit none = {.mode = NEBULA_CIRCUIT_NONE};
-    begin(&p, 2);
-    p.rig.spec.pool.max = 2;
-    open_all(&p);
-    mute(&p);
-    int64_t held = rig_lease(&p.rig);
-    int32_t ticket = rig_call(&p.rig, 0, "get 1 1");
+    int64_t held;
+    int32_t ticket = wait_beside_an_open_one(&p, &held);
     rig_pass(&p.rig, SECOND);
     assert_false(rig_is_answered(&p.rig, ticket));
     say(&p, &none);

@@ -1,6 +1,7 @@
 /* refused_door_sim_spec.c - which calls an open circuit refuses at the door, and what is counted and told of them. */
 #include "sim/ruled.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/refused.h"
@@ -141,7 +142,7 @@ static void the_host_hears_of_it_if_it_wants_to(void **unused)
     }
 }
 
-/* Where an operation has a policy of its own nobody knows where that stands. */
+/* Where the policy of the operation stands nobody has said. */
 static void it_has_a_tale(void **unused)
 {
     (void)unused;
@@ -191,6 +192,61 @@ static void without_memory_it_leaves_nothing(void **unused)
     assert_true(refused[1] > 0 && refused[2] > 0);
 }
 
+/* All that the reply to a refused call says, the deadline from now. */
+static void refused_reply(struct rig *r, char said[2 * ERROR_TEXT_SIZE])
+{
+    struct nebula_reply y;
+    const struct nebula_request request = {.resource = r->shop,
+                                           .verb = NEBULA_RUN,
+                                           .text = "get 1 1",
+                                           .text_size = 7,
+                                           .within_us = 3 * SECOND};
+    int32_t ticket = nebula_call(r->nebula, &request);
+    assert_true(ticket > 0);
+    assert_int_equal(nebula_reply(r->nebula, ticket, &y), 0);
+    snprintf(said, 2 * ERROR_TEXT_SIZE,
+             "%d %d %d %d %d %d %d %d %lld %lld %lld %lld %lld %lld %d %d '%s' '%s' '%s'", y.code,
+             y.outcome, y.rows, y.columns, y.attempts, y.role, y.parts, y.part, (long long)y.lease,
+             (long long)y.listener, (long long)y.changed, (long long)y.last_id,
+             (long long)y.retry_after_us, (long long)(y.deadline_us - nebula_now_us(r->nebula)),
+             y.more, y.wants_input, y.column, y.state, y.text);
+    assert_int_equal(rig_await(r, ticket, NULL), ERROR_OPEN);
+}
+
+/* Without a stage before the circuit it takes the short way, and with one it does not. */
+static void a_refusal_is_the_same_whichever_way_it_came(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    char brief[2 * ERROR_TEXT_SIZE], whole[2 * ERROR_TEXT_SIZE];
+    struct nebula_rules rules = {.circuit = shut};
+    ruled_begin(&r, 2, rules);
+    refused_reply(&r, brief);
+    rules.rate = plenty;
+    assert_int_equal(nebula_rules(r.nebula, r.shop, &rules), 0);
+    refused_reply(&r, whole);
+    assert_string_equal(brief, whole);
+    assert_int_equal(rig_pool(&r)->resource->failed, 2);
+    rig_end(&r);
+}
+
+/* Given back before its event was taken, and left to a task that ends. */
+static void nobody_has_to_take_the_event_of_a_refusal(void **unused)
+{
+    (void)unused;
+    struct rig r;
+    ruled_begin(&r, 2, (struct nebula_rules){.circuit = shut});
+    nebula_done(r.nebula, rig_call(&r, 0, "get 1 1"));
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OPEN);
+    int32_t task = nebula_task_open(r.nebula, 0);
+    nebula_task_enter(r.nebula, task);
+    assert_true(rig_call(&r, 0, "get 1 1") > 0);
+    nebula_task_enter(r.nebula, 0);
+    nebula_task_close(r.nebula, task);
+    assert_int_equal(rig_say(&r, 0, "get 1 1"), ERROR_OPEN);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +256,8 @@ int main(void)
         cmocka_unit_test(the_host_hears_of_it_if_it_wants_to),
         cmocka_unit_test(it_has_a_tale),
         cmocka_unit_test(without_memory_it_leaves_nothing),
+        cmocka_unit_test(a_refusal_is_the_same_whichever_way_it_came),
+        cmocka_unit_test(nobody_has_to_take_the_event_of_a_refusal),
     };
     return cmocka_run_group_tests_name("refused at the door", tests, NULL, NULL);
 }

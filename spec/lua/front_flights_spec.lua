@@ -58,6 +58,15 @@ describe("of many that ask the same", function()
     return ...
   end
 
+  it("one asks for himself alone where the answer cannot be copied, and has waited for nobody", function()
+    local results, waited = joined(all(2, answering(20, function(is_late)
+      return 7, nil, is_late and codec.encode(7, "value", 1e6) or nil
+    end)))
+    assert.same({ { true, 7 }, { true, 7 } }, results)
+    assert.same({}, waited)
+    assert.same({ 2, 0 }, { asked, f.waits })
+  end)
+
   it("one asks, and each has a value of his own", function()
     local results, waited = joined(all(20, answering(20, value { 1 })))
     for i = 1, 20 do

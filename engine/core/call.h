@@ -47,7 +47,7 @@ struct call {
 
 extern const struct ticket_type call_ticket;
 
-/* Until when one that is asked for now may take, by the request or the policy, and by the task. */
+/* The deadline of one that begins here, by the request or the policy, and by the task. */
 int64_t call_deadline_us(const struct engine *e, int64_t within_us,
                          const struct nebula_policy *policy);
 

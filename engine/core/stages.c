@@ -95,10 +95,7 @@ static enum stage_verdict enter_circuit(struct call *c)
 void stage_let_by(struct call *c, const struct conn *leased)
 {
     struct guards *g = c->operation->guards;
-    if (!circuits_at_apply(g)) {
-        c->pass = circuits_pass_leased(g);
-        return;
-    }
+    c->pass = circuits_pass_leased(g); /* only one of the two can be had */
     c->attempt.waiter.guards = g;
     c->attempt.waiter.pass = circuits_at_pass_leased(g, leased->reach);
 }

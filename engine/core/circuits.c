@@ -458,8 +458,11 @@ void circuits_change(struct circuits *c)
 {
     struct circuits_shared *s = enter(c);
     uint64_t before = circuit_word(&s->circuit);
+    enum circuit_mode mode = s->circuit.mode;
     say(c->guards, s);
     circuit_look(&s->circuit, &s->policy, engine_now(engine_of(c)));
+    if (s->circuit.mode != mode) /* by the same word it may refuse from here on, or not any more */
+        tell_all(s);
     leave(c, before);
 }
 

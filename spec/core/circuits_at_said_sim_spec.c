@@ -366,14 +366,35 @@ static void open_one(struct pair *p, struct rig *r, int32_t worker)
     assert_int_equal(say_circuit(r->nebula, r->shop, &usual), 0);
 }
 
+static void pair_begin(struct pair *p, int endpoints)
+{
+    begin(&p->fleet, endpoints);
+    p->ledger = nebula_ledger_new(2);
+    p->second = p->fleet.rig;
+    open_one(p, &p->fleet.rig, 0);
+    open_one(p, &p->second, 1);
+}
+
+static void pair_end(struct pair *p)
+{
+    nebula_close(&p->second.nebula);
+    nebula_close(&p->fleet.rig.nebula);
+    nebula_ledger_free(&p->ledger);
+    fleet_end(&p->fleet);
+}
+
+static void turn_both(struct pair *p)
+{
+    rig_pass(&p->fleet.rig, 0);
+    rig_pass(&p->second, 0);
+    world_move(world_time_us() + MS);
+}
+
 static int32_t ask_in(struct pair *p, struct rig *r)
 {
     int32_t ticket = rig_call(r, 0, "get 1 1");
-    while (!rig_is_answered(r, ticket)) {
-        rig_pass(&p->fleet.rig, 0);
-        rig_pass(&p->second, 0);
-        world_move(world_time_us() + MS);
-    }
+    while (!rig_is_answered(r, ticket))
+        turn_both(p);
     return rig_await(r, ticket, NULL);
 }
 
@@ -381,12 +402,8 @@ static void workers_have_one_of_each_endpoint(void **unused)
 {
     (void)unused;
     struct pair p;
-    begin(&p.fleet, 3);
-    p.ledger = nebula_ledger_new(2);
-    p.second = p.fleet.rig;
+    pair_begin(&p, 3);
     struct rig *of[2] = {&p.fleet.rig, &p.second};
-    for (int w = 0; w < 2; w++)
-        open_one(&p, of[w], w);
     for (int i = 0; i < 60; i++)
         assert_int_equal(ask_in(&p, of[i % 2]), ERROR_OK);
     fleet_break(&p.fleet, BROKEN, true);
@@ -404,10 +421,40 @@ static void workers_have_one_of_each_endpoint(void **unused)
     for (int i = 0; i < 60 && state(&p.fleet, BROKEN) != CIRCUIT_CLOSED; i++)
         assert_int_equal(ask_in(&p, of[1]), ERROR_OK); /* the other one hears of it */
     assert_int_equal(state(&p.fleet, BROKEN), CIRCUIT_CLOSED);
-    nebula_close(&p.second.nebula);
-    nebula_close(&p.fleet.rig.nebula);
-    nebula_ledger_free(&p.ledger);
-    fleet_end(&p.fleet);
+    pair_end(&p);
+}
+
+/* They open while nobody is refused, and then somebody is, by the same word: whoever waits elsewhere is refused at once. */
+static void who_waits_elsewhere_hears_of_another_mode(void **unused)
+{
+    (void)unused;
+    struct pair p;
+    struct nebula_circuit metrics = usual;
+    metrics.mode = NEBULA_CIRCUIT_METRICS;
+    pair_begin(&p, 2);
+    assert_int_equal(nebula_resize(p.fleet.rig.nebula, p.fleet.rig.shop, -1, 0, 2), 0);
+    assert_int_equal(say_circuit(p.fleet.rig.nebula, p.fleet.rig.shop, &metrics), 0);
+    assert_int_equal(say_circuit(p.second.nebula, p.second.shop, &metrics), 0);
+    for (int at = 0; at < 2; at++)
+        fleet_break(&p.fleet, at, true);
+    for (int i = 0; i < 30; i++)
+        ask_in(&p, &p.fleet.rig);
+    assert_true(state(&p.fleet, 0) == CIRCUIT_OPEN && state(&p.fleet, 1) == CIRCUIT_OPEN);
+    for (int at = 0; at < 2; at++)
+        fleet_break(&p.fleet, at, false);
+    int64_t held[2] = {rig_lease(&p.fleet.rig), rig_lease(&p.fleet.rig)};
+    int32_t ticket = rig_call(&p.second, 0, "get 1 1");
+    for (int i = 0; i < 100; i++)
+        turn_both(&p);
+    assert_false(rig_is_answered(&p.second, ticket));
+    assert_int_equal(say_circuit(p.fleet.rig.nebula, p.fleet.rig.shop, &usual), 0);
+    for (int i = 0; i < 2; i++)
+        turn_both(&p);
+    assert_true(rig_is_answered(&p.second, ticket));
+    assert_int_equal(rig_await(&p.second, ticket, NULL), ERROR_OPEN);
+    for (int i = 0; i < 2; i++)
+        rig_release(&p.fleet.rig, held[i]);
+    pair_end(&p);
 }
 
 int main(void)
@@ -425,6 +472,7 @@ int main(void)
         cmocka_unit_test(it_needs_calls_that_are_balanced),
         cmocka_unit_test(all_that_is_told_names_the_endpoint),
         cmocka_unit_test(workers_have_one_of_each_endpoint),
+        cmocka_unit_test(who_waits_elsewhere_hears_of_another_mode),
     };
     return cmocka_run_group_tests_name("what counts for the circuit of an endpoint", tests, NULL,
                                        NULL);

@@ -1,5 +1,5 @@
 #include "base/check.h"
-#include "core/circuits_at.h"
+#include "core/admit.h"
 #include "core/ear.h"
 #include "core/handover.h"
 #include "core/hold.h"
@@ -279,14 +279,35 @@ static void inspect_beside(const struct view *v, uint32_t turning)
                p->waiters.count);
 }
 
+/* Whoever waits for endpoints whose circuits have all opened is refused, as soon as the loop turns. While probes are out
+ * they decide, and nobody else hears of each. */
+static void inspect_shut_out(const struct view *v)
+{
+    int64_t *since_us = &v->w->shut_out_us[v->resource][v->pool->role];
+    const struct list *all = &v->pool->waiters;
+    struct circuits_refusal why;
+    bool is_shut_out = false;
+    for (struct list_node *n = list_head(all); n != NULL; n = list_next(all, n)) {
+        const struct waiter *w = container_of(n, struct waiter, node);
+        is_shut_out |= w->deadline_us > v->now_us && w->guards != NULL &&
+                       admit_is_shut(v->pool, w->guards, &why) && !why.is_half;
+    }
+    if (!is_shut_out || *since_us == 0)
+        *since_us = is_shut_out ? v->now_us : 0;
+    if (is_shut_out && v->now_us > *since_us + SLACK_US + v->w->late_us)
+        law_broken("%s: somebody waits, and no endpoint that could serve lets anybody pass",
+                   v->d->spec.name);
+}
+
 /* Somebody waits: then no usable connection is idle, and if none is on its way, one will be. */
 static void inspect_progress(const struct view *v)
 {
     const struct pool *p = v->pool;
     if (p->waiters.count == 0 || p->resource->is_paused || v->w->engine->is_stopping) {
-        v->w->beside_us[v->resource][p->role] = 0;
+        v->w->beside_us[v->resource][p->role] = v->w->shut_out_us[v->resource][p->role] = 0;
         return;
     }
+    inspect_shut_out(v);
     inspect_beside(v, p->count[CONN_OPENING] + p->count[CONN_CHECKING] + p->count[CONN_RESETTING] +
                           p->count[CONN_CANCELLING]);
     bool is_full = pool_all(p) >= p->size.max || p->asks_since_us != INT64_MAX;

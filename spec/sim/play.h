@@ -190,6 +190,7 @@ struct worker {
                          [SERVER_ROLES]; /* begun_us of the newest who was served in this step */
     int32_t waiters_left[DECLARED][SERVER_ROLES]; /* see struct declared */
     int64_t beside_us[DECLARED][SERVER_ROLES];    /* somebody waits since then beside an idle one */
+    int64_t shut_out_us[DECLARED][SERVER_ROLES];  /* or for endpoints that let nobody pass */
     int64_t idle_since_us[DECLARED][CONNS];       /* by the connection's number */
     int64_t late_us;                              /* so long it did not look, before it did again */
     struct tracer tracer;

@@ -13,6 +13,8 @@ local tmp = require "spec.support.tmp"
 ---@class spec.desk
 ---@field host string
 ---@field port integer
+---@field ms number that a request takes a clerk
+---@field capacity number requests a second, as it was started
 local desk = { SLICE = 10 } -- ms
 desk.__index = desk
 
@@ -24,7 +26,7 @@ function desk.start(given)
   local child = process.start { process.program "spec/desk", tostring(given.clerks), ("%.0f"):format(given.ms * 1000),
     tostring(given.queue or 1000), input = "pipe", errors = false }
   local self = setmetatable({ host = "127.0.0.1", port = tonumber(child:line()), child = child,
-    capacity = given.clerks * 1000 / given.ms }, desk)
+    ms = given.ms, capacity = given.clerks * 1000 / given.ms }, desk)
   ending.add(function() self:stop() end)
   return self
 end
@@ -76,6 +78,12 @@ function desk:between(from, to)
     sum.seen, sum.ok = sum.seen + one.seen, sum.ok + one.ok
   end
   return sum
+end
+
+---@return number rate what it answered from then to then, a second
+function desk:does(from, to)
+  local first, last = math.floor(from / desk.SLICE), math.floor(to / desk.SLICE)
+  return self:between(from, to).ok * 1000 / ((last - first) * desk.SLICE)
 end
 
 ---The first moment from which it answered so many a second for so long; nil: there was none.
